@@ -1,0 +1,1 @@
+"""Array backends: one specification, fast where it pays."""

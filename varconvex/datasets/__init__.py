@@ -1,0 +1,1 @@
+"""Collections of images with scribbles and ground truth."""

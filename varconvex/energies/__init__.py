@@ -1,0 +1,1 @@
+"""Variational energies: one file an energy."""

@@ -1,0 +1,1 @@
+"""Models of the labels' appearance: one file a model."""

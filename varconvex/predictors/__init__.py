@@ -1,0 +1,1 @@
+"""Predictors: whatever gives a probability per pixel, one file each."""

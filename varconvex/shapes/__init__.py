@@ -1,0 +1,1 @@
+"""Implicit shapes {x : G(x) <= 0}: one file a shape."""

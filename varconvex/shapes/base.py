@@ -1,0 +1,44 @@
+"""What a shape answers: an implicit set {x : G(x) <= 0}, fitted to a map of probabilities (paper, eq. 4-5).
+
+    min over nu of |target - sigma(-s G_nu)|^2      subject to   inside in {G <= 0},  outside in {G > 0}
+
+`unify` knows shapes by these two protocols only. A new shape is one new file in this folder, ``star.py`` with a class
+``StarShape``, and is found by its name.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+
+class FittedShape(Protocol):
+    """A set on the plane that came out of a fit."""
+
+    mask: np.ndarray
+    """(H, W) bool, the pixels of the set at the resolution of the target; True is inside."""
+
+    n_filled: int
+    """Pixels that the exact check had to add or take after rasterisation, so that the mask keeps the promise."""
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """G at `points` ((n, 2) float, row and column in the target's pixels; a pixel's centre is an integer)."""
+
+    def rasterize(self, shape: tuple[int, int]) -> np.ndarray:
+        """The set on a grid of `shape` pixels that covers the same field of view: (h, w) bool."""
+
+
+class Shape(Protocol):
+    """Fits a set of its kind to a target."""
+
+    def fit(
+        self,
+        target: np.ndarray,
+        *,
+        inside: np.ndarray | None = None,
+        outside: np.ndarray | None = None,
+        spacing: tuple[float, ...] | None = None,
+        random_state: int | np.random.Generator | None = None,
+        callback: Callable[[np.ndarray], object] | None = None,
+    ) -> FittedShape:
+        """Fit to `target` ((H, W) in [0, 1], 1 is object) with `inside` and `outside` ((H, W) bool) held exactly."""

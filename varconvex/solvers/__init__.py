@@ -1,0 +1,1 @@
+"""Solvers that know an energy by its protocol only."""
