@@ -1,1 +1,47 @@
-"""Array backends: one specification, fast where it pays."""
+"""Array backends: one specification (`base`), fast where it pays."""
+
+from typing import Any
+
+import numpy as np
+
+from .._families import find, names
+from ..errors import InvalidParameterError
+from .base import ArrayBackend, LinearTV
+
+__all__ = ["ArrayBackend", "LinearTV", "get_backend"]
+
+
+def get_backend(name: str | ArrayBackend | None = None, array: Any = None) -> ArrayBackend:
+    """The backend called `name`, or the one at home where `array` lives.
+
+    Parameters
+    ----------
+    name : {"numpy", "numba", "cupy"}, ArrayBackend or None
+        None works where the array lives: a CuPy array on its GPU, anything else with Numba. A name moves the data.
+    array : array, optional
+        Looked at only when `name` is None.
+
+    Returns
+    -------
+    ArrayBackend
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no backend of that name.
+    BackendUnavailableError
+        If the backend cannot run here; the message says what would make it run.
+
+    Examples
+    --------
+    >>> get_backend("numpy").name
+    'numpy'
+    """
+    if isinstance(name, ArrayBackend):
+        return name
+    if name is None:
+        on_gpu = type(array).__module__.partition(".")[0] == "cupy" and not isinstance(array, np.ndarray)
+        name = "cupy" if on_gpu else "numba"
+    if not isinstance(name, str):
+        raise InvalidParameterError(f"backend must be None or one of {', '.join(names('backends'))}; got {name!r}")
+    return find("backends", name)()

@@ -1,0 +1,104 @@
+"""The sentences of refusal: checks of single values, used at every public door.
+
+Each returns the value in one form or raises a named error that says what was expected, what came and what to do.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .errors import InvalidImageError, InvalidParameterError, UnsupportedTypeError
+
+
+def real_number(name: str, value: Any, *, least: float = 0.0, strict: bool = False) -> float:
+    """A finite real number, at least (or, if `strict`, more than) `least`."""
+    bound = f"{'more than' if strict else 'at least'} {least:g}"
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        shape = f" of shape {np.shape(value)}" if isinstance(value, np.ndarray) else f" {value!r}"
+        raise InvalidParameterError(
+            f"{name} must be a number, {bound}; got {type(value).__name__}{shape}. Pass a single number."
+        ) from None
+    if isinstance(value, str | bytes) or not np.isfinite(number) or number < least or (strict and number == least):
+        raise InvalidParameterError(f"{name} must be a finite number, {bound}; got {value!r}. Pass such a number.")
+    return number
+
+
+def whole_number(name: str, value: Any, *, least: int = 0) -> int:
+    """An integer, at least `least`."""
+    number = real_number(name, value, least=least)
+    if number != int(number):
+        raise InvalidParameterError(f"{name} must be a whole number, at least {least}; got {value!r}. Round it.")
+    return int(number)
+
+
+def one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
+    """One of the values that are allowed."""
+    if not isinstance(value, str | None) or value not in allowed:
+        known = ", ".join(repr(a) for a in allowed)
+        raise InvalidParameterError(f"{name} must be one of {known}; got {value!r}. Choose one of them.")
+    return value
+
+
+def spacing(value: Any, ndim: int) -> tuple[float, ...]:
+    """Distance between neighbouring pixels along each of `ndim` axes; None is 1 everywhere, a number holds for all."""
+    if value is None:
+        return (1.0,) * ndim
+    if np.ndim(value) == 0:
+        value = (value,) * ndim
+    if np.ndim(value) != 1 or len(value) != ndim:
+        raise InvalidParameterError(
+            f"spacing must hold one positive number for each of the {ndim} axes; got {value!r}. Pass e.g. {(1.0,) * ndim}."
+        )
+    return tuple(real_number("spacing", step, strict=True) for step in value)
+
+
+def as_numeric(name: str, value: Any) -> Any:
+    """An array of bools, integers or floats, as it came, at home where it lives; nothing is copied that needn't be."""
+    if type(value).__module__.partition(".")[0] == "cupy":
+        array = value
+    elif isinstance(value, np.ma.MaskedArray):
+        if np.ma.getmaskarray(value).any():
+            raise UnsupportedTypeError(
+                f"{name} must be a plain array; got a masked array with {int(np.ma.getmaskarray(value).sum())} masked "
+                f"entries. Pass {name}.filled(...), or mark pixels to leave out with `mask=`."
+            )
+        array = value.data
+    else:
+        try:
+            array = np.asarray(value)
+        except Exception as error:
+            raise UnsupportedTypeError(
+                f"{name} must be an array of numbers; got {type(value).__name__}, which NumPy cannot read ({error}). "
+                "Pass a NumPy array."
+            ) from error
+    if array.dtype.kind not in "biuf":
+        raise UnsupportedTypeError(
+            f"{name} must hold bools, integers or floats; got dtype {array.dtype}. Convert it to one of them first."
+        )
+    return array
+
+
+def spatial(name: str, array: Any, allowed: tuple[int, ...] = (2, 3)) -> None:
+    """An array has one of the `allowed` numbers of axes and no axis of length 0."""
+    if array.ndim not in allowed:
+        known = " or ".join(f"{n}-D" for n in allowed)
+        raise InvalidImageError(f"{name} must be {known}; got shape {array.shape} ({array.ndim}-D). Reshape it.")
+    if 0 in array.shape:
+        raise InvalidImageError(f"{name} must have pixels; got shape {array.shape}, an axis of length 0. Check the crop.")
+
+
+def finite(name: str, array: Any, remedy: str) -> None:
+    """An array holds no NaN and no infinity; the message counts them and gives the first one's index."""
+    if array.dtype.kind != "f":
+        return
+    # A sum of finite values may overflow, but a sum with a non-finite one is never finite: cheap first look.
+    bad = ~np.isfinite(array) if isinstance(array, np.ndarray) else ~array.__array_namespace__().isfinite(array)
+    count = int(bad.sum())
+    if count:
+        first = tuple(int(i) for i in np.argwhere(np.asarray(getattr(bad, "get", lambda: bad)()))[0])
+        raise InvalidImageError(
+            f"{name} must be finite everywhere; got {count} NaN or infinite value{'s' * (count > 1)}, the first at index "
+            f"{first}. {remedy}"
+        )

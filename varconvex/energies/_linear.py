@@ -1,0 +1,108 @@
+"""What the energies with a linear cost share: the checked fields, and the half-size problem."""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from .. import checks
+from ..backends import ArrayBackend, LinearTV
+from ..errors import InvalidImageError
+
+_COARSEST = 32
+"""A grid whose shorter side is below twice this is solved as it stands."""
+
+
+@dataclass(frozen=True)
+class LinearEnergy:
+    """Fields of an energy <cost, u> + pull/2 |u - v|^2 + alpha sum_x weight |grad u|, subclassed by what C is."""
+
+    cost: Any
+    alpha: float
+    weight: Any = field(default=None, kw_only=True)
+    lower: Any = field(default=0.0, kw_only=True)
+    upper: Any = field(default=1.0, kw_only=True)
+    spacing: Any = field(default=None, kw_only=True)
+    tv: str = field(default="isotropic", kw_only=True)
+
+    def _check(self, cost: Any, spatial: tuple[int, ...]) -> None:
+        checks.finite("cost", cost, "Replace them by 0 where the data say nothing.")
+        change = object.__setattr__
+        change(self, "cost", cost)
+        change(self, "alpha", checks.real_number("alpha", self.alpha))
+        change(self, "spacing", checks.spacing(self.spacing, len(spatial)))
+        checks.one_of("tv", self.tv, ("isotropic", "anisotropic"))
+        if self.weight is not None:
+            weight = checks.as_numeric("weight", self.weight)
+            checks.finite("weight", weight, "Replace them by 0 where the boundary costs nothing.")
+            if weight.shape != spatial or bool((weight < 0).any()):
+                raise InvalidImageError(
+                    f"weight must be non-negative with the spatial shape {spatial}; got shape {weight.shape}, least value "
+                    f"{float(weight.min()) if weight.size else 0:g}. Pass one number per pixel."
+                )
+            change(self, "weight", weight)
+
+    def _bound(self, name: str, shape: tuple[int, ...]) -> None:
+        bound = checks.as_numeric(name, getattr(self, name))
+        checks.finite(name, bound, "Use 0 for a free lower bound, 1 for a free upper one.")
+        if bound.ndim and bound.shape != shape:
+            raise InvalidImageError(f"{name} must be a number or have the cost's shape {shape}; got {bound.shape}.")
+        object.__setattr__(self, name, bound)
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of u, (L, *spatial)."""
+        return (1, *self.cost.shape)
+
+    def _problem(self, backend: ArrayBackend, cost: Any, *, simplex: bool, pull: float = 0.0) -> LinearTV:
+        labels, *spatial = self.shape
+        real = np.float32
+        radius = real(self.alpha) if self.weight is None else self.alpha * self.weight
+
+        def bound(value: Any) -> Any:
+            value = backend.asarray(value, real)
+            return value.reshape((1,) * (len(spatial) + 1) if value.size == 1 else (labels, *spatial))
+
+        radius = backend.asarray(radius, real)
+        return LinearTV(
+            cost=backend.asarray(cost, real).reshape(self.shape),
+            radius=radius.reshape((1,) * len(spatial)) if self.weight is None else radius,
+            lower=bound(self.lower),
+            upper=bound(self.upper),
+            steps=tuple(1.0 / h for h in self.spacing),
+            isotropic=self.tv == "isotropic",
+            simplex=simplex,
+            pull=pull,
+        )
+
+    def coarsen(self) -> Self | None:
+        """Half the size: costs and bounds averaged over 2 x 2 pixels, alpha halved (E is a quarter of the fine one's)."""
+        ndim = len(self.spacing)
+        if min(self.cost.shape[-ndim:]) < 2 * _COARSEST:
+            return None
+        fields = {name: _halve(getattr(self, name), ndim) for name in ("cost", "weight", "lower", "upper")}
+        return replace(self, **fields, alpha=self.alpha / 2)
+
+
+def _halve(array: Any, ndim: int) -> Any:
+    """Means over blocks of two pixels along the last `ndim` axes; an odd last pixel is a block of its own."""
+    if array is None or np.ndim(array) < ndim:
+        return array
+    array = array.astype(np.float32, copy=False)
+    for axis in range(array.ndim - ndim, array.ndim):
+        odd = array.shape[axis] % 2
+        even = [slice(None)] * array.ndim
+        even[axis] = slice(None, array.shape[axis] - odd)
+        pairs = array[tuple(even)]
+        shape = (*pairs.shape[:axis], pairs.shape[axis] // 2, 2, *pairs.shape[axis + 1 :])
+        means = pairs.reshape(shape).mean(axis=axis + 1)
+        if odd:
+            rest = [slice(None)] * array.ndim
+            rest[axis] = slice(-1, None)
+            joined = np.empty_like(array, shape=(*means.shape[:axis], means.shape[axis] + 1, *means.shape[axis + 1 :]))
+            joined[tuple(even[:axis] + [slice(None, -1)])] = means
+            joined[tuple(rest)] = array[tuple(rest)]
+            means = joined
+        array = means
+    return array

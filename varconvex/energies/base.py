@@ -1,0 +1,39 @@
+"""What an energy answers, so that a solver can minimise it without knowing what it means.
+
+    min over u in C   F(u) + sum_x radius(x) |grad u(x)|
+
+An energy holds its numbers as the user gave them and writes itself down, for a backend, as a `LinearTV` problem. A new
+energy is one new file in this folder. Solvers never see an image; energies never see a scribble.
+"""
+
+from typing import Any, Protocol
+
+from ..backends import ArrayBackend, LinearTV
+
+
+class Energy(Protocol):
+    """An energy over u : (L, *spatial), L labels (1 for two regions)."""
+
+    shape: tuple[int, ...]
+    """Shape of u."""
+
+    alpha: float
+    """Weight of the total variation, in the unit of the cost per unit length."""
+
+    spacing: tuple[float, ...]
+    """Distance between neighbouring pixels along each spatial axis."""
+
+    def problem(self, backend: ArrayBackend) -> LinearTV:
+        """The energy in the arrays of `backend`, float32."""
+
+    def start(self, backend: ArrayBackend) -> Any:
+        """A feasible u to start from, (L, *spatial) float32."""
+
+    def coarsen(self) -> "Energy | None":
+        """The same energy on a grid of half the size, or None where that is no use."""
+
+    def round(self, backend: ArrayBackend, problem: LinearTV, u: Any) -> tuple[Any, float]:
+        """A binary u no worse than its neighbours, and its energy; u may lie anywhere in C."""
+
+    def present(self, u: Any) -> Any:
+        """u in the shape that the user's cost has."""

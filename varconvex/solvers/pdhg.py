@@ -1,0 +1,297 @@
+"""The over-relaxed primal-dual hybrid gradient method, stopped by a true gap.
+
+    u_new = prox_tau(u - tau K* p),   p_new = Pi(p + sigma K (2 u_new - u)),   (u, p) += rho ((u_new, p_new) - (u, p))
+
+    gap = E(u) - E*(p) >= E(u) - min E >= 0
+
+with K the gradient, tau sigma |K|^2 <= 1 and 0 < rho < 2 (Chambolle, Pock 2011, doi:10.1007/s10851-010-0251-1; Condat
+2013, doi:10.1007/s10957-012-0245-9). The solver starts from the half-size problem's answer, which it solves in the same
+way: p carries flow over long distances, which a coarse grid does in few steps.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from warnings import warn
+
+import numpy as np
+
+from .. import checks
+from ..backends import ArrayBackend, LinearTV, get_backend
+from ..energies.base import Energy
+from ..errors import ConvergenceWarning, InvalidParameterError
+
+_RELAXATION = 1.9
+_RATIO = 0.5
+"""sigma / tau = (_RATIO alpha)^2: the dual variable lives on a scale of alpha, the primal one on a scale of 1."""
+
+_LOOK_EVERY = 48
+"""Iterations between two looks at the gap; a look costs about two iterations."""
+
+_CHUNK_SECONDS = 0.1
+"""Longest stay in one kernel call, so that Ctrl-C, the time limit and the callback are heard."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback is shown.
+
+    Attributes
+    ----------
+    iteration : int
+        Iterations done on the grid of full size.
+    seconds : float
+        Since the start, coarser grids included.
+    primal, dual : float
+        Energy of u, and the best lower bound so far.
+    relative_gap : float
+        Their difference as a share of the energy.
+    u : array
+        A copy of the current u, in the shape of the cost.
+    """
+
+    iteration: int
+    seconds: float
+    primal: float
+    dual: float
+    relative_gap: float
+    u: Any
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A minimiser with its certificate.
+
+    Attributes
+    ----------
+    u : array float32
+        In [0, 1], in the shape of the cost; (K, *spatial) for K labels.
+    p : (d, L, *spatial) array float32
+        Dual variable, one component a spatial axis.
+    binary : array
+        The rounded u, float32 zeros and ones.
+    energy : float
+        Energy of `binary`.
+    primal, dual : float
+        Energy of u, and a lower bound of every energy.
+    gap, relative_gap : float
+        primal - dual, and the same as a share of the energy's size.
+    history : tuple of (iteration, seconds, primal, dual)
+        One entry a look at the gap, on the grid of full size.
+    converged : bool
+        Whether the relative gap is at most `tol`.
+    status : {"converged", "max_iter", "time_limit", "stopped"}
+        Why the solver stopped.
+    """
+
+    u: Any
+    p: Any
+    binary: Any
+    energy: float
+    primal: float
+    dual: float
+    relative_gap: float
+    history: tuple[tuple[int, float, float, float], ...]
+    converged: bool
+    status: str
+
+    @property
+    def gap(self) -> float:
+        """primal - dual, in the unit of the cost."""
+        return self.primal - self.dual
+
+    @property
+    def iterations(self) -> int:
+        """Iterations on the grid of full size."""
+        return self.history[-1][0]
+
+    @cached_property
+    def labels(self) -> Any:
+        """Index of each pixel's label; for two regions 1 is the object."""
+        return self.binary.argmax(axis=0) if self.p.shape[1] > 1 else self.mask.astype(np.int64)
+
+    @cached_property
+    def mask(self) -> Any:
+        """The object, bool; for K labels everything but label 0."""
+        return self.binary > 0.5 if self.p.shape[1] == 1 else self.labels > 0
+
+
+def pdhg(
+    energy: Energy,
+    *,
+    backend: str | ArrayBackend | None = None,
+    max_iter: int = 5000,
+    tol: float = 1e-3,
+    time_limit: float | None = None,
+    callback: Callable[[Progress], object] | None = None,
+    coarse_to_fine: bool = True,
+) -> Solution:
+    """Minimise an energy until the primal-dual gap certifies the answer.
+
+    Parameters
+    ----------
+    energy : TwoPhase, Potts or another energy
+        What to minimise.
+    backend : {"numba", "numpy", "cupy"} or None
+        None works where the cost lives: NumPy arrays with Numba, CuPy arrays on their GPU.
+    max_iter : int
+        Most iterations on the grid of full size.
+    tol : float
+        Relative gap to stop at. Smaller is closer to the optimum; 0 runs until `max_iter`.
+    time_limit : float, optional
+        Most seconds; the best answer so far is returned.
+    callback : callable, optional
+        Called with a `Progress` at each look at the gap. Returning True stops the solver.
+    coarse_to_fine : bool
+        Start from the half-size problem's answer.
+
+    Returns
+    -------
+    Solution
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter is out of its range.
+    BackendUnavailableError
+        If the backend cannot run here.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If `tol` was not met.
+
+    References
+    ----------
+    Chambolle, Pock, J. Math. Imaging Vis. 40, 2011, doi:10.1007/s10851-010-0251-1
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from varconvex import TwoPhase, pdhg
+    >>> solution = pdhg(TwoPhase(np.random.default_rng(0).normal(size=(40, 50)), alpha=1.0))
+    >>> solution.gap >= 0
+    True
+    """
+    if not hasattr(energy, "problem"):
+        raise InvalidParameterError(
+            f"energy must be an energy such as TwoPhase(cost, alpha=1.0); got {type(energy).__name__}. Wrap the cost in one."
+        )
+    max_iter = checks.whole_number("max_iter", max_iter)
+    tol = checks.real_number("tol", tol)
+    limit = np.inf if time_limit is None else checks.real_number("time_limit", time_limit)
+    backend = get_backend(backend, getattr(energy, "cost", None))
+    start = time.perf_counter()
+    levels = [energy]
+    while coarse_to_fine and (coarser := levels[-1].coarsen()) is not None:
+        levels.append(coarser)
+    state = None
+    for level in reversed(levels):
+        finest = level is energy
+        descent = _Descent(level, backend, state, start)
+        # A coarse grid only has to be a good start; below the tolerance its own discretisation is the error.
+        descent.run(max_iter if finest else 500, tol, limit, callback if finest else None)
+        state = descent.u, descent.p
+    binary, rounded = energy.round(backend, descent.problem, descent.u)
+    if descent.status not in ("converged", "stopped"):
+        warn(
+            f"the relative gap is {descent.relative_gap:.2g} where {tol:.2g} was asked for ({descent.status} after "
+            f"{descent.history[-1][0]} iterations); raise max_iter or time_limit, or tol",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return Solution(
+        u=energy.present(descent.u),
+        p=descent.p,
+        binary=energy.present(binary),
+        energy=rounded,
+        primal=descent.primal,
+        dual=descent.dual,
+        relative_gap=descent.relative_gap,
+        history=tuple(descent.history),
+        converged=descent.relative_gap <= tol,
+        status=descent.status,
+    )
+
+
+class _Descent:
+    """One grid's iterations: the state, the step sizes, and what is known of the gap."""
+
+    def __init__(self, energy: Energy, backend: ArrayBackend, state: tuple[Any, Any] | None, start: float) -> None:
+        self.energy, self.backend, self.start = energy, backend, start
+        self.problem = energy.problem(backend)
+        if state is None:
+            self.u = energy.start(backend)
+            self.p = backend.xp.zeros((len(energy.spacing), *energy.shape), dtype=self.u.dtype)
+        else:
+            self.u, self.p = _prolong(backend, self.problem, *state, energy.shape)
+        self.tau, self.sigma = _steps(backend, self.problem)
+        # The gap is relative to the energy's size; where that is nearly 0 by cancellation, to the data's.
+        self.floor = 1e-6 * float(backend.xp.abs(self.problem.cost).sum(dtype=np.float64)) + np.finfo(np.float64).tiny
+        self.status = "max_iter"
+        self.history: list[tuple[int, float, float, float]] = []
+        self.dual = -np.inf
+        self._look(0)
+
+    def _look(self, iteration: int) -> None:
+        self.primal, dual = self.backend.values(self.problem, self.u, self.p)
+        self.dual = max(self.dual, dual)
+        size = max(abs(self.primal), abs(self.dual), self.floor)
+        self.relative_gap = (self.primal - self.dual) / size
+        self.history.append((iteration, time.perf_counter() - self.start, self.primal, self.dual))
+
+    def run(self, max_iter: int, tol: float, limit: float, callback: Callable[[Progress], object] | None) -> None:
+        """Iterate until the gap, the number of iterations, the clock or the callback says stop."""
+        done, chunk = 0, 8
+        while True:
+            if callback is not None and callback(self._progress()) is True:
+                self.status = "stopped"
+                return
+            if self.relative_gap <= tol:
+                self.status = "converged"
+                return
+            if done >= max_iter:
+                self.status = "max_iter"
+                return
+            until = min(done + _LOOK_EVERY, max_iter)
+            while done < until:
+                before = time.perf_counter()
+                if before - self.start >= limit:
+                    self.status = "time_limit"
+                    self._look(done)
+                    return
+                n = min(chunk, until - done)
+                self.backend.iterate(
+                    self.problem, self.u, self.p, n=n, tau=self.tau, sigma=self.sigma, rho=_RELAXATION
+                )
+                done += n
+                took = max(time.perf_counter() - before, 1e-9) / n
+                chunk = int(np.clip(_CHUNK_SECONDS / took, 1, _LOOK_EVERY))
+            self._look(done)
+
+    def _progress(self) -> Progress:
+        u = self.energy.present(self.u.copy())
+        iteration, seconds, primal, dual = self.history[-1]
+        return Progress(iteration, seconds, primal, dual, self.relative_gap, u)
+
+
+def _steps(backend: ArrayBackend, problem: LinearTV) -> tuple[float, float]:
+    """tau and sigma with tau sigma |K|^2 = 1, where |K|^2 <= 4 sum of 1/h^2 (Chambolle 2004)."""
+    norm = 2.0 * float(np.sqrt(sum(step * step for step in problem.steps)))
+    # No flow can be needed that is longer than the whole data term; and with alpha = 0 one step has to do.
+    size = float(backend.xp.abs(problem.cost).mean(dtype=np.float64))
+    scale = float(np.clip(_RATIO * float(problem.radius.max()), 1e-6 * size, 1e3 * size))
+    scale = scale / norm if scale > 0 else 1.0 / norm
+    return 1.0 / (scale * norm * norm), scale
+
+
+def _prolong(backend: ArrayBackend, problem: LinearTV, u: Any, p: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """A coarse pair on the grid of `shape`: u repeated, p doubled (its ball is twice as large), both made feasible."""
+    for axis in range(1, len(shape)):
+        u, p = u.repeat(2, axis=axis), p.repeat(2, axis=axis + 1)
+    crop = tuple(slice(n) for n in shape)
+    u = backend.asarray(backend.project(u[crop], problem))
+    p = backend.project_ball(2 * p[(slice(None), *crop)], problem.radius, problem.isotropic)
+    return u, backend.asarray(p)
