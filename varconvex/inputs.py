@@ -1,8 +1,26 @@
 """The only judge of user data: what passes here is trusted everywhere else."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+from warnings import warn
 
 import numpy as np
+
+from . import checks
+from .errors import (
+    DataTermWarning,
+    InvalidImageError,
+    InvalidParameterError,
+    InvalidScribblesError,
+    ScribbleConflictError,
+    ScribbleWarning,
+)
+
+_BRUSH = 1.5
+"""Radius of a polyline's stroke in pixels: three pixels wide, as drawn by hand with a thin pen."""
+
+_NAMES = {"background": 1, "object": 2}
 
 
 @dataclass(frozen=True)
@@ -18,7 +36,7 @@ class Scene:
     labels : tuple of int
         The K label ids as the user wrote them, ascending; ``labels[0]`` is the background.
     spacing : tuple of float
-        Distance between neighbouring pixels along each spatial axis.
+        Distance between neighbouring pixels along each spatial axis, in units in which a pixel has volume 1.
     valid : (*spatial,) bool
         Pixels whose intensities may be used; False where they were not finite (``nan_policy="mask"``) or outside.
     """
@@ -28,3 +46,301 @@ class Scene:
     labels: tuple[int, ...]
     spacing: tuple[float, ...]
     valid: np.ndarray
+
+
+def prepare(
+    image: Any,
+    scribbles: Any,
+    *,
+    channel_axis: int | None = -1,
+    spacing: Any = None,
+    mask: Any = None,
+    nan_policy: str = "raise",
+    rgba: bool | None = None,
+    strict: bool = False,
+) -> Scene:
+    """Check an image and its scribbles and bring them into one form; the originals are never written to.
+
+    Raises
+    ------
+    InvalidImageError, InvalidScribblesError, ScribbleConflictError, InvalidParameterError, UnsupportedTypeError
+        Whatever is wrong, by name.
+    """
+    checks.one_of("nan_policy", nan_policy, ("raise", "mask"))
+    image = _host(checks.as_numeric("image", image))
+    seeds = _label_image(scribbles, image, channel_axis, strict)
+    image = _channels_last(image, seeds.shape, channel_axis, rgba)
+    if mask is not None:
+        seeds = np.where(_region(mask, seeds.shape), seeds, -1)
+    labels, seeds = _compact(seeds)
+    good = np.isfinite(image).all(axis=-1) if image.dtype.kind == "f" else np.ones(seeds.shape, bool)
+    if nan_policy == "raise":
+        checks.finite("image", image, "Repair them, or pass nan_policy='mask' to leave those pixels out of the data term.")
+    if not good.any():
+        raise InvalidImageError("image must have finite pixels; got none (all are NaN or infinite). Check how it was made.")
+    valid = good & (seeds >= 0)
+    steps = checks.spacing(spacing, seeds.ndim)
+    unit = float(np.exp(np.mean(np.log(steps))))
+    return Scene(
+        image=_unit_range(image, valid),
+        seeds=seeds,
+        labels=labels,
+        spacing=tuple(step / unit for step in steps),
+        valid=valid,
+    )
+
+
+def probability_map(target: Any) -> np.ndarray:
+    """A mask, or a map of probabilities, as (H, W) float32 in [0, 1].
+
+    A mask is bool, or an integer array with 0 and one other value (PNG files hold 255).
+
+    Raises
+    ------
+    InvalidImageError, UnsupportedTypeError
+        If it is neither.
+    """
+    target = _host(checks.as_numeric("target", target))
+    checks.spatial("target", target, (2,))
+    checks.finite("target", target, "Replace them by 0.5 where nothing is known.")
+    if target.dtype.kind == "b":
+        return target.astype(np.float32)
+    if target.dtype.kind in "iu":
+        values = np.unique(target)
+        if values[0] >= 0 and (values.size == 1 and values[0] in (0, 1)) or (values.size == 2 and values[0] == 0):
+            return (target > 0).astype(np.float32)
+        raise InvalidImageError(
+            f"an integer target must be a mask with 0 and one other value; got {values.size} values from {values[0]} to "
+            f"{values[-1]}. Pass e.g. labels == 2, or probabilities as floats in [0, 1]."
+        )
+    low, high = float(target.min()), float(target.max())
+    if low < 0 or high > 1:
+        raise InvalidImageError(
+            f"target must hold probabilities in [0, 1]; got values from {low:g} to {high:g}. Divide by the largest value, "
+            "or pass logits through a sigmoid first."
+        )
+    return target.astype(np.float32)
+
+
+def _host(array: Any) -> np.ndarray:
+    """In the host's memory and byte order."""
+    array = array.get() if hasattr(array, "get") and not isinstance(array, np.ndarray) else np.asarray(array)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, strict: bool) -> np.ndarray:
+    """The scribbles in any of their forms as an integer label image."""
+    if isinstance(scribbles, Mapping):
+        return _draw(scribbles, image, channel_axis, strict)
+    if _is_pair(scribbles):
+        return _from_masks(*scribbles, strict=strict)
+    seeds = _host(checks.as_numeric("scribbles", scribbles))
+    checks.spatial("scribbles", seeds)
+    if seeds.dtype.kind == "b":
+        raise InvalidScribblesError(
+            "scribbles must be a label image (0 unlabelled, 1 background, 2 object); got one boolean mask, which says only "
+            "where. Pass a pair of boolean masks (object, background)."
+        )
+    if seeds.dtype.kind == "f":
+        checks.finite("scribbles", seeds, "Use 0 for unlabelled pixels.")
+        odd = seeds[seeds != np.rint(seeds)]
+        if odd.size:
+            raise InvalidScribblesError(
+                f"scribbles must hold whole numbers; got {odd.size} others, the first {odd[0]:g}. Were labels interpolated "
+                "on resizing? Resize with order 0."
+            )
+    if seeds.size and seeds.max() > np.iinfo(np.int64).max:
+        raise InvalidScribblesError(f"scribbles must fit into 64-bit integers; got {seeds.max()}. Renumber the labels.")
+    return seeds.astype(np.int64)
+
+
+def _is_pair(scribbles: Any) -> bool:
+    return (
+        isinstance(scribbles, tuple | list)
+        and len(scribbles) == 2
+        and all(isinstance(part, np.ndarray) and part.dtype == bool for part in scribbles)
+    )
+
+
+def _from_masks(inside: np.ndarray, outside: np.ndarray, *, strict: bool) -> np.ndarray:
+    if inside.shape != outside.shape:
+        raise InvalidScribblesError(
+            f"the two masks (object, background) must have one shape; got {inside.shape} and {outside.shape}. Crop alike."
+        )
+    checks.spatial("scribbles", inside)
+    seeds = np.where(inside, 2, 0)
+    return _overwrite(seeds, outside, 1, strict)
+
+
+def _overwrite(seeds: np.ndarray, where: np.ndarray, label: int, strict: bool) -> np.ndarray:
+    """`seeds` with `label` written over; the last stroke wins, and says so."""
+    clash = where & (seeds > 0) & (seeds != label)
+    if clash.any():
+        pixels = np.argwhere(clash)
+        message = (
+            f"each pixel can be scribbled with one label; got {len(pixels)} pixels with label {label} on top of another, the "
+            f"first at {tuple(int(i) for i in pixels[0])}."
+        )
+        if strict:
+            raise ScribbleConflictError(f"{message} Erase one of the strokes.", pixels)
+        warn(f"{message} The later stroke wins.", ScribbleWarning, stacklevel=5)
+    return np.where(where, label, seeds)
+
+
+def _draw(strokes: Mapping, image: np.ndarray, channel_axis: int | None, strict: bool) -> np.ndarray:
+    """Polylines {label: line or lines}, each (n, d) points in array order (row, column), drawn on an empty label image."""
+    lines = [(_label(key), line) for key, value in strokes.items() for line in _polylines(value)]
+    if not lines:
+        raise InvalidScribblesError("scribbles must hold at least one polyline for each of two labels; got an empty dict.")
+    ndim = lines[0][1].shape[1]
+    shape = image.shape
+    if image.ndim == ndim + 1 and channel_axis is not None:
+        shape = tuple(np.delete(shape, _axis(channel_axis, image.ndim)))
+    seeds = np.zeros(tuple(int(n) for n in shape), np.int64)
+    for label, line in lines:
+        if line.shape[1] != seeds.ndim:
+            raise InvalidScribblesError(
+                f"a polyline's points must have one coordinate for each of the {seeds.ndim} spatial axes of an image of shape "
+                f"{image.shape}; got points with {line.shape[1]}. Pass (row, column) pairs."
+            )
+        seeds = _overwrite(seeds, _stroke(line, seeds.shape), label, strict)
+    return seeds
+
+
+def _label(key: Any) -> int:
+    label = _NAMES.get(key, key) if isinstance(key, str) else key
+    if isinstance(label, str | bytes) or not np.isscalar(label) or int(label) != label or label < 1:
+        raise InvalidScribblesError(
+            f"a label must be 'background', 'object' or a whole number from 1 on; got {key!r}. Rename the dict's key."
+        )
+    return int(label)
+
+
+def _polylines(value: Any) -> list[np.ndarray]:
+    """One polyline, or a sequence of them."""
+    many = isinstance(value, Sequence) and len(value) > 0 and np.ndim(value[0]) == 2
+    lines = []
+    for line in value if many else [value]:
+        try:
+            points = np.asarray(line, dtype=np.float64)
+        except (TypeError, ValueError):
+            points = np.empty(0)
+        if points.ndim != 2 or points.shape[0] == 0 or not np.isfinite(points).all():
+            raise InvalidScribblesError(
+                f"a polyline must be finite points of shape (n, 2), n >= 1; got {type(line).__name__} of shape "
+                f"{np.shape(points)}. Pass [(row, column), ...]."
+            )
+        lines.append(points)
+    return lines
+
+
+def _stroke(line: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Pixels within the brush of a polyline, clipped to the image."""
+    pieces = [line[:1]]
+    for a, b in zip(line[:-1], line[1:], strict=True):
+        n = min(int(np.ceil(np.abs(b - a).max())) + 1, 100 * max(shape))
+        pieces.append(np.linspace(a, b, max(n, 2)))
+    points = np.concatenate(pieces)
+    reach = int(_BRUSH)
+    brush = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * len(shape), indexing="ij"), -1).reshape(-1, len(shape))
+    brush = brush[(brush**2).sum(axis=1) <= _BRUSH**2]
+    limit = np.array(shape)
+    inside = ((points > -0.5) & (points < limit - 0.5)).all(axis=1)
+    if not inside.all():
+        warn(
+            f"scribbles should lie on the image of shape {shape}; {int((~inside).sum())} of {len(points)} points of a stroke "
+            "do not and were clipped. Are rows and columns swapped?",
+            ScribbleWarning,
+            stacklevel=6,
+        )
+    pixels = (np.rint(points[inside]).astype(np.int64)[:, None] + brush[None]).reshape(-1, len(shape))
+    pixels = pixels[((pixels >= 0) & (pixels < limit)).all(axis=1)]
+    drawn = np.zeros(shape, bool)
+    drawn[tuple(pixels.T)] = True
+    return drawn
+
+
+def _axis(axis: Any, ndim: int) -> int:
+    if not isinstance(axis, int | np.integer) or not -ndim <= axis < ndim:
+        raise InvalidParameterError(
+            f"channel_axis must be None or an axis of the image, from {-ndim} to {ndim - 1}; got {axis!r}. Use -1 for "
+            "(H, W, C)."
+        )
+    return int(axis) % ndim
+
+
+def _channels_last(
+    image: np.ndarray, shape: tuple[int, ...], channel_axis: int | None, rgba: bool | None
+) -> np.ndarray:
+    """The image as (*spatial, C); the scribbles' shape says which axes are spatial."""
+    if 0 in image.shape or image.ndim not in (2, 3, 4):
+        checks.spatial("image", image, (2, 3, 4))
+    if image.shape == shape:
+        return image[..., None]
+    found = image.shape
+    if image.ndim == len(shape) + 1 and channel_axis is not None:
+        image = np.moveaxis(image, _axis(channel_axis, image.ndim), -1)
+        found = image.shape[:-1]
+    if found != shape:
+        hint = " Is one of them transposed?" if found == shape[::-1] else " Scribble on the image as it is passed."
+        raise InvalidScribblesError(
+            f"scribbles must have the image's spatial shape {found}; got {shape} for an image of shape {image.shape} "
+            f"(channel_axis={channel_axis}).{hint}"
+        )
+    if image.shape[-1] == 4:
+        if rgba is None:
+            raise InvalidImageError(
+                f"image must have colour channels only; got 4 channels (shape {image.shape}), of which the last may be "
+                "transparency. Pass rgba=True to leave it out, or rgba=False if all four are data."
+            )
+        if rgba:
+            image = image[..., :3]
+    return image
+
+
+def _region(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
+    mask = _host(checks.as_numeric("mask", mask))
+    if mask.shape != shape:
+        raise InvalidImageError(f"mask must have the spatial shape {shape}; got {mask.shape}. Crop it alike.")
+    if mask.dtype.kind != "b" and not np.isin(mask, (0, 1)).all():
+        raise InvalidImageError(f"mask must be boolean; got dtype {mask.dtype} with other values than 0 and 1. Compare it.")
+    if not mask.any():
+        raise InvalidImageError("mask must mark the pixels to segment; got none. Is it inverted?")
+    return mask.astype(bool)
+
+
+def _compact(seeds: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
+    """The label ids, and the seeds renumbered 1..K."""
+    found = np.unique(seeds)
+    if found[0] < -1:
+        raise InvalidScribblesError(
+            f"scribbles must hold -1 (outside), 0 (unlabelled) or labels from 1 on; got {found[0]}. Renumber the labels."
+        )
+    labels = found[found > 0]
+    if labels.size < 2:
+        names = ", ".join(str(i) for i in labels) or "none"
+        raise InvalidScribblesError(
+            f"scribbles must hold at least two labels (1 background, 2 object); got labels: {names}. Scribble on both the "
+            "object and the background."
+        )
+    compact = np.searchsorted(labels, seeds) + 1
+    return tuple(int(i) for i in labels), np.where(seeds > 0, compact, seeds).astype(np.int32)
+
+
+def _unit_range(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Intensities in [0, 1] by the range of the valid pixels over all channels, so that no dtype is special."""
+    # A power of two first: differences of the largest floats would overflow, and scaling by it is exact.
+    values = image[valid].astype(np.float64)
+    largest = float(np.abs(values).max(initial=0.0))
+    scale = 2.0 ** min(-float(np.floor(np.log2(largest))), 1000.0) if largest > 0 else 1.0
+    low, high = (values * scale).min(initial=np.inf), (values * scale).max(initial=-np.inf)
+    if not high > low:
+        warn(
+            "the image should vary; got the same value everywhere, so the data term says nothing and only the scribbles and "
+            "the boundary's length decide. Check the image.",
+            DataTermWarning,
+            stacklevel=4,
+        )
+        return np.zeros(image.shape, np.float32)
+    unit = (np.where(valid[..., None], image, 0).astype(np.float64) * scale - low) / (high - low)
+    return np.where(valid[..., None], unit, 0).astype(np.float32)

@@ -64,7 +64,8 @@ class Potts(LinearEnergy):
             )
         self._check(cost, cost.shape[1:])
         self._bound("lower", cost.shape)
-        if bool((self.lower < 0).any()) or (self.lower.ndim and bool((self.lower.sum(axis=0) > 1 + 1e-6).any())):
+        total = self.lower.sum(axis=0) if self.lower.ndim else cost.shape[0] * self.lower
+        if bool((self.lower < 0).any()) or bool((total > 1 + 1e-6).any()):
             raise InvalidParameterError("lower must be >= 0 and sum to at most 1 over the labels. Check the seeds.")
 
     @cached_property

@@ -1,0 +1,38 @@
+"""Fixtures that the whole suite shares."""
+
+import numpy as np
+import pytest
+
+from varconvex import get_backend
+from varconvex.errors import BackendUnavailableError
+
+
+@pytest.fixture(params=["numpy", "numba", "cupy"])
+def backend(request):
+    """Every backend that can run here, by the same tests."""
+    try:
+        return get_backend(request.param)
+    except BackendUnavailableError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def rng():
+    """A generator with a fixed seed."""
+    return np.random.default_rng(7)
+
+
+@pytest.fixture(scope="session")
+def two_blobs():
+    """A colour image with a red disc and a red square on green noise, its scribbles, and the disc's mask."""
+    rng = np.random.default_rng(3)
+    rows, columns = np.mgrid[:90, :120]
+    disc = np.hypot(rows - 40, columns - 40) < 22
+    square = (np.abs(rows - 60) < 12) & (np.abs(columns - 95) < 12)
+    image = np.where((disc | square)[..., None], (0.8, 0.2, 0.2), (0.2, 0.6, 0.2))
+    image = np.clip(image + rng.normal(scale=0.05, size=image.shape), 0, 1)
+    scribbles = np.zeros(disc.shape, np.int64)
+    scribbles[38:42, 30:50] = 2
+    scribbles[5:8, 5:110] = 1
+    scribbles[80:83, 5:70] = 1
+    return image, scribbles, disc

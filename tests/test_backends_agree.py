@@ -1,0 +1,165 @@
+"""The specification obeys its laws, and every backend agrees with it."""
+
+import numpy as np
+import pytest
+
+from varconvex.backends import ArrayBackend, LinearTV, get_backend, numba_
+from varconvex.backends.numpy_ import NumpyBackend
+from varconvex.errors import BackendUnavailableError, InvalidParameterError
+
+SHAPES = [(53, 131), (200, 40), (7, 5), (1, 9), (9, 1), (2, 2), (1, 1)]
+
+
+def problem_of(rng, labels, shape, *, isotropic=True, weighted=True, pull=0.0):
+    """A random problem with a few seeds."""
+    f = np.float32
+    lower = np.zeros((labels, *shape), f)
+    upper = np.ones((labels, *shape), f)
+    seeds = rng.integers(0, 3 * labels, shape)
+    for k in range(labels):
+        lower[k][seeds == k] = 1
+    upper[0][(seeds == labels) & (lower[0] == 0)] = 0
+    return LinearTV(
+        cost=rng.normal(size=(labels, *shape)).astype(f),
+        radius=rng.uniform(0, 2, shape).astype(f) if weighted else np.full((1,) * len(shape), 1.5, f),
+        lower=lower,
+        upper=upper,
+        steps=tuple(rng.uniform(0.5, 1.0, len(shape)).tolist()),
+        isotropic=isotropic,
+        simplex=labels > 1,
+        pull=pull,
+    )
+
+
+@pytest.mark.parametrize("shape", [(6, 7), (1, 5), (3, 4, 5)])
+def test_divergence_is_the_negative_adjoint(backend, rng, shape):
+    steps = tuple(rng.uniform(0.5, 2, len(shape)))
+    u = backend.asarray(rng.normal(size=(2, *shape)))
+    p = backend.asarray(rng.normal(size=(len(shape), 2, *shape)))
+    left = float((backend.gradient(u, steps) * p).sum())
+    right = -float((u * backend.divergence(p, steps)).sum())
+    assert abs(left - right) <= 1e-12 * max(1, abs(left))
+
+
+def test_gradient_is_that_of_a_ramp(backend):
+    u = backend.asarray(np.add.outer(3.0 * np.arange(4), 5.0 * np.arange(6))[None])
+    g = backend.to_numpy(backend.gradient(u, (2.0, 0.5)))
+    np.testing.assert_array_equal(g[0, 0, :-1], 6.0)
+    np.testing.assert_array_equal(g[0, 0, -1], 0.0)
+    np.testing.assert_array_equal(g[1, 0, :, :-1], 2.5)
+    np.testing.assert_array_equal(g[1, 0, :, -1], 0.0)
+
+
+@pytest.mark.parametrize("isotropic", [True, False])
+def test_ball_projection_is_firm_and_inside(backend, rng, isotropic):
+    radius = rng.uniform(0, 2, (5, 6))
+    radius[0, 0] = 0
+    a, b = (backend.asarray(3 * rng.normal(size=(2, 1, 5, 6))) for _ in range(2))
+    r = backend.asarray(radius)
+    pa, pb = (backend.to_numpy(backend.project_ball(x, r, isotropic)) for x in (a, b))
+    longest = np.hypot(pa[0], pa[1]) if isotropic else np.abs(pa).max(axis=0)
+    assert (longest <= radius * (1 + 1e-12)).all()
+    a, b = backend.to_numpy(a), backend.to_numpy(b)
+    assert ((pa - pb) ** 2).sum() <= ((pa - pb) * (a - b)).sum() + 1e-12
+
+
+def test_simplex_projection_satisfies_the_optimality_conditions(backend, rng):
+    v = rng.normal(size=(5, 40))
+    total = rng.uniform(0, 2, 40)
+    w = backend.to_numpy(backend.project_simplex(backend.asarray(v), backend.asarray(total)))
+    np.testing.assert_allclose(w.sum(axis=0), total, atol=1e-12)
+    assert (w >= 0).all()
+    # v - w is one number where w > 0 and at most that number elsewhere: the normal cone of the simplex.
+    theta = (v - w).max(axis=0)
+    np.testing.assert_allclose(np.where(w > 1e-12, v - w, theta), np.broadcast_to(theta, v.shape), atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("labels", "isotropic", "weighted", "pull"),
+    [(1, True, True, 0.0), (1, False, False, 0.0), (1, True, False, 0.7), (3, True, True, 0.0), (2, False, False, 0.0)],
+)
+def test_iterations_agree_with_the_specification(backend, rng, shape, labels, isotropic, weighted, pull):
+    problem = problem_of(rng, labels, shape, isotropic=isotropic, weighted=weighted, pull=pull)
+    answers = []
+    for one in (NumpyBackend(), backend):
+        fields = {n: one.asarray(getattr(problem, n)) for n in ("cost", "radius", "lower", "upper")}
+        here = LinearTV(**{**vars(problem), **fields})
+        u = one.project(one.asarray(np.full((labels, *shape), 0.3, np.float32)), here)
+        p = one.asarray(np.zeros((2, labels, *shape), np.float32))
+        one.iterate(here, u, p, n=37, tau=0.3, sigma=0.3, rho=1.9)
+        answers.append((one.to_numpy(u), one.to_numpy(p), one.values(here, u, p)))
+    (u0, p0, v0), (u1, p1, v1) = answers
+    np.testing.assert_allclose(u1, u0, atol=2e-5)
+    np.testing.assert_allclose(p1, p0, atol=2e-5)
+    np.testing.assert_allclose(v1, v0, rtol=1e-5, atol=1e-3)
+
+
+def test_the_last_iteration_ends_feasible(backend, rng):
+    problem = problem_of(rng, 3, (30, 20))
+    fields = {n: backend.asarray(getattr(problem, n)) for n in ("cost", "radius", "lower", "upper")}
+    problem = LinearTV(**{**vars(problem), **fields})
+    u = backend.project(backend.asarray(np.full((3, 30, 20), 1 / 3, np.float32)), problem)
+    p = backend.asarray(np.zeros((2, 3, 30, 20), np.float32))
+    backend.iterate(problem, u, p, n=11, tau=0.3, sigma=0.3, rho=1.9)
+    u, p = backend.to_numpy(u), backend.to_numpy(p)
+    np.testing.assert_allclose(u.sum(axis=0), 1, atol=1e-5)
+    assert (u >= backend.to_numpy(problem.lower) - 1e-6).all()
+    assert (np.hypot(p[0], p[1]) <= backend.to_numpy(problem.radius) * (1 + 1e-5) + 1e-6).all()
+
+
+@pytest.mark.parametrize("n", [1, 8, 20])
+def test_any_number_of_threads_gives_the_same_bits(monkeypatch, rng, n):
+    problem = problem_of(rng, 2, (331, 40))
+    backend = get_backend("numba")
+    answers = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(numba_, "n_threads", lambda threads=threads: threads)
+        u = backend.project(np.full((2, 331, 40), 0.5, np.float32), problem)
+        p = np.zeros((2, 2, 331, 40), np.float32)
+        backend.iterate(problem, u, p, n=n, tau=0.3, sigma=0.3, rho=1.9)
+        answers.append((u, p))
+    for u, p in answers[1:]:
+        np.testing.assert_array_equal(u, answers[0][0])
+        np.testing.assert_array_equal(p, answers[0][1])
+
+
+def test_a_volume_is_solved_as_the_specification_has_it(rng):
+    problem = problem_of(rng, 1, (4, 5, 6))
+    answers = []
+    for one in (get_backend("numpy"), get_backend("numba")):
+        u, p = np.full((1, 4, 5, 6), 0.5, np.float32), np.zeros((3, 1, 4, 5, 6), np.float32)
+        one.iterate(problem, u, p, n=9, tau=0.2, sigma=0.2, rho=1.9)
+        answers.append(u)
+    np.testing.assert_array_equal(*answers)
+
+
+def test_weak_duality_for_any_feasible_pair(backend, rng):
+    for labels in (1, 3):
+        problem = problem_of(rng, labels, (12, 9), pull=0.0)
+        fields = {n: backend.asarray(getattr(problem, n)) for n in ("cost", "radius", "lower", "upper")}
+        problem = LinearTV(**{**vars(problem), **fields})
+        for _ in range(20):
+            u = backend.project(backend.asarray(rng.normal(size=(labels, 12, 9)).astype(np.float32)), problem)
+            p = backend.asarray(3 * rng.normal(size=(2, labels, 12, 9)).astype(np.float32))
+            p = backend.project_ball(p, problem.radius, problem.isotropic)
+            primal, dual = backend.values(problem, u, p)
+            assert primal >= dual
+
+
+def test_backends_by_name():
+    assert get_backend().name == "numba"
+    assert get_backend("numpy").name == "numpy"
+    own = ArrayBackend()
+    assert get_backend(own) is own
+    with pytest.raises(InvalidParameterError, match="must be one of cupy, numba, numpy; got 'nunba'. Did you mean 'numba'"):
+        get_backend("nunba")
+    with pytest.raises(InvalidParameterError, match="backend must be None or one of"):
+        get_backend(3)
+
+
+def test_a_gpu_that_is_not_there_is_named_with_its_remedy():
+    try:
+        get_backend("cupy")
+    except BackendUnavailableError as error:
+        assert "varconvex[cuda12]" in str(error) or "nvidia-smi" in str(error)

@@ -1,0 +1,242 @@
+"""The solver against maximum flow, enumeration and the laws of a certified minimiser."""
+
+import warnings
+
+import numpy as np
+import pytest
+from oracles import best_labelling, mask_energy, minimum_cut
+
+from varconvex import Potts, TwoPhase, get_backend, pdhg
+from varconvex.energies._linear import _halve
+from varconvex.errors import (
+    ConvergenceWarning,
+    InvalidImageError,
+    InvalidParameterError,
+    UnsupportedTypeError,
+)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_anisotropic_masks_are_minimum_cuts(backend, seed):
+    rng = np.random.default_rng(seed)
+    shape = [(16, 17), (40, 23), (70, 80), (1, 30), (5, 64), (33, 33)][seed]
+    cost = rng.integers(-10, 11, shape)
+    alpha = int(rng.integers(1, 8))
+    with warnings.catch_warnings():
+        # Whether the gap reaches the tolerance is not the point: the mask must be exact.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        solution = pdhg(TwoPhase(cost, alpha, tv="anisotropic"), tol=1e-6, max_iter=3000, backend=backend)
+    mask = backend.to_numpy(solution.mask)
+    assert mask_energy(cost, mask, alpha, isotropic=False) == minimum_cut(cost, alpha)
+    assert solution.energy == minimum_cut(cost, alpha)
+
+
+@pytest.mark.parametrize("tv", ["isotropic", "anisotropic"])
+def test_the_bound_is_below_and_the_energy_is_what_it_says(backend, rng, tv):
+    cost = rng.normal(size=(30, 41))
+    weight = rng.uniform(0.1, 1, cost.shape)
+    solution = pdhg(TwoPhase(cost, 1.5, weight=weight, tv=tv), tol=1e-4, backend=backend)
+    assert solution.converged
+    assert all(primal >= dual for _, _, primal, dual in solution.history)
+    energy = mask_energy(cost, backend.to_numpy(solution.mask), 1.5, weight, tv == "isotropic")
+    assert solution.energy == pytest.approx(energy, rel=1e-5)
+    assert solution.dual <= energy
+
+
+def test_the_minimiser_of_a_disc_is_the_disc_or_nothing():
+    # For cost -1 in a disc of radius r and big outside, the disc is kept while alpha * 2 pi r < pi r^2.
+    rows, columns = np.mgrid[-30:31, -30:31]
+    disc = np.hypot(rows, columns) < 20
+    cost = np.where(disc, -1.0, 5.0)
+    assert (pdhg(TwoPhase(cost, 8.0)).mask & disc).sum() > 0.9 * disc.sum()
+    assert not pdhg(TwoPhase(cost, 12.0)).mask.any()
+
+
+def test_flips_and_transposes_keep_the_energy(backend, rng):
+    cost = rng.normal(size=(64, 70))
+    bound = []
+    for turned in (cost, cost.T, cost.T.copy()):
+        solution = pdhg(TwoPhase(turned, 2.0, tv="anisotropic"), tol=1e-5, backend=backend)
+        bound.append((solution.primal, solution.dual))
+    for turned in (cost[::-1], cost[:, ::-1]):
+        solution = pdhg(TwoPhase(turned, 2.0, tv="anisotropic"), tol=1e-5, backend=backend)
+        bound.append((solution.primal, solution.dual))
+    assert max(dual for _, dual in bound) <= min(primal for primal, _ in bound) + 1e-9
+
+
+@pytest.mark.parametrize("factor", [2.0**-10, 2.0**13])
+def test_scaling_cost_and_alpha_scales_the_energy(backend, rng, factor):
+    cost = rng.normal(size=(40, 40))
+    one = pdhg(TwoPhase(cost, 1.0), tol=1e-4, backend=backend)
+    two = pdhg(TwoPhase(cost * factor, factor), tol=1e-4, backend=backend)
+    assert two.primal == pytest.approx(one.primal * factor, rel=3e-4)
+    assert two.iterations == one.iterations
+
+
+def test_seeds_are_bounds(backend, rng):
+    cost = np.full((20, 30), 1.0)
+    lower, upper = np.zeros(cost.shape), np.ones(cost.shape)
+    lower[10, 5:25] = 1
+    upper[12, 5:25] = 0
+    u = backend.to_numpy(pdhg(TwoPhase(cost, 0.2, lower=lower, upper=upper), backend=backend).u)
+    assert (u[10, 5:25] == 1).all()
+    assert (u[12, 5:25] == 0).all()
+
+
+def test_the_pull_draws_towards_its_target():
+    target = np.zeros((20, 20), np.float32)
+    target[5:15, 5:15] = 1
+    solution = pdhg(TwoPhase(np.zeros((20, 20)), 0.0, pull=2.0, target=target), tol=1e-6)
+    np.testing.assert_allclose(solution.u, target, atol=1e-4)
+    assert solution.primal == pytest.approx(-target.sum(), rel=1e-4)  # the constant of the square is left out
+
+
+def test_alpha_zero_is_the_data_terms_own_answer(backend, rng):
+    cost = rng.normal(size=(9, 11))
+    solution = pdhg(TwoPhase(cost, 0), tol=0.0 + 1e-12, backend=backend)
+    np.testing.assert_array_equal(backend.to_numpy(solution.mask), cost < 0)
+    assert solution.converged
+
+
+def test_a_huge_alpha_ends():
+    rng = np.random.default_rng(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        solution = pdhg(TwoPhase(rng.normal(size=(40, 40)) + 0.3, 1e12), max_iter=400)
+    assert np.isfinite(solution.energy)
+    assert not solution.mask.any()
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [({"max_iter": 0}, "max_iter"), ({"tol": 0, "max_iter": 60}, "max_iter"), ({"time_limit": 1e-9}, "time_limit")],
+)
+def test_out_of_patience_is_said_and_the_best_so_far_returned(rng, options, status):
+    energy = TwoPhase(rng.normal(size=(80, 80)), 3.0)
+    with pytest.warns(ConvergenceWarning, match="the relative gap is"):
+        solution = pdhg(energy, **{"tol": 1e-9, **options})
+    assert solution.status == status
+    assert not solution.converged
+    assert np.isfinite(solution.u).all()
+    assert solution.gap >= 0
+
+
+def test_a_callback_sees_copies_and_may_stop(rng):
+    energy = TwoPhase(rng.normal(size=(64, 64)), 3.0)
+    quiet = pdhg(energy, tol=1e-5)
+
+    def spoil(progress):
+        progress.u[:] = np.nan
+        return "rubbish"
+
+    np.testing.assert_array_equal(pdhg(energy, tol=1e-5, callback=spoil).u, quiet.u)
+    stopped = pdhg(energy, tol=1e-9, callback=lambda progress: True)
+    assert stopped.status == "stopped"
+    assert stopped.iterations == 0
+
+    def fail(progress):
+        raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        pdhg(energy, callback=fail)
+
+
+def test_coarse_to_fine_gives_the_same_answer_sooner(rng):
+    rows, columns = np.mgrid[:200, :200]
+    cost = np.where(np.hypot(rows - 90, columns - 110) < 60, -0.3, 0.3) + rng.normal(size=rows.shape)
+    energy = TwoPhase(cost, 6.0)
+    cold, warm = (pdhg(energy, tol=1e-4, coarse_to_fine=flag) for flag in (False, True))
+    assert warm.primal == pytest.approx(cold.primal, rel=2e-4)
+    assert warm.iterations <= cold.iterations
+
+
+@pytest.mark.parametrize("shape", [(5, 8), (6, 7), (4, 5, 6)])
+def test_halving_keeps_sums(rng, shape):
+    array = rng.normal(size=(2, *shape)).astype(np.float32)
+    half = _halve(array, len(shape))
+    assert half.shape == (2, *(-(-n // 2) for n in shape))
+    if all(n % 2 == 0 for n in shape):
+        assert half.sum() * 2 ** len(shape) == pytest.approx(array.sum(), rel=1e-4)
+    np.testing.assert_array_equal(_halve(np.ones(shape), len(shape)), 1)
+
+
+def test_potts_with_two_labels_is_the_two_phase_energy(backend, rng):
+    cost = rng.normal(size=(24, 25))
+    two = pdhg(TwoPhase(cost, 1.3), tol=1e-5, backend=backend)
+    potts = pdhg(Potts(np.stack([np.zeros_like(cost), cost]), 1.3), tol=1e-5, backend=backend)
+    assert potts.primal == pytest.approx(two.primal, rel=3e-5)
+    assert (potts.mask == two.mask).mean() > 0.99
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_potts_bound_and_rounding_against_enumeration(backend, seed):
+    cost = np.random.default_rng(seed).normal(size=(3, 2, 4))
+    best = best_labelling(cost, 0.4)
+    solution = pdhg(Potts(cost, 0.4, tv="anisotropic"), tol=1e-6, backend=backend)
+    assert solution.dual <= best + 1e-5
+    assert solution.energy >= best - 1e-5
+    assert solution.energy == pytest.approx(best, abs=0.2)
+
+
+def test_potts_seeds_hold(backend, rng):
+    cost = rng.normal(size=(3, 20, 20))
+    lower = np.zeros(cost.shape)
+    lower[2, 3:6, 3:6] = 1
+    solution = pdhg(Potts(cost, 1.0, lower=lower), backend=backend)
+    assert (backend.to_numpy(solution.labels)[3:6, 3:6] == 2).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (2, 2), (3, 4, 5)])
+def test_small_grids_and_volumes(backend, rng, shape):
+    cost = rng.normal(size=shape)
+    solution = pdhg(TwoPhase(cost, 0.5, spacing=(1e6,) + (1.0,) * (len(shape) - 1)), backend=backend)
+    assert solution.u.shape == shape
+    assert np.isfinite(backend.to_numpy(solution.u)).all()
+
+
+def test_inputs_are_left_alone(rng):
+    cost = rng.normal(size=(40, 50))
+    before = cost.copy()
+    cost.flags.writeable = False
+    pdhg(TwoPhase(cost, 1.0))
+    np.testing.assert_array_equal(cost, before)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "match"),
+    [
+        (lambda c: TwoPhase(np.where(c > 2, np.nan, c), 1), InvalidImageError, r"cost must be finite .* first at index"),
+        (lambda c: TwoPhase(c.astype(complex), 1), UnsupportedTypeError, "bools, integers or floats; got dtype complex"),
+        (lambda c: TwoPhase(c[0], 1), InvalidImageError, "cost must be 2-D or 3-D; got shape"),
+        (lambda c: TwoPhase(c[:0], 1), InvalidImageError, "an axis of length 0"),
+        (lambda c: TwoPhase(c, -1), InvalidParameterError, "alpha must be a finite number, at least 0; got -1"),
+        (lambda c: TwoPhase(c, np.nan), InvalidParameterError, "alpha must be a finite number"),
+        (lambda c: TwoPhase(c, "1"), InvalidParameterError, "alpha must be a finite number, at least 0; got '1'"),
+        (lambda c: TwoPhase(c, c), InvalidParameterError, "alpha must be a number.*ndarray of shape"),
+        (lambda c: TwoPhase(c, 1, weight=c[1:]), InvalidImageError, "weight must be non-negative with the spatial shape"),
+        (lambda c: TwoPhase(c, 1, weight=-np.ones_like(c)), InvalidImageError, "least value -1"),
+        (lambda c: TwoPhase(c, 1, lower=c[1:]), InvalidImageError, "lower must be a number or have the cost's shape"),
+        (lambda c: TwoPhase(c, 1, lower=1, upper=0), InvalidParameterError, "lower must not exceed upper"),
+        (lambda c: TwoPhase(c, 1, pull=1), InvalidParameterError, "target must have the cost's shape"),
+        (lambda c: TwoPhase(c, 1, spacing=(1, 0)), InvalidParameterError, "spacing must be a finite number, more than 0"),
+        (lambda c: TwoPhase(c, 1, spacing=(1, 1, 1)), InvalidParameterError, "one positive number for each of the 2"),
+        (lambda c: TwoPhase(c, 1, tv="huber"), InvalidParameterError, "tv must be one of 'isotropic', 'anisotropic'"),
+        (lambda c: Potts(c[None], 1), InvalidImageError, "at least 2 labels"),
+        (lambda c: Potts(np.stack([c, c]), 1, lower=1.0), InvalidParameterError, "sum to at most 1"),
+        (lambda c: pdhg(c), InvalidParameterError, "energy must be an energy such as TwoPhase"),
+        (lambda c: pdhg(TwoPhase(c, 1), max_iter=1.5), InvalidParameterError, "max_iter must be a whole number"),
+        (lambda c: pdhg(TwoPhase(c, 1), tol=-1), InvalidParameterError, "tol must be a finite number, at least 0"),
+    ],
+)
+def test_bad_energies_are_named(rng, make, error, match):
+    cost = rng.normal(size=(8, 9))
+    cost[0, 0] = 3
+    with pytest.raises(error, match=match):
+        make(cost)
+
+
+def test_the_numba_kernels_take_a_cost_that_is_not_contiguous(rng):
+    cost = rng.normal(size=(80, 90))
+    plain = pdhg(TwoPhase(cost.copy(), 1.0), backend=get_backend("numba"))
+    for odd in (np.asfortranarray(cost), cost[::-1][::-1], cost.astype(">f8"), np.repeat(cost, 2, axis=1)[:, ::2]):
+        np.testing.assert_array_equal(pdhg(TwoPhase(odd, 1.0), backend="numba").u, plain.u)

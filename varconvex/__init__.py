@@ -1,0 +1,65 @@
+"""Variational segmentation from a few scribbles, with a certified gap and a provably convex object.
+
+>>> from varconvex import segment
+>>> result = segment(image, scribbles, shape="convex")  # doctest: +SKIP
+
+The names below are loaded when first used: importing the package compiles nothing and needs no GPU.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import project, segment
+    from .backends import get_backend
+    from .certify import certify_convexity
+    from .energies.potts import Potts
+    from .energies.two_phase import TwoPhase
+    from .result import Segmentation
+    from .shapes.convex import ConvexShape
+    from .shapes.icnn import ICNN
+    from .solvers.pdhg import pdhg
+
+_HOME = {
+    "ICNN": "shapes.icnn",
+    "ConvexShape": "shapes.convex",
+    "Potts": "energies.potts",
+    "Segmentation": "result",
+    "TwoPhase": "energies.two_phase",
+    "certify_convexity": "certify",
+    "get_backend": "backends",
+    "pdhg": "solvers.pdhg",
+    "project": "api",
+    "segment": "api",
+}
+
+__all__ = [  # noqa: RUF022 (the order in which they are met)
+    "segment",
+    "project",
+    "Segmentation",
+    "TwoPhase",
+    "Potts",
+    "pdhg",
+    "ConvexShape",
+    "ICNN",
+    "certify_convexity",
+    "get_backend",
+]
+
+try:
+    __version__ = version("varconvex")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0+unknown"
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'varconvex' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

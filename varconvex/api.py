@@ -1,0 +1,316 @@
+"""The story of a segmentation, one stage a line: image and scribbles, costs, energy, solver, shape, certificate."""
+
+import inspect
+import time
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import wraps
+from typing import Any, TypeVar
+
+import numpy as np
+
+from . import checks
+from ._families import find
+from .backends import ArrayBackend, get_backend
+from .certify import certify_convexity
+from .energies.two_phase import TwoPhase
+from .errors import InvalidParameterError, InvalidScribblesError, UnknownKeywordError
+from .inputs import Scene, prepare, probability_map
+from .likelihoods.base import Likelihood
+from .predictors.base import Prediction
+from .predictors.energy import EnergyPredictor
+from .result import Segmentation
+from .shapes.base import FittedShape, Shape
+from .solvers.pdhg import Progress, pdhg
+from .unify import sequential
+
+ALPHA = 8.0
+"""Default weight of the total variation, in nats per pixel of boundary."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _nearest_keyword(function: F) -> F:
+    """An unknown keyword is a TypeError that names the nearest one."""
+    known = list(inspect.signature(function).parameters)
+
+    @wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        for name in kwargs:
+            if name not in known:
+                near = get_close_matches(name, known, 1, 0.5)
+                hint = f"Did you mean {near[0]!r}?" if near else f"It takes: {', '.join(known)}."
+                raise UnknownKeywordError(f"{function.__name__}() got an unknown keyword {name!r}. {hint}")
+        return function(*args, **kwargs)
+
+    return checked  # type: ignore[return-value]
+
+
+@_nearest_keyword
+def segment(
+    image: Any,
+    scribbles: Any,
+    alpha: float = ALPHA,
+    *,
+    shape: str | Shape | None = None,
+    unify: str = "sequential",
+    likelihood: str | Likelihood = "nieuwenhuis_cremers",
+    edge_weight: Any = "contrast",
+    tv: str = "isotropic",
+    channel_axis: int | None = -1,
+    rgba: bool | None = None,
+    mask: Any = None,
+    spacing: Any = None,
+    nan_policy: str = "raise",
+    strict: bool = False,
+    backend: str | ArrayBackend | None = None,
+    max_iter: int = 5000,
+    tol: float = 1e-3,
+    time_limit: float | None = None,
+    callback: Callable[[Progress], object] | None = None,
+    random_state: int | np.random.Generator | None = None,
+) -> Segmentation:
+    """Segment an image from a few scribbles.
+
+    Minimises a likelihood plus total variation, <cost, u> + alpha ||g grad u||_1, to a certified gap; with
+    ``shape="convex"`` the minimiser is then projected onto the convex sets.
+
+    Parameters
+    ----------
+    image : (*spatial) or (*spatial, C) array of bools, integers or floats
+        2-D or 3-D, grey or with channels. Three channels are taken as sRGB. Any range: it is scaled by its own extremes.
+    scribbles : (*spatial) int array, pair of bool arrays, or dict
+        A label image (0 unlabelled, 1 background, 2.. objects, -1 outside), whose shape says which axes of the image are
+        spatial; or masks (object, background); or polylines {"object": [(row, column), ...], "background": ...}, where
+        a value may also be a list of lines and a key a label.
+    alpha : float
+        Weight of the total variation, in nats per pixel of boundary. Bigger is smoother; 0 leaves the likelihood alone.
+    shape : {"convex"} or None
+        What the object is known to be; needs two labels and a 2-D image.
+    unify : {"sequential"}
+        How energy and shape come together: the solved u is projected once (paper, eq. 5).
+    likelihood : {"nieuwenhuis_cremers", "gaussian_mixture", "histogram"} or Likelihood
+        How the scribbles' appearance becomes a cost per pixel.
+    edge_weight : "contrast", None, or (*spatial) array
+        Factor g(x) on the boundary's price: low at the image's edges, 1 everywhere, or as given (>= 0).
+    tv : {"isotropic", "anisotropic"}
+        Boundary length as Euclid measures it, or along the grid (exactly binary, but blocky).
+    channel_axis : int or None
+        Where the channels are, if the image has one axis more than the scribbles; None if it must not.
+    rgba : bool, optional
+        What a fourth channel is: True leaves it out as transparency, False takes it as data.
+    mask : (*spatial) bool array, optional
+        Where to segment; elsewhere the labels are -1.
+    spacing : float or tuple of float, optional
+        Distance between neighbouring pixels along each spatial axis; only ratios matter.
+    nan_policy : {"raise", "mask"}
+        What to do with NaN and infinite pixels: refuse them, or leave them out of the data term.
+    strict : bool
+        Refuse strokes of different labels that cross; otherwise the later one wins, with a warning.
+    backend : {"numba", "numpy", "cupy"} or None
+        What computes; None is Numba for NumPy arrays.
+    max_iter : int
+        Most iterations of the solver on the full grid.
+    tol : float
+        Relative gap to stop at. Smaller is closer to the optimum.
+    time_limit : float, optional
+        Most seconds for the energy; the best answer so far is returned, with a warning.
+    callback : callable, optional
+        Called with a `Progress` at each look at the gap; returning True stops the solver.
+    random_state : int or numpy.random.Generator, optional
+        Seeds what is random: the same seed gives the same mask.
+
+    Returns
+    -------
+    Segmentation
+
+    Raises
+    ------
+    InvalidImageError, InvalidScribblesError, InvalidParameterError, UnsupportedTypeError, UnknownKeywordError
+        If something passed is not what it has to be.
+    ScribbleConflictError
+        If no convex object can hold the scribbles; its `pixels` say where.
+    BackendUnavailableError
+        If the backend cannot run here.
+
+    Warns
+    -----
+    ConvergenceWarning, DataTermWarning, ScribbleWarning
+
+    References
+    ----------
+    Nieuwenhuis, Cremers, IEEE TPAMI 35, 2013, doi:10.1109/TPAMI.2012.183
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from varconvex import segment
+    >>> image = (np.hypot(*np.mgrid[-30:31, -30:31]) < 15).astype(float)
+    >>> result = segment(image, {"object": [(28, 28), (32, 32)], "background": [(2, 2), (2, 58)]})
+    >>> int(result.mask.sum()) == int(image.sum())
+    True
+    """
+    begin = time.perf_counter()
+    checks.one_of("unify", unify, ("sequential",))
+    checks.one_of("tv", tv, ("isotropic", "anisotropic"))
+    scene = prepare(
+        image, scribbles, channel_axis=channel_axis, spacing=spacing, mask=mask, nan_policy=nan_policy, rgba=rgba,
+        strict=strict,
+    )  # fmt: skip
+    predictor = EnergyPredictor(
+        likelihood=_part("likelihoods", likelihood, "costs"),
+        alpha=checks.real_number("alpha", alpha),
+        edge_weight=edge_weight,
+        tv=tv,
+        backend=get_backend(backend, image),
+        max_iter=checks.whole_number("max_iter", max_iter),
+        tol=checks.real_number("tol", tol),
+        time_limit=None if time_limit is None else checks.real_number("time_limit", time_limit),
+        callback=callback,
+    )
+    seconds = {"prepare": time.perf_counter() - begin}
+    if shape is None:
+        prediction, fitted = predictor.predict(scene), None
+        return _result(scene, prediction, fitted, predictor.backend, seconds | prediction.seconds)
+    if len(scene.labels) != 2 or scene.labels[0] != 1:
+        raise InvalidScribblesError(
+            f"a shape needs one object (a label from 2 on) on a background (label 1); got labels {scene.labels}. Segment the "
+            "objects one at a time."
+        )
+    prediction, fitted, stages = sequential(predictor, _part("shapes", shape, "fit"), scene, random_state=random_state)
+    return _result(scene, prediction, fitted, predictor.backend, seconds | stages)
+
+
+@_nearest_keyword
+def project(
+    target: Any,
+    shape: str | Shape = "convex",
+    *,
+    inside: Any = None,
+    outside: Any = None,
+    spacing: Any = None,
+    random_state: int | np.random.Generator | None = None,
+) -> Segmentation:
+    """Project a mask or a map of probabilities from any source onto the sets of a shape.
+
+    Finds the set C nearest to the target, min |target - 1_C|^2 (paper, eq. 4), with C convex.
+
+    Parameters
+    ----------
+    target : (H, W) array
+        A mask (bool, or integers 0 and one other value), or probabilities of the object in [0, 1].
+    shape : {"convex"}
+        What the object is known to be.
+    inside, outside : (H, W) bool array, optional
+        Pixels that must, and that must not, belong to the object.
+    spacing : float or tuple of float, optional
+        Distance between neighbouring pixels along each axis.
+    random_state : int or numpy.random.Generator, optional
+        Seeds what is random: the same seed gives the same mask.
+
+    Returns
+    -------
+    Segmentation
+        With labels 1 (background) and 2 (object); its energy is <1 - 2 target, mask>, its dual bound that of the
+        nearest set of any shape, so that `price` is what the shape costs.
+
+    Raises
+    ------
+    InvalidImageError, UnsupportedTypeError, InvalidParameterError, UnknownKeywordError
+        If something passed is not what it has to be.
+    ScribbleConflictError
+        If no convex set holds `inside` without `outside`; its `pixels` say where.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from varconvex import project
+    >>> noisy = np.hypot(*np.mgrid[-30:31, -30:31]) < 15
+    >>> noisy[::7, ::5] ^= True
+    >>> project(noisy).certificate.convex
+    True
+    """
+    begin = time.perf_counter()
+    probability = probability_map(target)
+    seeds = np.zeros(probability.shape, np.int32)
+    for name, where, seed in (("inside", inside, 2), ("outside", outside, 1)):
+        if where is not None:
+            seeds[_seed_mask(name, where, seeds.shape)] = seed
+    held, kept_out = seeds == 2, seeds == 1
+    part = _part("shapes", shape, "fit")
+    part.check(held, kept_out)
+    fitted = part.fit(
+        probability, inside=held, outside=kept_out, spacing=checks.spacing(spacing, 2), random_state=random_state
+    )
+    done = time.perf_counter()
+    # Without a boundary term the energy is solved by thresholding: the bound is exact at once.
+    energy = TwoPhase(1 - 2 * probability, 0.0, lower=held.astype(np.float32), upper=(~kept_out).astype(np.float32))
+    backend = get_backend("numpy")
+    solution = pdhg(energy, backend=backend, coarse_to_fine=False)
+    prediction = Prediction(
+        probability=probability,
+        index=solution.labels,
+        costs=np.stack([np.zeros_like(probability), energy.cost]),
+        energy=energy,
+        solution=solution,
+        seconds={},
+    )
+    scene = Scene(
+        image=probability[..., None], seeds=seeds, labels=(1, 2), spacing=(1.0, 1.0), valid=np.ones(seeds.shape, bool)
+    )
+    return _result(scene, prediction, fitted, backend, {"shape": done - begin})
+
+
+def _part(family: str, value: Any, method: str) -> Any:
+    """A part by its name, or the object itself."""
+    if isinstance(value, str):
+        return find(family, value)()
+    if isinstance(value, type) or not hasattr(value, method):
+        raise InvalidParameterError(
+            f"{family[:-1]} must be a name or an object with a method {method}(); got {value!r}. Pass e.g. an instance."
+        )
+    return value
+
+
+def _seed_mask(name: str, where: Any, shape: tuple[int, ...]) -> np.ndarray:
+    where = checks.as_numeric(name, where)
+    if where.shape != shape:
+        raise InvalidScribblesError(f"{name} must have the target's shape {shape}; got {where.shape}. Crop it alike.")
+    return np.asarray(where).astype(bool)
+
+
+def _result(
+    scene: Scene, prediction: Prediction, fitted: FittedShape | None, backend: ArrayBackend, seconds: dict[str, float]
+) -> Segmentation:
+    """Labels as the user named them, their energy, and the certificate."""
+    begin = time.perf_counter()
+    ids = np.array(scene.labels)
+    outside = scene.seeds < 0
+    solution = prediction.solution
+    unconstrained = np.where(outside, -1, ids[prediction.index])
+    labels, energy, certificate = unconstrained, solution.energy, None
+    if fitted is not None:
+        labels = np.where(outside, -1, ids[fitted.mask.astype(int)])
+        certificate = certify_convexity(fitted.mask)
+        problem = prediction.energy.problem(backend)
+        energy = backend.primal_value(problem, backend.asarray(fitted.mask[None], np.float32))
+    return Segmentation(
+        labels=labels,
+        label_ids=scene.labels,
+        probability=prediction.probability,
+        unconstrained=unconstrained,
+        costs=prediction.costs,
+        energy=energy,
+        unconstrained_energy=solution.energy,
+        primal=solution.primal,
+        dual=solution.dual,
+        relative_gap=solution.relative_gap,
+        history=solution.history,
+        converged=solution.converged,
+        status=solution.status,
+        certificate=certificate,
+        shape=fitted,
+        seconds=seconds | {"certify": time.perf_counter() - begin},
+        image=scene.image,
+        seeds=np.where(scene.seeds > 0, ids[np.maximum(scene.seeds, 1) - 1], scene.seeds),
+    )

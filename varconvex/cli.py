@@ -1,0 +1,194 @@
+"""The command ``varconvex``: demo, segment, project, doctor.
+
+Exit status: 0 done, 1 something is missing (doctor), 2 bad input or usage, 130 interrupted.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import __version__
+from .errors import VarconvexError
+
+if TYPE_CHECKING:
+    from .result import Segmentation
+    from .solvers.pdhg import Progress
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    options = _parser().parse_args(argv)
+    try:
+        return options.run(options)
+    except VarconvexError as error:
+        print(f"varconvex: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("varconvex: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nothing more can be said, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="varconvex", description="Segment an image from a few scribbles, with a certified gap and a convex object."
+    )
+    parser.add_argument("--version", action="version", version=f"varconvex {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="cut a dahlia out of a photograph that comes with scikit-learn")
+    demo.add_argument("--figure", default="varconvex-demo.png", metavar="FILE", help="the picture (default: %(default)s)")
+    demo.add_argument("--json", action="store_true", help="print the numbers as JSON")
+    demo.set_defaults(run=_demo)
+
+    segment = commands.add_parser("segment", help="cut an object out of a photograph with scribbles")
+    segment.add_argument("image", metavar="IMAGE", help="photograph (PNG, TIFF, JPEG, .npy)")
+    segment.add_argument(
+        "scribbles",
+        metavar="SCRIBBLES",
+        help="labels as an indexed or grey PNG (0 none, 1 background, 2 object), or strokes painted on a copy of the image",
+    )
+    segment.add_argument("-o", "--output", required=True, metavar="MASK", help="mask to write (.png, .tif, .npy)")
+    segment.add_argument("--alpha", type=float, help="weight of the boundary; bigger is smoother")
+    segment.add_argument("--shape", choices=["convex"], help="what the object is known to be")
+    segment.add_argument("--likelihood", help="nieuwenhuis_cremers (default), gaussian_mixture or histogram")
+    segment.add_argument("--edge-weight", choices=["contrast", "none"], help="boundaries are cheaper at edges, or not")
+    segment.add_argument("--tv", choices=["isotropic", "anisotropic"], help="how the boundary's length is measured")
+    segment.add_argument("--backend", choices=["numba", "numpy", "cupy"], help="what computes")
+    segment.add_argument("--tol", type=float, help="relative gap to stop at")
+    segment.add_argument("--max-iter", type=int, help="most iterations")
+    segment.add_argument("--time-limit", type=float, metavar="SECONDS", help="most seconds for the energy")
+    segment.add_argument("--object-label", type=int, default=2, metavar="N", help="label of the object (default: 2)")
+    segment.add_argument("--background-label", type=int, default=1, metavar="N", help="label of the background (default: 1)")
+    segment.add_argument("--object-colour", default="red", metavar="COLOUR", help="of painted strokes (default: red)")
+    segment.add_argument("--background-colour", default="blue", metavar="COLOUR", help="of painted strokes (default: blue)")
+    _common(segment)
+    segment.set_defaults(run=_segment)
+
+    project = commands.add_parser("project", help="the nearest convex mask to a mask from any source")
+    project.add_argument("mask", metavar="MASK", help="mask with two values, or grey values with --probability")
+    project.add_argument("-o", "--output", required=True, metavar="MASK", help="mask to write (.png, .tif, .npy)")
+    project.add_argument("--probability", action="store_true", help="grey values are probabilities of the object")
+    _common(project)
+    project.set_defaults(run=_project)
+
+    doctor = commands.add_parser("doctor", help="what is installed, what is missing, and what installs it")
+    doctor.add_argument("--json", action="store_true", help="print it as JSON")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, dest="random_state", metavar="N", help="the same seed gives the same mask")
+    parser.add_argument("--figure", metavar="FILE", help="also draw a picture")
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from . import demo
+
+    with _bar() as callback:
+        result = demo.run(callback=callback)
+    _report(result, options)
+    return 0
+
+
+def _segment(options: argparse.Namespace) -> int:
+    from .api import segment
+    from .files import colour, read_image, read_scribbles, write_mask
+
+    image = read_image(options.image)
+    scribbles = read_scribbles(
+        options.scribbles,
+        image,
+        object_label=options.object_label,
+        background_label=options.background_label,
+        object_colour=colour(options.object_colour),
+        background_colour=colour(options.background_colour),
+    )
+    names = ("alpha", "shape", "likelihood", "tv", "backend", "tol", "max_iter", "time_limit", "random_state")
+    given: dict[str, Any] = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.edge_weight == "none":
+        given["edge_weight"] = None
+    with _bar() as callback:
+        result = segment(image, scribbles, callback=callback, **given)
+    write_mask(options.output, result.labels, result.label_ids)
+    _report(result, options)
+    return 0
+
+
+def _project(options: argparse.Namespace) -> int:
+    from .api import project
+    from .files import read_mask, write_mask
+
+    result = project(read_mask(options.mask, probability=options.probability), random_state=options.random_state)
+    write_mask(options.output, result.labels, result.label_ids)
+    _report(result, options)
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import examine
+
+    report = examine()
+    print(json.dumps(report.to_dict(), indent=2) if options.json else report)
+    return 0 if report.healthy else 1
+
+
+def _report(result: "Segmentation", options: argparse.Namespace) -> None:
+    if options.figure:
+        from .files import write_picture
+
+        write_picture(options.figure, result.plot())
+    if options.json:
+        print(json.dumps(result.to_dict(), indent=2))
+        return
+    print(_table(result))
+    if options.figure:
+        print(f"picture         {options.figure}")
+
+
+def _table(result: "Segmentation") -> str:
+    """The numbers of a result, one a line."""
+    rows = [
+        ("energy", f"{result.energy:,.1f} nats  (of the mask)"),
+        ("without shape", f"{result.unconstrained_energy:,.1f} nats  (total variation alone)"),
+        ("lower bound", f"{result.dual:,.1f} nats  (no mask of any shape can be below)"),
+        ("relative gap", f"{result.relative_gap:.2e}  ({result.status} after {result.history[-1][0]} iterations)"),
+        ("price", f"{result.price:,.1f} nats  (at most, of being binary{' and convex' if result.shape else ''})"),
+    ]
+    if result.shape is None:
+        del rows[1]
+    if result.certificate is not None and result.shape is not None:
+        rows.append(("certificate", str(result.certificate)))
+        rows.append(("filled", f"{result.shape.n_filled} pixels by the exact check"))
+    stages = "  ".join(f"{name} {seconds:.2f}" for name, seconds in result.seconds.items())
+    rows.append(("seconds", f"{stages}  total {sum(result.seconds.values()):.2f}"))
+    return "\n".join(f"{name:<15} {text}" for name, text in rows)
+
+
+class _bar:
+    """A progress bar on a terminal: how far the gap has come from 1 towards 1e-3, in powers of ten."""
+
+    def __enter__(self) -> Callable[["Progress"], None]:
+        from tqdm import tqdm
+
+        # disable=None shows the bar only where standard error is a terminal.
+        self._tqdm = tqdm(total=100, desc="solving", unit="%", leave=False, disable=None)
+        return self._show
+
+    def _show(self, progress: "Progress") -> None:
+        import math
+
+        done = round(100 * min(1.0, max(0.0, -math.log10(max(progress.relative_gap, 1e-12)) / 3)))
+        self._tqdm.set_postfix_str(f"gap {progress.relative_gap:.1e}")
+        self._tqdm.update(max(0, done - self._tqdm.n))
+
+    def __exit__(self, *_: object) -> None:
+        self._tqdm.close()

@@ -1,0 +1,111 @@
+"""What this installation has, what it lacks, and the command that brings it."""
+
+import importlib.util
+import os
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from . import __version__
+from .errors import BackendUnavailableError
+
+_REQUIRED = ("numpy", "scipy", "numba", "scikit-learn", "pillow", "tqdm")
+_OPTIONAL = {
+    "matplotlib": ("plot", "plots of your own beside the toolkit's pictures"),
+    "scikit-image": ("bench", "a peer in the benchmarks"),
+    "PyMaxflow": ("bench", "a peer in the benchmarks"),
+    "opencv-python-headless": ("bench", "a peer in the benchmarks"),
+    "jupytext": ("notebook", "the notebooks"),
+    "pytest": ("test", "the tests"),
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """The findings of `examine`."""
+
+    varconvex: str
+    python: str
+    system: str
+    required: dict[str, str | None]
+    optional: dict[str, str | None]
+    processors: int
+    threads: int
+    cache: str
+    gpu: str
+    advice: tuple[str, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether everything that is required is there."""
+        return all(self.required.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The findings, ready for JSON."""
+        return {**asdict(self), "healthy": self.healthy}
+
+    def __str__(self) -> str:
+        lines = [f"varconvex {self.varconvex}, Python {self.python}, {self.system}"]
+        lines.append(f"processors {self.processors}, threads that kernels use {self.threads} (NUMBA_NUM_THREADS)")
+        lines.append(f"compiled kernels are kept in {self.cache}")
+        lines.append(f"GPU: {self.gpu}")
+        for title, found in (("required", self.required), ("optional", self.optional)):
+            lines.append(f"{title}:")
+            lines += [f"  {name:<24} {there or 'not installed'}" for name, there in found.items()]
+        lines += ["advice:", *(f"  {line}" for line in self.advice)] if self.advice else ["nothing is missing"]
+        return "\n".join(lines)
+
+
+def examine() -> Report:
+    """Look at versions, threads, the compilation cache and the GPU."""
+    required = {name: _version(name) for name in _REQUIRED}
+    optional = {name: _version(name) for name in _OPTIONAL}
+    advice = [f"pip install {name}" for name, there in required.items() if there is None]
+    for name, there in optional.items():
+        extra, purpose = _OPTIONAL[name]
+        if there is None:
+            advice.append(f"{purpose} ({name}): pip install 'varconvex[{extra}]'")
+    gpu, remedy = _gpu()
+    if remedy:
+        advice.append(remedy)
+    threads, cache = _numba()
+    return Report(
+        varconvex=__version__,
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.machine()}",
+        required=required,
+        optional=optional,
+        processors=os.cpu_count() or 1,
+        threads=threads,
+        cache=cache,
+        gpu=gpu,
+        advice=tuple(advice),
+    )
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _gpu() -> tuple[str, str | None]:
+    from .backends.cupy_ import n_devices
+
+    try:
+        count = n_devices()
+    except BackendUnavailableError as error:
+        return "not usable, the CPU is used", f"GPU: {error}"
+    return (f"{count} CUDA device(s)", None) if count else ("CuPy finds none, the CPU is used", None)
+
+
+def _numba() -> tuple[int, str]:
+    if importlib.util.find_spec("numba") is None:
+        return 1, "nowhere (numba is missing)"
+    from .backends.numba_ import _band, n_threads
+
+    folder = os.environ.get("NUMBA_CACHE_DIR") or _band.stats.cache_path or "nowhere: every start compiles anew"
+    return n_threads(), str(folder).replace(os.path.expanduser("~") + os.sep, "~" + os.sep) if sys.platform else folder

@@ -1,0 +1,197 @@
+"""Images, scribbles and masks from files and back, with named errors and no partial files.
+
+Reading uses Pillow (PNG, TIFF, JPEG, ...) or, for ``.npy``, NumPy without pickles.
+"""
+
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import FileFormatError, InvalidParameterError
+
+Colour = tuple[int, int, int]
+
+_STROKE_TOLERANCE = 30
+"""How far each channel of a painted stroke may be off its colour: more than compression does, less than two pens."""
+
+
+def read_image(path: str | os.PathLike) -> np.ndarray:
+    """A photograph as (H, W) or (H, W, 3), in the file's own integer or float type; transparency is left out.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is missing, unreadable, truncated or too large to be meant.
+    """
+    if Path(path).suffix.lower() == ".npy":
+        return _load_npy(path)
+    image = _open(path)
+    if image.mode in ("P", "PA", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "RGBX", "RGBa"):
+        image = image.convert("RGB")
+    elif image.mode in ("LA", "La"):
+        image = image.convert("L")
+    return np.asarray(image)
+
+
+def read_mask(path: str | os.PathLike, *, probability: bool = False) -> np.ndarray:
+    """A mask (two values), or with `probability` a map of grey values scaled to [0, 1] by the type's range."""
+    if Path(path).suffix.lower() == ".npy":
+        return _load_npy(path)
+    image = _open(path)
+    values = np.asarray(image if image.mode in ("1", "L", "P", "I", "I;16", "F") else image.convert("L"))
+    if probability and values.dtype.kind in "iu":
+        return values.astype(np.float32) / np.iinfo(np.uint16 if values.dtype.itemsize > 1 else np.uint8).max
+    return values
+
+
+def read_scribbles(
+    path: str | os.PathLike,
+    photograph: np.ndarray,
+    *,
+    object_label: int = 2,
+    background_label: int = 1,
+    object_colour: Colour = (255, 0, 0),
+    background_colour: Colour = (0, 0, 255),
+) -> np.ndarray:
+    """Scribbles as a label image (0 unlabelled, 1 background, 2 object).
+
+    An indexed or grey PNG (or ``.npy``) holds labels: `background_label` and `object_label` become 1 and 2, others stay
+    as they are. A colour file is a copy of the photograph with strokes painted on it in the two given colours; only
+    pixels that differ from the photograph count.
+
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read, or a painted copy has another size than the photograph.
+    """
+    if Path(path).suffix.lower() == ".npy":
+        return _rename(_load_npy(path), object_label, background_label)
+    image = _open(path)
+    if image.mode in ("P", "L", "1", "I", "I;16"):
+        return _rename(np.asarray(image).astype(np.int64), object_label, background_label)
+    painted = np.asarray(image.convert("RGB")).astype(np.int64)
+    if painted.shape[:2] != photograph.shape[:2]:
+        raise FileFormatError(
+            f"strokes must be painted on a copy of the photograph, {photograph.shape[:2]} pixels; {os.fspath(path)} has "
+            f"{painted.shape[:2]}. Export it at the photograph's size."
+        )
+    original = photograph if photograph.ndim == 3 else photograph[..., None].repeat(3, axis=-1)
+    changed = np.abs(painted - original).max(axis=-1) > _STROKE_TOLERANCE
+    seeds = np.zeros(painted.shape[:2], np.int64)
+    for label, colour in ((1, background_colour), (2, object_colour)):
+        seeds[changed & (np.abs(painted - np.array(colour)).max(axis=-1) <= _STROKE_TOLERANCE)] = label
+    return seeds
+
+
+def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int, ...]) -> None:
+    """Write a label image: PNG with 255 for the object, or the ids themselves where there are several; ``.npy`` as it is.
+
+    The file appears whole or not at all.
+    """
+    from PIL import Image
+
+    if Path(path).suffix.lower() == ".npy":
+        _atomic(path, lambda file: np.save(file, labels, allow_pickle=False))
+        return
+    if Path(path).suffix.lower() not in (".png", ".tif", ".tiff"):
+        raise FileFormatError(f"a mask must be written as .png, .tif or .npy; got {os.fspath(path)}. Rename the output.")
+    if len(label_ids) == 2:
+        picture = Image.fromarray(np.where(labels == label_ids[1], 255, 0).astype(np.uint8))
+    else:
+        largest = max(label_ids)
+        if largest > 65535:
+            raise FileFormatError(f"a picture holds labels up to 65535; got {largest}. Write to .npy.")
+        picture = Image.fromarray(np.maximum(labels, 0).astype(np.uint8 if largest < 256 else np.uint16))
+    write_picture(path, picture)
+
+
+def write_picture(path: str | os.PathLike, picture: Any) -> None:
+    """Write a PIL image; the file appears whole or not at all."""
+    from PIL import Image
+
+    Image.init()
+    format_ = Image.EXTENSION.get(Path(path).suffix.lower())
+    if format_ is None:
+        raise FileFormatError(f"a picture's name must end in .png, .tif or .jpg; got {os.fspath(path)}. Rename the output.")
+    _atomic(path, lambda file: picture.save(file, format=format_))
+
+
+def colour(text: str) -> Colour:
+    """A colour from its name or #rrggbb.
+
+    Raises
+    ------
+    InvalidParameterError
+        If Pillow knows no such colour.
+    """
+    from PIL import ImageColor
+
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+    except ValueError:
+        raise InvalidParameterError(f"a colour must be a name or #rrggbb; got {text!r}. Use e.g. red or #ff0000.") from None
+    return red, green, blue
+
+
+def _rename(labels: np.ndarray, object_label: int, background_label: int) -> np.ndarray:
+    if (object_label, background_label) == (2, 1):
+        return labels
+    renamed = labels.copy()
+    renamed[labels == background_label] = 1
+    renamed[labels == object_label] = 2
+    return renamed
+
+
+def _open(path: str | os.PathLike) -> Any:
+    """A fully decoded PIL image; sizes are judged from the header, before anything is decoded."""
+    from PIL import Image, UnidentifiedImageError
+
+    name = os.fspath(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                image.load()
+                return image
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise FileFormatError(f"{name} declares more pixels than an image should have ({error}). Crop it.") from error
+    except FileNotFoundError:
+        raise FileFormatError(f"a readable image file was expected; {name} does not exist. Check the path.") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
+        raise FileFormatError(
+            f"a readable image file was expected; {name} is not one ({error}). Is it truncated, or of another kind?"
+        ) from error
+
+
+def _load_npy(path: str | os.PathLike) -> np.ndarray:
+    name = os.fspath(path)
+    try:
+        return np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise FileFormatError(f"a readable .npy file was expected; {name} does not exist. Check the path.") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise FileFormatError(
+            f"a .npy file with plain numbers was expected; {name} is not one ({error}). Save it without objects."
+        ) from error
+
+
+def _atomic(path: str | os.PathLike, write: Callable[[Any], None]) -> None:
+    """Write beside the target, then rename: what is there is whole."""
+    target = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise FileFormatError(f"{target} cannot be written ({error.strerror}). Choose a folder that exists.") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise

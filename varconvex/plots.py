@@ -1,0 +1,173 @@
+"""Pictures of results, drawn with Pillow so that they need nothing but the install.
+
+A picture is a PIL image; `sheet` lays titled panels out on one page, `overview` is the page of a segmentation.
+"""
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import binary_dilation, binary_erosion
+
+if TYPE_CHECKING:
+    from .result import Segmentation
+
+_INK = (34, 34, 34)
+_PAPER = (255, 255, 255)
+_GRID = (221, 221, 221)
+_BACKGROUND = (40, 120, 255)
+_UNCONSTRAINED = (255, 255, 255)
+_PALETTE = np.array(
+    [(255, 64, 64), (64, 208, 64), (255, 208, 32), (208, 64, 255), (32, 208, 208), (255, 144, 32)], dtype=np.uint8
+)
+"""One colour an object, in the order of the labels."""
+
+
+def photograph(image: np.ndarray) -> np.ndarray:
+    """An image (H, W, C) in [0, 1] as (H, W, 3) uint8; one or two channels are shown grey, of more the first three."""
+    channels = image[..., :3] if image.shape[-1] >= 3 else image[..., :1].repeat(3, axis=-1)
+    return np.clip(np.rint(channels * 255), 0, 255).astype(np.uint8)
+
+
+def outline(picture: np.ndarray, mask: np.ndarray, colour: Any, width: int | None = None) -> np.ndarray:
+    """A copy of an RGB picture with the inner boundary of a mask drawn on it."""
+    width = width or max(1, round(max(mask.shape) / 200))
+    rim = mask & ~binary_erosion(mask, iterations=width, border_value=1)
+    shadow = binary_dilation(rim) & ~rim
+    drawn = picture.copy()
+    drawn[shadow] = drawn[shadow] // 2
+    drawn[rim] = colour
+    return drawn
+
+
+def strokes(picture: np.ndarray, seeds: np.ndarray, ids: Sequence[int]) -> np.ndarray:
+    """A copy of an RGB picture with the scribbles drawn on it: blue for the background, a colour for each object."""
+    drawn = picture.copy()
+    for k, label in enumerate(ids):
+        drawn[seeds == label] = _BACKGROUND if k == 0 else _PALETTE[(k - 1) % len(_PALETTE)]
+    return drawn
+
+
+def evidence(costs: np.ndarray) -> np.ndarray:
+    """Costs (K, H, W) as an RGB picture: K = 2 from blue (background) over white to red (object), else the best label."""
+    if len(costs) > 2:
+        best = costs.argmin(axis=0)
+        colours = np.concatenate([np.array([_BACKGROUND], np.uint8), _PALETTE])
+        return colours[np.where(best == 0, 0, 1 + (best - 1) % len(_PALETTE))]
+    ratio = costs[0] - costs[1]
+    scale = float(np.percentile(np.abs(ratio), 95)) or 1.0
+    t = np.clip(ratio / scale, -1, 1)[..., None]
+    colour = np.where(t > 0, np.array([178, 24, 43]), np.array([33, 102, 172]))
+    return np.rint(255 + (colour - 255) * np.abs(t)).astype(np.uint8)
+
+
+def segmented(result: "Segmentation", labels: np.ndarray) -> np.ndarray:
+    """The photograph with the outline of every object of a label image, what is not object dimmed."""
+    picture = photograph(result.image if result.image is not None else np.ones((*labels.shape, 1)))
+    objects = (labels != result.label_ids[0]) & (labels >= 0)
+    picture = np.where(objects[..., None], picture, picture // 2 + 32).astype(np.uint8)
+    for k, label in enumerate(result.label_ids[1:]):
+        picture = outline(picture, labels == label, _PALETTE[k % len(_PALETTE)])
+    return picture
+
+
+def summary(result: "Segmentation") -> Image.Image:
+    """One picture of a segmentation: the objects outlined, with a thin white line where the energy alone differs."""
+    picture = segmented(result, result.labels)
+    if result.shape is not None:
+        picture = outline(picture, result.unconstrained == result.label_ids[-1], _UNCONSTRAINED, 1)
+    return Image.fromarray(picture)
+
+
+def overview(result: "Segmentation") -> Image.Image:
+    """The page of a segmentation: scribbles, likelihood, energy alone, shape (if any), gap curve."""
+    image = result.image if result.image is not None else np.ones((*result.labels.shape, 1))
+    panels = [
+        ("Scribbles", strokes(photograph(image), result.seeds, result.label_ids)),
+        ("Likelihood: red object, blue background", evidence(result.costs)),
+        (f"Total variation, energy {result.unconstrained_energy:,.0f}", segmented(result, result.unconstrained)),
+    ]
+    if result.shape is not None:
+        title = f"{result.certificate}, price {result.price:,.0f}"
+        panels.append((title, segmented(result, result.labels)))
+    panels.append((f"Relative gap {result.relative_gap:.1e}", gap_curve(result.history, result.labels.shape)))
+    return sheet(panels, columns=3)
+
+
+def gap_curve(history: Sequence[tuple[int, float, float, float]], shape: tuple[int, ...]) -> np.ndarray:
+    """Relative gap against iterations, logarithmic, as an RGB picture of (H, W) pixels' aspect."""
+    height, width = _fit(shape)
+    sheet_ = Image.new("RGB", (width, height), _PAPER)
+    draw = ImageDraw.Draw(sheet_)
+    iterations = np.array([h[0] for h in history], float)
+    size = np.array([max(abs(h[2]), abs(h[3]), 1e-12) for h in history])
+    gaps = np.maximum(np.array([h[2] - h[3] for h in history]) / size, 1e-9)
+    low, high = np.floor(np.log10(gaps.min())), np.ceil(np.log10(gaps.max()))
+    high = max(high, low + 1)
+    left, right, top, bottom = 54, width - 14, 12, height - 40
+    x = left + (right - left) * iterations / max(iterations.max(), 1)
+    y = top + (bottom - top) * (high - np.log10(gaps)) / (high - low)
+    for power in np.arange(low, high + 1):
+        row = top + (bottom - top) * (high - power) / (high - low)
+        draw.line([(left, row), (right, row)], fill=_GRID)
+        draw.text((left - 6, row), f"1e{int(power)}", fill=_INK, font=_font(12), anchor="rm")
+    draw.text((left, bottom + 6), "0", fill=_INK, font=_font(12), anchor="mt")
+    draw.text((right, bottom + 6), f"{int(iterations.max())} iterations", fill=_INK, font=_font(12), anchor="rt")
+    points = list(zip(x.tolist(), y.tolist(), strict=True))
+    draw.line(points, fill=_BACKGROUND, width=2)
+    for px, py in points:
+        draw.ellipse([px - 3, py - 3, px + 3, py + 3], fill=_BACKGROUND)
+    return np.asarray(sheet_)
+
+
+def sheet(panels: Sequence[tuple[str, np.ndarray]], columns: int = 3) -> Image.Image:
+    """Titled panels (title, (H, W, 3) uint8) on one page, row by row."""
+    columns = min(columns, len(panels))
+    pictures = []
+    for _, panel in panels:
+        height, width = _fit(panel.shape[:2])
+        pictures.append(Image.fromarray(panel).resize((width, height), Image.Resampling.LANCZOS))
+    cell_width = max(p.width for p in pictures)
+    cell_height = max(p.height for p in pictures)
+    margin, head = 12, 26
+    rows = -(-len(panels) // columns)
+    page = Image.new(
+        "RGB",
+        (margin + columns * (cell_width + margin), margin + rows * (cell_height + head + margin)),
+        _PAPER,
+    )
+    draw = ImageDraw.Draw(page)
+    for k, ((title, _), picture) in enumerate(zip(panels, pictures, strict=True)):
+        x = margin + (k % columns) * (cell_width + margin)
+        y = margin + (k // columns) * (cell_height + head + margin)
+        draw.text((x, y + 4), _shorten(title, cell_width), fill=_INK, font=_font(15))
+        page.paste(picture, (x, y + head))
+    return page
+
+
+def png_bytes(picture: Image.Image) -> bytes:
+    """A PIL image as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _fit(shape: tuple[int, ...], side: int = 420) -> tuple[int, int]:
+    """Height and width scaled so that the longer one is `side`; no side below 8 pixels."""
+    scale = side / max(shape)
+    return max(8, round(shape[0] * scale)), max(8, round(shape[1] * scale))
+
+
+def _font(size: int) -> Any:
+    return ImageFont.load_default(size)
+
+
+def _shorten(title: str, width: int) -> str:
+    """As much of a title as fits into `width` pixels."""
+    if _font(15).getlength(title) <= width:
+        return title
+    while title and _font(15).getlength(title + "…") > width:
+        title = title[:-1]
+    return title + "…"

@@ -1,0 +1,116 @@
+"""The toolkit's own predictor: likelihood and total variation (paper, eq. 3).
+
+    u = argmin <cost_object - cost_background, u> + alpha sum_x g(x) |grad u(x)|     over u in [0, 1], seeds fixed
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import checks
+from ..backends import ArrayBackend, get_backend
+from ..edges import contrast_weight
+from ..energies.potts import Potts
+from ..energies.two_phase import TwoPhase
+from ..errors import InvalidParameterError
+from ..inputs import Scene
+from ..likelihoods.base import Likelihood
+from ..solvers.pdhg import Progress, pdhg
+from .base import Prediction
+
+
+@dataclass(frozen=True)
+class EnergyPredictor:
+    """The minimiser of a total-variation energy.
+
+    Parameters
+    ----------
+    likelihood : Likelihood
+        Gives the cost of each label at each pixel.
+    alpha : float
+        Weight of the total variation, in nats per pixel of boundary. Bigger is smoother; 0 leaves the likelihood alone.
+    edge_weight : "contrast", None, or (*spatial) array
+        Factor on the boundary's price: low where the image has edges, 1 everywhere, or as given.
+    tv, backend, max_iter, tol, time_limit, callback
+        As in `TwoPhase` and `pdhg`.
+    """
+
+    likelihood: Likelihood
+    alpha: float
+    edge_weight: Any = "contrast"
+    tv: str = "isotropic"
+    backend: str | ArrayBackend | None = None
+    max_iter: int = 5000
+    tol: float = 1e-3
+    time_limit: float | None = None
+    callback: Callable[[Progress], object] | None = None
+
+    def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
+        """Costs, energy, minimiser; `pull` = (v, weight) adds weight/2 |u - v|^2 (two labels only)."""
+        begin = time.perf_counter()
+        costs = self.likelihood.costs(scene)
+        learnt = time.perf_counter()
+        energy = self._energy(scene, costs, pull)
+        backend = get_backend(self.backend)
+        solution = pdhg(
+            energy,
+            backend=backend,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            time_limit=None if self.time_limit is None else max(self.time_limit - (learnt - begin), 0.0),
+            callback=self.callback,
+        )
+        return Prediction(
+            probability=backend.to_numpy(solution.u),
+            index=backend.to_numpy(solution.labels),
+            costs=costs,
+            energy=energy,
+            solution=solution,
+            seconds={"likelihood": learnt - begin, "solve": time.perf_counter() - learnt},
+        )
+
+    def _energy(self, scene: Scene, costs: np.ndarray, pull: tuple[Any, float] | None) -> TwoPhase | Potts:
+        outside = scene.seeds < 0
+        weight = _drop_rim(self._weight(scene), outside)
+        common: dict[str, Any] = {"weight": weight, "spacing": scene.spacing, "tv": self.tv}
+        costs = np.where(outside, 0, costs)
+        if len(scene.labels) == 2:
+            if pull is not None:
+                common |= {"target": pull[0], "pull": pull[1]}
+            lower = (scene.seeds == 2).astype(np.float32)
+            upper = (scene.seeds != 1).astype(np.float32)
+            return TwoPhase(costs[1] - costs[0], self.alpha, lower=lower, upper=upper, **common)
+        if pull is not None:
+            raise InvalidParameterError("pull works with two labels; got more. Pull each object by itself.")
+        seeded = np.stack([scene.seeds == k + 1 for k in range(len(scene.labels))])
+        return Potts(costs, self.alpha, lower=seeded.astype(np.float32), **common)
+
+    def _weight(self, scene: Scene) -> np.ndarray | None:
+        if isinstance(self.edge_weight, str):
+            checks.one_of("edge_weight", self.edge_weight, ("contrast",))
+            return contrast_weight(scene.image, spacing=scene.spacing)
+        if self.edge_weight is None:
+            return None
+        weight = checks.as_numeric("edge_weight", self.edge_weight)
+        if weight.shape != scene.seeds.shape:
+            raise InvalidParameterError(
+                f"edge_weight must be 'contrast', None or an array of the spatial shape {scene.seeds.shape}; got shape "
+                f"{weight.shape}. Pass one number per pixel."
+            )
+        return weight
+
+
+def _drop_rim(weight: np.ndarray | None, outside: np.ndarray) -> np.ndarray | None:
+    """No boundary is paid for outside, nor where a forward difference reaches out: there the image simply ends."""
+    if not outside.any():
+        return weight
+    reach = outside.copy()
+    for axis in range(outside.ndim):
+        near = [slice(None)] * outside.ndim
+        far = [slice(None)] * outside.ndim
+        near[axis], far[axis] = slice(None, -1), slice(1, None)
+        reach[tuple(near)] |= outside[tuple(far)]
+    return np.where(reach, 0, 1 if weight is None else weight).astype(np.float32)

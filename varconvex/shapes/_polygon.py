@@ -1,0 +1,155 @@
+"""The best convex polygon on a lattice, globally, by dynamic programming:
+
+    min over convex polygons P   sum of cost over P  +  alpha * perimeter(P)
+
+with corners on a lattice of nodes and edges along 32 directions d_0, ..., d_31 in angular order. Walked clockwise from its
+topmost corner v0, a convex polygon is a closed chain whose directions only increase. Edges add up: a step from v along d_k
+costs
+
+    w_k(v) = +- (cost left of the step, row by row)  +  alpha * |d_k|,
+
+plus on the way down the right side and minus on the way up the left one, so that what remains is the cost inside. Hence
+
+    f(v) <- min( f(v), f(v - d_k) + w_k(v - d_k) )      for k = 0, ..., 31,   from f(v0) = 0 and infinity elsewhere,
+
+swept along d_k so that steps may repeat, ends with f(v0), the best polygon through v0. The best v0 is the answer; it is
+exact on the lattice, whatever the cost: no start, no local minimum.
+"""
+
+import math
+from itertools import pairwise
+
+import numba
+import numpy as np
+
+_DIRECTIONS = np.array(
+    sorted(
+        ((r, c) for r in range(-3, 4) for c in range(-3, 4) if math.gcd(r, c) == 1),
+        key=lambda d: math.atan2(*d) % (2 * math.pi),
+    )
+)
+"""(32, 2) steps, row and column, clockwise on the screen from (0, 1)."""
+
+
+def best_polygon(cost, *, n_nodes=33, alpha=0.0, spacing=(1.0, 1.0)):
+    """The convex polygon of least cost plus alpha times perimeter.
+
+    Parameters
+    ----------
+    cost : (H, W) float, negative favours the object
+        Pixels partly covered along a row count by the share covered.
+    n_nodes : int
+        Nodes along the longer side. Time grows with its fourth power; nodes are never closer than one pixel.
+    alpha : float
+        Weight of the perimeter, 0 or more; bigger is smaller and rounder.
+    spacing : (2,) float
+        Size of a pixel, for the perimeter.
+
+    Returns
+    -------
+    corners : (n, 2) float
+        Row and column with (0, 0) the outer corner of the first pixel, down the left side and up the right one. None (n = 0)
+        if no polygon costs less than the empty set.
+    energy : float
+        What it costs; 0 for the empty set.
+    """
+    cost = np.ascontiguousarray(cost, np.float64)
+    step = max(1.0, max(cost.shape) / (n_nodes - 1))
+    nodes = tuple(math.ceil(size / step) + 1 for size in cost.shape)
+    prefix = np.zeros((cost.shape[0], cost.shape[1] + 1))
+    np.cumsum(cost, axis=1, out=prefix[:, 1:])
+    lengths = alpha * step * np.hypot(*(_DIRECTIONS * np.asarray(spacing, float)).T)
+    weights = _step_costs(prefix, _DIRECTIONS, lengths, step, *nodes)
+    energy, row, column = _best_start(weights, _DIRECTIONS)
+    if energy >= 0:
+        return np.empty((0, 2)), 0.0
+    taken = _sweep_and_record(weights, _DIRECTIONS, row, column)
+    path = _trace(taken, row, column)
+    return np.array(path, float) * step, energy
+
+
+def _trace(taken, row, column):
+    """The corners of the polygon through its top node, walked backwards from the last step taken."""
+    nodes, directions = [(row, column)], []
+    k = len(_DIRECTIONS) - 1
+    while k >= 0:
+        here = nodes[-1]
+        if not taken[k, here[0], here[1]]:
+            k -= 1
+            continue
+        directions.append(k)
+        nodes.append((here[0] - int(_DIRECTIONS[k, 0]), here[1] - int(_DIRECTIONS[k, 1])))
+    corners = [nodes[0]]
+    corners += [node for node, (before, after) in zip(nodes[1:], pairwise(directions), strict=False) if before != after]
+    return corners
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _step_costs(prefix, directions, lengths, step, n_rows, n_columns):
+    """w_k(v) for every direction and node; infinite where the step leaves the lattice."""
+    height, width = prefix.shape[0], prefix.shape[1] - 1
+    weights = np.full((len(directions), n_rows, n_columns), np.inf)
+    for k in range(len(directions)):
+        dr, dc = directions[k]
+        for r in range(max(0, -dr), min(n_rows, n_rows - dr)):
+            top, bottom = min(r, r + dr) * step, max(r, r + dr) * step
+            # A row belongs to the step that passes its centre, a centre on a node to the lower step.
+            first, last = math.ceil(top - 0.5), min(math.ceil(bottom - 0.5), height)
+            for c in range(max(0, -dc), min(n_columns, n_columns - dc)):
+                total = 0.0
+                for i in range(first, last):
+                    x = min((c + dc * ((i + 0.5) / step - r) / dr) * step, float(width))
+                    j = min(int(x), width - 1)
+                    total += prefix[i, j] + (x - j) * (prefix[i, j + 1] - prefix[i, j])
+                weights[k, r, c] = (total if dr > 0 else -total) + lengths[k]
+    return weights
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _best_start(weights, directions):
+    _, n_rows, n_columns = weights.shape
+    best, best_row, best_column = 0.0, 0, 0
+    for row in range(n_rows):
+        for column in range(n_columns):
+            f = np.full((n_rows, n_columns), np.inf)
+            f[row, column] = 0.0
+            for k in range(len(directions)):
+                _sweep(f, weights[k], directions[k, 0], directions[k, 1], row)
+            if f[row, column] < best:
+                best, best_row, best_column = f[row, column], row, column
+    return best, best_row, best_column
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _sweep(f, weight, dr, dc, top):
+    """One direction of the recursion, in place, on the rows from `top` down."""
+    n_rows, n_columns = f.shape
+    if dr == 0:
+        for r in range(top, n_rows):
+            if dc > 0:
+                for c in range(1, n_columns):
+                    f[r, c] = min(f[r, c], f[r, c - 1] + weight[r, c - 1])
+            else:
+                for c in range(n_columns - 2, -1, -1):
+                    f[r, c] = min(f[r, c], f[r, c + 1] + weight[r, c + 1])
+        return
+    first, last = max(0, dc), min(n_columns, n_columns + dc)
+    for i in range(n_rows - top - abs(dr)):
+        r = top + dr + i if dr > 0 else n_rows - 1 + dr - i
+        here, there, w = f[r, first:last], f[r - dr, first - dc : last - dc], weight[r - dr, first - dc : last - dc]
+        for c in range(last - first):
+            here[c] = min(here[c], there[c] + w[c])
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _sweep_and_record(weights, directions, row, column):
+    """The recursion from one start, and where which direction was last stepped along."""
+    _, n_rows, n_columns = weights.shape
+    taken = np.zeros(weights.shape, np.bool_)
+    f = np.full((n_rows, n_columns), np.inf)
+    f[row, column] = 0.0
+    for k in range(len(directions)):
+        before = f.copy()
+        _sweep(f, weights[k], directions[k, 0], directions[k, 1], row)
+        taken[k] = f < before
+    return taken

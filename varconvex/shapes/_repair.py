@@ -1,0 +1,176 @@
+"""Makes a nearly convex mask exactly convex, with scribbles held:
+
+    inside <= S,    S and outside disjoint,    S = conv(S) intersected with Z^2,    S 8-connected
+
+in integers only. Two facts carry everything: a digitally convex set stays so when it is cut by a half-plane, and its
+components are digitally convex.
+"""
+
+import math
+
+import numpy as np
+
+from ..certify import certify_convexity, fill_hull, hull_vertices
+from ..errors import InvalidScribblesError, ScribbleConflictError
+
+_NORMALS = np.array([(r, c) for r in range(-4, 5) for c in range(-4, 5) if math.gcd(r, c) == 1])
+"""Directions a cut may take besides those of the edges of what it must keep."""
+
+
+def check_hulls(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """Can a connected convex set hold `inside` and avoid `outside`?  The smallest such set found, or a named error.
+
+    Parameters
+    ----------
+    inside, outside : (H, W) bool
+        Pixels that must be in the set and out of it.
+
+    Returns
+    -------
+    (H, W) bool
+        Digitally convex, connected, contains `inside`, avoids `outside`; empty if `inside` is.
+
+    Raises
+    ------
+    ScribbleConflictError
+        If the hull of `inside` contains pixels of `outside`, or is thinner than a pixel and cannot be joined between
+        them; `pixels` are those of `outside` that are in the way.
+    InvalidScribblesError
+        If the shapes differ.
+    """
+    if inside.shape != outside.shape:
+        raise InvalidScribblesError(
+            f"inside and outside must have one shape; got {inside.shape} and {outside.shape}: pass masks of one image"
+        )
+    hull = fill_hull(inside)
+    in_the_way = np.argwhere(hull & outside)
+    if len(in_the_way):
+        row, column = in_the_way[0].tolist()
+        raise ScribbleConflictError(
+            "the convex hull of the object scribbles must be free of background scribbles; it contains "
+            f"{len(in_the_way)} background pixel(s), the first at row {row}, column {column}: "
+            "erase one of the two strokes there, or choose a shape that need not be convex",
+            in_the_way,
+        )
+    if not hull.any() or certify_convexity(hull):
+        return hull
+    joined = [wider for wider in _thickened(hull) if not (wider & outside).any()]
+    if not joined:
+        in_the_way = np.argwhere(np.logical_or.reduce(_thickened(hull)) & outside)
+        row, column = in_the_way[0].tolist()
+        raise ScribbleConflictError(
+            "object scribbles whose hull is thinner than a pixel need a free pixel beside it to be joined; "
+            f"background scribbles block both sides, the first at row {row}, column {column}: "
+            "draw the object's stroke a pixel wider, or erase the background's there",
+            in_the_way,
+        )
+    return min(joined, key=np.count_nonzero)
+
+
+def repair(mask, core, outside, cost):
+    """The exact set nearest to `mask`: contains `core`, avoids `outside`, digitally convex, connected.
+
+    Parameters
+    ----------
+    mask : (H, W) bool
+    core : (H, W) bool
+        What `check_hulls` returned.
+    outside : (H, W) bool
+    cost : (H, W) float
+        Chooses among possible cuts: the set that stays is to cost little.
+
+    Returns
+    -------
+    (H, W) bool
+        Empty only if `core` is, and nothing of `mask` is left outside of `outside`.
+    """
+    mask = fill_hull(mask | core)
+    if (mask & outside).any():
+        if not core.any():
+            core = _deepest_pixel(mask & ~outside)
+        if not core.any():
+            return core
+        mask = _cut(mask, core, outside, cost)
+    if not mask.any() or certify_convexity(mask):
+        return mask
+    if not core.any():
+        wider = [wide for wide in _thickened(mask) if not (wide & outside).any()]
+        if wider:
+            return min(wider, key=lambda wide: float(cost[wide].sum()))
+    return _component(mask, core, cost)
+
+
+def _thickened(mask):
+    """The two ways to widen a digitally convex sliver by a pixel so that it is connected.
+
+    Added across its longer side, a unit segment leaves a lattice point on every line across, and successive ones touch,
+    since the line through both ends climbs by at most one.
+    """
+    rows, columns = np.nonzero(mask)
+    axis = 0 if np.ptp(columns) >= np.ptp(rows) else 1
+    padded = np.pad(mask, 1)
+    wider = (fill_hull(padded | np.roll(padded, shift, axis))[1:-1, 1:-1] for shift in (-1, 1))
+    return [wide for wide in wider if certify_convexity(wide)]
+
+
+def _deepest_pixel(mask):
+    """The pixel of `mask` that is farthest from everything else, the image's border included; empty for empty."""
+    from scipy import ndimage
+
+    pixel = np.zeros_like(mask)
+    if mask.any():
+        depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+        pixel[np.unravel_index(depth.argmax(), mask.shape)] = True
+    return pixel
+
+
+def _cut(mask, core, outside, cost):
+    """Cuts by half-planes that contain `core` until `mask` has no pixel of `outside`, the nearest of them first."""
+    corners = hull_vertices(core)
+    edges = np.roll(corners, -1, axis=0) - corners
+    edges //= np.maximum(np.gcd(edges[:, 0], edges[:, 1]), 1)[:, None]
+    across = edges[:, ::-1] * [1, -1]
+    # Along an edge as well as across it: a core that is a segment has nothing across at its ends.
+    normals = np.unique(np.concatenate([_NORMALS, across, -across, edges, -edges]), axis=0)
+    normals = normals[normals.any(axis=1)]
+    reach = (normals @ corners.T).max(axis=1)
+    prefix = np.pad(np.cumsum(cost, axis=1, dtype=np.float64), ((0, 0), (1, 0)))
+    centre = corners.mean(axis=0)
+    while True:
+        there = np.argwhere(mask & outside)
+        if not len(there):
+            return mask
+        target = there[((there - centre) ** 2).sum(axis=1).argmin()]
+        limits = normals @ target - 1
+        useful = limits >= reach
+        normal, limit = _cheapest(mask, normals[useful], limits[useful], prefix)
+        rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
+        mask = mask & (normal[0] * rows + normal[1] * columns <= limit)
+
+
+def _cheapest(mask, normals, limits, prefix):
+    """The half-plane {normal . x <= limit} that leaves the part of `mask` of least cost."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    first = mask[rows].argmax(axis=1)[None]
+    last = mask.shape[1] - mask[rows, ::-1].argmax(axis=1)[None]
+    across, along = normals[:, 0, None], normals[:, 1, None]
+    room = limits[:, None] - across * rows
+    bound = room // np.where(along == 0, 1, np.abs(along))
+    last_kept = np.where(along > 0, bound + 1, np.where((along < 0) | (room >= 0), last, first))
+    first_kept = np.where(along < 0, -bound, first)
+    start = np.clip(first_kept, first, last)
+    stop = np.clip(last_kept, start, last)
+    costs = (prefix[rows, stop] - prefix[rows, start]).sum(axis=1)
+    best = int(costs.argmin())
+    return normals[best], limits[best]
+
+
+def _component(mask, core, cost):
+    """The component of `mask` that holds `core`; without a core, the one of least cost."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    if core.any():
+        return labels == labels[core].max()
+    costs = np.bincount(labels.ravel(), weights=cost.ravel(), minlength=count + 1)[1:]
+    return labels == 1 + int(costs.argmin())

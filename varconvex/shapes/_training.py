@@ -1,0 +1,195 @@
+"""Fits the network from a convex start, through a pyramid:
+
+    min over theta of   <cost, sigma(-s G_theta)>,      cost = 1 - 2 target
+
+For a hard set C this is |target - 1_C|^2 up to a constant; for a soft one it is linear where the square would prefer
+sigma = target, flatten G on noise and drift off. Only pixels near the boundary have a gradient, so only they are asked.
+
+A step longer than the set is deep can empty it, and an empty set has no gradient to come back by. Hence steps are a tenth of
+the depth, the best set so far is kept, and what went astray goes back to it with half the step.
+"""
+
+import numpy as np
+
+from ._raster import value_and_slope
+
+_LEVEL_SIDE = 96
+"""The coarsest level has at most about so many pixels a side."""
+
+_SATURATED = 7.0
+"""Beyond |s G| = 7 the sigmoid's slope is below a thousandth: no gradient is lost there."""
+
+_BATCH = 6144
+"""Pixels a step, at most; more do not help, since the boundary is what they sample."""
+
+_RATE = 0.1
+_DECAY = .45
+_SHARP = 2.5
+_ROUND = 10
+"""Steps between two exact looks at the energy."""
+
+
+def train(network, cost, to_frame, margin, rng, *, steps=(60, 40, 30, 30), callback=None):
+    """Descend from `network`, which is changed in place.
+
+    Parameters
+    ----------
+    network : ICNN, float32, in frame coordinates
+    cost : (h, w) float32, negative favours the object
+    to_frame : callable
+        Takes (n, 2) pixel coordinates of `cost` to the frame.
+    margin : float
+        Depth of the network's floor, in frame units.
+    rng : Generator
+        Chooses the pixels of a batch.
+    steps : tuple of int
+        Steps at each level from the coarsest; the last repeats for further ones.
+    callback : callable, optional
+        Called with the network after every round.
+
+    Returns
+    -------
+    list of float
+        Hard energy, sum of `cost` over {G <= 0} on the pixels looked at, at the end of every round.
+    """
+    history = []
+    factor = 1
+    while max(cost.shape) / (2 * factor) >= _LEVEL_SIDE and factor < 8:
+        factor *= 2
+    level, grid = 0, None
+    while factor >= 1:
+        small = pool(cost, factor)
+        points = _all_points(small.shape) if grid is None else _near_boundary(network, to_frame, grid, factor, small.shape)
+        grid = small.shape
+        if len(points):
+            where = to_frame(factor * (points + 0.5) - 0.5).astype(np.float32)
+            pixel = float(np.abs(to_frame(np.array([[factor, 0.0]])) - to_frame(np.zeros((1, 2)))).max())
+            count = steps[min(level, len(steps) - 1)]
+            rate = _RATE * margin * _DECAY**level
+            history += _descend(
+                network, where, small[points[:, 0], points[:, 1]], pixel, rate, count, rng, callback
+            )
+        factor //= 2
+        level += 1
+    return history
+
+
+def pool(cost, factor):
+    """Sums of `cost` over blocks of factor x factor pixels; what sticks out over the border costs nothing."""
+    if factor == 1:
+        return cost
+    rows, columns = (-(-size // factor) for size in cost.shape)
+    padded = np.zeros((rows * factor, columns * factor), cost.dtype)
+    padded[: cost.shape[0], : cost.shape[1]] = cost
+    return padded.reshape(rows, factor, columns, factor).sum(axis=(1, 3))
+
+
+def _all_points(shape):
+    return np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def _near_boundary(network, to_frame, coarse, factor, shape):
+    """Pixels of this level within about eight of the boundary, found on the next coarser one."""
+    points = _all_points(coarse)
+    g, slope = value_and_slope(network, to_frame(2 * factor * (points + 0.5) - 0.5))
+    pixel = np.abs(to_frame(np.array([[2.0 * factor, 0.0]])) - to_frame(np.zeros((1, 2)))).max()
+    near = np.abs(g) <= 4 * pixel * max(_typical_slope(g, slope), 1e-12)
+    fine = 2 * points[near][:, None] + [[0, 0], [0, 1], [1, 0], [1, 1]]
+    fine = fine.reshape(-1, 2)
+    return fine[(fine < shape).all(axis=1)]
+
+
+def _typical_slope(g, slope):
+    """|grad G| at the boundary: the median over the pixels nearest to it."""
+    steep = np.hypot(*slope.T)
+    rising = steep > 0
+    if not rising.any():
+        return 1.0
+    distance = np.abs(g[rising]) / steep[rising]
+    nearest = np.argsort(distance, kind="stable")[: max(16, len(distance) // 50)]
+    return float(np.median(steep[rising][nearest]))
+
+
+def _descend(network, points, cost, pixel, rate, count, rng, callback):
+    """`count` steps of Adam at one level; ends at the best set seen."""
+    g, slope = value_and_slope(network, points)
+    sharpness = _SHARP / (pixel * _typical_slope(g, slope))
+    g = _shift_to_best_level_set(network, g, cost)
+    best_energy, best = _hard_energy(g, cost), network.pack()
+    history = [best_energy]
+    adam = _Adam(best.size)
+    for _ in range(count // _ROUND):
+        band = np.flatnonzero(np.abs(sharpness * g) < _SATURATED)
+        if not len(band):
+            break
+        if len(band) > _BATCH:
+            band = np.sort(rng.choice(band, _BATCH, replace=False))
+        x, c = points[band], cost[band] / np.abs(cost[band]).mean().clip(1e-12)
+        for _ in range(_ROUND):
+            network.unpack(network.pack() - rate * adam.step(_gradient(network, x, c, np.float32(sharpness))))
+        g = _shift_to_best_level_set(network, network(points), cost)
+        energy = _hard_energy(g, cost)
+        history.append(energy)
+        if energy < best_energy:
+            best_energy, best = energy, network.pack()
+        elif not np.isfinite(energy) or energy > best_energy + 0.05 * abs(best_energy):
+            network.unpack(best)
+            g = network(points)
+            rate *= 0.5
+            adam = _Adam(best.size)
+        if callback is not None:
+            callback(network)
+    network.unpack(best)
+    return history
+
+
+def _gradient(network, x, cost, sharpness):
+    """Of <cost, sigma(-s G)>, divided by s and by the number of pixels, which Adam does not notice."""
+    gradient = 0
+    for i in range(0, len(x), 2048):
+        piece = x[i : i + 2048]
+        g, z = network.forward(piece)
+        # At 60 instead of 20, denormal numbers slow the products down several times.
+        u = 1 / (1 + np.exp(np.clip(sharpness * g, -20, 20)))
+        gradient = gradient + network.backward(piece, z, -cost[i : i + 2048] * u * (1 - u))[0]
+    return gradient / len(x)
+
+
+def _shift_to_best_level_set(network, g, cost):
+    """Move the output's bias so that {G <= 0} is the best of G's level sets; returns G after it.
+
+    All level sets are convex, and sorting the values gives the energies of all of them at once.
+    """
+    order = np.argsort(g, kind="stable")
+    ranked = g[order]
+    energies = np.cumsum(cost[order], dtype=np.float64)
+    energies[:-1][ranked[:-1] == ranked[1:]] = np.inf
+    k = int(np.argmin(energies[:-1])) if len(g) > 1 else 0
+    # The whole floor has one value: a level at it would be its edge, not a level set of the slope.
+    if len(g) < 2 or energies[k] >= _hard_energy(g, cost) or ranked[k] <= ranked[0]:
+        return g
+    shift = np.float32((ranked[k] + ranked[k + 1]) / 2)
+    theta = network.pack()
+    theta[-1] -= shift
+    network.unpack(theta)
+    return g - shift
+
+
+def _hard_energy(g, cost):
+    return float(cost[g <= 0].sum(dtype=np.float64))
+
+
+class _Adam:
+    """Kingma and Ba, ICLR 2015, arXiv:1412.6980."""
+
+    def __init__(self, size, beta1=0.9, beta2=0.99):
+        self.beta1, self.beta2, self.t = beta1, beta2, 0
+        self.m, self.v = np.zeros(size, np.float32), np.zeros(size, np.float32)
+
+    def step(self, gradient):
+        self.t += 1
+        self.m += (1 - self.beta1) * (gradient - self.m)
+        self.v += (1 - self.beta2) * (gradient * gradient - self.v)
+        m = self.m / np.float32(1 - self.beta1**self.t)
+        v = self.v / np.float32(1 - self.beta2**self.t)
+        return m / (np.sqrt(v) + np.float32(1e-10))

@@ -1,0 +1,318 @@
+"""A convex set fitted to a map of probabilities (paper, eq. 5), with scribbles held exactly:
+
+    min over nu of  <1 - 2 target, sigma(-s G_nu)>     subject to   inside in {G <= 0},   outside in {G > 0}
+
+G is an input convex network. Since |target - 1_C|^2 = const + <1 - 2 target, 1_C> for every set C, this is the paper's
+squared distance for masks; for soft targets it is the form that noise does not flatten. A fit is: the global optimum on a
+lattice (dynamic program), the network that equals it (closed form), descent through a pyramid, and an exact repair in
+integers, so that the mask is convex as a theorem and not as a tendency.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..certify import Certificate, as_mask, certify_convexity, fill_hull, hull_vertices
+from ..errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
+from ._raster import rasterize
+from ._repair import check_hulls, repair
+from .icnn import ICNN
+
+__all__ = ["ConvexShape", "FittedConvex", "check_hulls"]
+
+_SCRIBBLE_COST = 1000.0
+"""A pixel of a scribble in the search for a start: more than the rest of a neighbourhood can outvote."""
+
+_STEPWISE_COST = 10.0
+"""The same in the descent, where a few pixels must not drown the gradient of all others; the repair is exact anyway."""
+
+_MARGIN = 0.3
+_TOLERATED = 0.02
+"""The network's set may cost this share more than the start's before the start is taken instead."""
+
+
+@dataclass(frozen=True)
+class FittedConvex:
+    """A digitally convex set {G <= 0}."""
+
+    mask: np.ndarray
+    """(H, W) bool: digitally convex and 8-connected, or empty."""
+
+    n_filled: int
+    """Pixels in which `mask` differs from {G <= 0} after the exact repair."""
+
+    network: ICNN
+    """G, on row and column in the target's pixels; a pixel's centre is an integer."""
+
+    energy: float
+    """sum of 1 - 2 target over `mask`; the best possible is below any other convex set's."""
+
+    history: np.ndarray = field(repr=False)
+    """Hard energy after every round of the descent, on the pixels looked at, level by level."""
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """G at `points` ((n, 2) float, row and column in the target's pixels): (n,) float."""
+        return self.network(points)
+
+    @property
+    def certificate(self) -> Certificate:
+        """What `certify_convexity` says of `mask`."""
+        return certify_convexity(self.mask)
+
+    def rasterize(self, shape: tuple[int, int]) -> np.ndarray:
+        """The set on a grid of `shape` pixels over the same field of view.
+
+        At the target's own shape this is `mask`. Elsewhere it is {G <= 0}, made digitally convex and connected; a set
+        smaller than the new pixels may be empty. Scribbles are pixels of the target and are held on its grid only.
+
+        Parameters
+        ----------
+        shape : (int, int)
+
+        Returns
+        -------
+        (h, w) bool
+
+        Raises
+        ------
+        InvalidParameterError
+            If `shape` is not two positive integers.
+        """
+        height, width = _grid_shape(shape)
+        if (height, width) == self.mask.shape:
+            return self.mask.copy()
+        scale = np.array(self.mask.shape) / (height, width)
+        # Pixel centres: (i + 1/2) of the new grid times the scale is (i' + 1/2) of the old one.
+        raw = rasterize(self.network.compose(scale, scale / 2 - 0.5), (height, width))
+        nothing = np.zeros_like(raw)
+        return repair(raw, nothing, nothing, -np.ones(raw.shape))
+
+
+class ConvexShape:
+    """Fits a convex set by an input convex network (Amos, Xu and Kolter, ICML 2017, arXiv:1609.07152).
+
+    Parameters
+    ----------
+    hidden : tuple of int
+        Widths of the hidden layers, the first at least 4. Wider follows round and many-sided outlines more closely and
+        takes longer; the paper's is (130, 130).
+    steps : tuple of int
+        Steps of the descent at each level of the pyramid from the coarsest; the last repeats. (0,) keeps the start.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a width or a number of steps is not what it may be.
+
+    Examples
+    --------
+    >>> target = np.zeros((40, 60))
+    >>> target[10:30, 10:50] = 1
+    >>> fitted = ConvexShape().fit(target)
+    >>> bool(fitted.certificate)
+    True
+    """
+
+    def __init__(self, hidden: tuple[int, ...] = (48,), steps: tuple[int, ...] = (60, 40, 30, 30)):
+        hidden, steps = tuple(hidden), tuple(steps)
+        if not hidden or any(width != int(width) or width < 1 for width in hidden) or hidden[0] < 4:
+            raise InvalidParameterError(
+                f"hidden must be widths of hidden layers, the first at least 4; got {hidden}: try (48,)"
+            )
+        if not steps or any(count != int(count) or count < 0 for count in steps):
+            raise InvalidParameterError(
+                f"steps must be counts of 0 or more, one a level; got {steps}: try (60, 40, 30, 30)"
+            )
+        self.hidden, self.steps = hidden, steps
+
+    def fit(
+        self,
+        target: np.ndarray,
+        *,
+        inside: np.ndarray | None = None,
+        outside: np.ndarray | None = None,
+        spacing: tuple[float, ...] | None = None,
+        random_state: int | np.random.Generator | None = None,
+        callback: Callable[[np.ndarray], object] | None = None,
+    ) -> FittedConvex:
+        """The convex set nearest to `target`.
+
+        Parameters
+        ----------
+        target : (H, W) float in [0, 1], or bool
+            Probability of the object, 1 is object. With no value above one half and no `inside`, the best set is empty,
+            and the result says so: an empty mask, a network that is positive everywhere.
+        inside, outside : (H, W) bool, optional
+            Pixels that must be in the mask and out of it; held exactly.
+        spacing : (2,) float, optional
+            Size of a pixel in rows and columns; 1 each by default. Convexity does not depend on it, steps do.
+        random_state : int, Generator or None
+            Chooses the pixels that the descent looks at. The same integer gives the same mask, bit by bit; None is 0.
+        callback : callable, optional
+            Called with the current {G <= 0}, (H, W) bool, before the repair, after every few steps.
+
+        Returns
+        -------
+        FittedConvex
+
+        Raises
+        ------
+        InvalidImageError
+            If `target` is not two-dimensional, not finite, or leaves [0, 1].
+        InvalidScribblesError
+            If `inside` or `outside` has another shape.
+        ScribbleConflictError
+            If no convex set can hold `inside` and avoid `outside`; raised before anything is fitted.
+        InvalidParameterError
+            If `spacing` is not two positive numbers.
+        """
+        target = _checked_target(target)
+        core = check_hulls(
+            _checked_scribbles(inside, target, "inside"), _checked_scribbles(outside, target, "outside")
+        )
+        avoid = _checked_scribbles(outside, target, "outside")
+        size = _checked_spacing(spacing)
+        rng = np.random.default_rng(0 if random_state is None else random_state)
+
+        price = np.float32(1) - 2 * target
+        cost = price.copy()
+        cost[core], cost[avoid] = -_SCRIBBLE_COST, _SCRIBBLE_COST
+        if not (cost < 0).any():
+            return _finish(_constant(self.hidden), np.zeros(target.shape, bool), core, avoid, cost, price, [])
+
+        from ._start import convex_start
+
+        corners, start = convex_start(cost, core)
+        network, history = self._descend(corners, cost, size, rng, callback)
+        raw = rasterize(network, target.shape)
+        fallback = repair(start, core, avoid, cost)
+        final = repair(raw, core, avoid, cost)
+        worse = _sum(cost, final) - _sum(cost, fallback)
+        if fallback.any() and (not final.any() or worse > _TOLERATED * abs(_sum(cost, fallback))):
+            final = fallback
+        if np.count_nonzero(final ^ raw) > _TOLERATED * np.count_nonzero(final):
+            network = _exact_network(final)
+        return _finish(network, final, core, avoid, cost, price, history)
+
+    def _descend(self, corners, cost, size, rng, callback):
+        """The network that equals the start, improved within a window around it; in pixel coordinates."""
+        from ._start import half_planes
+        from ._training import train
+
+        low, high = corners.min(axis=0), corners.max(axis=0)
+        pad = 0.25 * (high - low).max() + 4
+        first = np.maximum(np.floor(low - pad).astype(int), 0)
+        stop = np.minimum(np.ceil(high + pad).astype(int) + 1, cost.shape)
+        window = np.ascontiguousarray(cost[first[0] : stop[0], first[1] : stop[1]])
+        window = np.clip(window, -_STEPWISE_COST, _STEPWISE_COST)
+
+        # Frame: the centre of the start is 0, the longer half of its box is 1, one unit is as long in rows as in columns.
+        centre, half = (low + high) / 2, ((high - low) * size).max() / 2
+        scale = size / half
+        normals, offsets, weights = half_planes((corners - centre) * scale, self.hidden[0])
+        margin = max(_MARGIN * _inradius(normals, offsets), 0.5 * float(scale.min()))
+        network = ICNN.from_half_planes(normals, offsets, margin, weights, self.hidden, dtype=np.float32)
+
+        def in_pixels():
+            return network.compose(scale, -centre * scale)
+
+        def report(_):
+            if callback is not None:
+                callback(rasterize(in_pixels(), cost.shape))
+
+        def to_frame(points):
+            return (points + first - centre) * scale
+
+        history = train(network, window, to_frame, margin, rng, steps=self.steps, callback=report)
+        return in_pixels(), history
+
+
+def _finish(network, mask, core, avoid, cost, price, history):
+    changed = np.count_nonzero(mask ^ rasterize(network, mask.shape))
+    return FittedConvex(mask, int(changed), network, _sum(price, mask), np.array(history))
+
+
+def _exact_network(mask):
+    """The network whose set, on the pixels, is exactly `mask`.
+
+    For a primitive integer normal n, a lattice point outside of the half-plane is outside by at least one:
+    sum of relu(n_k . x - c_k) is 0 on the mask and at least 1 elsewhere. The level between is one half.
+    """
+    corners = hull_vertices(mask)
+    edges = np.roll(corners, -1, axis=0) - corners
+    edges = edges[edges.any(axis=1)]
+    edges //= np.gcd(edges[:, 0], edges[:, 1])[:, None]
+    normals = np.concatenate([edges[:, ::-1] * [1, -1], [[1, 0], [-1, 0], [0, 1], [0, -1]]])
+    normals = np.unique(normals, axis=0)
+    offsets = (normals @ corners.T).max(axis=1)
+    network = ICNN.from_half_planes(normals, offsets + 0.5, 0.5)
+    return network
+
+
+def _constant(hidden):
+    """A network that is 1 everywhere: the empty set."""
+    network = ICNN(2, hidden)
+    theta = network.pack()
+    theta[-1] = 1
+    network.unpack(theta)
+    return network
+
+
+def _inradius(normals, offsets):
+    """Depth of the deepest point in the half-planes, by a few subgradient steps from the centre."""
+    x, best = np.zeros(2), 0.0
+    for t in range(1, 101):
+        depth = offsets - normals @ x
+        nearest = int(depth.argmin())
+        best = max(best, float(depth[nearest]))
+        x = x - normals[nearest] * max(depth.max() - depth[nearest], 0) / (2 * t)
+    return best
+
+
+def _sum(cost, mask):
+    return float(cost[mask].sum(dtype=np.float64))
+
+
+def _checked_target(target):
+    array = np.asarray(target)
+    if array.ndim != 2 or array.size == 0:
+        raise InvalidImageError(
+            f"the convex shape needs a target with two dimensions; got shape {array.shape}: fit one 2-D slice at a time"
+        )
+    if array.dtype.kind not in "buif":
+        raise InvalidImageError(f"the target must be numbers in [0, 1]; got {array.dtype}: convert it to float32")
+    array = array.astype(np.float32)
+    low, high = array.min(), array.max()
+    if not (low >= 0 and high <= 1):
+        raise InvalidImageError(
+            f"the target must be probabilities in [0, 1]; got values from {low} to {high}: rescale it, replace NaN by 0.5"
+        )
+    return array
+
+
+def _checked_scribbles(mask, target, name):
+    if mask is None:
+        return np.zeros(target.shape, bool)
+    mask = as_mask(mask)
+    if mask.shape != target.shape:
+        raise InvalidScribblesError(
+            f"{name} must have the target's shape {target.shape}; got {mask.shape}: transposed, or of another image?"
+        )
+    return mask
+
+
+def _checked_spacing(spacing):
+    size = np.ones(2) if spacing is None else np.asarray(spacing, float)
+    if size.shape != (2,) or not np.isfinite(size).all() or (size <= 0).any():
+        raise InvalidParameterError(
+            f"spacing must be two positive numbers, rows and columns; got {spacing!r}: leave it out for square pixels"
+        )
+    return size
+
+
+def _grid_shape(shape):
+    values = tuple(shape)
+    if len(values) != 2 or any(value != int(value) or value < 1 for value in values):
+        raise InvalidParameterError(f"shape must be two positive integers; got {shape!r}: pass (rows, columns)")
+    return int(values[0]), int(values[1])
