@@ -5,28 +5,15 @@ after its file, in CamelCase, and after its family, in the singular. Adding a pa
 """
 
 import importlib
-import pkgutil
 from difflib import get_close_matches
+from pathlib import Path
 
 from .errors import InvalidParameterError
 
-_SUFFIX = {
-    "likelihoods": "Likelihood",
-    "shapes": "Shape",
-    "backends": "Backend",
-    "predictors": "Predictor",
-}
-
 
 def names(family: str) -> list[str]:
-    """Public names of a family's parts: its files, but for ``base`` and private ones."""
-    package = importlib.import_module(f"varconvex.{family}")
-    found = []
-    for info in pkgutil.iter_modules(package.__path__):
-        if info.name == "base" or info.name.startswith("_"):
-            continue
-        found.append(info.name.removesuffix("_"))
-    return sorted(found)
+    """Public names of a family's parts: the files that hold a class called after them. None is imported."""
+    return sorted(_parts(family))
 
 
 def find(family: str, name: str) -> type:
@@ -37,13 +24,25 @@ def find(family: str, name: str) -> type:
     InvalidParameterError
         If there is no such part; the message lists those there are, the nearest first.
     """
-    known = names(family)
+    known = _parts(family)
     if not isinstance(name, str) or name not in known:
         near = get_close_matches(str(name), known, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise InvalidParameterError(f"{family[:-1]} must be one of {', '.join(known)}; got {name!r}.{hint}")
-    package = importlib.import_module(f"varconvex.{family}")
-    file = next(m.name for m in pkgutil.iter_modules(package.__path__) if m.name.removesuffix("_") == name)
-    module = importlib.import_module(f"varconvex.{family}.{file}")
-    camel = "".join(part.capitalize() for part in name.split("_"))
-    return getattr(module, camel + _SUFFIX[family])
+        hint = f"Did you mean {near[0]!r}?" if near else "Choose one of them."
+        raise InvalidParameterError(f"{family[:-1]} must be one of {', '.join(sorted(known))}; got {name!r}. {hint}")
+    module = importlib.import_module(f"varconvex.{family}.{known[name]}")
+    return getattr(module, _class(family, name))
+
+
+def _parts(family: str) -> dict[str, str]:
+    """File of each part by its public name."""
+    parts = {}
+    for path in (Path(__file__).parent / family).glob("[!_]*.py"):
+        name = path.stem.removesuffix("_")
+        # A base class, or a helper such as shapes/icnn.py, holds no class of that name.
+        if f"\nclass {_class(family, name)}" in path.read_text(encoding="utf-8"):
+            parts[name] = path.stem
+    return parts
+
+
+def _class(family: str, name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_")) + family[:-1].capitalize()

@@ -1,8 +1,9 @@
 """Is a mask digitally convex?  Exactly:  mask = conv(mask) intersected with Z^2,  and one 8-connected piece.
 
-A set of pixels S is digitally convex when every lattice point of its convex hull belongs to it. The hull is bounded by
-two chains through the first and last pixel of every row, so one integer division a row and side lists its lattice
-points. Nothing here is rounded: a certificate is a proof. Convexity does not depend on the pixels' aspect ratio.
+A set of pixels S is digitally convex when every lattice point of its convex hull belongs to it. The hull is
+bounded by two chains through the first and last pixel of every row, so one integer division a row and side
+lists its lattice points. Nothing here is rounded: a certificate is a proof. Convexity does not depend on the
+pixels' aspect ratio.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ class Certificate:
     """What `certify_convexity` found; true in a condition when the mask is convex."""
 
     convex: bool
-    """No lattice point of the hull is missing, and there is exactly one component. False for an empty mask."""
+    """No lattice point of the hull is missing, and there is one component. False for an empty mask."""
 
     n_missing: int
     """Lattice points of the hull that the mask lacks."""
@@ -61,8 +62,8 @@ def certify_convexity(mask: np.ndarray) -> Certificate:
 
     References
     ----------
-    A. M. Andrew, "Another efficient algorithm for convex hulls in two dimensions", Information Processing Letters
-    9(5), 1979, doi:10.1016/0020-0190(79)90072-3
+    A. M. Andrew, "Another efficient algorithm for convex hulls in two dimensions", Information Processing
+    Letters 9(5), 1979, doi:10.1016/0020-0190(79)90072-3
 
     Examples
     --------
@@ -135,13 +136,15 @@ def as_mask(mask: np.ndarray) -> np.ndarray:
     array = np.asarray(mask)
     if array.ndim != 2 or array.size == 0:
         raise InvalidImageError(
-            f"a mask must have two dimensions and at least one pixel; got shape {array.shape}: pass one 2-D slice"
+            "a mask must have two dimensions and at least one pixel; "
+            f"got shape {array.shape}: pass one 2-D slice"
         )
     if array.dtype == bool:
         return array
     if array.dtype.kind not in "iu" or array.min() < 0 or array.max() > 1:
         raise InvalidImageError(
-            f"a mask must be boolean, or integers 0 and 1; got {array.dtype} values: compare with a threshold first"
+            "a mask must be boolean, or integers 0 and 1; "
+            f"got other {array.dtype} values: compare with a threshold first"
         )
     return array.astype(bool)
 
@@ -168,7 +171,7 @@ def _lower_chain(rows, values):
 
 
 def _hull_rows(mask):
-    """The first row of the hull, and the first and last lattice column in each of its rows (first > last: none)."""
+    """The first row of the hull; the first and last lattice column in each row (first > last: none)."""
     left, right = _chains(mask)
     return left[0][0], _ceil_rows(left), -_ceil_rows(right)
 

@@ -90,7 +90,8 @@ def overview(result: "Segmentation") -> Image.Image:
         (f"Total variation, energy {result.unconstrained_energy:,.0f}", segmented(result, result.unconstrained)),
     ]
     if result.shape is not None:
-        title = f"{result.certificate}, price {result.price:,.0f}"
+        proven = "Convex, certified" if result.certificate else "Not certified"
+        title = f"{proven}: energy {result.energy:,.0f}, price {result.price:,.0f}"
         panels.append((title, segmented(result, result.labels)))
     panels.append((f"Relative gap {result.relative_gap:.1e}", gap_curve(result.history, result.labels.shape)))
     return sheet(panels, columns=3)

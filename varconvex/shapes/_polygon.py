@@ -2,18 +2,20 @@
 
     min over convex polygons P   sum of cost over P  +  alpha * perimeter(P)
 
-with corners on a lattice of nodes and edges along 32 directions d_0, ..., d_31 in angular order. Walked clockwise from its
-topmost corner v0, a convex polygon is a closed chain whose directions only increase. Edges add up: a step from v along d_k
-costs
+with corners on a lattice of nodes and edges along 32 directions d_0, ..., d_31 in angular order. Walked
+clockwise from its topmost corner v0, a convex polygon is a closed chain whose directions only increase. Edges
+add up: a step from v along d_k costs
 
     w_k(v) = +- (cost left of the step, row by row)  +  alpha * |d_k|,
 
-plus on the way down the right side and minus on the way up the left one, so that what remains is the cost inside. Hence
+plus on the way down the right side and minus on the way up the left one, so that what remains is the cost
+inside. Hence
 
-    f(v) <- min( f(v), f(v - d_k) + w_k(v - d_k) )      for k = 0, ..., 31,   from f(v0) = 0 and infinity elsewhere,
+    f(v) <- min( f(v), f(v - d_k) + w_k(v - d_k) )      for k = 0, ..., 31,   from f(v0) = 0 and infinity
+    elsewhere,
 
-swept along d_k so that steps may repeat, ends with f(v0), the best polygon through v0. The best v0 is the answer; it is
-exact on the lattice, whatever the cost: no start, no local minimum.
+swept along d_k so that steps may repeat, ends with f(v0), the best polygon through v0. The best v0 is the
+answer; it is exact on the lattice, whatever the cost: no start, no local minimum.
 """
 
 import math
@@ -48,8 +50,8 @@ def best_polygon(cost, *, n_nodes=33, alpha=0.0, spacing=(1.0, 1.0)):
     Returns
     -------
     corners : (n, 2) float
-        Row and column with (0, 0) the outer corner of the first pixel, down the left side and up the right one. None (n = 0)
-        if no polygon costs less than the empty set.
+        Row and column with (0, 0) the outer corner of the first pixel, down the left side and up the right
+        one. None (n = 0) if no polygon costs less than the empty set.
     energy : float
         What it costs; 0 for the empty set.
     """
@@ -80,7 +82,11 @@ def _trace(taken, row, column):
         directions.append(k)
         nodes.append((here[0] - int(_DIRECTIONS[k, 0]), here[1] - int(_DIRECTIONS[k, 1])))
     corners = [nodes[0]]
-    corners += [node for node, (before, after) in zip(nodes[1:], pairwise(directions), strict=False) if before != after]
+    corners += [
+        node
+        for node, (before, after) in zip(nodes[1:], pairwise(directions), strict=False)
+        if before != after
+    ]
     return corners
 
 
@@ -136,7 +142,11 @@ def _sweep(f, weight, dr, dc, top):
     first, last = max(0, dc), min(n_columns, n_columns + dc)
     for i in range(n_rows - top - abs(dr)):
         r = top + dr + i if dr > 0 else n_rows - 1 + dr - i
-        here, there, w = f[r, first:last], f[r - dr, first - dc : last - dc], weight[r - dr, first - dc : last - dc]
+        here, there, w = (
+            f[r, first:last],
+            f[r - dr, first - dc : last - dc],
+            weight[r - dr, first - dc : last - dc],
+        )
         for c in range(last - first):
             here[c] = min(here[c], there[c] + w[c])
 

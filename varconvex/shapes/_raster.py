@@ -4,7 +4,8 @@ G is convex. So a block of pixels lies inside {G <= 0} if its four corners do, a
 
     G(c) + min over the block of <grad G(c), x - c>  >  0,
 
-because a convex function is nowhere below its tangents. What is left is a thin band, looked at pixel by pixel.
+because a convex function is nowhere below its tangents. What is left is a thin band, looked at pixel by
+pixel.
 """
 
 import numpy as np
@@ -25,7 +26,9 @@ def rasterize(network, shape, block=None):
     height, width = shape
     block = block or (8 if height * width <= 1024**2 else 16)
     rows, columns = -(-height // block), -(-width // block)
-    corners = block * np.stack(np.meshgrid(np.arange(rows + 1), np.arange(columns + 1), indexing="ij"), axis=-1)
+    corners = block * np.stack(
+        np.meshgrid(np.arange(rows + 1), np.arange(columns + 1), indexing="ij"), axis=-1
+    )
     g, slope = value_and_slope(network, corners.reshape(-1, 2))
     g, slope = g.reshape(rows + 1, columns + 1), slope.reshape(rows + 1, columns + 1, 2)
 

@@ -2,8 +2,8 @@
 
     inside <= S,    S and outside disjoint,    S = conv(S) intersected with Z^2,    S 8-connected
 
-in integers only. Two facts carry everything: a digitally convex set stays so when it is cut by a half-plane, and its
-components are digitally convex.
+in integers only. Two facts carry everything: a digitally convex set stays so when it is cut by a half-plane,
+and its components are digitally convex.
 """
 
 import math
@@ -18,7 +18,8 @@ _NORMALS = np.array([(r, c) for r in range(-4, 5) for c in range(-4, 5) if math.
 
 
 def check_hulls(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
-    """Can a connected convex set hold `inside` and avoid `outside`?  The smallest such set found, or a named error.
+    """Can a connected convex set hold `inside` and avoid `outside`?  The smallest such set found, or a named
+    error.
 
     Parameters
     ----------
@@ -33,14 +34,15 @@ def check_hulls(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
     Raises
     ------
     ScribbleConflictError
-        If the hull of `inside` contains pixels of `outside`, or is thinner than a pixel and cannot be joined between
-        them; `pixels` are those of `outside` that are in the way.
+        If the hull of `inside` contains pixels of `outside`, or is thinner than a pixel and cannot be joined
+        between them; `pixels` are those of `outside` that are in the way.
     InvalidScribblesError
         If the shapes differ.
     """
     if inside.shape != outside.shape:
         raise InvalidScribblesError(
-            f"inside and outside must have one shape; got {inside.shape} and {outside.shape}: pass masks of one image"
+            "inside and outside must have one shape; "
+            f"got {inside.shape} and {outside.shape}: pass masks of one image"
         )
     hull = fill_hull(inside)
     in_the_way = np.argwhere(hull & outside)
@@ -103,8 +105,8 @@ def repair(mask, core, outside, cost):
 def _thickened(mask):
     """The two ways to widen a digitally convex sliver by a pixel so that it is connected.
 
-    Added across its longer side, a unit segment leaves a lattice point on every line across, and successive ones touch,
-    since the line through both ends climbs by at most one.
+    Added across its longer side, a unit segment leaves a lattice point on every line across, and successive
+    ones touch, since the line through both ends climbs by at most one.
     """
     rows, columns = np.nonzero(mask)
     axis = 0 if np.ptp(columns) >= np.ptp(rows) else 1
@@ -114,7 +116,7 @@ def _thickened(mask):
 
 
 def _deepest_pixel(mask):
-    """The pixel of `mask` that is farthest from everything else, the image's border included; empty for empty."""
+    """The pixel of `mask` farthest from all that is not, the image's border included; empty for empty."""
     from scipy import ndimage
 
     pixel = np.zeros_like(mask)
@@ -125,7 +127,7 @@ def _deepest_pixel(mask):
 
 
 def _cut(mask, core, outside, cost):
-    """Cuts by half-planes that contain `core` until `mask` has no pixel of `outside`, the nearest of them first."""
+    """`mask` without `outside`: cut by half-planes that contain `core`, the nearest pixel first."""
     corners = hull_vertices(core)
     edges = np.roll(corners, -1, axis=0) - corners
     edges //= np.maximum(np.gcd(edges[:, 0], edges[:, 1]), 1)[:, None]

@@ -10,11 +10,10 @@ import numpy as np
 from ..certify import fill_hull, hull_vertices
 from ._polygon import best_polygon
 from ._training import pool
-
-_TANGENT = 0.3
+from .icnn import ICNN
 
 _SIDE = 128
-"""Pixels along the longer side of what the dynamic program looks at."""
+"""Cells along the longer side of what the dynamic program looks at."""
 
 
 def convex_start(cost, core):
@@ -57,26 +56,55 @@ def _best_component(cost):
 
 
 def _polygon_starts(cost):
-    """The best polygon in the image, then in ever smaller windows around it while that sharpens the lattice."""
-    found = []
-    top, left, (height, width) = 0, 0, cost.shape
-    for _ in range(5):
-        window = cost[top : top + height, left : left + width]
-        factor = -(-max(height, width) // _SIDE)
-        corners, _ = best_polygon(pool(window, factor))
-        if not len(corners):
+    """The best polygon in the image, then in its own frame while that makes it better."""
+    factor = -(-max(cost.shape) // _SIDE)
+    corners, _ = best_polygon(pool(cost, factor))
+    corners = corners * factor - 0.5
+    node = np.full(2, max(cost.shape) / 32)
+    found, energy = [], 0.0
+    while len(corners):
+        mask = _polygon_mask(corners, cost.shape)
+        previous, energy = energy, float(cost[mask].sum(dtype=np.float64))
+        if found and energy > 1.01 * previous:
             break
-        corners = corners * factor + [top, left] - 0.5
-        found.append((corners, _polygon_mask(corners, cost.shape)))
-        low, high = corners.min(axis=0), corners.max(axis=0)
-        pad = 0.25 * (high - low).max() + 2 * factor
-        start = np.maximum(np.floor(low - pad).astype(int), 0)
-        stop = np.minimum(np.ceil(high + pad).astype(int) + 1, cost.shape)
-        smaller = max(stop - start) <= 0.7 * max(height, width)
-        if not smaller:
-            break
-        (top, left), (height, width) = start.tolist(), (stop - start).tolist()
+        found.append((corners, mask))
+        corners, node = _in_own_frame(cost, corners, node)
     return found
+
+
+def _in_own_frame(cost, corners, node):
+    """The best polygon on a lattice that is turned, stretched and moved to fit `corners`.
+
+    Convexity does not mind an affine map, and what is long and thin on the image fills its own box.
+
+    Returns
+    -------
+    corners : (n, 2) float
+    node : (2,) float
+        Pixels between nodes along the two axes of the box.
+    """
+    normals, _ = edge_normals(corners)
+    frames = np.stack([normals, normals[:, ::-1] * [-1, 1]], axis=1)
+    turned = frames @ corners.T
+    frame = frames[np.ptp(turned, axis=2).prod(axis=1).argmin()]
+    box = corners @ frame.T
+    size = np.ptp(box, axis=0)
+    low = box.min(axis=0) - 0.25 * size - node.min()
+    size = 1.5 * size + 2 * node.min()
+
+    outline = (low + size * np.array([[0, 0], [0, 1], [1, 0], [1, 1]])) @ frame
+    start = np.maximum(np.floor(outline.min(axis=0)).astype(int), 0)
+    stop = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 1, cost.shape)
+    window = cost[start[0] : stop[0], start[1] : stop[1]]
+    rows, columns = np.ogrid[start[0] : stop[0], start[1] : stop[1]]
+    cell = [
+        np.floor(((a[0] * rows + a[1] * columns) - offset) * (_SIDE / length)).astype(np.int64)
+        for a, offset, length in zip(frame, low, size, strict=True)
+    ]
+    there = (cell[0] >= 0) & (cell[0] < _SIDE) & (cell[1] >= 0) & (cell[1] < _SIDE)
+    cells = np.bincount(cell[0][there] * _SIDE + cell[1][there], window[there], minlength=_SIDE**2)
+    found, _ = best_polygon(cells.reshape(_SIDE, _SIDE))
+    return (low + found * size / _SIDE) @ frame, size / 32
 
 
 def _polygon_mask(corners, shape):
@@ -122,12 +150,47 @@ def half_planes(corners, count):
     normals, lengths = edge_normals(corners)
     angles = np.arctan2(normals[:, 0], normals[:, 1])
     kept = np.argsort(-lengths, kind="stable")[: max(3, 2 * count // 3)][:count]
-    chosen = sorted((angle, 1.0) for angle in angles[kept].tolist())
+    chosen = sorted(angles[kept].tolist())
     while len(chosen) < count:
-        turned = [angle for angle, _ in chosen]
-        gaps = np.diff([*turned, turned[0] + 2 * np.pi])
+        gaps = np.diff([*chosen, chosen[0] + 2 * np.pi])
         widest = int(gaps.argmax())
-        chosen.insert(widest + 1, (turned[widest] + gaps[widest] / 2, _TANGENT))
-    turned, weights = np.array(chosen).T
+        chosen.insert(widest + 1, chosen[widest] + gaps[widest] / 2)
+    turned = np.array(chosen)
     directions = np.stack([np.sin(turned), np.cos(turned)], axis=1)
-    return directions, (directions @ corners.T).max(axis=1), weights
+    return directions, (directions @ corners.T).max(axis=1)
+
+
+def inradius(normals, offsets):
+    """About the depth of the deepest point in the half-planes, by subgradient steps from the origin."""
+    x, best = np.zeros(2), 0.0
+    for t in range(1, 101):
+        depth = offsets - normals @ x
+        nearest = int(depth.argmin())
+        best = max(best, float(depth[nearest]))
+        x = x - normals[nearest] * (depth.max() - depth[nearest]) / (2 * t)
+    return best
+
+
+def exact_network(mask):
+    """The network whose set, on the pixels, is exactly the digitally convex `mask`.
+
+    For a primitive integer normal n_k, a lattice point outside of the half-plane n_k . x <= c_k is outside by
+    at least one: sum of relu(n_k . x - c_k) is 0 on the mask and at least 1 elsewhere. G is that minus 1/2.
+    """
+    corners = hull_vertices(mask)
+    edges = np.roll(corners, -1, axis=0) - corners
+    edges = edges[edges.any(axis=1)]
+    edges //= np.gcd(edges[:, 0], edges[:, 1])[:, None]
+    normals = np.concatenate([edges[:, ::-1] * [1, -1], [[1, 0], [-1, 0], [0, 1], [0, -1]]])
+    normals = np.unique(normals, axis=0)
+    offsets = (normals @ corners.T).max(axis=1)
+    return ICNN.from_half_planes(normals, offsets + 0.5, 0.5)
+
+
+def empty_network(hidden):
+    """A network that is 1 everywhere: the empty set."""
+    network = ICNN(2, hidden)
+    theta = network.pack()
+    theta[-1] = 1
+    network.unpack(theta)
+    return network

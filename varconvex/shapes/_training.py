@@ -2,11 +2,13 @@
 
     min over theta of   <cost, sigma(-s G_theta)>,      cost = 1 - 2 target
 
-For a hard set C this is |target - 1_C|^2 up to a constant; for a soft one it is linear where the square would prefer
-sigma = target, flatten G on noise and drift off. Only pixels near the boundary have a gradient, so only they are asked.
+For a hard set C this is |target - 1_C|^2 up to a constant; for a soft one it is linear where the square would
+prefer sigma = target, flatten G on noise and drift off. Only pixels near the boundary have a gradient, so
+only they are asked.
 
-A step longer than the set is deep can empty it, and an empty set has no gradient to come back by. Hence steps are a tenth of
-the depth, the best set so far is kept, and what went astray goes back to it with half the step.
+A step longer than the set is deep can empty it, and an empty set has no gradient to come back by. Hence steps
+are a tenth of the depth, the best set so far is kept, and what went astray goes back to it with half the
+step.
 """
 
 import numpy as np
@@ -16,30 +18,33 @@ from ._raster import value_and_slope
 _LEVEL_SIDE = 96
 """The coarsest level has at most about so many pixels a side."""
 
+_SHARPNESS = 2.5
+"""s times the size of a pixel: sigma(-s G) goes from .9 to .1 within 1.8 pixels of the level."""
+
+_RATE, _DECAY = 0.01, 0.45
+"""A step at the coarsest level as a share of the start's inradius, and its factor from one level to the next."""
+
 _SATURATED = 7.0
 """Beyond |s G| = 7 the sigmoid's slope is below a thousandth: no gradient is lost there."""
 
 _BATCH = 6144
 """Pixels a step, at most; more do not help, since the boundary is what they sample."""
 
-_RATE = 0.1
-_DECAY = .45
-_SHARP = 2.5
-_ROUND = 10
+_ROUND = 5
 """Steps between two exact looks at the energy."""
 
 
-def train(network, cost, to_frame, margin, rng, *, steps=(60, 40, 30, 30), callback=None):
+def train(network, cost, scale, shift, depth, rng, *, steps=(60, 40, 30, 30), callback=None):
     """Descend from `network`, which is changed in place.
 
     Parameters
     ----------
     network : ICNN, float32, in frame coordinates
     cost : (h, w) float32, negative favours the object
-    to_frame : callable
-        Takes (n, 2) pixel coordinates of `cost` to the frame.
-    margin : float
-        Depth of the network's floor, in frame units.
+    scale, shift : (2,) float
+        From pixels of `cost` to the frame: scale * (row, column) + shift.
+    depth : float
+        Inradius of the start, in frame units.
     rng : Generator
         Chooses the pixels of a batch.
     steps : tuple of int
@@ -52,23 +57,24 @@ def train(network, cost, to_frame, margin, rng, *, steps=(60, 40, 30, 30), callb
     list of float
         Hard energy, sum of `cost` over {G <= 0} on the pixels looked at, at the end of every round.
     """
-    history = []
+    pixel = float(np.sqrt(np.prod(scale)))
     factor = 1
-    while max(cost.shape) / (2 * factor) >= _LEVEL_SIDE and factor < 8:
+    while max(cost.shape) >= 2 * factor * _LEVEL_SIDE and 2 * factor * pixel <= 0.5 * depth:
         factor *= 2
-    level, grid = 0, None
+    history, level, small = [], 0, None
     while factor >= 1:
-        small = pool(cost, factor)
-        points = _all_points(small.shape) if grid is None else _near_boundary(network, to_frame, grid, factor, small.shape)
-        grid = small.shape
+        coarse, small = small, pool(cost, factor)
+        if coarse is None:
+            points = _all_points(small.shape)
+        else:
+            points = _near_boundary(network, scale, shift, factor, coarse.shape)
+        points = points[(points < small.shape).all(axis=1)]
         if len(points):
-            where = to_frame(factor * (points + 0.5) - 0.5).astype(np.float32)
-            pixel = float(np.abs(to_frame(np.array([[factor, 0.0]])) - to_frame(np.zeros((1, 2)))).max())
+            where = (scale * _centres(points, factor) + shift).astype(np.float32)
             count = steps[min(level, len(steps) - 1)]
-            rate = _RATE * margin * _DECAY**level
-            history += _descend(
-                network, where, small[points[:, 0], points[:, 1]], pixel, rate, count, rng, callback
-            )
+            rate = _RATE * depth * _DECAY**level
+            around = small[points[:, 0], points[:, 1]]
+            history += _descend(network, where, around, factor * pixel, rate, count, rng, callback)
         factor //= 2
         level += 1
     return history
@@ -88,15 +94,18 @@ def _all_points(shape):
     return np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).reshape(-1, 2)
 
 
-def _near_boundary(network, to_frame, coarse, factor, shape):
-    """Pixels of this level within about eight of the boundary, found on the next coarser one."""
+def _centres(points, factor):
+    """Of pixels of a level, in pixels of the finest."""
+    return factor * (points + 0.5) - 0.5
+
+
+def _near_boundary(network, scale, shift, factor, coarse):
+    """Pixels within about eight of the boundary, found on the next coarser level."""
     points = _all_points(coarse)
-    g, slope = value_and_slope(network, to_frame(2 * factor * (points + 0.5) - 0.5))
-    pixel = np.abs(to_frame(np.array([[2.0 * factor, 0.0]])) - to_frame(np.zeros((1, 2)))).max()
-    near = np.abs(g) <= 4 * pixel * max(_typical_slope(g, slope), 1e-12)
-    fine = 2 * points[near][:, None] + [[0, 0], [0, 1], [1, 0], [1, 1]]
-    fine = fine.reshape(-1, 2)
-    return fine[(fine < shape).all(axis=1)]
+    g, slope = value_and_slope(network, scale * _centres(points, 2 * factor) + shift)
+    pixel = 2 * factor * np.sqrt(np.prod(scale))
+    near = np.abs(g) <= 4 * pixel * _typical_slope(g, slope)
+    return (2 * points[near][:, None] + [[0, 0], [0, 1], [1, 0], [1, 1]]).reshape(-1, 2)
 
 
 def _typical_slope(g, slope):
@@ -113,7 +122,7 @@ def _typical_slope(g, slope):
 def _descend(network, points, cost, pixel, rate, count, rng, callback):
     """`count` steps of Adam at one level; ends at the best set seen."""
     g, slope = value_and_slope(network, points)
-    sharpness = _SHARP / (pixel * _typical_slope(g, slope))
+    sharpness = _SHARPNESS / (pixel * _typical_slope(g, slope))
     g = _shift_to_best_level_set(network, g, cost)
     best_energy, best = _hard_energy(g, cost), network.pack()
     history = [best_energy]
@@ -160,7 +169,7 @@ def _shift_to_best_level_set(network, g, cost):
 
     All level sets are convex, and sorting the values gives the energies of all of them at once.
     """
-    order = np.argsort(g, kind="stable")
+    order = np.argsort(g)
     ranked = g[order]
     energies = np.cumsum(cost[order], dtype=np.float64)
     energies[:-1][ranked[:-1] == ranked[1:]] = np.inf

@@ -2,10 +2,10 @@
 
     min over nu of  <1 - 2 target, sigma(-s G_nu)>     subject to   inside in {G <= 0},   outside in {G > 0}
 
-G is an input convex network. Since |target - 1_C|^2 = const + <1 - 2 target, 1_C> for every set C, this is the paper's
-squared distance for masks; for soft targets it is the form that noise does not flatten. A fit is: the global optimum on a
-lattice (dynamic program), the network that equals it (closed form), descent through a pyramid, and an exact repair in
-integers, so that the mask is convex as a theorem and not as a tendency.
+G is an input convex network. Since |target - 1_C|^2 = const + <1 - 2 target, 1_C> for every set C, this is
+the paper's squared distance for masks; for soft targets it is the form that noise does not flatten. A fit is:
+the global optimum on a lattice (dynamic program), the network that equals it (closed form), descent through a
+pyramid, and an exact repair in integers, so that the mask is convex as a theorem and not as a tendency.
 """
 
 from collections.abc import Callable
@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..certify import Certificate, as_mask, certify_convexity, fill_hull, hull_vertices
+from ..certify import Certificate, as_mask, certify_convexity
 from ..errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
 from ._raster import rasterize
 from ._repair import check_hulls, repair
+from ._start import convex_start, empty_network, exact_network, half_planes, inradius
+from ._training import train
 from .icnn import ICNN
 
 __all__ = ["ConvexShape", "FittedConvex", "check_hulls"]
@@ -25,10 +27,14 @@ _SCRIBBLE_COST = 1000.0
 """A pixel of a scribble in the search for a start: more than the rest of a neighbourhood can outvote."""
 
 _STEPWISE_COST = 10.0
-"""The same in the descent, where a few pixels must not drown the gradient of all others; the repair is exact anyway."""
+"""The same in the descent, where a few pixels must not drown the gradient of all others; the repair is exact
+anyway."""
 
-_MARGIN = 0.3
-_TOLERATED = 0.02
+_FLOOR = 0.1
+"""Depth of the network's floor, as a share of the start's inradius: the deeper, the more the corners are
+cut."""
+
+_TOLERATED = 0.01
 """The network's set may cost this share more than the start's before the start is taken instead."""
 
 
@@ -40,7 +46,7 @@ class FittedConvex:
     """(H, W) bool: digitally convex and 8-connected, or empty."""
 
     n_filled: int
-    """Pixels in which `mask` differs from {G <= 0} after the exact repair."""
+    """Pixels that the exact repair added or took after the network had been rasterised."""
 
     network: ICNN
     """G, on row and column in the target's pixels; a pixel's centre is an integer."""
@@ -63,8 +69,9 @@ class FittedConvex:
     def rasterize(self, shape: tuple[int, int]) -> np.ndarray:
         """The set on a grid of `shape` pixels over the same field of view.
 
-        At the target's own shape this is `mask`. Elsewhere it is {G <= 0}, made digitally convex and connected; a set
-        smaller than the new pixels may be empty. Scribbles are pixels of the target and are held on its grid only.
+        At the target's own shape this is `mask`. Elsewhere it is {G <= 0}, made digitally convex and
+        connected; a set smaller than the new pixels may be empty. Scribbles are pixels of the target and are
+        held on its grid only.
 
         Parameters
         ----------
@@ -95,10 +102,11 @@ class ConvexShape:
     Parameters
     ----------
     hidden : tuple of int
-        Widths of the hidden layers, the first at least 4. Wider follows round and many-sided outlines more closely and
-        takes longer; the paper's is (130, 130).
+        Widths of the hidden layers, the first at least 4. Wider follows round and many-sided outlines more
+        closely and takes longer; the paper's is (130, 130).
     steps : tuple of int
-        Steps of the descent at each level of the pyramid from the coarsest; the last repeats. (0,) keeps the start.
+        Steps of the descent at each level of the pyramid from the coarsest; the last repeats. (0,) keeps the
+        start.
 
     Raises
     ------
@@ -126,6 +134,10 @@ class ConvexShape:
             )
         self.hidden, self.steps = hidden, steps
 
+    def check(self, inside: np.ndarray, outside: np.ndarray) -> None:
+        """Raise a ScribbleConflictError if no convex set can hold `inside` and avoid `outside`."""
+        check_hulls(inside, outside)
+
     def fit(
         self,
         target: np.ndarray,
@@ -141,14 +153,15 @@ class ConvexShape:
         Parameters
         ----------
         target : (H, W) float in [0, 1], or bool
-            Probability of the object, 1 is object. With no value above one half and no `inside`, the best set is empty,
-            and the result says so: an empty mask, a network that is positive everywhere.
+            Probability of the object, 1 is object. With no value above one half and no `inside`, the best set
+            is empty, and the result says so: an empty mask, a network that is positive everywhere.
         inside, outside : (H, W) bool, optional
             Pixels that must be in the mask and out of it; held exactly.
         spacing : (2,) float, optional
             Size of a pixel in rows and columns; 1 each by default. Convexity does not depend on it, steps do.
         random_state : int, Generator or None
-            Chooses the pixels that the descent looks at. The same integer gives the same mask, bit by bit; None is 0.
+            Chooses the pixels that the descent looks at. The same integer gives the same mask, bit by bit;
+            None is 0.
         callback : callable, optional
             Called with the current {G <= 0}, (H, W) bool, before the repair, after every few steps.
 
@@ -179,27 +192,23 @@ class ConvexShape:
         cost = price.copy()
         cost[core], cost[avoid] = -_SCRIBBLE_COST, _SCRIBBLE_COST
         if not (cost < 0).any():
-            return _finish(_constant(self.hidden), np.zeros(target.shape, bool), core, avoid, cost, price, [])
-
-        from ._start import convex_start
+            return FittedConvex(np.zeros(target.shape, bool), 0, empty_network(self.hidden), 0.0, np.zeros(0))
 
         corners, start = convex_start(cost, core)
         network, history = self._descend(corners, cost, size, rng, callback)
         raw = rasterize(network, target.shape)
-        fallback = repair(start, core, avoid, cost)
-        final = repair(raw, core, avoid, cost)
-        worse = _sum(cost, final) - _sum(cost, fallback)
-        if fallback.any() and (not final.any() or worse > _TOLERATED * abs(_sum(cost, fallback))):
-            final = fallback
-        if np.count_nonzero(final ^ raw) > _TOLERATED * np.count_nonzero(final):
-            network = _exact_network(final)
-        return _finish(network, final, core, avoid, cost, price, history)
+        mask = repair(raw, core, avoid, cost)
+        fallback = _cheaper_start(start, core, avoid, cost)
+        expected = _sum(price, fallback)
+        if not mask.any() or _sum(price, mask) > expected + _TOLERATED * abs(expected):
+            mask = fallback
+        changed = int(np.count_nonzero(mask ^ raw))
+        if changed > _TOLERATED * np.count_nonzero(mask):
+            network = exact_network(mask)
+        return FittedConvex(mask, changed, network, _sum(price, mask), np.array(history))
 
     def _descend(self, corners, cost, size, rng, callback):
         """The network that equals the start, improved within a window around it; in pixel coordinates."""
-        from ._start import half_planes
-        from ._training import train
-
         low, high = corners.min(axis=0), corners.max(axis=0)
         pad = 0.25 * (high - low).max() + 4
         first = np.maximum(np.floor(low - pad).astype(int), 0)
@@ -207,12 +216,13 @@ class ConvexShape:
         window = np.ascontiguousarray(cost[first[0] : stop[0], first[1] : stop[1]])
         window = np.clip(window, -_STEPWISE_COST, _STEPWISE_COST)
 
-        # Frame: the centre of the start is 0, the longer half of its box is 1, one unit is as long in rows as in columns.
+        # In the frame the start's centre is 0, half of its box's longer side is 1, and a unit is as long in
+        # rows as in columns.
         centre, half = (low + high) / 2, ((high - low) * size).max() / 2
         scale = size / half
-        normals, offsets, weights = half_planes((corners - centre) * scale, self.hidden[0])
-        margin = max(_MARGIN * _inradius(normals, offsets), 0.5 * float(scale.min()))
-        network = ICNN.from_half_planes(normals, offsets, margin, weights, self.hidden, dtype=np.float32)
+        normals, offsets = half_planes((corners - centre) * scale, self.hidden[0])
+        depth = max(inradius(normals, offsets), 5 * float(scale.min()))
+        network = ICNN.from_half_planes(normals, offsets, _FLOOR * depth, self.hidden, dtype=np.float32)
 
         def in_pixels():
             return network.compose(scale, -centre * scale)
@@ -221,53 +231,16 @@ class ConvexShape:
             if callback is not None:
                 callback(rasterize(in_pixels(), cost.shape))
 
-        def to_frame(points):
-            return (points + first - centre) * scale
-
-        history = train(network, window, to_frame, margin, rng, steps=self.steps, callback=report)
+        shift = (first - centre) * scale
+        history = train(network, window, scale, shift, depth, rng, steps=self.steps, callback=report)
         return in_pixels(), history
 
 
-def _finish(network, mask, core, avoid, cost, price, history):
-    changed = np.count_nonzero(mask ^ rasterize(network, mask.shape))
-    return FittedConvex(mask, int(changed), network, _sum(price, mask), np.array(history))
-
-
-def _exact_network(mask):
-    """The network whose set, on the pixels, is exactly `mask`.
-
-    For a primitive integer normal n, a lattice point outside of the half-plane is outside by at least one:
-    sum of relu(n_k . x - c_k) is 0 on the mask and at least 1 elsewhere. The level between is one half.
-    """
-    corners = hull_vertices(mask)
-    edges = np.roll(corners, -1, axis=0) - corners
-    edges = edges[edges.any(axis=1)]
-    edges //= np.gcd(edges[:, 0], edges[:, 1])[:, None]
-    normals = np.concatenate([edges[:, ::-1] * [1, -1], [[1, 0], [-1, 0], [0, 1], [0, -1]]])
-    normals = np.unique(normals, axis=0)
-    offsets = (normals @ corners.T).max(axis=1)
-    network = ICNN.from_half_planes(normals, offsets + 0.5, 0.5)
-    return network
-
-
-def _constant(hidden):
-    """A network that is 1 everywhere: the empty set."""
-    network = ICNN(2, hidden)
-    theta = network.pack()
-    theta[-1] = 1
-    network.unpack(theta)
-    return network
-
-
-def _inradius(normals, offsets):
-    """Depth of the deepest point in the half-planes, by a few subgradient steps from the centre."""
-    x, best = np.zeros(2), 0.0
-    for t in range(1, 101):
-        depth = offsets - normals @ x
-        nearest = int(depth.argmin())
-        best = max(best, float(depth[nearest]))
-        x = x - normals[nearest] * max(depth.max() - depth[nearest], 0) / (2 * t)
-    return best
+def _cheaper_start(start, core, avoid, cost):
+    """The start, repaired, or the best single pixel where cuts have left less than that."""
+    pixel = np.zeros_like(start)
+    pixel[np.unravel_index(cost.argmin(), cost.shape)] = True
+    return min((repair(mask, core, avoid, cost) for mask in (start, pixel)), key=lambda mask: _sum(cost, mask))
 
 
 def _sum(cost, mask):
@@ -278,15 +251,19 @@ def _checked_target(target):
     array = np.asarray(target)
     if array.ndim != 2 or array.size == 0:
         raise InvalidImageError(
-            f"the convex shape needs a target with two dimensions; got shape {array.shape}: fit one 2-D slice at a time"
+            "the convex shape needs a target with two dimensions; "
+            f"got shape {array.shape}: fit one 2-D slice at a time"
         )
     if array.dtype.kind not in "buif":
-        raise InvalidImageError(f"the target must be numbers in [0, 1]; got {array.dtype}: convert it to float32")
+        raise InvalidImageError(
+            f"the target must be numbers in [0, 1]; got {array.dtype}: convert it to float32"
+        )
     array = array.astype(np.float32)
     low, high = array.min(), array.max()
     if not (low >= 0 and high <= 1):
         raise InvalidImageError(
-            f"the target must be probabilities in [0, 1]; got values from {low} to {high}: rescale it, replace NaN by 0.5"
+            "the target must be probabilities in [0, 1]; "
+            f"got values from {low} to {high}: rescale it, replace NaN by 0.5"
         )
     return array
 
@@ -297,7 +274,8 @@ def _checked_scribbles(mask, target, name):
     mask = as_mask(mask)
     if mask.shape != target.shape:
         raise InvalidScribblesError(
-            f"{name} must have the target's shape {target.shape}; got {mask.shape}: transposed, or of another image?"
+            f"{name} must have the target's shape {target.shape}; "
+            f"got {mask.shape}: transposed, or of another image?"
         )
     return mask
 
@@ -306,7 +284,8 @@ def _checked_spacing(spacing):
     size = np.ones(2) if spacing is None else np.asarray(spacing, float)
     if size.shape != (2,) or not np.isfinite(size).all() or (size <= 0).any():
         raise InvalidParameterError(
-            f"spacing must be two positive numbers, rows and columns; got {spacing!r}: leave it out for square pixels"
+            "spacing must be two positive numbers, rows and columns; "
+            f"got {spacing!r}: leave it out for square pixels"
         )
     return size
 
@@ -314,5 +293,7 @@ def _checked_spacing(spacing):
 def _grid_shape(shape):
     values = tuple(shape)
     if len(values) != 2 or any(value != int(value) or value < 1 for value in values):
-        raise InvalidParameterError(f"shape must be two positive integers; got {shape!r}: pass (rows, columns)")
+        raise InvalidParameterError(
+            f"shape must be two positive integers; got {shape!r}: pass (rows, columns)"
+        )
     return int(values[0]), int(values[1])

@@ -27,8 +27,9 @@ _RELAXATION = 1.9
 _RATIO = 0.5
 """sigma / tau = (_RATIO alpha)^2: the dual variable lives on a scale of alpha, the primal one on a scale of 1."""
 
-_LOOK_EVERY = 48
-"""Iterations between two looks at the gap; a look costs about two iterations."""
+_LOOK_FIRST, _LOOK_EVERY = 12, 48
+"""Iterations until the first look at the gap, then twice as many each time up to the second number; a look costs about two
+iterations."""
 
 _CHUNK_SECONDS = 0.1
 """Longest stay in one kernel call, so that Ctrl-C, the time limit and the callback are heard."""
@@ -255,7 +256,7 @@ class _Descent:
             if done >= max_iter:
                 self.status = "max_iter"
                 return
-            until = min(done + _LOOK_EVERY, max_iter)
+            until = min(done + min(max(done, _LOOK_FIRST), _LOOK_EVERY), max_iter)
             while done < until:
                 before = time.perf_counter()
                 if before - self.start >= limit:

@@ -1,0 +1,69 @@
+"""How fast the kernels are beside their specification: milliseconds an iteration, interleaved in one run.
+
+    python -m benchmarks.backends [--sizes 512 1024 2048] [--rounds 7]
+
+Ratios of medians travel between machines; milliseconds do not.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+from varconvex import TwoPhase, get_backend
+from varconvex.backends import ArrayBackend
+
+from ._environment import describe
+
+_ITERATIONS = {"numpy": 3, "numba": 48}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(prog="benchmarks.backends", description=__doc__.split("\n")[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024, 2048], metavar="N", help="sides of the grids")
+    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="interleaved repetitions (default: 7)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures")
+    options = parser.parse_args(argv)
+    environment = describe()
+    print(f"{environment['processor']}, {environment['threads']} threads")
+    print(f"{'size':>8}{'numpy ms':>12}{'numba ms':>12}{'ratio':>8}")
+    rows = []
+    for size in options.sizes:
+        times = measure(size, options.rounds)
+        median = {name: float(np.median(t)) * 1e3 for name, t in times.items()}
+        ratio = median["numpy"] / median["numba"]
+        rows.append({"size": size, "milliseconds": median, "ratio": ratio})
+        print(f"{size:>7}²{median['numpy']:>12.2f}{median['numba']:>12.3f}{ratio:>8.1f}")
+    if options.json:
+        options.json.write_text(json.dumps({"environment": environment, "iterations": rows}, indent=2))
+    return 0
+
+
+def measure(size: int, rounds: int) -> dict[str, list[float]]:
+    """Seconds an iteration of each backend, one entry a round."""
+    rng = np.random.default_rng(0)
+    energy = TwoPhase(rng.normal(size=(size, size)), 2.0, weight=rng.uniform(0.1, 1, (size, size)))
+    backends = {name: get_backend(name) for name in _ITERATIONS}
+    for backend in backends.values():
+        _iterate(energy, backend, 1)
+    times: dict[str, list[float]] = {name: [] for name in backends}
+    for _ in tqdm(range(rounds), desc=f"{size}²", leave=False, disable=None):
+        for name, backend in backends.items():
+            times[name].append(_iterate(energy, backend, _ITERATIONS[name]))
+    return times
+
+
+def _iterate(energy: TwoPhase, backend: ArrayBackend, n: int) -> float:
+    problem = energy.problem(backend)
+    u = energy.start(backend)
+    p = backend.xp.zeros((2, *energy.shape), dtype=u.dtype)
+    begin = time.perf_counter()
+    backend.iterate(problem, u, p, n=n, tau=0.25, sigma=0.5, rho=1.9)
+    return (time.perf_counter() - begin) / n
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,161 @@
+"""How good the defaults are: intersection over union on real images with scribbles.
+
+    python -m benchmarks.quality --data DIR
+
+DIR is a folder with images/, ground_truth/ and one or more scribbles*/ (see `varconvex.datasets.folders`), or holds such
+folders. Every image is segmented once, all defaults, with ``shape="convex"``: the energy's own answer and its projection
+are both scored. Where no convex set can hold the scribbles, only the energy is. Prints a table by image, with the figures of
+other programs where DIR or its parent has a peers.csv (columns set, scribbles, name, one a program); writes a picture of the
+worst images.
+"""
+
+import argparse
+import csv
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+from varconvex import Segmentation, segment
+from varconvex.datasets.folders import Sample, read_folder
+from varconvex.errors import FileFormatError, ScribbleConflictError
+from varconvex.files import write_picture
+from varconvex.metrics import iou
+from varconvex.plots import outline, sheet, strokes
+
+from ._environment import describe
+
+_METHODS = ("tv", "convex")
+
+
+@dataclass
+class Score:
+    """One image of one set with one set of scribbles."""
+
+    set: str
+    scribbles: str
+    name: str
+    tv: float
+    convex: float | None
+    seconds: float
+    peers: dict[str, float] = field(default_factory=dict)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(prog="benchmarks.quality", description=__doc__.split("\n")[0])
+    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="a folder of samples, or of such folders")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N images of each set")
+    parser.add_argument("--worst", type=int, default=5, metavar="N", help="how many of the worst to draw (default: 5)")
+    parser.add_argument("--figure", type=Path, default=Path("quality-worst.png"), metavar="FILE", help="the picture")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every figure")
+    options = parser.parse_args(argv)
+    try:
+        scores, panels = _measure(options)
+    except FileFormatError as error:
+        print(f"benchmarks.quality: error: {error}", file=sys.stderr)
+        return 2
+    print(table(scores))
+    if panels:
+        write_picture(options.figure, sheet(panels, columns=3))
+        print(f"\nworst images: {options.figure}")
+    if options.json:
+        options.json.write_text(json.dumps({"environment": describe(), "scores": [asdict(s) for s in scores]}, indent=2))
+    return 0
+
+
+def collections(root: Path) -> Iterator[tuple[Path, str]]:
+    """Folder and scribbles' name of every set at or below `root`."""
+    folders = [root] if (root / "images").is_dir() else sorted(p.parent for p in root.glob("*/images"))
+    found = [(f, s.name) for f in folders for s in sorted(f.glob("scribbles*")) if s.is_dir()]
+    if not found:
+        raise FileFormatError(f"a folder with images/ and scribbles*/ was expected at or below {root}; found none.")
+    yield from found
+
+
+def score(sample: Sample) -> tuple[float, float | None, Segmentation]:
+    """IoU of the energy alone and of its projection, which is None where no convex set holds the scribbles."""
+    ignore = ~sample.scored
+    try:
+        result = segment(sample.image, sample.scribbles, shape="convex", random_state=0)
+    except ScribbleConflictError:
+        result = segment(sample.image, sample.scribbles, random_state=0)
+    alone = iou(result.unconstrained == 2, sample.truth, ignore=ignore)
+    return alone, None if result.shape is None else iou(result.mask, sample.truth, ignore=ignore), result
+
+
+def table(scores: list[Score]) -> str:
+    """The scores by image, and the means of each set."""
+    programs = list(dict.fromkeys(name for s in scores for name in s.peers))
+    head = f"{'image':<42}{'tv':>8}{'convex':>8}{'seconds':>9}" + "".join(f"{p[:17]:>18}" for p in programs)
+    lines = []
+    for key in dict.fromkeys((s.set, s.scribbles) for s in scores):
+        group = [s for s in scores if (s.set, s.scribbles) == key]
+        lines += ["", f"{key[0]} / {key[1]}", head]
+        lines += [_line(s.name, s.tv, s.convex, s.seconds, [s.peers.get(p) for p in programs]) for s in group]
+        peers = [_mean([s.peers.get(p) for s in group]) for p in programs]
+        seconds = float(np.median([s.seconds for s in group]))
+        lines.append(_line(f"MEAN of {len(group)}", *(_mean([getattr(s, m) for s in group]) for m in _METHODS), seconds, peers))
+        held = sum(s.convex is not None for s in group)
+        if held < len(group):
+            lines.append(f"  (convex: mean of the {held} images whose scribbles a convex set can hold; seconds: median)")
+    return "\n".join(lines).lstrip("\n")
+
+
+def _measure(options: argparse.Namespace) -> tuple[list[Score], list[tuple[str, np.ndarray]]]:
+    peers = _peers(options.data)
+    scores: list[Score] = []
+    drawn: list[tuple[float, str, np.ndarray]] = []
+    for folder, scribbles in collections(options.data):
+        samples = list(read_folder(folder, scribbles))[: options.limit]
+        for sample in tqdm(samples, desc=f"{folder.name}/{scribbles}", unit="image", leave=False, disable=None):
+            begin = time.perf_counter()
+            alone, convex, result = score(sample)
+            seconds = time.perf_counter() - begin
+            key = (folder.name, scribbles, sample.name)
+            scores.append(Score(*key, alone, convex, seconds, peers.get(key, {})))
+            judged = alone if convex is None else convex
+            drawn.append((judged, f"{judged:.2f} {folder.name}/{scribbles}/{sample.name}", _panel(sample, result)))
+            # Only the worst are kept: a large folder must not fill the memory with pictures.
+            drawn = sorted(drawn, key=lambda item: item[0])[: max(options.worst, 0)]
+    return scores, [(title, panel) for _, title, panel in drawn]
+
+
+def _panel(sample: Sample, result: Segmentation) -> np.ndarray:
+    """Scribbles, the truth in green, the energy alone in white, the answer in red."""
+    picture = strokes(sample.image, sample.scribbles, (1, 2))
+    picture = outline(picture, sample.truth, (0, 255, 0))
+    if result.shape is not None:
+        picture = outline(picture, result.unconstrained == 2, (255, 255, 255), 1)
+    return outline(picture, result.mask, (255, 64, 64))
+
+
+def _peers(root: Path) -> dict[tuple[str, str, str], dict[str, float]]:
+    path = next((p for p in (root / "peers.csv", root.parent / "peers.csv") if p.is_file()), None)
+    if path is None:
+        return {}
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    keys = ("set", "scribbles", "name")
+    return {tuple(r[k] for k in keys): {n: float(v) for n, v in r.items() if n not in keys} for r in rows}  # type: ignore[misc]
+
+
+def _mean(values: list[Any]) -> float | None:
+    known = [v for v in values if v is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _line(name: str, alone: float | None, convex: float | None, seconds: float, peers: list[float | None]) -> str:
+    def cell(value: float | None, width: int) -> str:
+        return f"{'-' if value is None else f'{value:.3f}':>{width}}"
+
+    return f"{name[:41]:<42}{cell(alone, 8)}{cell(convex, 8)}{seconds:>9.2f}" + "".join(cell(p, 18) for p in peers)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

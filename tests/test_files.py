@@ -1,0 +1,133 @@
+"""Files: read with named errors, written whole or not at all."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from varconvex.errors import FileFormatError, InvalidParameterError
+from varconvex.files import colour, read_image, read_mask, read_scribbles, write_mask, write_picture
+
+
+@pytest.fixture
+def photograph(rng):
+    return rng.integers(60, 200, (20, 30, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16"])
+def test_images_of_every_mode(tmp_path, photograph, mode):
+    path = tmp_path / "image.png"
+    if mode == "I;16":
+        Image.fromarray(photograph[..., 0].astype(np.uint16) * 100).save(path)
+    else:
+        Image.fromarray(photograph).convert(mode).save(path)
+    image = read_image(path)
+    assert image.shape == ((20, 30, 3) if mode in ("RGB", "RGBA", "P") else (20, 30))
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\x89PNG\r\n\x1a\n truncated"])
+@pytest.mark.parametrize("read", [read_image, read_mask, lambda p: read_scribbles(p, np.zeros((2, 2)))])
+def test_what_is_no_image_is_named(tmp_path, content, read):
+    path = tmp_path / "broken.png"
+    path.write_bytes(content)
+    with pytest.raises(FileFormatError, match=r"a readable image file was expected; .*broken\.png"):
+        read(path)
+
+
+def test_a_truncated_and_a_missing_file(tmp_path, photograph):
+    path = tmp_path / "image.png"
+    Image.fromarray(photograph).save(path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(FileFormatError, match="truncated"):
+        read_image(path)
+    for name in ("nothing.png", "nothing.npy"):
+        with pytest.raises(FileFormatError, match=f"{name} does not exist"):
+            read_image(tmp_path / name)
+
+
+def test_a_bomb_is_refused_from_its_header(tmp_path, monkeypatch, photograph):
+    path = tmp_path / "bomb.png"
+    Image.fromarray(photograph).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(FileFormatError, match="declares more pixels"):
+        read_image(path)
+
+
+def test_pickles_are_never_loaded(tmp_path):
+    path = tmp_path / "objects.npy"
+    np.save(path, np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(FileFormatError, match="Save it without objects"):
+        read_image(path)
+
+
+def test_indexed_scribbles_are_read_as_indices(tmp_path, photograph):
+    labels = np.zeros((20, 30), np.uint8)
+    labels[2], labels[9] = 1, 2
+    picture = Image.frombytes("P", (30, 20), labels.tobytes())
+    picture.putpalette([0, 0, 0, 250, 10, 10, 10, 10, 250])
+    path = tmp_path / "scribbles.png"
+    picture.save(path)
+    np.testing.assert_array_equal(read_scribbles(path, photograph), labels)
+    swapped = read_scribbles(path, photograph, object_label=1, background_label=2)
+    np.testing.assert_array_equal(swapped, np.array([0, 2, 1])[labels])
+
+
+def test_strokes_painted_on_a_copy(tmp_path, photograph):
+    photograph[0, 0] = (255, 0, 0)  # red in the photograph itself is no stroke
+    painted = photograph.copy()
+    painted[5, 3:20] = (255, 0, 0)
+    painted[15, 3:20] = (0, 0, 255)
+    path = tmp_path / "painted.png"
+    Image.fromarray(painted).save(path)
+    seeds = read_scribbles(path, photograph)
+    assert (seeds[5, 3:20] == 2).all()
+    assert (seeds[15, 3:20] == 1).all()
+    assert (seeds > 0).sum() == 34
+    seeds = read_scribbles(path, photograph, object_colour=(0, 0, 255), background_colour=(255, 0, 0))
+    assert (seeds[5, 3:20] == 1).all()
+    with pytest.raises(FileFormatError, match="must be painted on a copy"):
+        read_scribbles(path, photograph[1:])
+
+
+def test_masks_come_back(tmp_path):
+    labels = np.ones((8, 9), int)
+    labels[2:5, 3:6] = 2
+    write_mask(tmp_path / "mask.png", labels, (1, 2))
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), np.where(labels == 2, 255, 0))
+    labels[7] = 40000
+    write_mask(tmp_path / "labels.png", labels, (1, 2, 40000))
+    np.testing.assert_array_equal(read_image(tmp_path / "labels.png"), labels)
+    write_mask(tmp_path / "labels.npy", labels, (1, 2, 40000))
+    np.testing.assert_array_equal(np.load(tmp_path / "labels.npy"), labels)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["labels.npy", "labels.png", "mask.png"]
+
+
+def test_grey_values_as_probabilities(tmp_path):
+    Image.fromarray(np.array([[0, 51, 255]], np.uint8)).save(tmp_path / "p.png")
+    np.testing.assert_allclose(read_mask(tmp_path / "p.png", probability=True), [[0, 0.2, 1]], atol=1e-6)
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path):
+    labels = np.ones((3, 3), int)
+    for name, match in [("mask.jpg", "must be written as"), ("mask", "must be written as"), ("no/mask.png", "cannot be written")]:
+        with pytest.raises(FileFormatError, match=match):
+            write_mask(tmp_path / name, labels, (1, 2))
+    with pytest.raises(FileFormatError, match="labels up to 65535"):
+        write_mask(tmp_path / "mask.png", labels, (1, 2, 70000))
+    with pytest.raises(FileFormatError, match="a picture's name must end in"):
+        write_picture(tmp_path / "picture.what", Image.new("L", (2, 2)))
+
+    class Failing:
+        def save(self, file, format):
+            file.write(b"half")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_picture(tmp_path / "picture.png", Failing())
+    assert not list(tmp_path.iterdir())
+
+
+def test_colours():
+    assert colour("red") == (255, 0, 0)
+    assert colour("#0a0B0c") == (10, 11, 12)
+    with pytest.raises(InvalidParameterError, match="a colour must be a name or #rrggbb; got 'reddish'"):
+        colour("reddish")

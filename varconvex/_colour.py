@@ -1,0 +1,71 @@
+"""Colours in coordinates where equal distances look about equally different.
+
+sRGB -> linear light -> XYZ (D65) -> L = 116 f(Y) - 16,  a = 500 (f(X) - f(Y)),  b = 200 (f(Y) - f(Z))
+"""
+
+import numpy as np
+
+_XYZ_OF_LINEAR = np.array(
+    [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ]
+)
+"""IEC 61966-2-1 primaries."""
+
+_WHITE = _XYZ_OF_LINEAR.sum(axis=1)
+"""What R = G = B = 1 becomes, so that greys have a = b = 0 exactly."""
+
+_KNEE = 6 / 29
+"""Below, CIE 1976 replaces the cube root, whose slope is infinite at black, by its tangent."""
+
+CHROMA = 2.0
+"""What a difference in a or b counts, where one in L counts 1.
+
+Light and shade move the lightness within one surface, and hardly its hue: lightness says less about what a
+pixel belongs to.
+"""
+
+
+def srgb_to_lab(image: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* of sRGB values.
+
+    Parameters
+    ----------
+    image : (..., 3) float array
+        sRGB in [0, 1].
+
+    Returns
+    -------
+    (..., 3) float32 array
+        L in [0, 100]; a and b in about [-110, 100], 0 for greys.
+
+    References
+    ----------
+    CIE 015:2018, Colorimetry, 4th edition, doi:10.25039/TR.015.2018
+    """
+    srgb = np.asarray(image, np.float32)
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    ratio = linear @ (_XYZ_OF_LINEAR.T / _WHITE).astype(np.float32)
+    f = np.where(ratio > _KNEE**3, np.cbrt(ratio), ratio / (3 * _KNEE**2) + 4 / 29)
+    x, y, z = np.moveaxis(f, -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1).astype(np.float32)
+
+
+def features(image: np.ndarray) -> np.ndarray:
+    """What colours are compared by, with Euclidean distances: (L, CHROMA a, CHROMA b) / 100.
+
+    Parameters
+    ----------
+    image : (*spatial, C) float array
+        Intensities in [0, 1]; three channels are taken as sRGB, any other number of them is left as it is.
+
+    Returns
+    -------
+    (*spatial, C) float32 array
+        Black to white is a distance of 1 for greys, with one channel and with three.
+    """
+    if image.shape[-1] != 3:
+        return np.asarray(image, np.float32)
+    return srgb_to_lab(image) * np.array([0.01, 0.01 * CHROMA, 0.01 * CHROMA], np.float32)

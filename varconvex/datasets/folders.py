@@ -1,0 +1,127 @@
+"""Images with ground truth and scribbles from a folder.
+
+    <folder>/images/<name>.*   <folder>/ground_truth/<name>.png   <folder>/<scribbles>/<name>.png
+
+Ground truth is grey: 255 object, 0 background, 128 not scored. Scribbles are indexed (or grey) with the
+values 0 none, 1 object, 2 background; they are handed out in this library's convention, 0 none, 1 background,
+2 object.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FileFormatError
+from ..files import read_image, read_mask
+
+_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+
+_BACKGROUND, _NOT_SCORED, _OBJECT = 0, 128, 255
+
+_LABEL_OF_INDEX = np.array([0, 2, 1])
+"""Files name the object first, label images the background."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of a folder.
+
+    Attributes
+    ----------
+    name : str
+        The file's name without its ending.
+    image : (H, W, 3) uint8
+        sRGB.
+    scribbles : (H, W) int64
+        0 unlabelled, 1 background, 2 object.
+    truth : (H, W) bool
+        The object.
+    scored : (H, W) bool
+        Pixels whose truth is known; pass ``ignore=~scored`` to `varconvex.metrics.iou`.
+    """
+
+    name: str
+    image: np.ndarray
+    scribbles: np.ndarray
+    truth: np.ndarray
+    scored: np.ndarray
+
+
+def read_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> Iterator[Sample]:
+    """The folder's samples by name, each read when its turn comes.
+
+    Parameters
+    ----------
+    folder : path
+    scribbles : str
+        Name of the subfolder with the scribbles to use.
+
+    Yields
+    ------
+    Sample
+
+    Raises
+    ------
+    FileFormatError
+        At once if a subfolder is missing or holds no image; at its turn if a sample's file is missing,
+        unreadable, of another size than its image, or holds other values than those above.
+
+    Examples
+    --------
+    >>> for sample in read_folder("data/birds"):  # doctest: +SKIP
+    ...     result = segment(sample.image, sample.scribbles)
+    ...     print(sample.name, iou(result.mask, sample.truth, ignore=~sample.scored))
+    """
+    root = Path(folder)
+    for part in ("images", "ground_truth", scribbles):
+        if not (root / part).is_dir():
+            raise FileFormatError(
+                f"a folder of samples must have the subfolders images, ground_truth and {scribbles}; {root} "
+                f"has no {part}. Check the path and the scribbles' name."
+            )
+    paths = sorted(
+        p for p in (root / "images").iterdir() if p.suffix.lower() in _ENDINGS and not p.name.startswith(".")
+    )
+    if not paths:
+        raise FileFormatError(
+            f"{root / 'images'} must hold images ({', '.join(sorted(_ENDINGS))}); it has none. Add some."
+        )
+    return (_read(root, path, scribbles) for path in paths)
+
+
+def _read(root: Path, path: Path, scribbles: str) -> Sample:
+    image = _as_rgb(read_image(path), path)
+    truth = _values(root / "ground_truth" / f"{path.stem}.png", image, (_BACKGROUND, _NOT_SCORED, _OBJECT))
+    strokes = _values(root / scribbles / f"{path.stem}.png", image, (0, 1, 2))
+    return Sample(
+        name=path.stem,
+        image=image,
+        scribbles=_LABEL_OF_INDEX[strokes],
+        truth=truth == _OBJECT,
+        scored=truth != _NOT_SCORED,
+    )
+
+
+def _as_rgb(image: np.ndarray, path: Path) -> np.ndarray:
+    if image.dtype != np.uint8:
+        raise FileFormatError(f"images must have 8 bits a channel; {path} has {image.dtype}. Convert it.")
+    return np.repeat(image[..., None], 3, axis=-1) if image.ndim == 2 else image
+
+
+def _values(path: Path, image: np.ndarray, allowed: tuple[int, ...]) -> np.ndarray:
+    values = read_mask(path)
+    if values.shape != image.shape[:2]:
+        raise FileFormatError(
+            f"{path} must have its image's size {image.shape[:2]}; it has {values.shape}. "
+            "Is it another image's, or resized?"
+        )
+    odd = sorted(set(np.unique(values).tolist()) - set(allowed))
+    if odd:
+        raise FileFormatError(
+            f"{path} must hold the values {', '.join(map(str, allowed))} only; it has {odd[:5]} as well. "
+            "Was it resized with interpolation, or saved in another encoding?"
+        )
+    return values

@@ -1,0 +1,112 @@
+"""A smoothed histogram of each label's colours, the same in the whole image.
+
+cost_k(x) = -log((1 - outliers) (G_sigma * h_k)(I(x)) + outliers / cells)
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import checks
+from .._colour import features
+from ..errors import InvalidImageError, InvalidParameterError
+from ..inputs import Scene
+from ._common import CLIP, bounded, teaching_seeds
+
+_MAX_CHANNELS = 3
+_MAX_CELLS = 1 << 24
+
+
+@dataclass(frozen=True)
+class HistogramLikelihood:
+    """Joint histograms of the scribbles' colours: a Parzen window, binned.
+
+    Bins are cubes over the range of the image's colours. The cost is one look-up a pixel, whatever the
+    scribbles' size.
+
+    Parameters
+    ----------
+    sigma : float, more than 0
+        Width of the Gaussian that smooths the histogram; black to white is 1. Bigger calls more colours
+        alike; smaller asks for the very colours of the strokes; towards 0 it is the plain histogram.
+    bin_width : float, more than 0
+        Side of a bin, in the same unit. Bigger is coarser; smaller is closer to the unbinned density, but the
+        bins' number grows with the power of the channels. Half of `sigma` loses hardly anything.
+    outliers : float in (0, 1)
+        Share of pixels whose colours no stroke of their label has shown. Bigger says less about rare colours;
+        towards 0 a new colour is impossible.
+    clip : float or None
+        Most nats by which one pixel may speak against a label. Bigger trusts the colours more, smaller the
+        boundary; 0 says nothing about any pixel; None bounds nothing.
+
+    References
+    ----------
+    Boykov, Jolly, Interactive Graph Cuts, ICCV 2001, doi:10.1109/ICCV.2001.937505
+    """
+
+    sigma: float = 0.1
+    bin_width: float = 0.05
+    outliers: float = 0.01
+    clip: float | None = CLIP
+
+    def __post_init__(self) -> None:
+        checks.real_number("sigma", self.sigma, strict=True)
+        checks.real_number("bin_width", self.bin_width, strict=True)
+        if checks.real_number("outliers", self.outliers, strict=True) >= 1:
+            raise InvalidParameterError(
+                f"outliers must be less than 1; got {self.outliers:g}. Pass a small share, as 0.01."
+            )
+        if self.clip is not None:
+            checks.real_number("clip", self.clip)
+
+    def costs(self, scene: Scene) -> np.ndarray:
+        """Costs of the scene's K labels at every pixel.
+
+        Parameters
+        ----------
+        scene : Scene
+
+        Returns
+        -------
+        (K, *spatial) float32
+            In nats above the pixel's cheapest label, in [0, clip]; 0 for all labels at invalid pixels and
+            outside.
+
+        Raises
+        ------
+        InvalidScribblesError
+            If a label has no scribble on a valid pixel.
+        InvalidImageError
+            If the image has more than three channels, or `bin_width` would make more than 2^24 bins.
+        """
+        bins, shape = self._bins(scene)
+        costs = [self._cost(bins[mine], shape)[bins] for mine in teaching_seeds(scene)]
+        return bounded(np.reshape(costs, (-1, *scene.seeds.shape)), scene, self.clip)
+
+    def _bins(self, scene: Scene) -> tuple[np.ndarray, tuple[int, ...]]:
+        """(n,) flat index of each pixel's bin, and the number of bins along each channel."""
+        channels = scene.image.shape[-1]
+        if channels > _MAX_CHANNELS:
+            raise InvalidImageError(
+                f"a joint histogram takes at most {_MAX_CHANNELS} channels; got {channels}. Use the "
+                "Nieuwenhuis-Cremers or the Gaussian mixture likelihood."
+            )
+        colours = features(scene.image).reshape(-1, channels)
+        low = colours[scene.valid.ravel()].min(axis=0)
+        cell = np.maximum(np.floor((colours - low) / self.bin_width), 0).astype(np.int64)
+        shape = tuple(int(n) + 1 for n in cell.max(axis=0))
+        if np.prod(shape, dtype=float) > _MAX_CELLS:
+            raise InvalidImageError(
+                f"the histogram may have at most {_MAX_CELLS} bins; got {shape} with a bin_width of "
+                f"{self.bin_width:g}. Pass a bigger one."
+            )
+        return np.ravel_multi_index(tuple(cell.T), shape), shape
+
+    def _cost(self, bins: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """(cells,) cost of each bin."""
+        from scipy.ndimage import gaussian_filter
+
+        cells = int(np.prod(shape))
+        counts = np.bincount(bins, minlength=cells).reshape(shape)
+        share = gaussian_filter(counts / bins.size, self.sigma / self.bin_width, mode="constant")
+        return -np.log((1 - self.outliers) * share.ravel() + self.outliers / cells)

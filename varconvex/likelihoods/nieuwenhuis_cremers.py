@@ -1,0 +1,130 @@
+"""A kernel density in colour and position whose width grows with the distance from the scribbles.
+
+    cost_k(x) = -log 1/m_k sum_j N(x; x_kj, rho_k(x)^2) N(I(x); I_kj, sigma^2)
+    rho_k(x)  = rho_factor * max(distance from x to the nearest scribble of k, one pixel)
+
+Near a stroke only its own colours count; far from all strokes, all colours of the label do.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import checks
+from .._colour import features
+from ..inputs import Scene
+from ._common import CLIP, bounded, teaching_seeds
+
+
+@dataclass(frozen=True)
+class NieuwenhuisCremersLikelihood:
+    """Spatially varying colour distributions, learnt from the scribbles.
+
+    Distances are relative: an image enlarged with its scribbles has the same costs, up to the floor of one
+    pixel.
+
+    Parameters
+    ----------
+    rho_factor : float, more than 0
+        Width of the kernel in position, in distances to the label's nearest scribble. Bigger lets strokes
+        speak for distant pixels of their colour (infinitely big: one colour distribution for the whole image,
+        as in a Parzen window); smaller believes the nearest stroke alone; towards 0 that stroke's nearest
+        pixel.
+    sigma : float, more than 0
+        Width of the kernel in colour: black to white is 1. Bigger calls more colours alike; smaller asks for
+        the very colours of the strokes, noise included; towards 0 the nearest colour decides.
+    clip : float or None
+        Most nats by which one pixel may speak against a label. Bigger trusts the colours more, smaller the
+        boundary; 0 says nothing about any pixel; None bounds nothing.
+    max_seeds : int, at least 1
+        Pixels of a label's scribbles that take part; of more, as many, evenly spread along the strokes.
+        Neighbouring pixels of a stroke repeat each other, so that bigger is hardly better, and slower in
+        proportion. The distances always know all of them.
+
+    References
+    ----------
+    Nieuwenhuis, Cremers, Spatially Varying Color Distributions for Interactive Multilabel Segmentation, IEEE
+    TPAMI 35, 2013, doi:10.1109/TPAMI.2012.183
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from varconvex.inputs import prepare
+    >>> image, scribbles = np.array([[0.0, 0.1, 0.9, 1.0]]), np.array([[1, 0, 0, 2]])
+    >>> costs = NieuwenhuisCremersLikelihood().costs(prepare(image, scribbles))
+    >>> costs.argmin(axis=0)
+    array([[0, 0, 1, 1]])
+    """
+
+    rho_factor: float = 5.0
+    sigma: float = 0.1
+    clip: float | None = CLIP
+    max_seeds: int = 1000
+
+    def __post_init__(self) -> None:
+        checks.real_number("rho_factor", self.rho_factor, strict=True)
+        checks.real_number("sigma", self.sigma, strict=True)
+        checks.whole_number("max_seeds", self.max_seeds, least=1)
+        if self.clip is not None:
+            checks.real_number("clip", self.clip)
+
+    def costs(self, scene: Scene) -> np.ndarray:
+        """Costs of the scene's K labels at every pixel.
+
+        Parameters
+        ----------
+        scene : Scene
+
+        Returns
+        -------
+        (K, *spatial) float32
+            In nats above the pixel's cheapest label, in [0, clip]; 0 for all labels at invalid pixels and
+            outside.
+
+        Raises
+        ------
+        InvalidScribblesError
+            If a label has no scribble on a valid pixel.
+        """
+        from ._kernel_sum import log_kernel_mean
+
+        taught = teaching_seeds(scene)
+        axes = scene.seeds.ndim
+        points = self._points(scene)
+        costs = np.empty((len(taught), *scene.seeds.shape), np.float32)
+        for cost, mine in zip(costs, taught, strict=True):
+            rho = self._width(scene, mine).ravel()
+            seeds = np.ascontiguousarray(points[_thinned(mine, int(self.max_seeds))].T)
+            density = log_kernel_mean(points, 0.5 / rho**2, seeds, axes)
+            # The Gaussians' other factors are the same for all labels.
+            cost[...] = (axes * np.log(rho) - density).reshape(cost.shape)
+        return bounded(costs, scene, self.clip)
+
+    def _points(self, scene: Scene) -> np.ndarray:
+        """(n, d + C) float32: each pixel's position, then its colour c in units of sqrt(2) sigma."""
+        steps = np.asarray(scene.spacing, np.float32)
+        position = np.moveaxis(np.indices(scene.seeds.shape, dtype=np.float32), 0, -1) * steps
+        colour = features(scene.image) / np.float32(np.sqrt(2) * self.sigma)
+        joined = np.concatenate([position, colour], axis=-1, dtype=np.float32)
+        return joined.reshape(-1, joined.shape[-1])
+
+    def _width(self, scene: Scene, mine: np.ndarray) -> np.ndarray:
+        """rho(x) for the label with these seeds.
+
+        The floor: positions are known to a pixel, and a pixel of a stroke is no surer of its own colour than
+        its neighbour is. Without it the width would be 0 on the strokes and their density infinite.
+        """
+        from scipy.ndimage import distance_transform_edt
+
+        away = np.ones(scene.seeds.shape, bool)
+        away.ravel()[mine] = False
+        distance = distance_transform_edt(away, sampling=scene.spacing)
+        pixel = np.prod(scene.spacing) ** (1 / len(scene.spacing))
+        return (self.rho_factor * np.maximum(distance, pixel)).astype(np.float32)
+
+
+def _thinned(indices: np.ndarray, most: int) -> np.ndarray:
+    """At most `most` of the indices, evenly spread, the same ones each time."""
+    if indices.size <= most:
+        return indices
+    return indices[np.linspace(0, indices.size - 1, most).round().astype(np.intp)]
