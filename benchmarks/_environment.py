@@ -8,7 +8,7 @@ from typing import Any
 
 def describe() -> dict[str, Any]:
     """Processor, its number, threads in use and versions, ready for JSON."""
-    from varconvex.backends.numba_ import n_threads
+    from varconvex._threads import n_threads
 
     return {
         "processor": _processor(),

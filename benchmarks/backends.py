@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
+
 from varconvex import TwoPhase, get_backend
 from varconvex.backends import ArrayBackend
 
@@ -23,7 +24,9 @@ _ITERATIONS = {"numpy": 3, "numba": 48}
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="benchmarks.backends", description=__doc__.split("\n")[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024, 2048], metavar="N", help="sides of the grids")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[512, 1024, 2048], metavar="N", help="sides of the grids"
+    )
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="interleaved repetitions (default: 7)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures")
     options = parser.parse_args(argv)

@@ -2,11 +2,11 @@
 
     python -m benchmarks.quality --data DIR
 
-DIR is a folder with images/, ground_truth/ and one or more scribbles*/ (see `varconvex.datasets.folders`), or holds such
-folders. Every image is segmented once, all defaults, with ``shape="convex"``: the energy's own answer and its projection
-are both scored. Where no convex set can hold the scribbles, only the energy is. Prints a table by image, with the figures of
-other programs where DIR or its parent has a peers.csv (columns set, scribbles, name, one a program); writes a picture of the
-worst images.
+DIR is a folder with images/, ground_truth/ and one or more scribbles*/ (see `varconvex.datasets.folders`), or holds
+such folders. Every image is segmented once, all defaults, with ``shape="convex"``: the energy's own answer and its
+projection are both scored. Where no convex set can hold the scribbles, only the energy is. Prints a table by image,
+with the figures of other programs where DIR or its parent has a peers.csv (columns set, scribbles, name, one a
+program); writes a picture of the worst images.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from tqdm import tqdm
+
 from varconvex import Segmentation, segment
 from varconvex.datasets.folders import Sample, read_folder
 from varconvex.errors import FileFormatError, ScribbleConflictError
@@ -49,7 +50,9 @@ class Score:
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="benchmarks.quality", description=__doc__.split("\n")[0])
-    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="a folder of samples, or of such folders")
+    parser.add_argument(
+        "--data", required=True, type=Path, metavar="DIR", help="a folder of samples, or of such folders"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images of each set")
     parser.add_argument("--worst", type=int, default=5, metavar="N", help="how many of the worst to draw (default: 5)")
     parser.add_argument("--figure", type=Path, default=Path("quality-worst.png"), metavar="FILE", help="the picture")
@@ -65,7 +68,9 @@ def main(argv: list[str] | None = None) -> int:
         write_picture(options.figure, sheet(panels, columns=3))
         print(f"\nworst images: {options.figure}")
     if options.json:
-        options.json.write_text(json.dumps({"environment": describe(), "scores": [asdict(s) for s in scores]}, indent=2))
+        options.json.write_text(
+            json.dumps({"environment": describe(), "scores": [asdict(s) for s in scores]}, indent=2)
+        )
     return 0
 
 
@@ -100,10 +105,14 @@ def table(scores: list[Score]) -> str:
         lines += [_line(s.name, s.tv, s.convex, s.seconds, [s.peers.get(p) for p in programs]) for s in group]
         peers = [_mean([s.peers.get(p) for s in group]) for p in programs]
         seconds = float(np.median([s.seconds for s in group]))
-        lines.append(_line(f"MEAN of {len(group)}", *(_mean([getattr(s, m) for s in group]) for m in _METHODS), seconds, peers))
+        lines.append(
+            _line(f"MEAN of {len(group)}", *(_mean([getattr(s, m) for s in group]) for m in _METHODS), seconds, peers)
+        )
         held = sum(s.convex is not None for s in group)
         if held < len(group):
-            lines.append(f"  (convex: mean of the {held} images whose scribbles a convex set can hold; seconds: median)")
+            lines.append(
+                f"  (convex: mean of the {held} images whose scribbles a convex set can hold; seconds: median)"
+            )
     return "\n".join(lines).lstrip("\n")
 
 

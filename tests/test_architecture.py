@@ -16,12 +16,12 @@ ROOT = Path(varconvex.__file__).parent
 # What each room may see of the package. `errors` and `checks` are open to all.
 ARROWS = {
     "api": {
-        "inputs", "likelihoods", "predictors", "shapes", "unify", "certify", "result", "energies", "solvers", "backends",
-        "_families",
+        "inputs", "likelihoods", "predictors", "shapes", "unify", "certify", "result", "energies", "solvers",
+        "backends", "_families",
     },
     "cli": {"api", "demo", "doctor", "files", "result", "solvers"},
     "demo": {"api", "result"},
-    "doctor": {"backends"},
+    "doctor": {"backends", "_threads"},
     "files": set(),
     "inputs": set(),
     "checks": set(),
@@ -29,15 +29,16 @@ ARROWS = {
     "metrics": set(),
     "edges": {"_colour"},
     "_colour": set(),
+    "_threads": set(),
     "plots": {"result"},
     "result": {"certify", "plots", "shapes"},
     "unify": {"inputs", "predictors", "shapes"},
     "predictors": {"inputs", "likelihoods", "energies", "solvers", "backends", "edges"},
-    "likelihoods": {"inputs", "_colour"},
+    "likelihoods": {"inputs", "_colour", "_threads"},
     "energies": {"backends"},
     "solvers": {"backends", "energies"},
     "shapes": {"certify"},
-    "backends": {"_families"},
+    "backends": {"_families", "_threads"},
     "datasets": {"files"},
 }  # fmt: skip
 
@@ -103,7 +104,7 @@ def test_a_part_is_found_by_its_files_name():
     for family in ("likelihoods", "shapes", "backends", "predictors"):
         for name in _families.names(family):
             assert isinstance(_families.find(family, name), type)
-    with pytest.raises(InvalidParameterError, match="likelihood must be one of gaussian_mixture, .*mean 'histogram'"):
+    with pytest.raises(InvalidParameterError, match=r"likelihood must be one of gaussian_mixture, .*mean 'histogram'"):
         _families.find("likelihoods", "histgram")
 
 

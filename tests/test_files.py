@@ -108,7 +108,11 @@ def test_grey_values_as_probabilities(tmp_path):
 
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path):
     labels = np.ones((3, 3), int)
-    for name, match in [("mask.jpg", "must be written as"), ("mask", "must be written as"), ("no/mask.png", "cannot be written")]:
+    for name, match in [
+        ("mask.jpg", "must be written as"),
+        ("mask", "must be written as"),
+        ("no/mask.png", "cannot be written"),
+    ]:
         with pytest.raises(FileFormatError, match=match):
             write_mask(tmp_path / name, labels, (1, 2))
     with pytest.raises(FileFormatError, match="labels up to 65535"):

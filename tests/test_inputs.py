@@ -33,10 +33,14 @@ def scribbles():
 # Arrays
 
 
-@pytest.mark.parametrize(("bad", "first"), [(np.nan, r"\(3, 4, 1\)"), (np.inf, r"\(3, 4, 1\)"), (-np.inf, r"\(3, 4, 1\)")])
+@pytest.mark.parametrize(
+    ("bad", "first"), [(np.nan, r"\(3, 4, 1\)"), (np.inf, r"\(3, 4, 1\)"), (-np.inf, r"\(3, 4, 1\)")]
+)
 def test_non_finite_pixels_are_counted_and_located(image, scribbles, bad, first):
     image[3, 4, 1] = image[5, 5, 0] = bad
-    with pytest.raises(InvalidImageError, match=rf"image must be finite everywhere; got 2 .* the first at index {first}"):
+    with pytest.raises(
+        InvalidImageError, match=rf"image must be finite everywhere; got 2 .* the first at index {first}"
+    ):
         prepare(image, scribbles)
 
 
@@ -88,7 +92,7 @@ def test_the_scribbles_say_which_axes_are_spatial(rng, scribbles):
 
 def test_a_fourth_channel_is_never_used_by_accident(rng, scribbles):
     image = rng.random((12, 15, 4))
-    with pytest.raises(InvalidImageError, match="the last may be transparency. Pass rgba=True"):
+    with pytest.raises(InvalidImageError, match=r"the last may be transparency\. Pass rgba=True"):
         prepare(image, scribbles)
     assert prepare(image, scribbles, rgba=True).image.shape[-1] == 3
     assert prepare(image, scribbles, rgba=False).image.shape[-1] == 4
@@ -181,7 +185,7 @@ def test_a_wrong_shape_names_both_and_guesses_the_transpose(image, scribbles):
 
 def test_float_labels_must_be_whole(image, scribbles):
     np.testing.assert_array_equal(prepare(image, scribbles.astype(float)).seeds, scribbles)
-    with pytest.raises(InvalidScribblesError, match="scribbles must hold whole numbers; got 4 others, the first 0.5"):
+    with pytest.raises(InvalidScribblesError, match=r"scribbles must hold whole numbers; got 4 others, the first 0\.5"):
         prepare(image, np.where(scribbles == 1, 0.5, scribbles))
     with pytest.raises(InvalidImageError, match="scribbles must be finite"):
         prepare(image, np.where(scribbles == 1, np.nan, scribbles))

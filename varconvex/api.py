@@ -24,7 +24,7 @@ from .shapes.base import FittedShape, Shape
 from .solvers.pdhg import Progress, pdhg
 from .unify import sequential
 
-ALPHA = 8.0
+ALPHA = 100.0
 """Default weight of the total variation, in nats per pixel of boundary."""
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -78,11 +78,11 @@ def segment(
     Parameters
     ----------
     image : (*spatial) or (*spatial, C) array of bools, integers or floats
-        2-D or 3-D, grey or with channels. Three channels are taken as sRGB. Any range: it is scaled by its own extremes.
-    scribbles : (*spatial) int array, pair of bool arrays, or dict
-        A label image (0 unlabelled, 1 background, 2.. objects, -1 outside), whose shape says which axes of the image are
-        spatial; or masks (object, background); or polylines {"object": [(row, column), ...], "background": ...}, where
-        a value may also be a list of lines and a key a label.
+        2-D or 3-D, grey or with channels. Three channels are taken as sRGB. Any range: it is scaled by its own
+    extremes. scribbles : (*spatial) int array, pair of bool arrays, or dict
+        A label image (0 unlabelled, 1 background, 2.. objects, -1 outside), whose shape says which axes of the image
+        are spatial; or masks (object, background); or polylines {"object": [(row, column), ...], "background": ...},
+        where a value may also be a list of lines and a key a label.
     alpha : float
         Weight of the total variation, in nats per pixel of boundary. Bigger is smoother; 0 leaves the likelihood alone.
     shape : {"convex"} or None
@@ -157,12 +157,13 @@ def segment(
         image, scribbles, channel_axis=channel_axis, spacing=spacing, mask=mask, nan_policy=nan_policy, rgba=rgba,
         strict=strict,
     )  # fmt: skip
+    home = get_backend(backend, image)
     predictor = EnergyPredictor(
         likelihood=_part("likelihoods", likelihood, "costs"),
         alpha=checks.real_number("alpha", alpha),
         edge_weight=edge_weight,
         tv=tv,
-        backend=get_backend(backend, image),
+        backend=home,
         max_iter=checks.whole_number("max_iter", max_iter),
         tol=checks.real_number("tol", tol),
         time_limit=None if time_limit is None else checks.real_number("time_limit", time_limit),
@@ -171,14 +172,14 @@ def segment(
     seconds = {"prepare": time.perf_counter() - begin}
     if shape is None:
         prediction, fitted = predictor.predict(scene), None
-        return _result(scene, prediction, fitted, predictor.backend, seconds | prediction.seconds)
+        return _result(scene, prediction, fitted, home, seconds | prediction.seconds)
     if len(scene.labels) != 2 or scene.labels[0] != 1:
         raise InvalidScribblesError(
-            f"a shape needs one object (a label from 2 on) on a background (label 1); got labels {scene.labels}. Segment the "
-            "objects one at a time."
+            f"a shape needs one object (a label from 2 on) on a background (label 1); got labels {scene.labels}. "
+            "Segment the objects one at a time."
         )
     prediction, fitted, stages = sequential(predictor, _part("shapes", shape, "fit"), scene, random_state=random_state)
-    return _result(scene, prediction, fitted, predictor.backend, seconds | stages)
+    return _result(scene, prediction, fitted, home, seconds | stages)
 
 
 @_nearest_keyword

@@ -74,7 +74,7 @@ def certify_convexity(mask: np.ndarray) -> Certificate:
     n_pixels = int(np.count_nonzero(mask))
     if n_pixels == 0:
         return Certificate(False, 0, 0, 0)
-    _, first, last = _hull_rows(mask)
+    _, first, last = hull_rows(mask)
     n_missing = int(np.maximum(last - first + 1, 0).sum()) - n_pixels
     n_components = _count_runs(first, last) if n_missing == 0 else _count_components(mask)
     return Certificate(n_missing == 0 and n_components == 1, n_missing, n_components, n_pixels)
@@ -100,7 +100,7 @@ def fill_hull(mask: np.ndarray) -> np.ndarray:
     mask = as_mask(mask)
     filled = np.zeros_like(mask)
     if mask.any():
-        top, first, last = _hull_rows(mask)
+        top, first, last = hull_rows(mask)
         columns = np.arange(mask.shape[1])
         filled[top : top + len(first)] = (columns >= first[:, None]) & (columns <= last[:, None])
     return filled
@@ -136,8 +136,7 @@ def as_mask(mask: np.ndarray) -> np.ndarray:
     array = np.asarray(mask)
     if array.ndim != 2 or array.size == 0:
         raise InvalidImageError(
-            "a mask must have two dimensions and at least one pixel; "
-            f"got shape {array.shape}: pass one 2-D slice"
+            f"a mask must have two dimensions and at least one pixel; got shape {array.shape}: pass one 2-D slice"
         )
     if array.dtype == bool:
         return array
@@ -170,8 +169,11 @@ def _lower_chain(rows, values):
     return chain
 
 
-def _hull_rows(mask):
-    """The first row of the hull; the first and last lattice column in each row (first > last: none)."""
+def hull_rows(mask):
+    """The first row of the hull of a mask, and the first and last lattice column in each of its rows.
+
+    First is greater than last where the hull passes between two pixels.
+    """
     left, right = _chains(mask)
     return left[0][0], _ceil_rows(left), -_ceil_rows(right)
 

@@ -49,7 +49,8 @@ def spacing(value: Any, ndim: int) -> tuple[float, ...]:
         value = (value,) * ndim
     if np.ndim(value) != 1 or len(value) != ndim:
         raise InvalidParameterError(
-            f"spacing must hold one positive number for each of the {ndim} axes; got {value!r}. Pass e.g. {(1.0,) * ndim}."
+            f"spacing must hold one positive number for each of the {ndim} axes; got {value!r}. "
+            f"Pass e.g. {(1.0,) * ndim}."
         )
     return tuple(real_number("spacing", step, strict=True) for step in value)
 
@@ -86,7 +87,9 @@ def spatial(name: str, array: Any, allowed: tuple[int, ...] = (2, 3)) -> None:
         known = " or ".join(f"{n}-D" for n in allowed)
         raise InvalidImageError(f"{name} must be {known}; got shape {array.shape} ({array.ndim}-D). Reshape it.")
     if 0 in array.shape:
-        raise InvalidImageError(f"{name} must have pixels; got shape {array.shape}, an axis of length 0. Check the crop.")
+        raise InvalidImageError(
+            f"{name} must have pixels; got shape {array.shape}, an axis of length 0. Check the crop."
+        )
 
 
 def finite(name: str, array: Any, remedy: str) -> None:
@@ -99,6 +102,6 @@ def finite(name: str, array: Any, remedy: str) -> None:
     if count:
         first = tuple(int(i) for i in np.argwhere(np.asarray(getattr(bad, "get", lambda: bad)()))[0])
         raise InvalidImageError(
-            f"{name} must be finite everywhere; got {count} NaN or infinite value{'s' * (count > 1)}, the first at index "
-            f"{first}. {remedy}"
+            f"{name} must be finite everywhere; got {count} NaN or infinite value{'s' * (count > 1)}, the first at "
+            f"index {first}. {remedy}"
         )

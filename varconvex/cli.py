@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     demo = commands.add_parser("demo", help="cut a dahlia out of a photograph that comes with scikit-learn")
-    demo.add_argument("--figure", default="varconvex-demo.png", metavar="FILE", help="the picture (default: %(default)s)")
+    demo.add_argument(
+        "--figure", default="varconvex-demo.png", metavar="FILE", help="the picture (default: %(default)s)"
+    )
     demo.add_argument("--json", action="store_true", help="print the numbers as JSON")
     demo.set_defaults(run=_demo)
 
@@ -52,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument(
         "scribbles",
         metavar="SCRIBBLES",
-        help="labels as an indexed or grey PNG (0 none, 1 background, 2 object), or strokes painted on a copy of the image",
+        help="labels as an indexed or grey PNG (0 none, 1 background, 2 object), or strokes painted on a copy",
     )
     segment.add_argument("-o", "--output", required=True, metavar="MASK", help="mask to write (.png, .tif, .npy)")
     segment.add_argument("--alpha", type=float, help="weight of the boundary; bigger is smoother")
@@ -65,9 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("--max-iter", type=int, help="most iterations")
     segment.add_argument("--time-limit", type=float, metavar="SECONDS", help="most seconds for the energy")
     segment.add_argument("--object-label", type=int, default=2, metavar="N", help="label of the object (default: 2)")
-    segment.add_argument("--background-label", type=int, default=1, metavar="N", help="label of the background (default: 1)")
+    segment.add_argument(
+        "--background-label", type=int, default=1, metavar="N", help="label of the background (default: 1)"
+    )
     segment.add_argument("--object-colour", default="red", metavar="COLOUR", help="of painted strokes (default: red)")
-    segment.add_argument("--background-colour", default="blue", metavar="COLOUR", help="of painted strokes (default: blue)")
+    segment.add_argument(
+        "--background-colour", default="blue", metavar="COLOUR", help="of painted strokes (default: blue)"
+    )
     _common(segment)
     segment.set_defaults(run=_segment)
 

@@ -1,7 +1,7 @@
 """The demonstration: a dahlia, with part of a second bloom of the same colour below it.
 
-The energy alone takes both blooms, because nothing in their colour tells them apart; the convex shape takes the one that
-was meant, since no convex set holds both without the leaves between them.
+The energy alone takes both blooms, because nothing in their colour tells them apart; the convex shape takes the one
+that was meant, since no convex set holds both without the leaves between them.
 """
 
 from typing import Any

@@ -77,8 +77,8 @@ def read_scribbles(
     painted = np.asarray(image.convert("RGB")).astype(np.int64)
     if painted.shape[:2] != photograph.shape[:2]:
         raise FileFormatError(
-            f"strokes must be painted on a copy of the photograph, {photograph.shape[:2]} pixels; {os.fspath(path)} has "
-            f"{painted.shape[:2]}. Export it at the photograph's size."
+            f"strokes must be painted on a copy of the photograph, {photograph.shape[:2]} pixels; {os.fspath(path)} "
+            f"has {painted.shape[:2]}. Export it at the photograph's size."
         )
     original = photograph if photograph.ndim == 3 else photograph[..., None].repeat(3, axis=-1)
     changed = np.abs(painted - original).max(axis=-1) > _STROKE_TOLERANCE
@@ -89,7 +89,7 @@ def read_scribbles(
 
 
 def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int, ...]) -> None:
-    """Write a label image: PNG with 255 for the object, or the ids themselves where there are several; ``.npy`` as it is.
+    """Write a label image: PNG with 255 for the object, or the ids where there are several; ``.npy`` as it is.
 
     The file appears whole or not at all.
     """
@@ -99,7 +99,9 @@ def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int
         _atomic(path, lambda file: np.save(file, labels, allow_pickle=False))
         return
     if Path(path).suffix.lower() not in (".png", ".tif", ".tiff"):
-        raise FileFormatError(f"a mask must be written as .png, .tif or .npy; got {os.fspath(path)}. Rename the output.")
+        raise FileFormatError(
+            f"a mask must be written as .png, .tif or .npy; got {os.fspath(path)}. Rename the output."
+        )
     if len(label_ids) == 2:
         picture = Image.fromarray(np.where(labels == label_ids[1], 255, 0).astype(np.uint8))
     else:
@@ -117,7 +119,9 @@ def write_picture(path: str | os.PathLike, picture: Any) -> None:
     Image.init()
     format_ = Image.EXTENSION.get(Path(path).suffix.lower())
     if format_ is None:
-        raise FileFormatError(f"a picture's name must end in .png, .tif or .jpg; got {os.fspath(path)}. Rename the output.")
+        raise FileFormatError(
+            f"a picture's name must end in .png, .tif or .jpg; got {os.fspath(path)}. Rename the output."
+        )
     _atomic(path, lambda file: picture.save(file, format=format_))
 
 
@@ -134,7 +138,9 @@ def colour(text: str) -> Colour:
     try:
         red, green, blue = ImageColor.getrgb(text)[:3]
     except ValueError:
-        raise InvalidParameterError(f"a colour must be a name or #rrggbb; got {text!r}. Use e.g. red or #ff0000.") from None
+        raise InvalidParameterError(
+            f"a colour must be a name or #rrggbb; got {text!r}. Use e.g. red or #ff0000."
+        ) from None
     return red, green, blue
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from warnings import warn
 
@@ -75,9 +76,13 @@ def prepare(
     labels, seeds = _compact(seeds)
     good = np.isfinite(image).all(axis=-1) if image.dtype.kind == "f" else np.ones(seeds.shape, bool)
     if nan_policy == "raise":
-        checks.finite("image", image, "Repair them, or pass nan_policy='mask' to leave those pixels out of the data term.")
+        checks.finite(
+            "image", image, "Repair them, or pass nan_policy='mask' to leave those pixels out of the data term."
+        )
     if not good.any():
-        raise InvalidImageError("image must have finite pixels; got none (all are NaN or infinite). Check how it was made.")
+        raise InvalidImageError(
+            "image must have finite pixels; got none (all are NaN or infinite). Check how it was made."
+        )
     valid = good & (seeds >= 0)
     steps = checks.spacing(spacing, seeds.ndim)
     unit = float(np.exp(np.mean(np.log(steps))))
@@ -107,17 +112,17 @@ def probability_map(target: Any) -> np.ndarray:
         return target.astype(np.float32)
     if target.dtype.kind in "iu":
         values = np.unique(target)
-        if values[0] >= 0 and (values.size == 1 and values[0] in (0, 1)) or (values.size == 2 and values[0] == 0):
+        if (values[0] >= 0 and (values.size == 1 and values[0] in (0, 1))) or (values.size == 2 and values[0] == 0):
             return (target > 0).astype(np.float32)
         raise InvalidImageError(
-            f"an integer target must be a mask with 0 and one other value; got {values.size} values from {values[0]} to "
-            f"{values[-1]}. Pass e.g. labels == 2, or probabilities as floats in [0, 1]."
+            f"an integer target must be a mask with 0 and one other value; got {values.size} values from {values[0]} "
+            f"to {values[-1]}. Pass e.g. labels == 2, or probabilities as floats in [0, 1]."
         )
     low, high = float(target.min()), float(target.max())
     if low < 0 or high > 1:
         raise InvalidImageError(
-            f"target must hold probabilities in [0, 1]; got values from {low:g} to {high:g}. Divide by the largest value, "
-            "or pass logits through a sigmoid first."
+            f"target must hold probabilities in [0, 1]; got values from {low:g} to {high:g}. Divide by the largest "
+            "value, or pass logits through a sigmoid first."
         )
     return target.astype(np.float32)
 
@@ -138,16 +143,16 @@ def _label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, st
     checks.spatial("scribbles", seeds)
     if seeds.dtype.kind == "b":
         raise InvalidScribblesError(
-            "scribbles must be a label image (0 unlabelled, 1 background, 2 object); got one boolean mask, which says only "
-            "where. Pass a pair of boolean masks (object, background)."
+            "scribbles must be a label image (0 unlabelled, 1 background, 2 object); got one boolean mask, which says "
+            "only where. Pass a pair of boolean masks (object, background)."
         )
     if seeds.dtype.kind == "f":
         checks.finite("scribbles", seeds, "Use 0 for unlabelled pixels.")
         odd = seeds[seeds != np.rint(seeds)]
         if odd.size:
             raise InvalidScribblesError(
-                f"scribbles must hold whole numbers; got {odd.size} others, the first {odd[0]:g}. Were labels interpolated "
-                "on resizing? Resize with order 0."
+                f"scribbles must hold whole numbers; got {odd.size} others, the first {odd[0]:g}. Were labels "
+                "interpolated on resizing? Resize with order 0."
             )
     if seeds.size and seeds.max() > np.iinfo(np.int64).max:
         raise InvalidScribblesError(f"scribbles must fit into 64-bit integers; got {seeds.max()}. Renumber the labels.")
@@ -165,7 +170,8 @@ def _is_pair(scribbles: Any) -> bool:
 def _from_masks(inside: np.ndarray, outside: np.ndarray, *, strict: bool) -> np.ndarray:
     if inside.shape != outside.shape:
         raise InvalidScribblesError(
-            f"the two masks (object, background) must have one shape; got {inside.shape} and {outside.shape}. Crop alike."
+            f"the two masks (object, background) must have one shape; got {inside.shape} and "
+            f"{outside.shape}. Crop alike."
         )
     checks.spatial("scribbles", inside)
     seeds = np.where(inside, 2, 0)
@@ -178,8 +184,8 @@ def _overwrite(seeds: np.ndarray, where: np.ndarray, label: int, strict: bool) -
     if clash.any():
         pixels = np.argwhere(clash)
         message = (
-            f"each pixel can be scribbled with one label; got {len(pixels)} pixels with label {label} on top of another, the "
-            f"first at {tuple(int(i) for i in pixels[0])}."
+            f"each pixel can be scribbled with one label; got {len(pixels)} pixels with label {label} on top of "
+            f"another, the first at {tuple(int(i) for i in pixels[0])}."
         )
         if strict:
             raise ScribbleConflictError(f"{message} Erase one of the strokes.", pixels)
@@ -188,10 +194,12 @@ def _overwrite(seeds: np.ndarray, where: np.ndarray, label: int, strict: bool) -
 
 
 def _draw(strokes: Mapping, image: np.ndarray, channel_axis: int | None, strict: bool) -> np.ndarray:
-    """Polylines {label: line or lines}, each (n, d) points in array order (row, column), drawn on an empty label image."""
+    """Polylines {label: line or lines}, each (n, d) points in array order (row, column), drawn on an empty image."""
     lines = [(_label(key), line) for key, value in strokes.items() for line in _polylines(value)]
     if not lines:
-        raise InvalidScribblesError("scribbles must hold at least one polyline for each of two labels; got an empty dict.")
+        raise InvalidScribblesError(
+            "scribbles must hold at least one polyline for each of two labels; got an empty dict."
+        )
     ndim = lines[0][1].shape[1]
     shape = image.shape
     if image.ndim == ndim + 1 and channel_axis is not None:
@@ -200,8 +208,8 @@ def _draw(strokes: Mapping, image: np.ndarray, channel_axis: int | None, strict:
     for label, line in lines:
         if line.shape[1] != seeds.ndim:
             raise InvalidScribblesError(
-                f"a polyline's points must have one coordinate for each of the {seeds.ndim} spatial axes of an image of shape "
-                f"{image.shape}; got points with {line.shape[1]}. Pass (row, column) pairs."
+                f"a polyline's points must have one coordinate for each of the {seeds.ndim} spatial axes of an image "
+                f"of shape {image.shape}; got points with {line.shape[1]}. Pass (row, column) pairs."
             )
         seeds = _overwrite(seeds, _stroke(line, seeds.shape), label, strict)
     return seeds
@@ -209,7 +217,7 @@ def _draw(strokes: Mapping, image: np.ndarray, channel_axis: int | None, strict:
 
 def _label(key: Any) -> int:
     label = _NAMES.get(key, key) if isinstance(key, str) else key
-    if isinstance(label, str | bytes) or not np.isscalar(label) or int(label) != label or label < 1:
+    if not isinstance(label, int | np.integer) or isinstance(label, bool) or label < 1:
         raise InvalidScribblesError(
             f"a label must be 'background', 'object' or a whole number from 1 on; got {key!r}. Rename the dict's key."
         )
@@ -237,19 +245,21 @@ def _polylines(value: Any) -> list[np.ndarray]:
 def _stroke(line: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Pixels within the brush of a polyline, clipped to the image."""
     pieces = [line[:1]]
-    for a, b in zip(line[:-1], line[1:], strict=True):
+    for a, b in pairwise(line):
         n = min(int(np.ceil(np.abs(b - a).max())) + 1, 100 * max(shape))
         pieces.append(np.linspace(a, b, max(n, 2)))
     points = np.concatenate(pieces)
     reach = int(_BRUSH)
-    brush = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * len(shape), indexing="ij"), -1).reshape(-1, len(shape))
+    brush = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * len(shape), indexing="ij"), -1).reshape(
+        -1, len(shape)
+    )
     brush = brush[(brush**2).sum(axis=1) <= _BRUSH**2]
     limit = np.array(shape)
     inside = ((points > -0.5) & (points < limit - 0.5)).all(axis=1)
     if not inside.all():
         warn(
-            f"scribbles should lie on the image of shape {shape}; {int((~inside).sum())} of {len(points)} points of a stroke "
-            "do not and were clipped. Are rows and columns swapped?",
+            f"scribbles should lie on the image of shape {shape}; {int((~inside).sum())} of {len(points)} points of a "
+            "stroke do not and were clipped. Are rows and columns swapped?",
             ScribbleWarning,
             stacklevel=6,
         )
@@ -303,7 +313,9 @@ def _region(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
     if mask.shape != shape:
         raise InvalidImageError(f"mask must have the spatial shape {shape}; got {mask.shape}. Crop it alike.")
     if mask.dtype.kind != "b" and not np.isin(mask, (0, 1)).all():
-        raise InvalidImageError(f"mask must be boolean; got dtype {mask.dtype} with other values than 0 and 1. Compare it.")
+        raise InvalidImageError(
+            f"mask must be boolean; got dtype {mask.dtype} with other values than 0 and 1. Compare it."
+        )
     if not mask.any():
         raise InvalidImageError("mask must mark the pixels to segment; got none. Is it inverted?")
     return mask.astype(bool)
@@ -314,14 +326,14 @@ def _compact(seeds: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
     found = np.unique(seeds)
     if found[0] < -1:
         raise InvalidScribblesError(
-            f"scribbles must hold -1 (outside), 0 (unlabelled) or labels from 1 on; got {found[0]}. Renumber the labels."
+            f"scribbles must hold -1 (outside), 0 (unlabelled) or labels from 1 on; got {found[0]}. Renumber them."
         )
     labels = found[found > 0]
     if labels.size < 2:
         names = ", ".join(str(i) for i in labels) or "none"
         raise InvalidScribblesError(
-            f"scribbles must hold at least two labels (1 background, 2 object); got labels: {names}. Scribble on both the "
-            "object and the background."
+            f"scribbles must hold at least two labels (1 background, 2 object); got labels: {names}. Scribble on both "
+            "the object and the background."
         )
     compact = np.searchsorted(labels, seeds) + 1
     return tuple(int(i) for i in labels), np.where(seeds > 0, compact, seeds).astype(np.int32)
@@ -336,8 +348,8 @@ def _unit_range(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
     low, high = (values * scale).min(initial=np.inf), (values * scale).max(initial=-np.inf)
     if not high > low:
         warn(
-            "the image should vary; got the same value everywhere, so the data term says nothing and only the scribbles and "
-            "the boundary's length decide. Check the image.",
+            "the image should vary; got the same value everywhere, so the data term says nothing and only the "
+            "scribbles and the boundary's length decide. Check the image.",
             DataTermWarning,
             stacklevel=4,
         )

@@ -107,8 +107,7 @@ def _checked(mask: Any, truth: Any, ignore: Any) -> tuple[np.ndarray, np.ndarray
     for name, array in (("truth", truth), ("ignore", scored)):
         if array.shape != mask.shape:
             raise InvalidImageError(
-                f"{name} must have the mask's shape {mask.shape}; got {array.shape}. Resize or transpose "
-                "one of them."
+                f"{name} must have the mask's shape {mask.shape}; got {array.shape}. Resize or transpose one of them."
             )
     return mask, truth, scored
 

@@ -51,7 +51,7 @@ def strokes(picture: np.ndarray, seeds: np.ndarray, ids: Sequence[int]) -> np.nd
 
 
 def evidence(costs: np.ndarray) -> np.ndarray:
-    """Costs (K, H, W) as an RGB picture: K = 2 from blue (background) over white to red (object), else the best label."""
+    """Costs (K, H, W) in colours: K = 2 from blue (background) over white to red (object), else the best label."""
     if len(costs) > 2:
         best = costs.argmin(axis=0)
         colours = np.concatenate([np.array([_BACKGROUND], np.uint8), _PALETTE])

@@ -1,6 +1,6 @@
 """The one result type: labels, what they cost, and what is certain about them.
 
-    price = E(labels) - dual bound >= E(labels) - min E
+price = E(labels) - dual bound >= E(labels) - min E
 """
 
 from collections.abc import Mapping
@@ -46,8 +46,8 @@ class Segmentation:
     certificate : Certificate or None
         Exact statement about the object's convexity; None where no shape was asked for.
     shape : FittedShape or None
-        The implicit set {x : G(x) <= 0}: ``shape(points)`` is G, ``shape.rasterize((h, w))`` its mask at any resolution.
-    seconds : mapping of str to float
+        The implicit set {x : G(x) <= 0}: ``shape(points)`` is G, ``shape.rasterize((h, w))`` its mask at any
+    resolution. seconds : mapping of str to float
         Time by stage.
     image : (*spatial, C) float32 array or None
         The image in [0, 1], for pictures.
@@ -81,7 +81,7 @@ class Segmentation:
 
     @property
     def gap(self) -> float:
-        """primal - dual, in nats."""
+        """Primal - dual, in nats."""
         return self.primal - self.dual
 
     @property

@@ -77,7 +77,12 @@ def test_features_weigh_chroma_and_leave_other_channels_alone(rng):
 
 @pytest.mark.parametrize(
     ("shape", "channels", "labels", "spacing"),
-    [((11, 14), 3, 2, None), ((9, 8), 1, 4, (0.5, 2.0)), ((5, 6, 7), 2, 3, (2.0, 1.0, 0.5)), ((1, 40), 5, 2, None)],
+    [
+        ((11, 14), 3, 2, None),
+        ((9, 8), 1, 4, (0.5, 2.0)),
+        ((5, 6, 7), 2, 3, (2.0, 1.0, 0.5)),
+        ((1, 40), 5, 2, None),
+    ],
 )
 @pytest.mark.parametrize(("rho_factor", "sigma"), [(5.0, 0.1), (0.3, 0.02), (1e4, 1.0)])
 def test_kernel_density_is_the_formula(rng, shape, channels, labels, spacing, rho_factor, sigma):
@@ -93,8 +98,8 @@ def test_kernel_density_is_the_formula(rng, shape, channels, labels, spacing, rh
 def test_kernel_density_of_many_seeds_and_pixels_is_the_formula(rng):
     """More seeds than a block and more pixels than a thread takes at a time."""
     seeds = np.zeros((90, 100), int)
-    seeds[:12, :50] = 1
-    seeds[-3:] = 2
+    seeds[:6, :50] = 1
+    seeds[-1] = 2
     s = scene(rng.random((90, 100, 3)), seeds)
     ours = NieuwenhuisCremersLikelihood(clip=None).costs(s)
     assert ours == pytest.approx(brute_force(s, 5.0, 0.1), rel=1e-4, abs=1e-4)
@@ -131,7 +136,7 @@ def test_scaling_the_spacing_changes_nothing(rng):
 
 
 def test_enlarged_scene_has_the_same_costs_away_from_strokes():
-    rows, columns = np.mgrid[:32, :32]
+    columns = np.tile(np.arange(32), (32, 1))
     seeds = np.where(columns == 2, 1, np.where(columns == 29, 2, 0))
     image = (columns / 31)[..., None]
     small = NieuwenhuisCremersLikelihood(clip=None).costs(scene(image, seeds))

@@ -14,8 +14,8 @@ Condat 2013, doi:10.1007/s10957-012-0245-9). Its dual value is
 
     sum_x  min over v in C of  (cost - div p)(x) v + pull/2 v^2        for |p| <= radius
 
-Shapes: u, cost, lower, upper : (L, *spatial) with L labels (1 for two regions); p : (d, L, *spatial), p[i] along spatial
-axis i; radius : (*spatial). Arrays that broadcast are welcome: they are never written to.
+Shapes: u, cost, lower, upper : (L, *spatial) with L labels (1 for two regions); p : (d, L, *spatial), p[i] along
+spatial axis i; radius : (*spatial). Arrays that broadcast are welcome: they are never written to.
 """
 
 from dataclasses import dataclass
@@ -127,9 +127,7 @@ class ArrayBackend:
         free = 1 - problem.lower.sum(axis=0)
         return problem.lower + self.project_simplex(v - problem.lower, free)
 
-    def iterate(
-        self, problem: LinearTV, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float
-    ) -> None:
+    def iterate(self, problem: LinearTV, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float) -> None:
         """`n` iterations on (u, p), in place. The last one has rho = 1, so that the pair ends feasible."""
         real = u.dtype.type
         for k in range(n):

@@ -1,23 +1,21 @@
 """The same iterations as `base.py`, fused and blocked in time, compiled by Numba for the CPU.
 
-One iteration reads and writes u and p once, in place: with u_bar = 2 u_new - u of rows i and i + 1 in two small buffers,
-the dual row i can be updated as soon as the primal row i + 1 is known. K iterations travel down the image together, each
-one row behind the one before (a wavefront), so that memory is touched once for K iterations.
+One iteration reads and writes u and p once, in place: with u_bar = 2 u_new - u of rows i and i + 1 in two small
+buffers, the dual row i can be updated as soon as the primal row i + 1 is known. K iterations travel down the image
+together, each one row behind the one before (a wavefront), so that memory is touched once for K iterations.
 
-Each thread has a band of rows. What K iterations need from the neighbours' rows is copied before they start and iterated
-privately (K halo rows on either side, one fewer an iteration), so bands neither wait nor race, and the result is bitwise
-the same for any number of threads. Kernels release the GIL and run in plain Python threads: no threading layer of
-Numba's is involved, so forks, signals and several callers are all safe.
+Each thread has a band of rows. What K iterations need from the neighbours' rows is copied before they start and
+iterated privately (K halo rows on either side, one fewer an iteration), so bands neither wait nor race, and the result
+is bitwise the same for any number of threads.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numba
 import numpy as np
 
+from .._threads import n_threads, run
 from .base import _SAFE, Array, ArrayBackend, LinearTV
 
 _DEPTH = 8
@@ -30,23 +28,9 @@ _compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=Tru
 _inlined = numba.njit(inline="always", error_model="numpy", fastmath=True)
 
 
-def n_threads() -> int:
-    """Threads that kernels may use: NUMBA_NUM_THREADS, or else the processors this process may run on."""
-    return max(1, min(numba.config.NUMBA_NUM_THREADS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 64))
-
-
-@lru_cache(maxsize=1)
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=n_threads(), thread_name_prefix="varconvex")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)
-
-
 @_compiled
 def _descend_row(v, u, px, py, py_up, cost, tau, shrink, sx, sy):
-    """v = (u - tau (cost - div p)) / (1 + tau pull) on one row."""
+    """V = (u - tau (cost - div p)) / (1 + tau pull) on one row."""
     v[0] = (u[0] + tau * (px[0] * sx + (py[0] - py_up[0]) * sy - cost[0])) * shrink
     for j in range(1, u.size):
         v[j] = (u[j] + tau * ((px[j] - px[j - 1]) * sx + (py[j] - py_up[j]) * sy - cost[j])) * shrink
@@ -97,7 +81,7 @@ def _relax_row(u, v, u_bar, rho):
 
 @_compiled
 def _dual_row(px, py, u_bar, u_bar_down, radius, sigma, rho, sx, sy, isotropic):
-    """p += rho (Pi_radius(p + sigma grad u_bar) - p) on one row."""
+    """P += rho (Pi_radius(p + sigma grad u_bar) - p) on one row."""
     width = px.size
     # Values that decay geometrically end as denormals, on which the processor is many times slower.
     flush = np.float32(1e-18)
@@ -134,7 +118,28 @@ def _row(main, top, bottom, i, first, last):
 
 
 @_compiled
-def _band(u, p, top, bottom, cost, radius, lower, upper, first, last, n, tau, shrink, sigma, rho, final, sx, sy, isotropic, simplex):
+def _band(
+    u,
+    p,
+    top,
+    bottom,
+    cost,
+    radius,
+    lower,
+    upper,
+    first,
+    last,
+    n,
+    tau,
+    shrink,
+    sigma,
+    rho,
+    final,
+    sx,
+    sy,
+    isotropic,
+    simplex,
+):
     """`n` iterations on rows first..last-1 of u (L, H, W) and p (2, L, H, W).
 
     `top` and `bottom` are (3, L, n, W): copies of u, p[0], p[1] above and below the band. `final` is the last
@@ -275,9 +280,7 @@ class NumbaBackend(ArrayBackend):
 
     name = "numba"
 
-    def iterate(
-        self, problem: LinearTV, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float
-    ) -> None:
+    def iterate(self, problem: LinearTV, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float) -> None:
         """As in the specification, in blocks of `_DEPTH` iterations."""
         if not _fits(u, problem):
             super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho)
@@ -296,7 +299,7 @@ class NumbaBackend(ArrayBackend):
                      f(tau), f(1.0 / (1.0 + tau * problem.pull)), f(sigma), f(rho), f(final),
                      f(problem.steps[1]), f(problem.steps[0]), problem.isotropic, problem.simplex)
                 )  # fmt: skip
-            _run(_band, calls)
+            run(_band, calls)
 
     def primal_value(self, problem: LinearTV, u: Array) -> float:
         """As in the specification, in one pass."""
@@ -305,7 +308,7 @@ class NumbaBackend(ArrayBackend):
         cost, radius, _, _ = _fields(problem, u)
         sy, sx = problem.steps
         tail = (float(problem.pull), sx, sy, problem.isotropic)
-        return sum(_run(_primal_band, [(u, cost, radius, *band, *tail) for band in _bands(u.shape[1])]))
+        return sum(run(_primal_band, [(u, cost, radius, *band, *tail) for band in _bands(u.shape[1])]))
 
     def dual_value(self, problem: LinearTV, p: Array) -> float:
         """As in the specification, in one pass."""
@@ -314,7 +317,7 @@ class NumbaBackend(ArrayBackend):
         cost, _, lower, upper = _fields(problem, p[0])
         sy, sx = (_SAFE * step for step in problem.steps)
         tail = (float(problem.pull), sx, sy, problem.simplex)
-        return sum(_run(_dual_band, [(p, cost, lower, upper, *band, *tail) for band in _bands(p.shape[2])]))
+        return sum(run(_dual_band, [(p, cost, lower, upper, *band, *tail) for band in _bands(p.shape[2])]))
 
 
 def _fits(u: np.ndarray, problem: LinearTV) -> bool:
@@ -341,7 +344,7 @@ def _fields(problem: LinearTV, u: np.ndarray) -> tuple[np.ndarray, ...]:
 def _bands(height: int) -> list[tuple[int, int]]:
     count = max(1, min(n_threads(), height // _MIN_BAND))
     edges = [height * k // count for k in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _halo(u: np.ndarray, p: np.ndarray, begin: int, end: int, n: int) -> np.ndarray:
@@ -354,10 +357,3 @@ def _halo(u: np.ndarray, p: np.ndarray, begin: int, end: int, n: int) -> np.ndar
         halo[0, :, there] = u[:, rows]
         halo[1:, :, there] = p[:, :, rows]
     return halo
-
-
-def _run(kernel: Any, calls: list[tuple]) -> list[Any]:
-    """Each call in a thread of its own; one call in this one."""
-    if len(calls) == 1:
-        return [kernel(*calls[0])]
-    return [f.result() for f in [_pool().submit(kernel, *call) for call in calls]]

@@ -38,8 +38,8 @@ class LinearEnergy:
             checks.finite("weight", weight, "Replace them by 0 where the boundary costs nothing.")
             if weight.shape != spatial or bool((weight < 0).any()):
                 raise InvalidImageError(
-                    f"weight must be non-negative with the spatial shape {spatial}; got shape {weight.shape}, least value "
-                    f"{float(weight.min()) if weight.size else 0:g}. Pass one number per pixel."
+                    f"weight must be non-negative with the spatial shape {spatial}; got shape {weight.shape}, least "
+                    f"value {float(weight.min()) if weight.size else 0:g}. Pass one number per pixel."
                 )
             change(self, "weight", weight)
 
@@ -77,7 +77,7 @@ class LinearEnergy:
         )
 
     def coarsen(self) -> Self | None:
-        """Half the size: costs and bounds averaged over 2 x 2 pixels, alpha halved (E is a quarter of the fine one's)."""
+        """Half the size: costs and bounds means of 2 x 2 pixels, alpha halved (E is a quarter of the fine one's)."""
         ndim = len(self.spacing)
         if min(self.cost.shape[-ndim:]) < 2 * _COARSEST:
             return None
@@ -101,7 +101,7 @@ def _halve(array: Any, ndim: int) -> Any:
             rest = [slice(None)] * array.ndim
             rest[axis] = slice(-1, None)
             joined = np.empty_like(array, shape=(*means.shape[:axis], means.shape[axis] + 1, *means.shape[axis + 1 :]))
-            joined[tuple(even[:axis] + [slice(None, -1)])] = means
+            joined[(*even[:axis], slice(None, -1))] = means
             joined[tuple(rest)] = array[tuple(rest)]
             means = joined
         array = means

@@ -14,14 +14,17 @@ from ..backends import ArrayBackend, LinearTV
 class Energy(Protocol):
     """An energy over u : (L, *spatial), L labels (1 for two regions)."""
 
-    shape: tuple[int, ...]
-    """Shape of u."""
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of u."""
 
-    alpha: float
-    """Weight of the total variation, in the unit of the cost per unit length."""
+    @property
+    def alpha(self) -> float:
+        """Weight of the total variation, in the unit of the cost per unit length."""
 
-    spacing: tuple[float, ...]
-    """Distance between neighbouring pixels along each spatial axis."""
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Distance between neighbouring pixels along each spatial axis."""
 
     def problem(self, backend: ArrayBackend) -> LinearTV:
         """The energy in the arrays of `backend`, float32."""
@@ -36,4 +39,4 @@ class Energy(Protocol):
         """A binary u no worse than its neighbours, and its energy; u may lie anywhere in C."""
 
     def present(self, u: Any) -> Any:
-        """u in the shape that the user's cost has."""
+        """U in the shape that the user's cost has."""

@@ -38,8 +38,7 @@ def teaching_seeds(scene: Scene) -> list[np.ndarray]:
 
 
 def bounded(costs: np.ndarray, scene: Scene, clip: float | None) -> np.ndarray:
-    """Costs above the pixel's cheapest label, at most `clip`; 0 for all labels where the intensities may not
-    be used.
+    """Costs above the pixel's cheapest label, at most `clip`; 0 for all labels at pixels that are not valid.
 
     Parameters
     ----------

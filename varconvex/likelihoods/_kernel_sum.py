@@ -9,10 +9,11 @@ what small widths need.
 """
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 
 import numba
 import numpy as np
+
+from .._threads import run
 
 _BLOCK = 256
 """Seeds at a time: their exponents and features fit into 32 kB with room to spare."""
@@ -121,13 +122,6 @@ def log_kernel_mean(points: np.ndarray, weight: np.ndarray, seeds: np.ndarray, a
     (n,) float32
     """
     out = np.empty(len(points), np.float32)
-    starts = range(0, len(points), _PIXELS)
-
-    def work(start: int) -> None:
-        part = slice(start, start + _PIXELS)
-        _fill(out[part], points[part], weight[part], seeds, axes)
-
-    threads = min(numba.config.NUMBA_NUM_THREADS, len(starts))  # type: ignore[attr-defined]
-    with ThreadPoolExecutor(max(threads, 1)) as pool:
-        list(pool.map(work, starts))
+    parts = [slice(start, start + _PIXELS) for start in range(0, len(points), _PIXELS)]
+    run(_fill, [(out[part], points[part], weight[part], seeds, axes) for part in parts])
     return out

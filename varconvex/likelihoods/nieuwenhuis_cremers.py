@@ -26,10 +26,9 @@ class NieuwenhuisCremersLikelihood:
     Parameters
     ----------
     rho_factor : float, more than 0
-        Width of the kernel in position, in distances to the label's nearest scribble. Bigger lets strokes
-        speak for distant pixels of their colour (infinitely big: one colour distribution for the whole image,
-        as in a Parzen window); smaller believes the nearest stroke alone; towards 0 that stroke's nearest
-        pixel.
+        Width of the kernel in position, in distances to the label's nearest scribble. Bigger lets distant
+        strokes speak for pixels of their colour (very big: all strokes of the label alike, weighed by its
+        distance alone); smaller believes the nearest stroke; towards 0 its nearest pixel.
     sigma : float, more than 0
         Width of the kernel in colour: black to white is 1. Bigger calls more colours alike; smaller asks for
         the very colours of the strokes, noise included; towards 0 the nearest colour decides.

@@ -1,6 +1,6 @@
 """The toolkit's own predictor: likelihood and total variation (paper, eq. 3).
 
-    u = argmin <cost_object - cost_background, u> + alpha sum_x g(x) |grad u(x)|     over u in [0, 1], seeds fixed
+u = argmin <cost_object - cost_background, u> + alpha sum_x g(x) |grad u(x)|     over u in [0, 1], seeds fixed
 """
 
 import time
@@ -91,7 +91,7 @@ class EnergyPredictor:
     def _weight(self, scene: Scene) -> np.ndarray | None:
         if isinstance(self.edge_weight, str):
             checks.one_of("edge_weight", self.edge_weight, ("contrast",))
-            return contrast_weight(scene.image, spacing=scene.spacing)
+            return contrast_weight(scene.image, spacing=scene.spacing, valid=scene.valid)
         if self.edge_weight is None:
             return None
         weight = checks.as_numeric("edge_weight", self.edge_weight)

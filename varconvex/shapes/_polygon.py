@@ -57,17 +57,20 @@ def best_polygon(cost, *, n_nodes=33, alpha=0.0, spacing=(1.0, 1.0)):
     """
     cost = np.ascontiguousarray(cost, np.float64)
     step = max(1.0, max(cost.shape) / (n_nodes - 1))
-    nodes = tuple(math.ceil(size / step) + 1 for size in cost.shape)
+    cells = [math.ceil(size / step) for size in cost.shape]
+    # Both axes end on the border, with cells as square as that allows.
+    steps = np.array(cost.shape) / cells
     prefix = np.zeros((cost.shape[0], cost.shape[1] + 1))
     np.cumsum(cost, axis=1, out=prefix[:, 1:])
-    lengths = alpha * step * np.hypot(*(_DIRECTIONS * np.asarray(spacing, float)).T)
-    weights = _step_costs(prefix, _DIRECTIONS, lengths, step, *nodes)
+    lengths = alpha * np.hypot(*(_DIRECTIONS * steps * np.asarray(spacing, float)).T)
+    weights = _step_costs(prefix, _DIRECTIONS, lengths, steps, cells[0] + 1, cells[1] + 1)
     energy, row, column = _best_start(weights, _DIRECTIONS)
-    if energy >= 0:
+    # A chain forth and back along one line encloses nothing but may add up to a rounding error below zero.
+    if energy >= -1e-12 * np.abs(cost).sum():
         return np.empty((0, 2)), 0.0
     taken = _sweep_and_record(weights, _DIRECTIONS, row, column)
     path = _trace(taken, row, column)
-    return np.array(path, float) * step, energy
+    return np.array(path, float) * steps, energy
 
 
 def _trace(taken, row, column):
@@ -82,29 +85,25 @@ def _trace(taken, row, column):
         directions.append(k)
         nodes.append((here[0] - int(_DIRECTIONS[k, 0]), here[1] - int(_DIRECTIONS[k, 1])))
     corners = [nodes[0]]
-    corners += [
-        node
-        for node, (before, after) in zip(nodes[1:], pairwise(directions), strict=False)
-        if before != after
-    ]
+    corners += [node for node, (before, after) in zip(nodes[1:], pairwise(directions), strict=False) if before != after]
     return corners
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _step_costs(prefix, directions, lengths, step, n_rows, n_columns):
+def _step_costs(prefix, directions, lengths, steps, n_rows, n_columns):
     """w_k(v) for every direction and node; infinite where the step leaves the lattice."""
     height, width = prefix.shape[0], prefix.shape[1] - 1
     weights = np.full((len(directions), n_rows, n_columns), np.inf)
     for k in range(len(directions)):
         dr, dc = directions[k]
         for r in range(max(0, -dr), min(n_rows, n_rows - dr)):
-            top, bottom = min(r, r + dr) * step, max(r, r + dr) * step
+            top, bottom = min(r, r + dr) * steps[0], max(r, r + dr) * steps[0]
             # A row belongs to the step that passes its centre, a centre on a node to the lower step.
             first, last = math.ceil(top - 0.5), min(math.ceil(bottom - 0.5), height)
             for c in range(max(0, -dc), min(n_columns, n_columns - dc)):
                 total = 0.0
                 for i in range(first, last):
-                    x = min((c + dc * ((i + 0.5) / step - r) / dr) * step, float(width))
+                    x = min((c + dc * ((i + 0.5) / steps[0] - r) / dr) * steps[1], float(width))
                     j = min(int(x), width - 1)
                     total += prefix[i, j] + (x - j) * (prefix[i, j + 1] - prefix[i, j])
                 weights[k, r, c] = (total if dr > 0 else -total) + lengths[k]

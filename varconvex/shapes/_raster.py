@@ -26,9 +26,7 @@ def rasterize(network, shape, block=None):
     height, width = shape
     block = block or (8 if height * width <= 1024**2 else 16)
     rows, columns = -(-height // block), -(-width // block)
-    corners = block * np.stack(
-        np.meshgrid(np.arange(rows + 1), np.arange(columns + 1), indexing="ij"), axis=-1
-    )
+    corners = block * np.stack(np.meshgrid(np.arange(rows + 1), np.arange(columns + 1), indexing="ij"), axis=-1)
     g, slope = value_and_slope(network, corners.reshape(-1, 2))
     g, slope = g.reshape(rows + 1, columns + 1), slope.reshape(rows + 1, columns + 1, 2)
 

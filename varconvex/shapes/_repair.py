@@ -10,11 +10,15 @@ import math
 
 import numpy as np
 
-from ..certify import certify_convexity, fill_hull, hull_vertices
+from ..certify import certify_convexity, fill_hull, hull_rows, hull_vertices
 from ..errors import InvalidScribblesError, ScribbleConflictError
 
 _NORMALS = np.array([(r, c) for r in range(-4, 5) for c in range(-4, 5) if math.gcd(r, c) == 1])
 """Directions a cut may take besides those of the edges of what it must keep."""
+
+_TRIES = 1000
+"""Ways to join a sliver to be tried, at most; only scribbles drawn to defeat the search need more than a
+few."""
 
 
 def check_hulls(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
@@ -41,8 +45,7 @@ def check_hulls(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
     """
     if inside.shape != outside.shape:
         raise InvalidScribblesError(
-            "inside and outside must have one shape; "
-            f"got {inside.shape} and {outside.shape}: pass masks of one image"
+            f"inside and outside must have one shape; got {inside.shape} and {outside.shape}: pass masks of one image"
         )
     hull = fill_hull(inside)
     in_the_way = np.argwhere(hull & outside)
@@ -56,9 +59,9 @@ def check_hulls(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
         )
     if not hull.any() or certify_convexity(hull):
         return hull
-    joined = [wider for wider in _thickened(hull) if not (wider & outside).any()]
-    if not joined:
-        in_the_way = np.argwhere(np.logical_or.reduce(_thickened(hull)) & outside)
+    joined, hit = _join(hull, outside)
+    if joined is None:
+        in_the_way = np.argwhere(hit)
         row, column = in_the_way[0].tolist()
         raise ScribbleConflictError(
             "object scribbles whose hull is thinner than a pixel need a free pixel beside it to be joined; "
@@ -66,7 +69,7 @@ def check_hulls(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
             "draw the object's stroke a pixel wider, or erase the background's there",
             in_the_way,
         )
-    return min(joined, key=np.count_nonzero)
+    return joined
 
 
 def repair(mask, core, outside, cost):
@@ -96,23 +99,64 @@ def repair(mask, core, outside, cost):
     if not mask.any() or certify_convexity(mask):
         return mask
     if not core.any():
-        wider = [wide for wide in _thickened(mask) if not (wide & outside).any()]
-        if wider:
-            return min(wider, key=lambda wide: float(cost[wide].sum()))
+        joined, _ = _join(mask, outside)
+        if joined is not None:
+            return joined
     return _component(mask, core, cost)
 
 
-def _thickened(mask):
-    """The two ways to widen a digitally convex sliver by a pixel so that it is connected.
+def _join(mask, blocked):
+    """A digitally convex, connected set that contains the digitally convex `mask` and avoids `blocked`.
 
-    Added across its longer side, a unit segment leaves a lattice point on every line across, and successive
-    ones touch, since the line through both ends climbs by at most one.
+    Between two rows that do not touch, every such set contains one of two pixels (see `_bridges`); so trying
+    both, and the hull of what results, misses none. The smaller hull is tried first.
+
+    Returns
+    -------
+    joined : (H, W) bool, or None if there is none, or none was found in a thousand tries
+    hit : (H, W) bool
+        Pixels of `blocked` that were in the way.
     """
-    rows, columns = np.nonzero(mask)
-    axis = 0 if np.ptp(columns) >= np.ptp(rows) else 1
-    padded = np.pad(mask, 1)
-    wider = (fill_hull(padded | np.roll(padded, shift, axis))[1:-1, 1:-1] for shift in (-1, 1))
-    return [wide for wide in wider if certify_convexity(wide)]
+    hit = np.zeros_like(mask)
+    untried = [mask]
+    for _ in range(_TRIES):
+        if not untried:
+            break
+        mask = untried.pop()
+        bridges = _bridges(mask)
+        if not bridges:
+            return mask, hit
+        wider = []
+        for pixel in bridges:
+            more = mask.copy()
+            more[pixel] = True
+            more = fill_hull(more)
+            hit |= more & blocked
+            if not (more & blocked).any():
+                wider.append(more)
+        untried += sorted(wider, key=np.count_nonzero, reverse=True)
+    return None, hit
+
+
+def _bridges(mask):
+    """Two pixels of which a connected, digitally convex superset of `mask` needs one; none if it is
+    connected.
+
+    Every row of such a set is one run, with a pixel in each row between. A row whose piece of the hull lies
+    between two pixels needs one of the two; of two rows with a gap between, one must reach a step further.
+    """
+    top, first, last = hull_rows(mask)
+    hollow = np.flatnonzero(first > last)
+    if len(hollow):
+        row = int(hollow[len(hollow) // 2])
+        return [(top + row, int(last[row])), (top + row, int(first[row]))]
+    apart = np.flatnonzero((first[1:] > last[:-1] + 1) | (last[1:] < first[:-1] - 1))
+    if not len(apart):
+        return []
+    row = int(apart[len(apart) // 2])
+    if first[row + 1] > last[row]:
+        return [(top + row, int(last[row]) + 1), (top + row + 1, int(first[row + 1]) - 1)]
+    return [(top + row, int(first[row]) - 1), (top + row + 1, int(last[row + 1]) + 1)]
 
 
 def _deepest_pixel(mask):

@@ -61,7 +61,8 @@ def _polygon_starts(cost):
     corners, _ = best_polygon(pool(cost, factor))
     corners = corners * factor - 0.5
     node = np.full(2, max(cost.shape) / 32)
-    found, energy = [], 0.0
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    energy = 0.0
     while len(corners):
         mask = _polygon_mask(corners, cost.shape)
         previous, energy = energy, float(cost[mask].sum(dtype=np.float64))

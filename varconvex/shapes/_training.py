@@ -7,8 +7,8 @@ prefer sigma = target, flatten G on noise and drift off. Only pixels near the bo
 only they are asked.
 
 A step longer than the set is deep can empty it, and an empty set has no gradient to come back by. Hence steps
-are a tenth of the depth, the best set so far is kept, and what went astray goes back to it with half the
-step.
+are a tenth of the depth of the network's floor, the best set so far is kept, and what went astray goes back
+to it with half the step.
 """
 
 import numpy as np
@@ -16,13 +16,13 @@ import numpy as np
 from ._raster import value_and_slope
 
 _LEVEL_SIDE = 96
-"""The coarsest level has at most about so many pixels a side."""
+"""The coarsest level has at least so many pixels along its longer side, where the image has."""
 
 _SHARPNESS = 2.5
 """s times the size of a pixel: sigma(-s G) goes from .9 to .1 within 1.8 pixels of the level."""
 
 _RATE, _DECAY = 0.01, 0.45
-"""A step at the coarsest level as a share of the start's inradius, and its factor from one level to the next."""
+"""A step at the coarsest level as a share of the start's inradius, and its factor from level to level."""
 
 _SATURATED = 7.0
 """Beyond |s G| = 7 the sigmoid's slope is below a thousandth: no gradient is lost there."""

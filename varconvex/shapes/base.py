@@ -31,6 +31,9 @@ class FittedShape(Protocol):
 class Shape(Protocol):
     """Fits a set of its kind to a target."""
 
+    def check(self, inside: np.ndarray, outside: np.ndarray) -> None:
+        """Raise a ScribbleConflictError if no set of this kind can hold `inside` and avoid `outside` ((H, W) bool)."""
+
     def fit(
         self,
         target: np.ndarray,

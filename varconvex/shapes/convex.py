@@ -181,10 +181,8 @@ class ConvexShape:
             If `spacing` is not two positive numbers.
         """
         target = _checked_target(target)
-        core = check_hulls(
-            _checked_scribbles(inside, target, "inside"), _checked_scribbles(outside, target, "outside")
-        )
         avoid = _checked_scribbles(outside, target, "outside")
+        core = check_hulls(_checked_scribbles(inside, target, "inside"), avoid)
         size = _checked_spacing(spacing)
         rng = np.random.default_rng(0 if random_state is None else random_state)
 
@@ -195,8 +193,9 @@ class ConvexShape:
             return FittedConvex(np.zeros(target.shape, bool), 0, empty_network(self.hidden), 0.0, np.zeros(0))
 
         corners, start = convex_start(cost, core)
-        network, history = self._descend(corners, cost, size, rng, callback)
-        raw = rasterize(network, target.shape)
+        with _one_blas_thread():
+            network, history = self._descend(corners, cost, size, rng, callback)
+            raw = rasterize(network, target.shape)
         mask = repair(raw, core, avoid, cost)
         fallback = _cheaper_start(start, core, avoid, cost)
         expected = _sum(price, fallback)
@@ -236,6 +235,13 @@ class ConvexShape:
         return in_pixels(), history
 
 
+def _one_blas_thread():
+    """Products so narrow are slower on several threads, by an order of magnitude where cores are shared."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    return threadpool_limits(1, "blas")  # also the reason why a mask does not depend on the number of cores
+
+
 def _cheaper_start(start, core, avoid, cost):
     """The start, repaired, or the best single pixel where cuts have left less than that."""
     pixel = np.zeros_like(start)
@@ -251,13 +257,10 @@ def _checked_target(target):
     array = np.asarray(target)
     if array.ndim != 2 or array.size == 0:
         raise InvalidImageError(
-            "the convex shape needs a target with two dimensions; "
-            f"got shape {array.shape}: fit one 2-D slice at a time"
+            f"the convex shape needs a target with two dimensions; got shape {array.shape}: fit one 2-D slice at a time"
         )
     if array.dtype.kind not in "buif":
-        raise InvalidImageError(
-            f"the target must be numbers in [0, 1]; got {array.dtype}: convert it to float32"
-        )
+        raise InvalidImageError(f"the target must be numbers in [0, 1]; got {array.dtype}: convert it to float32")
     array = array.astype(np.float32)
     low, high = array.min(), array.max()
     if not (low >= 0 and high <= 1):
@@ -274,8 +277,7 @@ def _checked_scribbles(mask, target, name):
     mask = as_mask(mask)
     if mask.shape != target.shape:
         raise InvalidScribblesError(
-            f"{name} must have the target's shape {target.shape}; "
-            f"got {mask.shape}: transposed, or of another image?"
+            f"{name} must have the target's shape {target.shape}; got {mask.shape}: transposed, or of another image?"
         )
     return mask
 
@@ -284,8 +286,7 @@ def _checked_spacing(spacing):
     size = np.ones(2) if spacing is None else np.asarray(spacing, float)
     if size.shape != (2,) or not np.isfinite(size).all() or (size <= 0).any():
         raise InvalidParameterError(
-            "spacing must be two positive numbers, rows and columns; "
-            f"got {spacing!r}: leave it out for square pixels"
+            f"spacing must be two positive numbers, rows and columns; got {spacing!r}: leave it out for square pixels"
         )
     return size
 
@@ -293,7 +294,5 @@ def _checked_spacing(spacing):
 def _grid_shape(shape):
     values = tuple(shape)
     if len(values) != 2 or any(value != int(value) or value < 1 for value in values):
-        raise InvalidParameterError(
-            f"shape must be two positive integers; got {shape!r}: pass (rows, columns)"
-        )
+        raise InvalidParameterError(f"shape must be two positive integers; got {shape!r}: pass (rows, columns)")
     return int(values[0]), int(values[1])

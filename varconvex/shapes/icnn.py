@@ -117,9 +117,7 @@ class ICNN:
             None if z is None else self._theta[z].reshape(n, m)
             for (z, _, _), n, m in zip(self._slots, widths, below, strict=True)
         ]
-        self.wx = [
-            self._theta[x].reshape(n, self.dim) for (_, x, _), n in zip(self._slots, widths, strict=True)
-        ]
+        self.wx = [self._theta[x].reshape(n, self.dim) for (_, x, _), n in zip(self._slots, widths, strict=True)]
         self.b = [self._theta[b] for _, _, b in self._slots]
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:

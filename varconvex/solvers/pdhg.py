@@ -28,8 +28,8 @@ _RATIO = 0.5
 """sigma / tau = (_RATIO alpha)^2: the dual variable lives on a scale of alpha, the primal one on a scale of 1."""
 
 _LOOK_FIRST, _LOOK_EVERY = 12, 48
-"""Iterations until the first look at the gap, then twice as many each time up to the second number; a look costs about two
-iterations."""
+"""Iterations until the first look at the gap, then twice as many each time up to the second number; a look costs
+about two iterations."""
 
 _CHUNK_SECONDS = 0.1
 """Longest stay in one kernel call, so that Ctrl-C, the time limit and the callback are heard."""
@@ -100,7 +100,7 @@ class Solution:
 
     @property
     def gap(self) -> float:
-        """primal - dual, in the unit of the cost."""
+        """Primal - dual, in the unit of the cost."""
         return self.primal - self.dual
 
     @property
@@ -178,7 +178,8 @@ def pdhg(
     """
     if not hasattr(energy, "problem"):
         raise InvalidParameterError(
-            f"energy must be an energy such as TwoPhase(cost, alpha=1.0); got {type(energy).__name__}. Wrap the cost in one."
+            f"energy must be an energy such as TwoPhase(cost, alpha=1.0); got {type(energy).__name__}. "
+            "Wrap the cost in one."
         )
     max_iter = checks.whole_number("max_iter", max_iter)
     tol = checks.real_number("tol", tol)
@@ -264,9 +265,7 @@ class _Descent:
                     self._look(done)
                     return
                 n = min(chunk, until - done)
-                self.backend.iterate(
-                    self.problem, self.u, self.p, n=n, tau=self.tau, sigma=self.sigma, rho=_RELAXATION
-                )
+                self.backend.iterate(self.problem, self.u, self.p, n=n, tau=self.tau, sigma=self.sigma, rho=_RELAXATION)
                 done += n
                 took = max(time.perf_counter() - before, 1e-9) / n
                 chunk = int(np.clip(_CHUNK_SECONDS / took, 1, _LOOK_EVERY))
@@ -279,7 +278,7 @@ class _Descent:
 
 
 def _steps(backend: ArrayBackend, problem: LinearTV) -> tuple[float, float]:
-    """tau and sigma with tau sigma |K|^2 = 1, where |K|^2 <= 4 sum of 1/h^2 (Chambolle 2004)."""
+    """Tau and sigma with tau sigma |K|^2 = 1, where |K|^2 <= 4 sum of 1/h^2 (Chambolle 2004)."""
     norm = 2.0 * float(np.sqrt(sum(step * step for step in problem.steps)))
     # No flow can be needed that is longer than the whole data term; and with alpha = 0 one step has to do.
     size = float(backend.xp.abs(problem.cost).mean(dtype=np.float64))
