@@ -23,6 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 from varconvex import Segmentation, segment
+from varconvex.components import keep_scribbled
 from varconvex.datasets.folders import Sample, read_folder
 from varconvex.errors import FileFormatError, ScribbleConflictError
 from varconvex.files import write_picture
@@ -31,7 +32,7 @@ from varconvex.plots import outline, sheet, strokes
 
 from ._environment import describe
 
-_METHODS = ("tv", "convex")
+_METHODS = ("tv", "scribbled", "convex")
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Score:
     scribbles: str
     name: str
     tv: float
+    scribbled: float
     convex: float | None
     seconds: float
     peers: dict[str, float] = field(default_factory=dict)
@@ -83,26 +85,32 @@ def collections(root: Path) -> Iterator[tuple[Path, str]]:
     yield from found
 
 
-def score(sample: Sample) -> tuple[float, float | None, Segmentation]:
-    """IoU of the energy alone and of its projection, which is None where no convex set holds the scribbles."""
+def score(sample: Sample) -> tuple[dict[str, float | None], Segmentation]:
+    """IoU of each method; the projection's is None where no convex set holds the scribbles."""
     ignore = ~sample.scored
     try:
         result = segment(sample.image, sample.scribbles, shape="convex", random_state=0)
     except ScribbleConflictError:
         result = segment(sample.image, sample.scribbles, random_state=0)
-    alone = iou(result.unconstrained == 2, sample.truth, ignore=ignore)
-    return alone, None if result.shape is None else iou(result.mask, sample.truth, ignore=ignore), result
+    vouched = keep_scribbled(result.unconstrained - 1, sample.scribbles)
+    masks = {"tv": result.unconstrained == 2, "scribbled": vouched == 1, "convex": result.shape and result.mask}
+    scores = {name: None if mask is None else iou(mask, sample.truth, ignore=ignore) for name, mask in masks.items()}
+    return scores, result
 
 
 def table(scores: list[Score]) -> str:
     """The scores by image, and the means of each set."""
     programs = list(dict.fromkeys(name for s in scores for name in s.peers))
-    head = f"{'image':<42}{'tv':>8}{'convex':>8}{'seconds':>9}" + "".join(f"{p[:17]:>18}" for p in programs)
+    head = f"{'image':<42}{'tv':>8}{'scribbled':>11}{'convex':>8}{'seconds':>9}" + "".join(
+        f"{p[:17]:>18}" for p in programs
+    )
     lines = []
     for key in dict.fromkeys((s.set, s.scribbles) for s in scores):
         group = [s for s in scores if (s.set, s.scribbles) == key]
         lines += ["", f"{key[0]} / {key[1]}", head]
-        lines += [_line(s.name, s.tv, s.convex, s.seconds, [s.peers.get(p) for p in programs]) for s in group]
+        lines += [
+            _line(s.name, s.tv, s.scribbled, s.convex, s.seconds, [s.peers.get(p) for p in programs]) for s in group
+        ]
         peers = [_mean([s.peers.get(p) for s in group]) for p in programs]
         seconds = float(np.median([s.seconds for s in group]))
         lines.append(
@@ -124,11 +132,11 @@ def _measure(options: argparse.Namespace) -> tuple[list[Score], list[tuple[str, 
         samples = list(read_folder(folder, scribbles))[: options.limit]
         for sample in tqdm(samples, desc=f"{folder.name}/{scribbles}", unit="image", leave=False, disable=None):
             begin = time.perf_counter()
-            alone, convex, result = score(sample)
+            found, result = score(sample)
             seconds = time.perf_counter() - begin
             key = (folder.name, scribbles, sample.name)
-            scores.append(Score(*key, alone, convex, seconds, peers.get(key, {})))
-            judged = alone if convex is None else convex
+            scores.append(Score(*key, **found, seconds=seconds, peers=peers.get(key, {})))
+            judged = found["tv"] if found["convex"] is None else found["convex"]
             drawn.append((judged, f"{judged:.2f} {folder.name}/{scribbles}/{sample.name}", _panel(sample, result)))
             # Only the worst are kept: a large folder must not fill the memory with pictures.
             drawn = sorted(drawn, key=lambda item: item[0])[: max(options.worst, 0)]
@@ -159,11 +167,20 @@ def _mean(values: list[Any]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _line(name: str, alone: float | None, convex: float | None, seconds: float, peers: list[float | None]) -> str:
+def _line(
+    name: str,
+    tv: float | None,
+    scribbled: float | None,
+    convex: float | None,
+    seconds: float,
+    peers: list[float | None],
+) -> str:
     def cell(value: float | None, width: int) -> str:
         return f"{'-' if value is None else f'{value:.3f}':>{width}}"
 
-    return f"{name[:41]:<42}{cell(alone, 8)}{cell(convex, 8)}{seconds:>9.2f}" + "".join(cell(p, 18) for p in peers)
+    return f"{name[:41]:<42}{cell(tv, 8)}{cell(scribbled, 11)}{cell(convex, 8)}{seconds:>9.2f}" + "".join(
+        cell(p, 18) for p in peers
+    )
 
 
 if __name__ == "__main__":

@@ -103,6 +103,17 @@ def test_a_conflict_of_hulls_is_named_before_anything_is_solved(two_blobs):
     assert [40, 40] in np.asarray(caught.value.pixels).tolist()
 
 
+def test_parts_without_a_scribble_can_be_left_out(two_blobs):
+    image, scribbles, disc = two_blobs
+    both, one = segment(image, scribbles), segment(image, scribbles, components="scribbled")
+    assert both.mask[60, 95]
+    assert not one.mask[60, 95]
+    np.testing.assert_array_equal(one.unconstrained, both.labels)
+    assert iou(one.mask, disc) > 0.95
+    assert one.energy > both.energy
+    assert one.dual == both.dual
+
+
 def test_same_seed_same_mask(two_blobs):
     image, scribbles, _ = two_blobs
     one, two = (segment(image, scribbles, shape="convex", random_state=3) for _ in range(2))
@@ -133,7 +144,7 @@ def test_volumes_are_solved_and_have_no_convex_shape_yet(rng):
     result = segment(volume, scribbles, spacing=(2.0, 1.0, 1.0))
     assert iou(result.mask, np.pad(np.ones((4, 10, 10), bool), ((2, 2), (5, 5), (5, 7)))) > 0.9
     assert result._repr_png_() is None
-    with pytest.raises(ValueError, match="needs a target with two dimensions"):
+    with pytest.raises(ValueError, match="must have two dimensions"):
         segment(volume, scribbles, shape="convex")
 
 
@@ -242,6 +253,7 @@ def test_inputs_are_left_bitwise_alone(two_blobs):
         ({"unify": "jointly"}, InvalidParameterError, "unify must be one of 'sequential'"),
         ({"edge_weight": "edges"}, InvalidParameterError, "edge_weight must be one of 'contrast'"),
         ({"edge_weight": np.ones((3, 3))}, InvalidParameterError, "edge_weight must be 'contrast', None or an array"),
+        ({"components": "largest"}, InvalidParameterError, "components must be one of 'all', 'scribbled'"),
         ({"tv": "huber"}, InvalidParameterError, "tv must be one of"),
         ({"spacing": (1, -1)}, InvalidParameterError, "spacing must be a finite number, more than 0"),
         ({"max_iter": -1}, InvalidParameterError, "max_iter must be a finite number, at least 0"),

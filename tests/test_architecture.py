@@ -17,7 +17,7 @@ ROOT = Path(varconvex.__file__).parent
 ARROWS = {
     "api": {
         "inputs", "likelihoods", "predictors", "shapes", "unify", "certify", "result", "energies", "solvers",
-        "backends", "_families",
+        "backends", "components", "_families",
     },
     "cli": {"api", "demo", "doctor", "files", "result", "solvers"},
     "demo": {"api", "result"},
@@ -26,6 +26,7 @@ ARROWS = {
     "inputs": set(),
     "checks": set(),
     "certify": set(),
+    "components": set(),
     "metrics": set(),
     "edges": {"_colour"},
     "_colour": set(),

@@ -35,11 +35,11 @@ def test_quality_prints_a_table_and_draws_the_worst(folder, tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     easy, impossible, mean = (next(x for x in lines if x.startswith(n)) for n in ("easy", "impossible", "MEAN"))
     scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
-    assert scores[0]["convex"] > 0.95 > scores[0]["tv"] > 0.5
+    assert min(scores[0]["convex"], scores[0]["scribbled"]) > 0.95 > scores[0]["tv"] > 0.5
     assert scores[1]["convex"] is None
-    assert easy.split()[1:3] == [f"{scores[0]['tv']:.3f}", f"{scores[0]['convex']:.3f}"]
+    assert easy.split()[1:4] == [f"{scores[0][m]:.3f}" for m in ("tv", "scribbled", "convex")]
     assert easy.split()[-1] == "0.250"
-    assert impossible.split()[2] == "-"
+    assert impossible.split()[3] == "-"
     assert mean.split()[3] == f"{np.mean([s['tv'] for s in scores]):.3f}"
     assert read_image(tmp_path / "worst.png").shape[1] > 400
 

@@ -13,6 +13,7 @@ from . import checks
 from ._families import find
 from .backends import ArrayBackend, get_backend
 from .certify import certify_convexity
+from .components import keep_scribbled
 from .energies.two_phase import TwoPhase
 from .errors import InvalidParameterError, InvalidScribblesError, UnknownKeywordError
 from .inputs import Scene, prepare, probability_map
@@ -24,8 +25,12 @@ from .shapes.base import FittedShape, Shape
 from .solvers.pdhg import Progress, pdhg
 from .unify import sequential
 
-ALPHA = 100.0
-"""Default weight of the total variation, in nats per pixel of boundary."""
+ALPHA_PER_SIDE = 0.25
+"""Default weight of the total variation: nats per pixel of boundary, for each pixel of the image's side.
+
+Enlarged k times, a picture has k^d times the data term and k^(d-1) times the boundary: an alpha that grows with the
+side gives the same object at every resolution.
+"""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,13 +55,14 @@ def _nearest_keyword(function: F) -> F:
 def segment(
     image: Any,
     scribbles: Any,
-    alpha: float = ALPHA,
+    alpha: float | None = None,
     *,
     shape: str | Shape | None = None,
     unify: str = "sequential",
     likelihood: str | Likelihood = "nieuwenhuis_cremers",
     edge_weight: Any = "contrast",
     tv: str = "isotropic",
+    components: str = "all",
     channel_axis: int | None = -1,
     rgba: bool | None = None,
     mask: Any = None,
@@ -83,8 +89,10 @@ def segment(
         A label image (0 unlabelled, 1 background, 2.. objects, -1 outside), whose shape says which axes of the image
         are spatial; or masks (object, background); or polylines {"object": [(row, column), ...], "background": ...},
         where a value may also be a list of lines and a key a label.
-    alpha : float
+    alpha : float, optional
         Weight of the total variation, in nats per pixel of boundary. Bigger is smoother; 0 leaves the likelihood alone.
+        By default a quarter of the image's side N^(1/d), N pixels in d dimensions, so that the same picture at another
+        resolution gives the same object.
     shape : {"convex"} or None
         What the object is known to be; needs two labels and a 2-D image.
     unify : {"sequential"}
@@ -95,6 +103,9 @@ def segment(
         Factor g(x) on the boundary's price: low at the image's edges, 1 everywhere, or as given (>= 0).
     tv : {"isotropic", "anisotropic"}
         Boundary length as Euclid measures it, or along the grid (exactly binary, but blocky).
+    components : {"all", "scribbled"}
+        Whether parts of an object that hold none of its scribbles are kept, or become background. "scribbled" is often
+        better where things of the object's colour stand apart from it.
     channel_axis : int or None
         Where the channels are, if the image has one axis more than the scribbles; None if it must not.
     rgba : bool, optional
@@ -153,6 +164,7 @@ def segment(
     begin = time.perf_counter()
     checks.one_of("unify", unify, ("sequential",))
     checks.one_of("tv", tv, ("isotropic", "anisotropic"))
+    checks.one_of("components", components, ("all", "scribbled"))
     scene = prepare(
         image, scribbles, channel_axis=channel_axis, spacing=spacing, mask=mask, nan_policy=nan_policy, rgba=rgba,
         strict=strict,
@@ -160,7 +172,7 @@ def segment(
     home = get_backend(backend, image)
     predictor = EnergyPredictor(
         likelihood=_part("likelihoods", likelihood, "costs"),
-        alpha=checks.real_number("alpha", alpha),
+        alpha=_default_alpha(scene) if alpha is None else checks.real_number("alpha", alpha),
         edge_weight=edge_weight,
         tv=tv,
         backend=home,
@@ -171,15 +183,16 @@ def segment(
     )
     seconds = {"prepare": time.perf_counter() - begin}
     if shape is None:
-        prediction, fitted = predictor.predict(scene), None
-        return _result(scene, prediction, fitted, home, seconds | prediction.seconds)
+        prediction = predictor.predict(scene)
+        index = keep_scribbled(prediction.index, scene.seeds) if components == "scribbled" else prediction.index
+        return _result(scene, prediction, index, home, seconds | prediction.seconds)
     if len(scene.labels) != 2 or scene.labels[0] != 1:
         raise InvalidScribblesError(
             f"a shape needs one object (a label from 2 on) on a background (label 1); got labels {scene.labels}. "
             "Segment the objects one at a time."
         )
     prediction, fitted, stages = sequential(predictor, _part("shapes", shape, "fit"), scene, random_state=random_state)
-    return _result(scene, prediction, fitted, home, seconds | stages)
+    return _result(scene, prediction, fitted.mask.astype(np.int64), home, seconds | stages, fitted)
 
 
 @_nearest_keyword
@@ -259,7 +272,11 @@ def project(
     scene = Scene(
         image=probability[..., None], seeds=seeds, labels=(1, 2), spacing=(1.0, 1.0), valid=np.ones(seeds.shape, bool)
     )
-    return _result(scene, prediction, fitted, backend, {"shape": done - begin})
+    return _result(scene, prediction, fitted.mask.astype(np.int64), backend, {"shape": done - begin}, fitted)
+
+
+def _default_alpha(scene: Scene) -> float:
+    return ALPHA_PER_SIDE * float(np.count_nonzero(scene.seeds >= 0)) ** (1 / scene.seeds.ndim)
 
 
 def _part(family: str, value: Any, method: str) -> Any:
@@ -281,25 +298,28 @@ def _seed_mask(name: str, where: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _result(
-    scene: Scene, prediction: Prediction, fitted: FittedShape | None, backend: ArrayBackend, seconds: dict[str, float]
+    scene: Scene,
+    prediction: Prediction,
+    index: np.ndarray,
+    backend: ArrayBackend,
+    seconds: dict[str, float],
+    fitted: FittedShape | None = None,
 ) -> Segmentation:
-    """Labels as the user named them, their energy, and the certificate."""
+    """Labels as the user named them, their energy, and the certificate; `index` is each pixel's label in the end."""
     begin = time.perf_counter()
     ids = np.array(scene.labels)
     outside = scene.seeds < 0
     solution = prediction.solution
-    unconstrained = np.where(outside, -1, ids[prediction.index])
-    labels, energy, certificate = unconstrained, solution.energy, None
-    if fitted is not None:
-        labels = np.where(outside, -1, ids[fitted.mask.astype(int)])
-        certificate = certify_convexity(fitted.mask)
-        problem = prediction.energy.problem(backend)
-        energy = backend.primal_value(problem, backend.asarray(fitted.mask[None], np.float32))
+    energy = solution.energy
+    if index is not prediction.index:
+        chosen = index[None] == np.arange(len(ids)).reshape((-1,) + (1,) * index.ndim)
+        u = chosen[1:] if len(ids) == 2 else chosen
+        energy = backend.primal_value(prediction.energy.problem(backend), backend.asarray(u, np.float32))
     return Segmentation(
-        labels=labels,
+        labels=np.where(outside, -1, ids[index]),
         label_ids=scene.labels,
         probability=prediction.probability,
-        unconstrained=unconstrained,
+        unconstrained=np.where(outside, -1, ids[prediction.index]),
         costs=prediction.costs,
         energy=energy,
         unconstrained_energy=solution.energy,
@@ -309,7 +329,7 @@ def _result(
         history=solution.history,
         converged=solution.converged,
         status=solution.status,
-        certificate=certificate,
+        certificate=None if fitted is None else certify_convexity(fitted.mask),
         shape=fitted,
         seconds=seconds | {"certify": time.perf_counter() - begin},
         image=scene.image,

@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("--likelihood", help="nieuwenhuis_cremers (default), gaussian_mixture or histogram")
     segment.add_argument("--edge-weight", choices=["contrast", "none"], help="boundaries are cheaper at edges, or not")
     segment.add_argument("--tv", choices=["isotropic", "anisotropic"], help="how the boundary's length is measured")
+    segment.add_argument("--components", choices=["all", "scribbled"], help="keep parts that hold no scribble, or not")
     segment.add_argument("--backend", choices=["numba", "numpy", "cupy"], help="what computes")
     segment.add_argument("--tol", type=float, help="relative gap to stop at")
     segment.add_argument("--max-iter", type=int, help="most iterations")
@@ -118,7 +119,18 @@ def _segment(options: argparse.Namespace) -> int:
         object_colour=colour(options.object_colour),
         background_colour=colour(options.background_colour),
     )
-    names = ("alpha", "shape", "likelihood", "tv", "backend", "tol", "max_iter", "time_limit", "random_state")
+    names = (
+        "alpha",
+        "shape",
+        "likelihood",
+        "tv",
+        "components",
+        "backend",
+        "tol",
+        "max_iter",
+        "time_limit",
+        "random_state",
+    )
     given: dict[str, Any] = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.edge_weight == "none":
         given["edge_weight"] = None

@@ -11,7 +11,7 @@ from typing import Any
 from . import __version__
 from .errors import BackendUnavailableError
 
-_REQUIRED = ("numpy", "scipy", "numba", "scikit-learn", "pillow", "tqdm")
+_REQUIRED = ("numpy", "scipy", "numba", "scikit-learn", "pillow", "threadpoolctl", "tqdm")
 _OPTIONAL = {
     "matplotlib": ("plot", "plots of your own beside the toolkit's pictures"),
     "scikit-image": ("bench", "a peer in the benchmarks"),

@@ -26,7 +26,7 @@ class Segmentation:
     probability : (*spatial) or (K, *spatial) float32 array
         The relaxed minimiser u, before any shape: of the object, or of each of K > 2 labels.
     unconstrained : (*spatial) int array
-        Label image of the energy alone; equal to `labels` without a shape.
+        Label image of the energy alone, before any shape or choice of components.
     costs : (K, *spatial) float32 array
         What each label costs at each pixel, in nats.
     energy : float

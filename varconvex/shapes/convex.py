@@ -237,7 +237,7 @@ class ConvexShape:
 
 def _one_blas_thread():
     """Products so narrow are slower on several threads, by an order of magnitude where cores are shared."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1, "blas")  # also the reason why a mask does not depend on the number of cores
 

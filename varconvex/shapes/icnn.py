@@ -1,8 +1,8 @@
 """An input convex neural network, its value and its derivatives, written by hand.
 
     z_1     = relu(W0 x + b0)
-    z_{i+1} = relu(Wz_i z_i + Wx_i x + b_i),      Wz_i >= 0 G(x)    =      Wz_k z_k + Wx_k x + b_k,       Wz_k
-    >= 0     (linear: under a ReLU, G would never be below zero)
+    z_{i+1} = relu(Wz_i z_i + Wx_i x + b_i),      Wz_i >= 0
+    G(x)    =      Wz_k z_k + Wx_k x + b_k,       Wz_k >= 0     (linear: under a ReLU, G would never be negative)
 
 A non-negative combination of convex functions is convex, an affine function may be added, and ReLU is convex
 and increasing: so G is convex in x whatever the other weights are, and {G <= 0} is a convex set.
