@@ -13,13 +13,12 @@ from .errors import BackendUnavailableError
 
 _REQUIRED = ("numpy", "scipy", "numba", "scikit-learn", "pillow", "threadpoolctl", "tqdm")
 _OPTIONAL = {
-    "matplotlib": ("plot", "plots of your own beside the toolkit's pictures"),
-    "scikit-image": ("bench", "a peer in the benchmarks"),
-    "PyMaxflow": ("bench", "a peer in the benchmarks"),
-    "opencv-python-headless": ("bench", "a peer in the benchmarks"),
-    "jupytext": ("notebook", "the notebooks"),
-    "pytest": ("test", "the tests"),
+    "plot": ("plots of your own", ("matplotlib",)),
+    "bench": ("peers in the benchmarks", ("scikit-image", "PyMaxflow", "opencv-python-headless")),
+    "notebook": ("the notebooks", ("jupytext", "ipykernel", "nbmake")),
+    "test": ("the tests", ("pytest", "ruff", "mypy")),
 }
+"""What each extra is for, and what it brings."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +60,12 @@ class Report:
 def examine() -> Report:
     """Look at versions, threads, the compilation cache and the GPU."""
     required = {name: _version(name) for name in _REQUIRED}
-    optional = {name: _version(name) for name in _OPTIONAL}
+    optional = {name: _version(name) for _, brought in _OPTIONAL.values() for name in brought}
     advice = [f"pip install {name}" for name, there in required.items() if there is None]
-    for name, there in optional.items():
-        extra, purpose = _OPTIONAL[name]
-        if there is None:
-            advice.append(f"{purpose} ({name}): pip install 'varconvex[{extra}]'")
+    for extra, (purpose, brought) in _OPTIONAL.items():
+        lacking = [name for name in brought if optional[name] is None]
+        if lacking:
+            advice.append(f"{purpose} ({', '.join(lacking)}): pip install 'varconvex[{extra}]'")
     gpu, remedy = _gpu()
     if remedy:
         advice.append(remedy)

@@ -149,9 +149,9 @@ def sheet(panels: Sequence[tuple[str, np.ndarray]], columns: int = 3) -> Image.I
 
 
 def png_bytes(picture: Image.Image) -> bytes:
-    """A PIL image as the bytes of a PNG file."""
+    """A PIL image as the bytes of a PNG file, in 256 colours: notebooks keep every picture they show."""
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
+    picture.quantize(256).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
 
 
