@@ -26,7 +26,7 @@ import numpy as np
 Array = Any
 """An array of the backend's own kind."""
 
-_SAFE = 1.0 - 1e-6
+SAFE = 1.0 - 1e-6
 """The dual value is taken at p shrunk by this, so that rounding cannot leave |p| <= radius and the bound is a bound."""
 
 
@@ -148,7 +148,7 @@ class ArrayBackend:
 
     def dual_value(self, problem: LinearTV, p: Array) -> float:
         """A lower bound of the energy, from a feasible p, summed in float64."""
-        slope = problem.cost - _SAFE * self.divergence(p.astype(np.float64), problem.steps)
+        slope = problem.cost - SAFE * self.divergence(p.astype(np.float64), problem.steps)
         if problem.simplex:
             free = 1 - problem.lower.sum(axis=0, dtype=np.float64)
             return float((problem.lower * slope).sum() + (free * slope.min(axis=0)).sum())

@@ -39,4 +39,4 @@ class Energy(Protocol):
         """A binary u no worse than its neighbours, and its energy; u may lie anywhere in C."""
 
     def present(self, u: Any) -> Any:
-        """U in the shape that the user's cost has."""
+        """u in the shape that the user's cost has."""
