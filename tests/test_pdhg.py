@@ -88,12 +88,12 @@ def test_the_pull_draws_towards_its_target():
     target[5:15, 5:15] = 1
     solution = pdhg(TwoPhase(np.zeros((20, 20)), 0.0, pull=2.0, target=target), tol=1e-6)
     np.testing.assert_allclose(solution.u, target, atol=1e-4)
-    assert solution.primal == pytest.approx(-target.sum(), rel=1e-4)  # the constant of the square is left out
+    assert solution.primal == pytest.approx(0, abs=1e-3)
 
 
 def test_alpha_zero_is_the_data_terms_own_answer(backend, rng):
     cost = rng.normal(size=(9, 11))
-    solution = pdhg(TwoPhase(cost, 0), tol=0.0 + 1e-12, backend=backend)
+    solution = pdhg(TwoPhase(cost, 0), tol=1e-6, backend=backend)
     np.testing.assert_array_equal(backend.to_numpy(solution.mask), cost < 0)
     assert solution.converged
 
@@ -172,7 +172,7 @@ def test_potts_with_two_labels_is_the_two_phase_energy(backend, rng):
 def test_potts_bound_and_rounding_against_enumeration(backend, seed):
     cost = np.random.default_rng(seed).normal(size=(3, 2, 4))
     best = best_labelling(cost, 0.4)
-    solution = pdhg(Potts(cost, 0.4, tv="anisotropic"), tol=1e-6, backend=backend)
+    solution = pdhg(Potts(cost, 0.4, tv="anisotropic"), tol=1e-5, backend=backend)
     assert solution.dual <= best + 1e-5
     assert solution.energy >= best - 1e-5
     assert solution.energy == pytest.approx(best, abs=0.2)

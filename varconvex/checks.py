@@ -3,6 +3,9 @@
 Each returns the value in one form or raises a named error that says what was expected, what came and what to do.
 """
 
+import os
+import sys
+import warnings
 from typing import Any
 
 import numpy as np
@@ -52,7 +55,34 @@ def spacing(value: Any, ndim: int) -> tuple[float, ...]:
             f"spacing must hold one positive number for each of the {ndim} axes; got {value!r}. "
             f"Pass e.g. {(1.0,) * ndim}."
         )
-    return tuple(real_number("spacing", step, strict=True) for step in value)
+    steps = tuple(real_number("spacing", step, strict=True) for step in value)
+    if max(steps) > 1e6 * min(steps):
+        raise InvalidParameterError(
+            f"spacing may differ by a factor of 1e6 between axes; got {steps}. Resample the image, or take a slice."
+        )
+    return steps
+
+
+def function(name: str, value: Any) -> None:
+    """Something that can be called, or None."""
+    if value is not None and not callable(value):
+        raise InvalidParameterError(f"{name} must be None or a function; got {value!r}. Pass a function.")
+
+
+def generator(value: Any) -> np.random.Generator:
+    """A random generator from a seed; None is the seed 0, so that results repeat by default."""
+    if isinstance(value, np.random.Generator):
+        return value
+    return np.random.default_rng(whole_number("random_state", 0 if value is None else value))
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """A warning that points at the first line outside of this package, wherever it is raised."""
+    here = os.path.dirname(__file__)
+    level, frame = 1, sys._getframe()
+    while frame is not None and frame.f_code.co_filename.startswith(here):
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    warnings.warn(message, category, stacklevel=level)
 
 
 def as_numeric(name: str, value: Any) -> Any:
@@ -74,6 +104,9 @@ def as_numeric(name: str, value: Any) -> Any:
                 f"{name} must be an array of numbers; got {type(value).__name__}, which NumPy cannot read ({error}). "
                 "Pass a NumPy array."
             ) from error
+    if array.dtype == np.longdouble and array.dtype.itemsize > 8:
+        with np.errstate(over="ignore", under="ignore"):
+            array = array.astype(np.float64)  # what does not fit becomes infinite, and is refused as such
     if array.dtype.kind not in "biuf":
         raise UnsupportedTypeError(
             f"{name} must hold bools, integers or floats; got dtype {array.dtype}. Convert it to one of them first."

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
-from warnings import warn
 
 import numpy as np
 
@@ -189,7 +188,7 @@ def _overwrite(seeds: np.ndarray, where: np.ndarray, label: int, strict: bool) -
         )
         if strict:
             raise ScribbleConflictError(f"{message} Erase one of the strokes.", pixels)
-        warn(f"{message} The later stroke wins.", ScribbleWarning, stacklevel=5)
+        checks.warn_caller(f"{message} The later stroke wins.", ScribbleWarning)
     return np.where(where, label, seeds)
 
 
@@ -257,11 +256,10 @@ def _stroke(line: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     limit = np.array(shape)
     inside = ((points > -0.5) & (points < limit - 0.5)).all(axis=1)
     if not inside.all():
-        warn(
+        checks.warn_caller(
             f"scribbles should lie on the image of shape {shape}; {int((~inside).sum())} of {len(points)} points of a "
             "stroke do not and were clipped. Are rows and columns swapped?",
             ScribbleWarning,
-            stacklevel=6,
         )
     pixels = (np.rint(points[inside]).astype(np.int64)[:, None] + brush[None]).reshape(-1, len(shape))
     pixels = pixels[((pixels >= 0) & (pixels < limit)).all(axis=1)]
@@ -347,11 +345,10 @@ def _unit_range(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
     scale = 2.0 ** min(-float(np.floor(np.log2(largest))), 1000.0) if largest > 0 else 1.0
     low, high = (values * scale).min(initial=np.inf), (values * scale).max(initial=-np.inf)
     if not high > low:
-        warn(
+        checks.warn_caller(
             "the image should vary; got the same value everywhere, so the data term says nothing and only the "
             "scribbles and the boundary's length decide. Check the image.",
             DataTermWarning,
-            stacklevel=4,
         )
         return np.zeros(image.shape, np.float32)
     unit = (np.where(valid[..., None], image, 0).astype(np.float64) * scale - low) / (high - low)

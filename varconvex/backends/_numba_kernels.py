@@ -102,12 +102,12 @@ def _flush_row(p):
 @_compiled
 def band(
     u, p, cost, radius, lower, upper, offset, above, below,
-    n, tau, shrink, sigma, rho, final, sx, sy, isotropic, simplex,
+    n, settle, tau, shrink, sigma, rho, sx, sy, isotropic, simplex,
 ):  # fmt: skip
     """`n` iterations on a band u (L, h, W), p (2, L, h, W) whose first row is row `offset` of the fields.
 
     The first `above` and the last `below` rows belong to the neighbours (0 at the image's border): iteration k leaves
-    out one row of them more than the one before. `final` is the last iteration's rho.
+    out one row of them more than the one before. With `settle` the last iteration is not over-relaxed.
     """
     labels, height, width = u.shape
     u_bar = np.empty((n, 2, labels, width), np.float32)
@@ -125,7 +125,8 @@ def band(
             end = height - max(below - (n - 1 - k), 0)
             if i < begin or i >= end:
                 continue
-            r = final if k == n - 1 else rho
+            settled = settle and k == n - 1
+            r = np.float32(1) if settled else rho
             for row in range(i if i == begin else i + 1, min(i + 2, height)):
                 at = row + offset
                 for c in range(labels):
@@ -146,42 +147,38 @@ def band(
             for c in range(labels):
                 px, py = p[1, c, i], p[0, c, i]
                 _dual_row(px, py, u_bar[k, i % 2, c], u_bar[k, down, c], reach, sigma, r, sx, sy, isotropic)
-                if k == n - 1:
+                if settled:
                     _flush_row(px)
                     _flush_row(py)
 
 
 @_compiled
-def primal_band(u, cost, radius, first, last, pull, sx, sy, isotropic):
-    """Energy of rows first..last-1, in float64."""
+def primal_band(sums, u, cost, radius, first, last, pull, sx, sy, isotropic):
+    """Energy of each of the rows first..last-1, in float64."""
     labels, height, _ = u.shape
-    total = 0.0
     for i in range(first, last):
         for k in range(labels):
-            total += _primal_row(
+            sums[i] += _primal_row(
                 u[k, i], u[k, min(i + 1, height - 1)], cost[k, i % cost.shape[1]], radius[i % radius.shape[0]],
                 pull, sx, sy, isotropic,
             )  # fmt: skip
-    return total
 
 
 @_compiled
-def dual_band(p, cost, lower, upper, first, last, pull, sx, sy, simplex):
-    """Dual value of rows first..last-1, in float64."""
+def dual_band(sums, p, cost, lower, upper, first, last, pull, sx, sy, simplex):
+    """Dual value of each of the rows first..last-1, in float64."""
     _, labels, _, width = p.shape
     slope = np.empty((labels, width), np.float64)
     zeros = np.zeros(width, np.float32)
-    total = 0.0
     for i in range(first, last):
         for k in range(labels):
             py_up = p[0, k, i - 1] if i > 0 else zeros
             _slope_row(slope[k], p[1, k, i], p[0, k, i], py_up, cost[k, i % cost.shape[1]], sx, sy)
         if simplex:
-            total += _simplex_dual_row(slope, lower[:, i % lower.shape[1]])
+            sums[i] += _simplex_dual_row(slope, lower[:, i % lower.shape[1]])
         else:
             for k in range(labels):
-                total += _box_dual_row(slope[k], lower[k, i % lower.shape[1]], upper[k, i % upper.shape[1]], pull)
-    return total
+                sums[i] += _box_dual_row(slope[k], lower[k, i % lower.shape[1]], upper[k, i % upper.shape[1]], pull)
 
 
 @_compiled

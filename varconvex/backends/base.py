@@ -3,7 +3,7 @@
 The generic problem, of which the energies are cases, has a linear cost, an optional quadratic pull, a weighted total
 variation and a simple convex set C (a box, or the simplex over the labels):
 
-    min over u in C   <cost, u> + pull/2 |u|^2 + sum_x radius(x) |grad u(x)|
+    min over u in C   unit (<cost, u> + pull/2 |u|^2 + sum_x radius(x) |grad u(x)|) + constant
 
     u_new = Pi_C( (u - tau (cost - div p)) / (1 + tau pull) )
     p_new = Pi_radius( p + sigma grad(2 u_new - u) )
@@ -50,6 +50,10 @@ class LinearTV:
         The labels of a pixel sum to one, or else each lies in its own box.
     pull : float
         Weight of the quadratic term.
+    unit, constant : float
+        What the energy is counted in, so that the fields are of the order of 1, and what is added to it.
+    doubt : float
+        By how much rounding the cost to the fields' type can have lifted a lower bound, in units.
     """
 
     cost: Array
@@ -60,6 +64,9 @@ class LinearTV:
     isotropic: bool = True
     simplex: bool = False
     pull: float = 0.0
+    unit: float = 1.0
+    constant: float = 0.0
+    doubt: float = 0.0
 
 
 class ArrayBackend:
@@ -127,11 +134,13 @@ class ArrayBackend:
         free = 1 - problem.lower.sum(axis=0)
         return problem.lower + self.project_simplex(v - problem.lower, free)
 
-    def iterate(self, problem: LinearTV, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float) -> None:
-        """`n` iterations on (u, p), in place. The last one has rho = 1, so that the pair ends feasible."""
+    def iterate(
+        self, problem: LinearTV, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool
+    ) -> None:
+        """`n` iterations on (u, p), in place. With `settle` the last has rho = 1, so that the pair ends feasible."""
         real = u.dtype.type
         for k in range(n):
-            relax = real(rho if k < n - 1 else 1.0)
+            relax = real(1.0 if settle and k == n - 1 else rho)
             step = u - real(tau) * (problem.cost - self.divergence(p, problem.steps))
             u_new = self.project(step / real(1.0 + tau * problem.pull), problem)
             p_new = p + real(sigma) * self.gradient(2 * u_new - u, problem.steps)
@@ -141,6 +150,9 @@ class ArrayBackend:
 
     def primal_value(self, problem: LinearTV, u: Array) -> float:
         """The energy of a feasible u, summed in float64."""
+        return problem.unit * self._primal_sum(problem, u) + problem.constant
+
+    def _primal_sum(self, problem: LinearTV, u: Array) -> float:
         u = u.astype(np.float64)
         value = (problem.cost * u).sum() + 0.5 * problem.pull * (u * u).sum()
         tv = problem.radius * self.length(self.gradient(u, problem.steps), problem.isotropic)
@@ -148,6 +160,9 @@ class ArrayBackend:
 
     def dual_value(self, problem: LinearTV, p: Array) -> float:
         """A lower bound of the energy, from a feasible p, summed in float64."""
+        return problem.unit * (self._dual_sum(problem, p) - problem.doubt) + problem.constant
+
+    def _dual_sum(self, problem: LinearTV, p: Array) -> float:
         slope = problem.cost - SAFE * self.divergence(p.astype(np.float64), problem.steps)
         if problem.simplex:
             free = 1 - problem.lower.sum(axis=0, dtype=np.float64)

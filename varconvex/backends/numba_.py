@@ -30,10 +30,12 @@ class NumbaBackend(ArrayBackend):
 
     name = "numba"
 
-    def iterate(self, problem: LinearTV, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float) -> None:
+    def iterate(
+        self, problem: LinearTV, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool
+    ) -> None:
         """As in the specification, in blocks of `_DEPTH` iterations."""
         if not _fits(u, problem):
-            super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho)
+            super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle)
             return
         f = np.float32
         sy, sx = problem.steps
@@ -43,28 +45,31 @@ class NumbaBackend(ArrayBackend):
         bands = _Bands(u, p)
         for done in range(0, n, _DEPTH):
             block = min(_DEPTH, n - done)
-            final = f(1.0 if done + block == n else rho)
-            run(band, [(*part, *fields, *place, block, *steps, final, *kind) for part, place in bands.parts()])
+            ends = settle and done + block == n
+            run(band, [(*part, *fields, *place, block, ends, *steps, *kind) for part, place in bands.parts()])
             bands.exchange()
         bands.finish()
 
-    def primal_value(self, problem: LinearTV, u: Array) -> float:
-        """As in the specification, in one pass."""
+    def _primal_sum(self, problem: LinearTV, u: Array) -> float:
         if not _fits(u, problem):
-            return super().primal_value(problem, u)
+            return super()._primal_sum(problem, u)
         cost, radius, _, _ = _fields(problem, u)
         sy, sx = problem.steps
-        tail = (float(problem.pull), sx, sy, problem.isotropic)
-        return sum(run(primal_band, [(u, cost, radius, *band, *tail) for band in _rows(u.shape[1])]))
+        return _add_rows(primal_band, u.shape[1], u, cost, radius, tail=(problem.pull, sx, sy, problem.isotropic))
 
-    def dual_value(self, problem: LinearTV, p: Array) -> float:
-        """As in the specification, in one pass."""
+    def _dual_sum(self, problem: LinearTV, p: Array) -> float:
         if not _fits(p[0], problem):
-            return super().dual_value(problem, p)
+            return super()._dual_sum(problem, p)
         cost, _, lower, upper = _fields(problem, p[0])
         sy, sx = (SAFE * step for step in problem.steps)
-        tail = (float(problem.pull), sx, sy, problem.simplex)
-        return sum(run(dual_band, [(p, cost, lower, upper, *band, *tail) for band in _rows(p.shape[2])]))
+        return _add_rows(dual_band, p.shape[2], p, cost, lower, upper, tail=(problem.pull, sx, sy, problem.simplex))
+
+
+def _add_rows(kernel: Any, height: int, *arrays: np.ndarray, tail: tuple) -> float:
+    """The kernel's sum of every row, added in an order that does not depend on the number of threads."""
+    sums = np.zeros(height)
+    run(kernel, [(sums, *arrays, *rows, *tail) for rows in _rows(height)])
+    return float(sums.sum())
 
 
 def _fits(u: np.ndarray, problem: LinearTV) -> bool:

@@ -8,10 +8,13 @@ import numpy as np
 
 from .. import checks
 from ..backends import ArrayBackend, LinearTV
-from ..errors import InvalidImageError
+from ..errors import InvalidImageError, InvalidParameterError
 
 _COARSEST = 32
 """A grid whose shorter side is below twice this is solved as it stands."""
+
+_LARGEST = 1e30
+"""Sums over an image, and their squares, have to stay finite."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,29 @@ class LinearEnergy:
             if weight.shape != spatial or bool((weight < 0).any()):
                 raise InvalidImageError(
                     f"weight must be non-negative with the spatial shape {spatial}; got shape {weight.shape}, least "
-                    f"value {float(weight.min()) if weight.size else 0:g}. Pass one number per pixel."
+                    "value "
+                    f"{float(weight.min()) if weight.size else 0:g}. Pass one number per pixel."
                 )
             change(self, "weight", weight)
+        heaviest = 1.0 if self.weight is None else float(self.weight.max())
+        largest = max(float(abs(cost).max()), self.alpha, self.alpha * heaviest)
+        if largest > _LARGEST:
+            raise InvalidParameterError(
+                f"cost, alpha and alpha * weight must be at most {_LARGEST:g} in size; got {largest:g}. Divide all of "
+                "them "
+                "by one number: the answer is the same."
+            )
 
     def _bound(self, name: str, shape: tuple[int, ...]) -> None:
         bound = checks.as_numeric(name, getattr(self, name))
         checks.finite(name, bound, "Use 0 for a free lower bound, 1 for a free upper one.")
         if bound.ndim and bound.shape != shape:
             raise InvalidImageError(f"{name} must be a number or have the cost's shape {shape}; got {bound.shape}.")
+        if bool((bound < 0).any()) or bool((bound > 1).any()):
+            raise InvalidParameterError(
+                f"{name} must lie in [0, 1], as u does; got values from {float(bound.min()):g} to "
+                f"{float(bound.max()):g}. Clip it."
+            )
         object.__setattr__(self, name, bound)
 
     @cached_property
@@ -55,25 +72,42 @@ class LinearEnergy:
         """Shape of u, (L, *spatial)."""
         return (1, *self.cost.shape)
 
-    def _problem(self, backend: ArrayBackend, cost: Any, *, simplex: bool, pull: float = 0.0) -> LinearTV:
+    def _problem(
+        self, backend: ArrayBackend, cost: Any, *, simplex: bool = False, share: float = 1.0, pull: float = 0.0,
+        constant: float = 0.0,
+    ) -> LinearTV:  # fmt: skip
+        """The fields in units of the mean cost, so that no scale of the numbers is special.
+
+        `cost` is float64; `share` is the part of alpha that each label pays.
+        """
         labels, *spatial = self.shape
-        real = np.float32
-        radius = real(self.alpha) if self.weight is None else self.alpha * self.weight
+        xp = backend.xp
+        cost = backend.asarray(cost).reshape(self.shape)
+        unit = _power_of_two(float(abs(cost).mean()) or self.alpha or 1.0)
+        radius = share * self.alpha / unit
+        if self.weight is not None:
+            radius = radius * backend.asarray(self.weight, np.float64)
+        rounded = backend.asarray(cost / unit, np.float32)
 
         def bound(value: Any) -> Any:
-            value = backend.asarray(value, real)
+            value = backend.asarray(value, np.float32)
             return value.reshape((1,) * (len(spatial) + 1) if value.size == 1 else (labels, *spatial))
 
-        radius = backend.asarray(radius, real)
         return LinearTV(
-            cost=backend.asarray(cost, real).reshape(self.shape),
-            radius=radius.reshape((1,) * len(spatial)) if self.weight is None else radius,
+            cost=rounded,
+            # Beyond, a boundary is as good as forbidden, and float32 ends at 3e38.
+            radius=xp.minimum(backend.asarray(radius, np.float64), 1e30)
+            .astype(np.float32)
+            .reshape((1,) * len(spatial) if self.weight is None else tuple(spatial)),
             lower=bound(self.lower),
             upper=bound(self.upper),
             steps=tuple(1.0 / h for h in self.spacing),
             isotropic=self.tv == "isotropic",
             simplex=simplex,
-            pull=pull,
+            pull=pull / unit,
+            unit=unit,
+            constant=constant,
+            doubt=float(abs(rounded - cost / unit).sum()),
         )
 
     def coarsen(self) -> Self | None:
@@ -83,6 +117,11 @@ class LinearEnergy:
             return None
         fields = {name: _halve(getattr(self, name), ndim) for name in ("cost", "weight", "lower", "upper")}
         return replace(self, **fields, alpha=self.alpha / 2)
+
+
+def _power_of_two(size: float) -> float:
+    """The power of two just below `size`: dividing by it is exact."""
+    return 2.0 ** float(np.clip(np.floor(np.log2(size)), -1000, 1000))
 
 
 def _halve(array: Any, ndim: int) -> Any:

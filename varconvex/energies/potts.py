@@ -6,7 +6,7 @@ Each boundary is counted by the two labels it parts, hence the half: for K = 2 t
 Gallup, Frahm, Niethammer 2008; see Nieuwenhuis, Toeppe, Cremers 2013, doi:10.1007/s11263-013-0619-y).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -64,6 +64,12 @@ class Potts(LinearEnergy):
             )
         self._check(cost, cost.shape[1:])
         self._bound("lower", cost.shape)
+        if np.ndim(self.upper) or self.upper != 1.0:
+            raise InvalidParameterError(
+                "upper must be left at 1 for K labels, which only have lower bounds; got another. Raise the "
+                "other labels' "
+                "lower bounds instead."
+            )
         total = self.lower.sum(axis=0) if self.lower.ndim else cost.shape[0] * self.lower
         if bool((self.lower < 0).any()) or bool((total > 1 + 1e-6).any()):
             raise InvalidParameterError("lower must be >= 0 and sum to at most 1 over the labels. Check the seeds.")
@@ -74,10 +80,12 @@ class Potts(LinearEnergy):
         return self.cost.shape
 
     def problem(self, backend: ArrayBackend) -> LinearTV:
-        """In the arrays of `backend`, with half the radius."""
-        problem = self._problem(backend, self.cost, simplex=True)
+        """In the arrays of `backend`; what all labels of a pixel cost in common is counted, but not iterated on."""
+        cost = self.cost.astype(np.float64)
+        common = cost.min(axis=0)
+        problem = self._problem(backend, cost - common, simplex=True, share=0.5, constant=float(common.sum()))
         lower = backend.xp.broadcast_to(problem.lower, (self.shape[0], *problem.lower.shape[1:]))
-        return LinearTV(**{**vars(problem), "radius": problem.radius * np.float32(0.5), "lower": lower})
+        return replace(problem, lower=lower)
 
     def start(self, backend: ArrayBackend) -> Any:
         """The minimiser for alpha = 0."""

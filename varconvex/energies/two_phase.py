@@ -73,15 +73,22 @@ class TwoPhase(LinearEnergy):
         if bool((self.lower > self.upper).any()):
             raise InvalidParameterError("lower must not exceed upper; it does somewhere. Swap or widen the bounds.")
         object.__setattr__(self, "pull", checks.real_number("pull", self.pull))
+        if self.pull and self.target is not None:
+            object.__setattr__(self, "target", checks.as_numeric("target", self.target))
+            checks.finite("target", self.target, "Replace them by what u should be near to.")
         if self.pull and np.shape(self.target) != cost.shape:
             raise InvalidParameterError(
                 f"target must have the cost's shape {cost.shape} when pull > 0; got {np.shape(self.target)}. Pass both."
             )
 
     def problem(self, backend: ArrayBackend) -> LinearTV:
-        """In the arrays of `backend`; the pull's linear part goes into the cost, its constant is dropped."""
-        cost = self.cost - self.pull * self.target if self.pull else self.cost
-        return self._problem(backend, cost, simplex=False, pull=self.pull)
+        """In the arrays of `backend`; the pull's linear part goes into the cost."""
+        cost = self.cost.astype(np.float64)
+        if not self.pull:
+            return self._problem(backend, cost)
+        target = self.target.astype(np.float64)
+        constant = 0.5 * self.pull * float((target * target).sum())
+        return self._problem(backend, cost - self.pull * target, pull=self.pull, constant=constant)
 
     def start(self, backend: ArrayBackend) -> Any:
         """The minimiser for alpha = 0."""

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from warnings import warn
 
 import numpy as np
 
@@ -31,8 +30,15 @@ _LOOK_FIRST, _LOOK_EVERY = 12, 48
 """Iterations until the first look at the gap, then twice as many each time up to the second number; a look costs
 about two iterations."""
 
+_LEAST_SIZE = 1e-3
+"""The gap is relative to the energy, or, where that is nearly 0 by cancellation, to this share of the data's size."""
+
 _CHUNK_SECONDS = 0.1
 """Longest stay in one kernel call, so that Ctrl-C, the time limit and the callback are heard."""
+
+
+_State = tuple[Any, Any, float]
+"""u, p, and the unit that p is counted in."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ class Solution:
     primal, dual : float
         Energy of u, and a lower bound of every energy.
     gap, relative_gap : float
-        primal - dual, and the same as a share of the energy's size.
+        primal - dual, and the same as a share of the energy's size (or of a thousandth of the data's, if that is more).
     history : tuple of (iteration, seconds, primal, dual)
         One entry a look at the gap, on the grid of full size.
     converged : bool
@@ -176,37 +182,36 @@ def pdhg(
     >>> solution.gap >= 0
     True
     """
-    if not hasattr(energy, "problem"):
+    if not hasattr(energy, "problem") or isinstance(energy, type):
         raise InvalidParameterError(
-            f"energy must be an energy such as TwoPhase(cost, alpha=1.0); got {type(energy).__name__}. "
-            "Wrap the cost in one."
+            f"energy must be an energy such as TwoPhase(cost, alpha=1.0); got {energy!r:.80}. Wrap the cost in one."
         )
     max_iter = checks.whole_number("max_iter", max_iter)
     tol = checks.real_number("tol", tol)
+    checks.function("callback", callback)
     limit = np.inf if time_limit is None else checks.real_number("time_limit", time_limit)
     backend = get_backend(backend, getattr(energy, "cost", None))
     start = time.perf_counter()
     levels = [energy]
     while coarse_to_fine and (coarser := levels[-1].coarsen()) is not None:
         levels.append(coarser)
-    state = None
+    state: _State | None = None
     for level in reversed(levels):
         finest = level is energy
         descent = _Descent(level, backend, state, start)
         # A coarse grid only has to be a good start; below the tolerance its own discretisation is the error.
         descent.run(max_iter if finest else 500, tol, limit, callback if finest else None)
-        state = descent.u, descent.p
+        state = descent.u, descent.p, descent.problem.unit
     binary, rounded = energy.round(backend, descent.problem, descent.u)
     if descent.status not in ("converged", "stopped"):
-        warn(
+        checks.warn_caller(
             f"the relative gap is {descent.relative_gap:.2g} where {tol:.2g} was asked for ({descent.status} after "
             f"{descent.history[-1][0]} iterations); raise max_iter or time_limit, or tol",
             ConvergenceWarning,
-            stacklevel=2,
         )
     return Solution(
         u=energy.present(descent.u),
-        p=descent.p,
+        p=descent.p * np.float32(descent.problem.unit),
         binary=energy.present(binary),
         energy=rounded,
         primal=descent.primal,
@@ -221,7 +226,9 @@ def pdhg(
 class _Descent:
     """One grid's iterations: the state, the step sizes, and what is known of the gap."""
 
-    def __init__(self, energy: Energy, backend: ArrayBackend, state: tuple[Any, Any] | None, start: float) -> None:
+    def __init__(
+        self, energy: Energy, backend: ArrayBackend, state: tuple[Any, Any, float] | None, start: float
+    ) -> None:
         self.energy, self.backend, self.start = energy, backend, start
         self.problem = energy.problem(backend)
         if state is None:
@@ -230,8 +237,8 @@ class _Descent:
         else:
             self.u, self.p = _prolong(backend, self.problem, *state, energy.shape)
         self.tau, self.sigma = _steps(backend, self.problem)
-        # The gap is relative to the energy's size; where that is nearly 0 by cancellation, to the data's.
-        self.floor = 1e-6 * float(backend.xp.abs(self.problem.cost).sum(dtype=np.float64)) + np.finfo(np.float64).tiny
+        data = self.problem.unit * float(abs(self.problem.cost).sum(dtype=np.float64))
+        self.floor = _LEAST_SIZE * data + np.finfo(np.float64).tiny
         self.status = "max_iter"
         self.history: list[tuple[int, float, float, float]] = []
         self.dual = -np.inf
@@ -239,7 +246,8 @@ class _Descent:
 
     def _look(self, iteration: int) -> None:
         self.primal, dual = self.backend.values(self.problem, self.u, self.p)
-        self.dual = max(self.dual, dual)
+        # In exact arithmetic dual <= primal; a bound that is lowered stays a bound.
+        self.dual = min(max(self.dual, dual), self.primal)
         size = max(abs(self.primal), abs(self.dual), self.floor)
         self.relative_gap = (self.primal - self.dual) / size
         self.history.append((iteration, time.perf_counter() - self.start, self.primal, self.dual))
@@ -248,7 +256,7 @@ class _Descent:
         """Iterate until the gap, the number of iterations, the clock or the callback says stop."""
         done, chunk = 0, 8
         while True:
-            if callback is not None and callback(self._progress()) is True:
+            if callback is not None and _says_stop(callback(self._progress())):
                 self.status = "stopped"
                 return
             if self.relative_gap <= tol:
@@ -262,14 +270,22 @@ class _Descent:
                 before = time.perf_counter()
                 if before - self.start >= limit:
                     self.status = "time_limit"
-                    self._look(done)
+                    if done > self.history[-1][0]:
+                        self._iterate(1, 1.0, settle=True)
+                        self._look(done + 1)
                     return
                 n = min(chunk, until - done)
-                self.backend.iterate(self.problem, self.u, self.p, n=n, tau=self.tau, sigma=self.sigma, rho=_RELAXATION)
+                # How an interval is cut into chunks depends on the clock; what is computed must not.
+                self._iterate(n, _RELAXATION, settle=done + n == until)
                 done += n
                 took = max(time.perf_counter() - before, 1e-9) / n
                 chunk = int(np.clip(_CHUNK_SECONDS / took, 1, _LOOK_EVERY))
             self._look(done)
+
+    def _iterate(self, n: int, rho: float, *, settle: bool) -> None:
+        self.backend.iterate(
+            self.problem, self.u, self.p, n=n, tau=self.tau, sigma=self.sigma, rho=rho, settle=settle
+        )  # fmt: skip
 
     def _progress(self) -> Progress:
         u = self.energy.present(self.u.copy())
@@ -287,11 +303,18 @@ def _steps(backend: ArrayBackend, problem: LinearTV) -> tuple[float, float]:
     return 1.0 / (scale * norm * norm), scale
 
 
-def _prolong(backend: ArrayBackend, problem: LinearTV, u: Any, p: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
+def _says_stop(answer: object) -> bool:
+    return isinstance(answer, bool | np.bool_) and bool(answer)
+
+
+def _prolong(
+    backend: ArrayBackend, problem: LinearTV, u: Any, p: Any, unit: float, shape: tuple[int, ...]
+) -> tuple[Any, Any]:
     """A coarse pair on the grid of `shape`: u repeated, p doubled (its ball is twice as large), both made feasible."""
     for axis in range(1, len(shape)):
         u, p = u.repeat(2, axis=axis), p.repeat(2, axis=axis + 1)
     crop = tuple(slice(n) for n in shape)
     u = backend.asarray(backend.project(u[crop], problem))
-    p = backend.project_ball(2 * p[(slice(None), *crop)], problem.radius, problem.isotropic)
+    p = np.float32(2 * unit / problem.unit) * p[(slice(None), *crop)]
+    p = backend.project_ball(p, problem.radius, problem.isotropic)
     return u, backend.asarray(p)
