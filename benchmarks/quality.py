@@ -26,7 +26,7 @@ from varconvex import Segmentation, segment
 from varconvex.components import keep_scribbled
 from varconvex.datasets.folders import Sample, read_folder
 from varconvex.errors import FileFormatError, ScribbleConflictError
-from varconvex.files import write_picture
+from varconvex.files import PICTURE_ENDINGS, check_outputs, write_picture
 from varconvex.metrics import iou
 from varconvex.plots import outline, sheet, strokes
 
@@ -61,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every figure")
     options = parser.parse_args(argv)
     try:
+        check_outputs([(options.figure, PICTURE_ENDINGS), (options.json, (".json",))], [])
         scores, panels = _measure(options)
     except FileFormatError as error:
         print(f"benchmarks.quality: error: {error}", file=sys.stderr)

@@ -10,6 +10,7 @@ from varconvex import ConvexShape, Segmentation, certify_convexity, project, seg
 from varconvex.errors import (
     ConvergenceWarning,
     DataTermWarning,
+    InvalidImageError,
     InvalidParameterError,
     InvalidScribblesError,
     ScribbleConflictError,
@@ -160,6 +161,16 @@ def test_a_region_of_interest_is_all_that_is_segmented(two_blobs):
     )
 
 
+def test_the_certificate_is_about_the_mask_that_is_returned(two_blobs):
+    image, scribbles, _ = two_blobs
+    region = np.ones(scribbles.shape, bool)
+    region[30, 40] = False  # one pixel that would be inside
+    result = segment(image, scribbles, mask=region, shape="convex")
+    assert result.labels[30, 40] == -1
+    assert certify_convexity(result.mask) == result.certificate
+    assert result.certificate.convex
+
+
 def test_pixels_without_a_value_are_filled_in_by_the_boundary(two_blobs):
     image, scribbles, disc = two_blobs
     holed = image.copy()
@@ -259,6 +270,13 @@ def test_inputs_are_left_bitwise_alone(two_blobs):
         ({"max_iter": -1}, InvalidParameterError, "max_iter must be a finite number, at least 0"),
         ({"time_limit": -1}, InvalidParameterError, "time_limit must be"),
         ({"nan_policy": "omit"}, InvalidParameterError, "nan_policy must be one of 'raise', 'mask'"),
+        ({"alpha": 1e39}, InvalidParameterError, r"cost, alpha and alpha \* weight must be at most 1e\+30"),
+        ({"edge_weight": np.full((90, 120), 1e300)}, InvalidParameterError, "must be at most"),
+        ({"spacing": (1e300, 1e-300)}, InvalidParameterError, "spacing may differ by a factor of 1e6"),
+        ({"callback": 3}, InvalidParameterError, "callback must be None or a function; got 3"),
+        ({"random_state": -1}, InvalidParameterError, "random_state must be a finite number, at least 0"),
+        ({"random_state": "a"}, InvalidParameterError, "random_state must be a number"),
+        ({"random_state": 1.5}, InvalidParameterError, "random_state must be a whole number"),
         ({"backend": "opencl"}, InvalidParameterError, "backend must be one of"),
     ],
 )
@@ -291,8 +309,12 @@ def test_project_holds_what_it_is_told(two_blobs):
     assert not mask[40, 25]
     with pytest.raises(ScribbleConflictError):
         project(disc, inside=disc, outside=outside)
-    with pytest.raises(InvalidScribblesError, match="inside must have the target's shape"):
+    with pytest.raises(ScribbleConflictError):
+        project(disc, inside=inside, outside=inside)
+    with pytest.raises(InvalidImageError, match="inside must have the spatial shape"):
         project(disc, inside=inside[1:])
+    with pytest.raises(InvalidImageError, match="outside must be boolean; got dtype float64"):
+        project(disc, outside=np.full(disc.shape, np.nan))
     with pytest.raises(
         UnknownKeywordError, match=r"project\(\) got an unknown keyword 'inisde'. Did you mean 'inside'"
     ):

@@ -74,6 +74,35 @@ def test_errors_are_sentences_not_traces(files, capsys):
     assert caught.value.code == 2
 
 
+@pytest.mark.parametrize(
+    ("output", "figure", "match"),
+    [
+        ("photo.png", "f.png", "already an input or an output"),
+        ("mask.png", "mask.png", "already an input or an output"),
+        ("no/mask.png", "f.png", "no such folder"),
+        ("mask.jpg", "f.png", "the output's name must end in .png"),
+        ("mask.png", "f.txt", "the output's name must end in .png"),
+    ],
+)
+def test_outputs_are_judged_before_anything_is_computed(files, capsys, monkeypatch, output, figure, match):
+    monkeypatch.setattr("varconvex.api.segment", None)
+    before = (files / "photo.png").read_bytes()
+    arguments = ["segment", f"{files}/photo.png", f"{files}/scribbles.png", "-o", f"{files}/{output}"]
+    assert main([*arguments, "--figure", f"{files}/{figure}"]) == 2
+    assert match in capsys.readouterr().err
+    assert (files / "photo.png").read_bytes() == before
+    assert sorted(p.name for p in files.iterdir()) == ["photo.png", "scribbles.png"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "match"), [(("0", "1"), "0 is what is not labelled"), (("9", "1"), "got 9"), (("1", "1"), "two labels")]
+)
+def test_labels_that_are_not_there_are_named(files, capsys, labels, match):
+    arguments = ["segment", f"{files}/photo.png", f"{files}/scribbles.png", "-o", f"{files}/mask.png"]
+    assert main([*arguments, "--object-label", labels[0], "--background-label", labels[1]]) == 2
+    assert match in capsys.readouterr().err
+
+
 def test_an_interrupt_is_quiet(monkeypatch, capsys):
     def interrupt():
         raise KeyboardInterrupt

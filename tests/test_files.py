@@ -109,15 +109,15 @@ def test_grey_values_as_probabilities(tmp_path):
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path):
     labels = np.ones((3, 3), int)
     for name, match in [
-        ("mask.jpg", "must be written as"),
-        ("mask", "must be written as"),
+        ("mask.jpg", "the output's name must end in .png, .tif, .tiff, .npy"),
+        ("mask", "the output's name must end in"),
         ("no/mask.png", "cannot be written"),
     ]:
         with pytest.raises(FileFormatError, match=match):
             write_mask(tmp_path / name, labels, (1, 2))
     with pytest.raises(FileFormatError, match="labels up to 65535"):
         write_mask(tmp_path / "mask.png", labels, (1, 2, 70000))
-    with pytest.raises(FileFormatError, match="a picture's name must end in"):
+    with pytest.raises(FileFormatError, match="the output's name must end in"):
         write_picture(tmp_path / "picture.what", Image.new("L", (2, 2)))
 
     class Failing:

@@ -214,6 +214,33 @@ def test_a_pair_of_masks(image, scribbles):
         prepare(image, (scribbles == 2, scribbles[1:] == 1))
 
 
+def test_a_pair_of_nested_lists(image, scribbles):
+    pair = [(scribbles == 2).tolist(), (scribbles == 1).tolist()]
+    np.testing.assert_array_equal(prepare(image, pair).seeds, scribbles)
+
+
+def test_a_photograph_is_no_label_image(rng, image):
+    with pytest.raises(InvalidScribblesError, match=r"at most 100 labels; got 1\d\d. Is it a photograph\?"):
+        prepare(image, rng.permutation(180).reshape(12, 15))
+
+
+@pytest.mark.parametrize("label", [2.0**63, -1e30])
+def test_labels_that_are_no_integers_of_64_bits(image, scribbles, label):
+    with pytest.raises(InvalidScribblesError, match="labels must be at most 9007199254740992 in size"):
+        prepare(image, np.where(scribbles == 2, label, scribbles))
+
+
+def test_what_does_not_fit_into_a_double_is_infinite(image, scribbles):
+    with pytest.raises(InvalidImageError, match="image must be finite everywhere; got 1 NaN or infinite"):
+        prepare(np.where(np.arange(15) + 15 * np.arange(12)[:, None] == 7, np.longdouble("1e4000"), 1), scribbles)
+
+
+def test_warnings_point_at_the_caller(scribbles):
+    with pytest.warns(DataTermWarning) as caught:
+        prepare(np.zeros((12, 15)), scribbles)
+    assert caught[0].filename == __file__
+
+
 def test_contradicting_masks_the_later_wins_with_a_warning(image, scribbles):
     inside, outside = scribbles == 2, scribbles == 1
     outside[8, 8] = True

@@ -130,7 +130,7 @@ def test_a_callback_sees_copies_and_may_stop(rng):
         return "rubbish"
 
     np.testing.assert_array_equal(pdhg(energy, tol=1e-5, callback=spoil).u, quiet.u)
-    stopped = pdhg(energy, tol=1e-9, callback=lambda progress: True)
+    stopped = pdhg(energy, tol=1e-9, callback=lambda progress: np.True_)
     assert stopped.status == "stopped"
     assert stopped.iterations == 0
 
@@ -139,6 +139,50 @@ def test_a_callback_sees_copies_and_may_stop(rng):
 
     with pytest.raises(RuntimeError, match="mine"):
         pdhg(energy, callback=fail)
+
+
+@pytest.mark.parametrize("labels", [1, 3])
+def test_the_clock_and_the_threads_do_not_change_the_answer(monkeypatch, rng, labels):
+    cost = rng.normal(size=(labels, 300, 70))
+    energy = TwoPhase(cost[0], 2.0) if labels == 1 else Potts(cost, 1.0)
+    answers = []
+    for seconds, threads in [(0.1, 1), (0.0, 2), (1e-4, 3)]:
+        monkeypatch.setattr("varconvex.solvers.pdhg._CHUNK_SECONDS", seconds)
+        monkeypatch.setattr("varconvex.backends.numba_.n_threads", lambda threads=threads: threads)
+        answers.append(pdhg(energy, tol=1e-4))
+    for other in answers[1:]:
+        np.testing.assert_array_equal(other.u, answers[0].u)
+        assert (other.energy, other.primal, other.dual) == (answers[0].energy, answers[0].primal, answers[0].dual)
+
+
+@pytest.mark.parametrize("offset", [3.0, 100.0, 1e4])
+def test_what_all_labels_cost_in_common_changes_nothing_but_the_energy(backend, rng, offset):
+    cost = rng.random((3, 40, 50))
+    one, two = pdhg(Potts(cost, 0.3), backend=backend), pdhg(Potts(cost + offset, 0.3), backend=backend)
+    assert (one.labels == two.labels).mean() > 0.999
+    assert two.energy == pytest.approx(one.energy + offset * 2000, rel=1e-6)
+    assert all(primal >= dual for _, _, primal, dual in two.history)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-18, 1e20])
+def test_no_scale_of_the_numbers_is_special(backend, scale):
+    cost = np.where(np.hypot(*np.mgrid[-9:9, -9:9]) < 5, -1.0, 1.0)
+    one, two = (pdhg(TwoPhase(cost * s, s), backend=backend) for s in (1.0, scale))
+    np.testing.assert_array_equal(one.mask, two.mask)
+    assert two.energy / scale == pytest.approx(one.energy, rel=1e-5)
+    assert two.dual <= two.energy
+
+
+def test_the_bound_holds_for_costs_that_float32_cannot_tell():
+    cost = np.full((8, 8), -16777217.0)
+    solution = pdhg(TwoPhase(cost, 0.0))
+    assert solution.dual <= cost.sum()
+
+
+def test_an_optimum_of_zero_is_recognised(backend):
+    solution = pdhg(TwoPhase(np.array([[1, 2, 1]]), 5, tv="anisotropic"), tol=1e-3, backend=backend)
+    assert solution.converged
+    assert not backend.to_numpy(solution.mask).any()
 
 
 def test_coarse_to_fine_gives_the_same_answer_sooner(rng):
@@ -239,6 +283,12 @@ def test_inputs_are_left_alone(rng):
         (lambda c: TwoPhase(c, 1, tv="huber"), InvalidParameterError, "tv must be one of 'isotropic', 'anisotropic'"),
         (lambda c: Potts(c[None], 1), InvalidImageError, "at least 2 labels"),
         (lambda c: Potts(np.stack([c, c]), 1, lower=1.0), InvalidParameterError, "sum to at most 1"),
+        (lambda c: TwoPhase(c, 1, upper=2.0), InvalidParameterError, r"upper must lie in \[0, 1\]"),
+        (lambda c: TwoPhase(c * 1e39, 1), InvalidParameterError, "must be at most"),
+        (lambda c: TwoPhase(c, 1, pull=1, target=np.full(c.shape, np.nan)), InvalidImageError, "target must be finite"),
+        (lambda c: Potts(np.stack([c, c]), 1, upper=c), InvalidParameterError, "upper must be left at 1"),
+        (lambda c: pdhg(TwoPhase), InvalidParameterError, "energy must be an energy"),
+        (lambda c: pdhg(TwoPhase(c, 1), callback=3), InvalidParameterError, "callback must be None or a function"),
         (lambda c: pdhg(c), InvalidParameterError, "energy must be an energy such as TwoPhase"),
         (lambda c: pdhg(TwoPhase(c, 1), max_iter=1.5), InvalidParameterError, "max_iter must be a whole number"),
         (lambda c: pdhg(TwoPhase(c, 1), tol=-1), InvalidParameterError, "tol must be a finite number, at least 0"),

@@ -22,7 +22,13 @@ def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
     calls = list(calls)
     if len(calls) == 1:
         return [kernel(*calls[0])]
-    return [future.result() for future in [_pool().submit(kernel, *call) for call in calls]]
+    futures = [_pool().submit(kernel, *call) for call in calls]
+    try:
+        return [future.result() for future in futures]
+    finally:
+        # After an error or an interrupt nobody waits for what has not begun.
+        for future in futures:
+            future.cancel()
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,7 @@ from .certify import certify_convexity
 from .components import keep_scribbled
 from .energies.two_phase import TwoPhase
 from .errors import InvalidParameterError, InvalidScribblesError, UnknownKeywordError
-from .inputs import Scene, prepare, probability_map
+from .inputs import Scene, prepare, probability_map, region
 from .likelihoods.base import Likelihood
 from .predictors.base import Prediction
 from .predictors.energy import EnergyPredictor
@@ -94,7 +94,7 @@ def segment(
         By default a quarter of the image's side N^(1/d), N pixels in d dimensions, so that the same picture at another
         resolution gives the same object.
     shape : {"convex"} or None
-        What the object is known to be; needs two labels and a 2-D image.
+        What the object is known to be; needs two labels and a 2-D image. It keeps clear of pixels outside.
     unify : {"sequential"}
         How energy and shape come together: the solved u is projected once (paper, eq. 5).
     likelihood : {"nieuwenhuis_cremers", "gaussian_mixture", "histogram"} or Likelihood
@@ -169,6 +169,8 @@ def segment(
         image, scribbles, channel_axis=channel_axis, spacing=spacing, mask=mask, nan_policy=nan_policy, rgba=rgba,
         strict=strict,
     )  # fmt: skip
+    checks.function("callback", callback)
+    rng = checks.generator(random_state)
     home = get_backend(backend, image)
     predictor = EnergyPredictor(
         likelihood=_part("likelihoods", likelihood, "costs"),
@@ -191,7 +193,7 @@ def segment(
             f"a shape needs one object (a label from 2 on) on a background (label 1); got labels {scene.labels}. "
             "Segment the objects one at a time."
         )
-    prediction, fitted, stages = sequential(predictor, _part("shapes", shape, "fit"), scene, random_state=random_state)
+    prediction, fitted, stages = sequential(predictor, _part("shapes", shape, "fit"), scene, random_state=rng)
     return _result(scene, prediction, fitted.mask.astype(np.int64), home, seconds | stages, fitted)
 
 
@@ -246,15 +248,17 @@ def project(
     """
     begin = time.perf_counter()
     probability = probability_map(target)
-    seeds = np.zeros(probability.shape, np.int32)
-    for name, where, seed in (("inside", inside, 2), ("outside", outside, 1)):
-        if where is not None:
-            seeds[_seed_mask(name, where, seeds.shape)] = seed
-    held, kept_out = seeds == 2, seeds == 1
+    nowhere = np.zeros(probability.shape, bool)
+    held = nowhere if inside is None else region("inside", inside, nowhere.shape)
+    kept_out = nowhere if outside is None else region("outside", outside, nowhere.shape)
     part = _part("shapes", shape, "fit")
     part.check(held, kept_out)
     fitted = part.fit(
-        probability, inside=held, outside=kept_out, spacing=checks.spacing(spacing, 2), random_state=random_state
+        probability,
+        inside=held,
+        outside=kept_out,
+        spacing=checks.spacing(spacing, 2),
+        random_state=checks.generator(random_state),
     )
     done = time.perf_counter()
     # Without a boundary term the energy is solved by thresholding: the bound is exact at once.
@@ -270,7 +274,7 @@ def project(
         seconds={},
     )
     scene = Scene(
-        image=probability[..., None], seeds=seeds, labels=(1, 2), spacing=(1.0, 1.0), valid=np.ones(seeds.shape, bool)
+        image=probability[..., None], seeds=2 * held + kept_out, labels=(1, 2), spacing=(1.0, 1.0), valid=~nowhere
     )
     return _result(scene, prediction, fitted.mask.astype(np.int64), backend, {"shape": done - begin}, fitted)
 
@@ -288,13 +292,6 @@ def _part(family: str, value: Any, method: str) -> Any:
             f"{family[:-1]} must be a name or an object with a method {method}(); got {value!r}. Pass e.g. an instance."
         )
     return value
-
-
-def _seed_mask(name: str, where: Any, shape: tuple[int, ...]) -> np.ndarray:
-    where = checks.as_numeric(name, where)
-    if where.shape != shape:
-        raise InvalidScribblesError(f"{name} must have the target's shape {shape}; got {where.shape}. Crop it alike.")
-    return np.asarray(where).astype(bool)
 
 
 def _result(

@@ -99,7 +99,9 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 def _demo(options: argparse.Namespace) -> int:
     from . import demo
+    from .files import PICTURE_ENDINGS, check_outputs
 
+    check_outputs([(options.figure, PICTURE_ENDINGS)], [])
     with _bar() as callback:
         result = demo.run(callback=callback)
     _report(result, options)
@@ -110,6 +112,7 @@ def _segment(options: argparse.Namespace) -> int:
     from .api import segment
     from .files import colour, read_image, read_scribbles, write_mask
 
+    _check_outputs(options, options.image, options.scribbles)
     image = read_image(options.image)
     scribbles = read_scribbles(
         options.scribbles,
@@ -145,6 +148,7 @@ def _project(options: argparse.Namespace) -> int:
     from .api import project
     from .files import read_mask, write_mask
 
+    _check_outputs(options, options.mask)
     result = project(read_mask(options.mask, probability=options.probability), random_state=options.random_state)
     write_mask(options.output, result.labels, result.label_ids)
     _report(result, options)
@@ -157,6 +161,12 @@ def _doctor(options: argparse.Namespace) -> int:
     report = examine()
     print(json.dumps(report.to_dict(), indent=2) if options.json else report)
     return 0 if report.healthy else 1
+
+
+def _check_outputs(options: argparse.Namespace, *inputs: str) -> None:
+    from .files import MASK_ENDINGS, PICTURE_ENDINGS, check_outputs
+
+    check_outputs([(options.output, MASK_ENDINGS), (options.figure, PICTURE_ENDINGS)], inputs)
 
 
 def _report(result: "Segmentation", options: argparse.Namespace) -> None:

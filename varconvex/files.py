@@ -6,7 +6,7 @@ Reading uses Pillow (PNG, TIFF, JPEG, ...) or, for ``.npy``, NumPy without pickl
 import os
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,12 @@ from .errors import FileFormatError, InvalidParameterError
 
 Colour = tuple[int, int, int]
 
-_STROKE_TOLERANCE = 30
-"""How far each channel of a painted stroke may be off its colour: more than compression does, less than two pens."""
+_STROKE_TOLERANCE = 60
+"""How far each channel of a painted stroke may be off its colour: JPEG blurs the colour of thin strokes, and two pens
+are further apart. A lossless copy keeps strokes best."""
+
+_CHANGED = 30
+"""How far a channel must be off the photograph to be painted on: more than compression does."""
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
@@ -81,11 +85,15 @@ def read_scribbles(
             f"has {painted.shape[:2]}. Export it at the photograph's size."
         )
     original = photograph if photograph.ndim == 3 else photograph[..., None].repeat(3, axis=-1)
-    changed = np.abs(painted - original).max(axis=-1) > _STROKE_TOLERANCE
+    changed = np.abs(painted - original).max(axis=-1) > _CHANGED
     seeds = np.zeros(painted.shape[:2], np.int64)
     for label, colour in ((1, background_colour), (2, object_colour)):
         seeds[changed & (np.abs(painted - np.array(colour)).max(axis=-1) <= _STROKE_TOLERANCE)] = label
     return seeds
+
+
+MASK_ENDINGS = (".png", ".tif", ".tiff", ".npy")
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 
 
 def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int, ...]) -> None:
@@ -98,10 +106,7 @@ def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int
     if Path(path).suffix.lower() == ".npy":
         _atomic(path, lambda file: np.save(file, labels, allow_pickle=False))
         return
-    if Path(path).suffix.lower() not in (".png", ".tif", ".tiff"):
-        raise FileFormatError(
-            f"a mask must be written as .png, .tif or .npy; got {os.fspath(path)}. Rename the output."
-        )
+    check_outputs([(path, MASK_ENDINGS)], [])
     if len(label_ids) == 2:
         picture = Image.fromarray(np.where(labels == label_ids[1], 255, 0).astype(np.uint8))
     else:
@@ -116,13 +121,33 @@ def write_picture(path: str | os.PathLike, picture: Any) -> None:
     """Write a PIL image; the file appears whole or not at all."""
     from PIL import Image
 
+    check_outputs([(path, PICTURE_ENDINGS)], [])
     Image.init()
-    format_ = Image.EXTENSION.get(Path(path).suffix.lower())
-    if format_ is None:
-        raise FileFormatError(
-            f"a picture's name must end in .png, .tif or .jpg; got {os.fspath(path)}. Rename the output."
-        )
-    _atomic(path, lambda file: picture.save(file, format=format_))
+    _atomic(path, lambda file: picture.save(file, format=Image.EXTENSION[Path(path).suffix.lower()]))
+
+
+def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str]]], inputs: Sequence[Any]) -> None:
+    """Judge the files to be written, (path or None, endings), before anything is computed.
+
+    Raises
+    ------
+    FileFormatError
+        If a folder does not exist or an ending is not among those allowed, or a file is an input or named twice.
+    """
+    taken = {Path(path).resolve() for path in inputs}
+    for path, endings in outputs:
+        if path is None:
+            continue
+        target = Path(path)
+        if target.suffix.lower() not in endings:
+            raise FileFormatError(
+                f"the output's name must end in {', '.join(endings)}; got {target}. Rename the output."
+            )
+        if not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
+            raise FileFormatError(f"{target} cannot be written: no such folder, or none to write to. Choose another.")
+        if target.resolve() in taken:
+            raise FileFormatError(f"{target} is already an input or an output of this command. Choose another name.")
+        taken.add(target.resolve())
 
 
 def colour(text: str) -> Colour:
@@ -147,6 +172,16 @@ def colour(text: str) -> Colour:
 def _rename(labels: np.ndarray, object_label: int, background_label: int) -> np.ndarray:
     if (object_label, background_label) == (2, 1):
         return labels
+    if object_label == background_label:
+        raise InvalidParameterError(
+            f"object and background must have two labels; got {object_label} for both. Change one."
+        )
+    for name, label in (("object", object_label), ("background", background_label)):
+        if label < 1 or not (labels == label).any():
+            raise InvalidParameterError(
+                f"the {name}'s label must be one of the scribbles' ({sorted(set(labels[labels > 0].tolist()))[:9]}); "
+                f"got {label}. 0 is what is not labelled."
+            )
     renamed = labels.copy()
     renamed[labels == background_label] = 1
     renamed[labels == object_label] = 2
@@ -180,7 +215,7 @@ def _load_npy(path: str | os.PathLike) -> np.ndarray:
         return np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise FileFormatError(f"a readable .npy file was expected; {name} does not exist. Check the path.") from None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise FileFormatError(
             f"a .npy file with plain numbers was expected; {name} is not one ({error}). Save it without objects."
         ) from error

@@ -20,6 +20,12 @@ from .errors import (
 _BRUSH = 1.5
 """Radius of a polyline's stroke in pixels: three pixels wide, as drawn by hand with a thin pen."""
 
+_LARGEST_LABEL = 2**53
+"""Beyond, floats no longer tell whole numbers apart."""
+
+_MOST_LABELS = 100
+"""Nobody scribbles so many by hand; a photograph passed for scribbles has more grey values."""
+
 _NAMES = {"background": 1, "object": 2}
 
 
@@ -71,7 +77,10 @@ def prepare(
     seeds = _label_image(scribbles, image, channel_axis, strict)
     image = _channels_last(image, seeds.shape, channel_axis, rgba)
     if mask is not None:
-        seeds = np.where(_region(mask, seeds.shape), seeds, -1)
+        within = region("mask", mask, seeds.shape)
+        if not within.any():
+            raise InvalidImageError("mask must mark the pixels to segment; got none. Is it inverted?")
+        seeds = np.where(within, seeds, -1)
     labels, seeds = _compact(seeds)
     good = np.isfinite(image).all(axis=-1) if image.dtype.kind == "f" else np.ones(seeds.shape, bool)
     if nan_policy == "raise":
@@ -126,6 +135,24 @@ def probability_map(target: Any) -> np.ndarray:
     return target.astype(np.float32)
 
 
+def region(name: str, mask: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """A boolean map of pixels; zeros and ones will do.
+
+    Raises
+    ------
+    InvalidImageError, UnsupportedTypeError
+        If it has another shape than `shape`, or other values.
+    """
+    mask = _host(checks.as_numeric(name, mask))
+    if mask.shape != shape:
+        raise InvalidImageError(f"{name} must have the spatial shape {shape}; got {mask.shape}. Crop it alike.")
+    if mask.dtype.kind != "b" and not np.isin(mask, (0, 1)).all():
+        raise InvalidImageError(
+            f"{name} must be boolean; got dtype {mask.dtype} with other values than 0 and 1. Compare it."
+        )
+    return mask.astype(bool)
+
+
 def _host(array: Any) -> np.ndarray:
     """In the host's memory and byte order."""
     array = array.get() if hasattr(array, "get") and not isinstance(array, np.ndarray) else np.asarray(array)
@@ -136,8 +163,8 @@ def _label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, st
     """The scribbles in any of their forms as an integer label image."""
     if isinstance(scribbles, Mapping):
         return _draw(scribbles, image, channel_axis, strict)
-    if _is_pair(scribbles):
-        return _from_masks(*scribbles, strict=strict)
+    if (pair := _as_pair(scribbles)) is not None:
+        return _from_masks(*pair, strict=strict)
     seeds = _host(checks.as_numeric("scribbles", scribbles))
     checks.spatial("scribbles", seeds)
     if seeds.dtype.kind == "b":
@@ -146,6 +173,7 @@ def _label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, st
             "only where. Pass a pair of boolean masks (object, background)."
         )
     if seeds.dtype.kind == "f":
+        seeds = seeds.astype(np.float64)
         checks.finite("scribbles", seeds, "Use 0 for unlabelled pixels.")
         odd = seeds[seeds != np.rint(seeds)]
         if odd.size:
@@ -153,24 +181,25 @@ def _label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, st
                 f"scribbles must hold whole numbers; got {odd.size} others, the first {odd[0]:g}. Were labels "
                 "interpolated on resizing? Resize with order 0."
             )
-    if seeds.size and seeds.max() > np.iinfo(np.int64).max:
-        raise InvalidScribblesError(f"scribbles must fit into 64-bit integers; got {seeds.max()}. Renumber the labels.")
+    if seeds.max() > _LARGEST_LABEL or seeds.min() < -_LARGEST_LABEL:
+        raise InvalidScribblesError(
+            f"labels must be at most {_LARGEST_LABEL} in size; got {seeds.min()} to {seeds.max()}. Renumber them."
+        )
     return seeds.astype(np.int64)
 
 
-def _is_pair(scribbles: Any) -> bool:
-    return (
-        isinstance(scribbles, tuple | list)
-        and len(scribbles) == 2
-        and all(isinstance(part, np.ndarray) and part.dtype == bool for part in scribbles)
-    )
+def _as_pair(scribbles: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    """Two masks, if that is what the scribbles are: a pair of boolean arrays or nested lists."""
+    if not isinstance(scribbles, tuple | list) or len(scribbles) != 2 or np.ndim(scribbles[0]) < 2:
+        return None
+    first, second = (_host(checks.as_numeric("scribbles", part)) for part in scribbles)
+    return (first, second) if first.dtype == second.dtype == bool else None
 
 
 def _from_masks(inside: np.ndarray, outside: np.ndarray, *, strict: bool) -> np.ndarray:
     if inside.shape != outside.shape:
         raise InvalidScribblesError(
-            f"the two masks (object, background) must have one shape; got {inside.shape} and "
-            f"{outside.shape}. Crop alike."
+            f"the two masks (object, background) must have one shape; got {inside.shape}, {outside.shape}. Crop alike."
         )
     checks.spatial("scribbles", inside)
     seeds = np.where(inside, 2, 0)
@@ -225,7 +254,7 @@ def _label(key: Any) -> int:
 
 def _polylines(value: Any) -> list[np.ndarray]:
     """One polyline, or a sequence of them."""
-    many = isinstance(value, Sequence) and len(value) > 0 and np.ndim(value[0]) == 2
+    many = isinstance(value, Sequence | np.ndarray) and len(value) > 0 and np.ndim(value[0]) == 2
     lines = []
     for line in value if many else [value]:
         try:
@@ -306,19 +335,6 @@ def _channels_last(
     return image
 
 
-def _region(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
-    mask = _host(checks.as_numeric("mask", mask))
-    if mask.shape != shape:
-        raise InvalidImageError(f"mask must have the spatial shape {shape}; got {mask.shape}. Crop it alike.")
-    if mask.dtype.kind != "b" and not np.isin(mask, (0, 1)).all():
-        raise InvalidImageError(
-            f"mask must be boolean; got dtype {mask.dtype} with other values than 0 and 1. Compare it."
-        )
-    if not mask.any():
-        raise InvalidImageError("mask must mark the pixels to segment; got none. Is it inverted?")
-    return mask.astype(bool)
-
-
 def _compact(seeds: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
     """The label ids, and the seeds renumbered 1..K."""
     found = np.unique(seeds)
@@ -333,6 +349,10 @@ def _compact(seeds: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
             f"scribbles must hold at least two labels (1 background, 2 object); got labels: {names}. Scribble on both "
             "the object and the background."
         )
+    if labels.size > _MOST_LABELS:
+        raise InvalidScribblesError(
+            f"scribbles may hold at most {_MOST_LABELS} labels; got {labels.size}. Is it a photograph?"
+        )
     compact = np.searchsorted(labels, seeds) + 1
     return tuple(int(i) for i in labels), np.where(seeds > 0, compact, seeds).astype(np.int32)
 
@@ -346,8 +366,8 @@ def _unit_range(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
     low, high = (values * scale).min(initial=np.inf), (values * scale).max(initial=-np.inf)
     if not high > low:
         checks.warn_caller(
-            "the image should vary; got the same value everywhere, so the data term says nothing and only the "
-            "scribbles and the boundary's length decide. Check the image.",
+            "the image should vary; got one value everywhere, so the data term says nothing but where the scribbles "
+            "are. Check the image.",
             DataTermWarning,
         )
         return np.zeros(image.shape, np.float32)

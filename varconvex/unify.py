@@ -30,7 +30,8 @@ def sequential(
     ScribbleConflictError
         If no set of that shape can hold the scribbles; before anything is solved.
     """
-    inside, outside = scene.seeds == 2, scene.seeds == 1
+    # What is no part of the problem is no part of the object either, or its shape would have holes.
+    inside, outside = scene.seeds == 2, (scene.seeds == 1) | (scene.seeds < 0)
     shape.check(inside, outside)
     prediction = predictor.predict(scene)
     begin = time.perf_counter()

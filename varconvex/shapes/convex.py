@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .. import checks
 from ..certify import Certificate, as_mask, certify_convexity
 from ..errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
 from ._raster import rasterize
@@ -33,6 +34,9 @@ anyway."""
 _FLOOR = 0.1
 """Depth of the network's floor, as a share of the start's inradius: the deeper, the more the corners are
 cut."""
+
+_WIDEST = 4096
+"""Its square is the number of weights between two such layers."""
 
 _TOLERATED = 0.01
 """The network's set may cost this share more than the start's before the start is taken instead."""
@@ -123,16 +127,13 @@ class ConvexShape:
     """
 
     def __init__(self, hidden: tuple[int, ...] = (48,), steps: tuple[int, ...] = (60, 40, 30, 30)):
-        hidden, steps = tuple(hidden), tuple(steps)
-        if not hidden or any(width != int(width) or width < 1 for width in hidden) or hidden[0] < 4:
+        self.hidden = _whole_numbers("hidden", hidden, least=1)
+        self.steps = _whole_numbers("steps", steps, least=0)
+        if self.hidden[0] < 4 or max(self.hidden) > _WIDEST:
             raise InvalidParameterError(
-                f"hidden must be widths of hidden layers, the first at least 4; got {hidden}: try (48,)"
+                f"hidden must be widths of hidden layers, the first at least 4, none above {_WIDEST}; got {hidden}: "
+                "try (48,)"
             )
-        if not steps or any(count != int(count) or count < 0 for count in steps):
-            raise InvalidParameterError(
-                f"steps must be counts of 0 or more, one a level; got {steps}: try (60, 40, 30, 30)"
-            )
-        self.hidden, self.steps = hidden, steps
 
     def check(self, inside: np.ndarray, outside: np.ndarray) -> None:
         """Raise a ScribbleConflictError if no convex set can hold `inside` and avoid `outside`."""
@@ -184,7 +185,7 @@ class ConvexShape:
         avoid = _checked_scribbles(outside, target, "outside")
         core = check_hulls(_checked_scribbles(inside, target, "inside"), avoid)
         size = _checked_spacing(spacing)
-        rng = np.random.default_rng(0 if random_state is None else random_state)
+        rng = checks.generator(random_state)
 
         price = np.float32(1) - 2 * target
         cost = price.copy()
@@ -233,6 +234,12 @@ class ConvexShape:
         shift = (first - centre) * scale
         history = train(network, window, scale, shift, depth, rng, steps=self.steps, callback=report)
         return in_pixels(), history
+
+
+def _whole_numbers(name, values, *, least):
+    if isinstance(values, str) or np.ndim(values) != 1 or len(values) == 0:
+        raise InvalidParameterError(f"{name} must be a tuple of whole numbers; got {values!r}: try (48,)")
+    return tuple(checks.whole_number(name, value, least=least) for value in values)
 
 
 def _one_blas_thread():

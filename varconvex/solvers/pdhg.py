@@ -84,7 +84,8 @@ class Solution:
     primal, dual : float
         Energy of u, and a lower bound of every energy.
     gap, relative_gap : float
-        primal - dual, and the same as a share of the energy's size (or of a thousandth of the data's, if that is more).
+        primal - dual, and the same as a share of the energy's size (or of a thousandth of the data's, if that is more),
+        not counting what all labels cost in common.
     history : tuple of (iteration, seconds, primal, dual)
         One entry a look at the gap, on the grid of full size.
     converged : bool
@@ -248,7 +249,8 @@ class _Descent:
         self.primal, dual = self.backend.values(self.problem, self.u, self.p)
         # In exact arithmetic dual <= primal; a bound that is lowered stays a bound.
         self.dual = min(max(self.dual, dual), self.primal)
-        size = max(abs(self.primal), abs(self.dual), self.floor)
+        common = self.problem.constant
+        size = max(abs(self.primal - common), abs(self.dual - common), self.floor)
         self.relative_gap = (self.primal - self.dual) / size
         self.history.append((iteration, time.perf_counter() - self.start, self.primal, self.dual))
 
