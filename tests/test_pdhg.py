@@ -216,7 +216,7 @@ def test_potts_with_two_labels_is_the_two_phase_energy(backend, rng):
 def test_potts_bound_and_rounding_against_enumeration(backend, seed):
     cost = np.random.default_rng(seed).normal(size=(3, 2, 4))
     best = best_labelling(cost, 0.4)
-    solution = pdhg(Potts(cost, 0.4, tv="anisotropic"), tol=1e-5, backend=backend)
+    solution = pdhg(Potts(cost, 0.4, tv="anisotropic"), tol=1e-4, backend=backend)
     assert solution.dual <= best + 1e-5
     assert solution.energy >= best - 1e-5
     assert solution.energy == pytest.approx(best, abs=0.2)
