@@ -189,9 +189,9 @@ def test_coarse_to_fine_gives_the_same_answer_sooner(rng):
     rows, columns = np.mgrid[:200, :200]
     cost = np.where(np.hypot(rows - 90, columns - 110) < 60, -0.3, 0.3) + rng.normal(size=rows.shape)
     energy = TwoPhase(cost, 6.0)
-    cold, warm = (pdhg(energy, tol=1e-4, coarse_to_fine=flag) for flag in (False, True))
-    assert warm.primal == pytest.approx(cold.primal, rel=2e-4)
-    assert warm.iterations <= cold.iterations
+    cold, warm = (pdhg(energy, tol=1e-3, coarse_to_fine=flag) for flag in (False, True))
+    assert warm.primal == pytest.approx(cold.primal, rel=2e-3)
+    assert warm.iterations <= cold.iterations / 2
 
 
 @pytest.mark.parametrize("shape", [(5, 8), (6, 7), (4, 5, 6)])

@@ -70,7 +70,7 @@ def segment(
     nan_policy: str = "raise",
     strict: bool = False,
     backend: str | ArrayBackend | None = None,
-    max_iter: int = 5000,
+    max_iter: int = 10_000,
     tol: float = 1e-3,
     time_limit: float | None = None,
     callback: Callable[[Progress], object] | None = None,

@@ -43,7 +43,7 @@ class EnergyPredictor:
     edge_weight: Any = "contrast"
     tv: str = "isotropic"
     backend: str | ArrayBackend | None = None
-    max_iter: int = 5000
+    max_iter: int = 10_000
     tol: float = 1e-3
     time_limit: float | None = None
     callback: Callable[[Progress], object] | None = None

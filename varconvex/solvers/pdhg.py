@@ -23,8 +23,10 @@ from ..energies.base import Energy
 from ..errors import ConvergenceWarning, InvalidParameterError
 
 _RELAXATION = 1.9
-_RATIO = 0.5
-"""sigma / tau = (_RATIO alpha)^2: the dual variable lives on a scale of alpha, the primal one on a scale of 1."""
+_RATIO, _LATE_RATIO, _LATE = 0.5, 0.2, 800
+"""sigma / tau = (ratio r)^2 with r the mean radius: the dual variable lives on that scale, the primal one on 1. Most
+problems are done soonest with the first ratio; what is not done after so many iterations waits for u, whose steps the
+second one makes longer."""
 
 _LOOK_FIRST, _LOOK_EVERY = 12, 48
 """Iterations until the first look at the gap, then twice as many each time up to the second number; a look costs
@@ -130,7 +132,7 @@ def pdhg(
     energy: Energy,
     *,
     backend: str | ArrayBackend | None = None,
-    max_iter: int = 5000,
+    max_iter: int = 10_000,
     tol: float = 1e-3,
     time_limit: float | None = None,
     callback: Callable[[Progress], object] | None = None,
@@ -237,7 +239,8 @@ class _Descent:
             self.p = backend.xp.zeros((len(energy.spacing), *energy.shape), dtype=self.u.dtype)
         else:
             self.u, self.p = _prolong(backend, self.problem, *state, energy.shape)
-        self.tau, self.sigma = _steps(backend, self.problem)
+        self.tau, self.sigma = _steps(backend, self.problem, _RATIO)
+        self.late = _steps(backend, self.problem, _LATE_RATIO)
         data = self.problem.unit * float(abs(self.problem.cost).sum(dtype=np.float64))
         self.floor = _LEAST_SIZE * data + np.finfo(np.float64).tiny
         self.status = "max_iter"
@@ -267,6 +270,8 @@ class _Descent:
             if done >= max_iter:
                 self.status = "max_iter"
                 return
+            if done >= _LATE:
+                self.tau, self.sigma = self.late
             until = min(done + min(max(done, _LOOK_FIRST), _LOOK_EVERY), max_iter)
             while done < until:
                 before = time.perf_counter()
@@ -295,12 +300,12 @@ class _Descent:
         return Progress(iteration, seconds, primal, dual, self.relative_gap, u)
 
 
-def _steps(backend: ArrayBackend, problem: LinearTV) -> tuple[float, float]:
+def _steps(backend: ArrayBackend, problem: LinearTV, ratio: float) -> tuple[float, float]:
     """Tau and sigma with tau sigma |K|^2 = 1, where |K|^2 <= 4 sum of 1/h^2 (Chambolle 2004)."""
     norm = 2.0 * float(np.sqrt(sum(step * step for step in problem.steps)))
     # No flow can be needed that is longer than the whole data term; and with alpha = 0 one step has to do.
     size = float(backend.xp.abs(problem.cost).mean(dtype=np.float64))
-    scale = float(np.clip(_RATIO * float(problem.radius.max()), 1e-6 * size, 1e3 * size))
+    scale = float(np.clip(ratio * float(problem.radius.mean(dtype=np.float64)), 1e-6 * size, 1e3 * size))
     scale = scale / norm if scale > 0 else 1.0 / norm
     return 1.0 / (scale * norm * norm), scale
 
