@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from varconvex import certify_convexity, segment
+from varconvex import certify_convexity, get_backend, segment
+from varconvex.errors import InvalidParameterError
 from varconvex.inputs import prepare
 from varconvex.likelihoods._learnt import LearntLikelihood
 from varconvex.likelihoods._mixture import fit_mixture
@@ -34,8 +35,8 @@ def two_colours():
     return image, scribbles, disc
 
 
-def predictor_of(likelihood=None, **options):
-    return EnergyPredictor(likelihood or GaussianMixtureLikelihood(), alpha=10.0, **options)
+def predictor_of():
+    return EnergyPredictor(GaussianMixtureLikelihood(), alpha=10.0)
 
 
 def test_what_the_shape_holds_teaches_a_colour_that_no_stroke_touches(two_colours):
@@ -69,36 +70,40 @@ def test_the_objective_is_that_of_the_answer(two_colours):
     taught = ready.learn(scene, sides)
     # What was learnt from an answer fits it better than what the strokes alone had taught.
     assert taught.objective(scene, found.index) < ready.objective(scene, found.index)
-    # Two answers differ by their costs and boundaries, as the energy says; the models' own length is the same.
+    # Two answers differ by their costs and boundaries, as the energy says; the rest is theta's alone.
+    energy, numpy = taught.predict(scene).energy, get_backend("numpy")
     other = np.where(scene.seeds == 2, 1, 0)
-    energy = taught.predict(scene).energy
-    backend = taught.predict(scene).energy.problem
-    values = []
-    for index in (found.index, other):
-        from varconvex import get_backend
-
-        numpy = get_backend("numpy")
-        values.append(numpy.primal_value(backend(numpy), index[None].astype(np.float32)))
-    assert energy.cost.shape == scene.seeds.shape
-    expected = values[0] - values[1]
-    assert taught.objective(scene, found.index) - taught.objective(scene, other) == pytest.approx(expected, rel=1e-4)
+    found_value, other_value = (
+        numpy.primal_value(energy.problem(numpy), index[None].astype(np.float32)) for index in (found.index, other)
+    )
+    difference = taught.objective(scene, found.index) - taught.objective(scene, other)
+    assert difference == pytest.approx(found_value - other_value, rel=1e-4)
 
 
-def test_a_refit_that_is_worse_is_refused(two_colours):
+def test_one_that_was_not_made_ready_cannot_learn(two_colours):
+    image, scribbles, disc = two_colours
+    with pytest.raises(InvalidParameterError, match=r"Take what its ready\(\) returns"):
+        predictor_of().learn(prepare(image, scribbles), np.stack([~disc, disc]))
+
+
+@pytest.mark.parametrize("shape", [None, ConvexShape()])
+@pytest.mark.parametrize("wrong", ["inside out", "at random"])
+def test_what_was_learnt_wrongly_is_refused(two_colours, shape, wrong):
     image, scribbles, _ = two_colours
 
     class Confused(EnergyPredictor):
-        """Learns from the answer turned inside out."""
-
         def learn(self, scene, responsibility):
-            return super().learn(scene, 1 - responsibility)
+            other = 1 - responsibility
+            if wrong == "at random":
+                coins = np.random.default_rng(0).random(scene.seeds.shape) < 0.5
+                other = np.stack([coins, ~coins]).astype(np.float32)
+            return super().learn(scene, other)
 
     scene = prepare(image, scribbles)
-    begun = joint(Confused(GaussianMixtureLikelihood(), alpha=10.0), ConvexShape(), scene)
-    plain = predictor_of().predict(scene)
-    if begun.objective[1] == begun.objective[0]:
-        np.testing.assert_array_equal(begun.prediction.index, plain.index)
-    assert (np.diff(begun.objective) <= 0).all()
+    found = joint(Confused(GaussianMixtureLikelihood(), alpha=10.0), shape, scene)
+    assert len(found.objective) == 2
+    assert found.objective[1] == found.objective[0]
+    np.testing.assert_array_equal(found.prediction.index, predictor_of().predict(scene).index)
 
 
 @pytest.mark.parametrize("shape", KINDS)

@@ -11,15 +11,16 @@ step is a proposal, and is accepted only if
     J(C; theta) = E(1_C; theta)
 
 falls, which is the joint energy where u and shape agree, lambda -> infinity. For the variational energy J is the length
-in nats of a description of the image: of each pixel by the model of its side (no pixel may speak against a side by more
-than a few nats), of the scribbles by theirs, and of the boundary. Without a shape nu is left out: C is the prediction,
-in the parts that hold a scribble, since a part that no scribble vouches for would teach the models wrongly.
+of the labels in nats, given the image: -log of the label's posterior at each pixel and, with more weight, at each
+scribble, no pixel counting more than a few nats, plus the boundary's price. A theta that fits both sides well but tells
+them apart worse, or forgets the scribbles, makes J rise and is refused. Without a shape nu is left out: C is the
+prediction, in the parts that hold a scribble, since a part that no scribble vouches for would teach the models wrongly.
 
 Predictors and shapes are known by their protocols only.
 """
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -114,7 +115,7 @@ def joint(
     begin = time.perf_counter()
     if shape is not None:
         shape.check(scene.seeds == 2, scene.seeds == 1)
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     prediction = _predict(predictor, scene, None, seconds)
     index, fitted = _answer(prediction, shape, scene, seconds, random_state)
     if prediction.solution.status == "stopped":
@@ -156,7 +157,7 @@ def _proposals(
     shape: Shape | None,
     scene: Scene,
     index: np.ndarray,
-    seconds: Counter[str],
+    seconds: defaultdict[str, float],
     random_state: Any,
 ) -> Iterator[tuple[Prediction, np.ndarray, FittedShape | None]]:
     """The block of u and nu: unpulled first, then nearer and nearer to the last proposal, accepted or not."""
@@ -167,14 +168,15 @@ def _proposals(
         yield prediction, index, fitted
 
 
-def _predict(predictor: Predictor, scene: Scene, pull: Any, seconds: Counter[str]) -> Prediction:
+def _predict(predictor: Predictor, scene: Scene, pull: Any, seconds: defaultdict[str, float]) -> Prediction:
     prediction = predictor.predict(scene, pull)
-    seconds.update(prediction.seconds)  # type: ignore[arg-type]
+    for stage, spent in prediction.seconds.items():
+        seconds[stage] += spent
     return prediction
 
 
 def _answer(
-    prediction: Prediction, shape: Shape | None, scene: Scene, seconds: Counter[str], random_state: Any
+    prediction: Prediction, shape: Shape | None, scene: Scene, seconds: defaultdict[str, float], random_state: Any
 ) -> tuple[np.ndarray, FittedShape | None]:
     """The agreement of a prediction with the shape, or with the scribbles alone."""
     if shape is None:

@@ -2,12 +2,15 @@
 
     cost_k(x) = (1 - s) first_k(x) + s min(-log p_k(y(x)) - m(x), clip),      m(x) = min_l -log p_l(y(x))
 
-    length(labels) = sum_x cost_labels(x)(x) + s sum_x m(x) + s sum_k w_k sum over scribbles of k of -log p_k(y)
+    length(labels) = (1 - s) sum_x first_labels(x)(x) + s sum_x l(x, labels(x)) + s sum_k w_k sum over scribbles l(x, k)
+
+    l(x, k) = -log (p_k / sum_l p_l)(y(x)),  with the p within exp(clip) of the greatest
 
 p_k is a Gaussian mixture, the same in the whole image, of all pixels that bear label k and of its scribbles, each of
 which counts as w_k pixels. Its points y(x) are the colour, the colour smoothed, and how lightness varies nearby: a
-whole region shows texture, which a stroke does not. The second line is the length in nats of a description of the image
-by its labels, and what the mixtures are fitted to make short.
+whole region shows texture, which a stroke does not. The length is that of the labels, in nats, for somebody who sees
+the image: short where the mixtures tell the sides apart as the labels do, and the scribbles, too. It is not what EM
+makes short (that is the image's own length, for any labels whatever): so it can speak against what has been learnt.
 """
 
 from dataclasses import dataclass, replace
@@ -57,7 +60,7 @@ class LearntLikelihood:
     learnt : (K, *spatial) float32
         The mixed costs.
     constant : float
-        The terms of the length that no labels can change.
+        The terms of the length that labels cannot change.
     """
 
     first: np.ndarray
@@ -71,8 +74,8 @@ class LearntLikelihood:
         """Mixtures of the scribbles alone; `index`, the first answer, only says what a scribbled pixel counts as."""
         counts = []
         for k in range(len(scene.labels)):
-            area = np.count_nonzero((index == k) & scene.valid)
-            seeds = max(np.count_nonzero((scene.seeds == k + 1) & scene.valid), 1)
+            area = int(np.count_nonzero((index == k) & scene.valid))
+            seeds = max(int(np.count_nonzero((scene.seeds == k + 1) & scene.valid)), 1)
             counts.append(max(SCRIBBLES / (1 - SCRIBBLES) * area / seeds, 1.0))
         begun = cls(first, _appearance(scene), tuple(counts), first, 0.0)
         return begun.learn(scene, np.zeros(first.shape, np.float32))
@@ -92,12 +95,12 @@ class LearntLikelihood:
         # Products so narrow are slower on several threads, by far where cores are shared.
         with threadpool_limits(1, "blas"):
             self._describe(scene, responsibility, lengths)
-        least = lengths.min(axis=0)
-        known = float(least[scene.valid].sum(dtype=np.float64))
         lengths = bounded(lengths, scene, CLIP)
+        either = np.log(np.exp(-lengths).sum(axis=0))
+        known = float(either[scene.valid].sum(dtype=np.float64))
         for k, count in enumerate(self.counts):
             mine = (scene.seeds == k + 1) & scene.valid
-            known += count * float((least[mine] + lengths[k][mine]).sum(dtype=np.float64))
+            known += float(count) * float((either[mine] + lengths[k][mine]).sum(dtype=np.float64))
         learnt = (1 - SAY) * self.first + SAY * lengths
         return replace(self, learnt=learnt.astype(np.float32), constant=SAY * known)
 

@@ -3,7 +3,7 @@
     predict(scene)                   N_theta(f)                                        (paper, 3.2)
     predict(scene, pull=(v, weight)) the same, with weight/2 |u - v|^2 in its objective
     learn(scene, r)                  the predictor whose theta fits the labels that r gives to the pixels
-    objective(scene, index)          what labels cost under this theta, theta's own fit to the image included
+    objective(scene, index)          what labels cost under this theta, and how ill theta explains them
 
 The variational energy is one predictor among others; `unify` knows predictors by this protocol only.
 """
@@ -53,9 +53,9 @@ class Predictor(Protocol):
         """The probability of the object at each pixel of the scene."""
 
     def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> Self:
-        """This predictor in the form that learns: theta from the scribbles alone, after a first prediction and answer.
+        """Return this predictor in the form that learns: theta from the scribbles alone, after a first prediction.
 
-        `index` is the answer, the index of each pixel's label.
+        `index` is the first answer, the index of each pixel's label.
         """
 
     def learn(self, scene: Scene, responsibility: np.ndarray) -> Self:

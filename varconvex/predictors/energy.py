@@ -83,7 +83,7 @@ class EnergyPredictor:
         return replace(self, likelihood=self._learnt().learn(scene, responsibility))
 
     def objective(self, scene: Scene, index: np.ndarray) -> float:
-        """The length of a description of the image by these labels, and of their boundary."""
+        """The length of these labels for who sees the image, and the price of their boundary."""
         likelihood = self._learnt()
         costs = np.where(scene.seeds < 0, 0, likelihood.learnt)
         backend = get_backend(self.backend)
