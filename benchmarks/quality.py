@@ -4,8 +4,9 @@
 
 DIR is a folder with images/, ground_truth/ and one or more scribbles*/ (see `varconvex.datasets.folders`), or holds
 such folders. Every image is segmented once, all defaults, with ``shape="convex"``: the energy's own answer and its
-projection are both scored. Where no convex set can hold the scribbles, only the energy is. Prints a table by image,
-with the figures of other programs where DIR or its parent has a peers.csv (columns set, scribbles, name, one a
+projection are both scored; with --joint it is segmented twice more, ``unify="joint"`` without and with the shape
+(columns learnt and joint). Where no convex set can hold the scribbles, convex and joint are empty. Prints a table by
+image, with the figures of other programs where DIR or its parent has a peers.csv (columns set, scribbles, name, one a
 program); writes a picture of the worst images.
 """
 
@@ -32,7 +33,7 @@ from varconvex.plots import outline, sheet, strokes
 
 from ._environment import describe
 
-_METHODS = ("tv", "scribbled", "convex")
+_METHODS = ("tv", "scribbled", "convex", "learnt", "joint")
 
 
 @dataclass
@@ -47,6 +48,9 @@ class Score:
     convex: float | None
     seconds: float
     peers: dict[str, float] = field(default_factory=dict)
+    learnt: float | None = None
+    joint: float | None = None
+    joint_seconds: float | None = None
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -56,6 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         "--data", required=True, type=Path, metavar="DIR", help="a folder of samples, or of such folders"
     )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images of each set")
+    parser.add_argument("--joint", action="store_true", help="also with unify='joint', without and with the shape")
     parser.add_argument("--worst", type=int, default=5, metavar="N", help="how many of the worst to draw (default: 5)")
     parser.add_argument("--figure", type=Path, default=Path("quality-worst.png"), metavar="FILE", help="the picture")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every figure")
@@ -99,23 +104,36 @@ def score(sample: Sample) -> tuple[dict[str, float | None], Segmentation]:
     return scores, result
 
 
+def score_joint(sample: Sample, convex: bool) -> dict[str, float | None]:
+    """IoU of joint unification without a shape, and, where a convex set holds the scribbles, with one; its seconds."""
+    ignore = ~sample.scored
+    learnt = segment(sample.image, sample.scribbles, unify="joint", random_state=0)
+    found: dict[str, float | None] = {"learnt": iou(learnt.mask, sample.truth, ignore=ignore)}
+    if convex:
+        begin = time.perf_counter()
+        result = segment(sample.image, sample.scribbles, shape="convex", unify="joint", random_state=0)
+        found |= {"joint_seconds": time.perf_counter() - begin, "joint": iou(result.mask, sample.truth, ignore=ignore)}
+    return found
+
+
 def table(scores: list[Score]) -> str:
     """The scores by image, and the means of each set."""
     programs = list(dict.fromkeys(name for s in scores for name in s.peers))
-    head = f"{'image':<42}{'tv':>8}{'scribbled':>11}{'convex':>8}{'seconds':>9}" + "".join(
-        f"{p[:17]:>18}" for p in programs
-    )
+    methods = [m for m in _METHODS if m in _METHODS[:3] or any(getattr(s, m) is not None for s in scores)]
+    head = f"{'image':<42}" + "".join(f"{m:>{_width(m)}}" for m in methods)
+    head += f"{'seconds':>9}" + "".join(f"{p[:17]:>18}" for p in programs)
     lines = []
     for key in dict.fromkeys((s.set, s.scribbles) for s in scores):
         group = [s for s in scores if (s.set, s.scribbles) == key]
         lines += ["", f"{key[0]} / {key[1]}", head]
         lines += [
-            _line(s.name, s.tv, s.scribbled, s.convex, s.seconds, [s.peers.get(p) for p in programs]) for s in group
+            _line(s.name, {m: getattr(s, m) for m in methods}, s.seconds, [s.peers.get(p) for p in programs])
+            for s in group
         ]
         peers = [_mean([s.peers.get(p) for s in group]) for p in programs]
         seconds = float(np.median([s.seconds for s in group]))
         lines.append(
-            _line(f"MEAN of {len(group)}", *(_mean([getattr(s, m) for s in group]) for m in _METHODS), seconds, peers)
+            _line(f"MEAN of {len(group)}", {m: _mean([getattr(s, m) for s in group]) for m in methods}, seconds, peers)
         )
         held = sum(s.convex is not None for s in group)
         if held < len(group):
@@ -136,7 +154,8 @@ def _measure(options: argparse.Namespace) -> tuple[list[Score], list[tuple[str, 
             found, result = score(sample)
             seconds = time.perf_counter() - begin
             key = (folder.name, scribbles, sample.name)
-            scores.append(Score(*key, **found, seconds=seconds, peers=peers.get(key, {})))
+            further = score_joint(sample, found["convex"] is not None) if options.joint else {}
+            scores.append(Score(*key, **found, **further, seconds=seconds, peers=peers.get(key, {})))
             judged = found["tv"] if found["convex"] is None else found["convex"]
             drawn.append((judged, f"{judged:.2f} {folder.name}/{scribbles}/{sample.name}", _panel(sample, result)))
             # Only the worst are kept: a large folder must not fill the memory with pictures.
@@ -168,20 +187,16 @@ def _mean(values: list[Any]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _line(
-    name: str,
-    tv: float | None,
-    scribbled: float | None,
-    convex: float | None,
-    seconds: float,
-    peers: list[float | None],
-) -> str:
+def _width(method: str) -> int:
+    return max(8, len(method) + 2)
+
+
+def _line(name: str, values: dict[str, float | None], seconds: float, peers: list[float | None]) -> str:
     def cell(value: float | None, width: int) -> str:
         return f"{'-' if value is None else f'{value:.3f}':>{width}}"
 
-    return f"{name[:41]:<42}{cell(tv, 8)}{cell(scribbled, 11)}{cell(convex, 8)}{seconds:>9.2f}" + "".join(
-        cell(p, 18) for p in peers
-    )
+    cells = "".join(cell(value, _width(method)) for method, value in values.items())
+    return f"{name[:41]:<42}{cells}{seconds:>9.2f}" + "".join(cell(p, 18) for p in peers)
 
 
 if __name__ == "__main__":

@@ -261,7 +261,7 @@ def test_inputs_are_left_bitwise_alone(two_blobs):
         ({"shape": ConvexShape}, InvalidParameterError, r"an object with a method fit\(\)"),
         ({"likelihood": 3}, InvalidParameterError, r"likelihood must be a name or an object with a method costs\(\)"),
         ({"likelihood": "gaussian"}, InvalidParameterError, "Did you mean 'gaussian_mixture'"),
-        ({"unify": "jointly"}, InvalidParameterError, "unify must be one of 'sequential'"),
+        ({"unify": "jointly"}, InvalidParameterError, "unify must be one of 'sequential', 'joint'"),
         ({"edge_weight": "edges"}, InvalidParameterError, "edge_weight must be one of 'contrast'"),
         ({"edge_weight": np.ones((3, 3))}, InvalidParameterError, "edge_weight must be 'contrast', None or an array"),
         ({"components": "largest"}, InvalidParameterError, "components must be one of 'all', 'scribbled'"),

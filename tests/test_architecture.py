@@ -33,7 +33,7 @@ ARROWS = {
     "_threads": set(),
     "plots": {"result"},
     "result": {"certify", "plots", "shapes"},
-    "unify": {"inputs", "predictors", "shapes"},
+    "unify": {"components", "inputs", "predictors", "shapes"},
     "predictors": {"inputs", "likelihoods", "energies", "solvers", "backends", "edges"},
     "likelihoods": {"inputs", "_colour", "_threads"},
     "energies": {"backends"},

@@ -44,6 +44,18 @@ def test_quality_prints_a_table_and_draws_the_worst(folder, tmp_path, capsys):
     assert read_image(tmp_path / "worst.png").shape[1] > 400
 
 
+def test_quality_measures_joint_unification_where_it_is_asked_for(folder, tmp_path, capsys):
+    options = ["--data", str(folder), "--joint", "--worst", "0", "--json", str(tmp_path / "scores.json")]
+    assert quality.main(options) == 0
+    lines = capsys.readouterr().out.splitlines()
+    head, easy, impossible = (next(x for x in lines if x.startswith(n)) for n in ("image", "easy", "impossible"))
+    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    assert head.split()[1:6] == ["tv", "scribbled", "convex", "learnt", "joint"]
+    assert easy.split()[4:6] == [f"{scores[0][m]:.3f}" for m in ("learnt", "joint")]
+    assert min(scores[0]["learnt"], scores[0]["joint"]) > 0.95
+    assert impossible.split()[5] == "-"
+
+
 def test_quality_names_a_folder_that_is_none(tmp_path, capsys):
     assert quality.main(["--data", str(tmp_path)]) == 2
     assert "a folder with images/ and scribbles*/ was expected" in capsys.readouterr().err

@@ -44,6 +44,12 @@ def test_segment_with_every_option(files, capsys):
     assert set(np.unique(np.load(files / "mask.npy"))) == {1, 2}
 
 
+def test_segment_joint(files, capsys):
+    arguments = ["segment", f"{files}/photo.png", f"{files}/scribbles.png", "-o", f"{files}/mask.png", "--json"]
+    assert main([*arguments, "--shape", "convex", "--unify", "joint"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["objective"]) >= 2
+
+
 def test_swapped_labels(files):
     out = []
     for labels in (["2", "1"], ["1", "2"]):

@@ -23,7 +23,7 @@ from .predictors.energy import EnergyPredictor
 from .result import Segmentation
 from .shapes.base import FittedShape, Shape
 from .solvers.pdhg import Progress, pdhg
-from .unify import sequential
+from .unify import joint, sequential
 
 ALPHA_PER_SIDE = 0.25
 """Default weight of the total variation: nats per pixel of boundary, for each pixel of the image's side.
@@ -79,7 +79,8 @@ def segment(
     """Segment an image from a few scribbles.
 
     Minimises a likelihood plus total variation, <cost, u> + alpha ||g grad u||_1, to a certified gap; with
-    ``shape="convex"`` the minimiser is then projected onto the convex sets.
+    ``shape="convex"`` the minimiser is then projected onto the convex sets, or found together with them
+    (``unify="joint"``).
 
     Parameters
     ----------
@@ -95,8 +96,11 @@ def segment(
         resolution gives the same object.
     shape : {"convex"} or None
         What the object is known to be; needs two labels and a 2-D image. It keeps clear of pixels outside.
-    unify : {"sequential"}
-        How energy and shape come together: the solved u is projected once (paper, eq. 5).
+    unify : {"sequential", "joint"}
+        How energy and shape come together: the solved u is projected once (paper, eq. 5); or energy, shape and the
+        colour models are fitted to each other in turns, while one objective falls (`Segmentation.objective`). "joint"
+        also learns from the pixels that no stroke touches, and takes about three times as long. Without a shape it
+        learns from the energy's answer alone, and keeps only parts that hold a scribble, whatever `components` says.
     likelihood : {"nieuwenhuis_cremers", "gaussian_mixture", "histogram"} or Likelihood
         How the scribbles' appearance becomes a cost per pixel.
     edge_weight : "contrast", None, or (*spatial) array
@@ -125,9 +129,10 @@ def segment(
     tol : float
         Relative gap to stop at. Smaller is closer to the optimum.
     time_limit : float, optional
-        Most seconds for the energy; the best answer so far is returned, with a warning.
+        Most seconds for the energy, and after which joint unification begins no further round; the best answer so far
+        is returned, with a warning where the solver was cut short.
     callback : callable, optional
-        Called with a `Progress` at each look at the gap; returning True stops the solver.
+        Called with a `Progress` at each look at the gap, in every round; returning True stops it all.
     random_state : int or numpy.random.Generator, optional
         Seeds what is random: the same seed gives the same mask.
 
@@ -162,7 +167,7 @@ def segment(
     True
     """
     begin = time.perf_counter()
-    checks.one_of("unify", unify, ("sequential",))
+    checks.one_of("unify", unify, ("sequential", "joint"))
     checks.one_of("tv", tv, ("isotropic", "anisotropic"))
     checks.one_of("components", components, ("all", "scribbled"))
     scene = prepare(
@@ -184,16 +189,21 @@ def segment(
         callback=callback,
     )
     seconds = {"prepare": time.perf_counter() - begin}
-    if shape is None:
+    if shape is None and unify == "sequential":
         prediction = predictor.predict(scene)
         index = keep_scribbled(prediction.index, scene.seeds) if components == "scribbled" else prediction.index
         return _result(scene, prediction, index, home, seconds | prediction.seconds)
-    if len(scene.labels) != 2 or scene.labels[0] != 1:
+    if shape is not None and (len(scene.labels) != 2 or scene.labels[0] != 1):
         raise InvalidScribblesError(
             f"a shape needs one object (a label from 2 on) on a background (label 1); got labels {scene.labels}. "
             "Segment the objects one at a time."
         )
-    prediction, fitted, stages = sequential(predictor, _part("shapes", shape, "fit"), scene, random_state=rng)
+    part = None if shape is None else _part("shapes", shape, "fit")
+    if part is None or unify == "joint":
+        found = joint(predictor, part, scene, time_limit=predictor.time_limit, random_state=rng)
+        stages = seconds | found.seconds
+        return _result(scene, found.prediction, found.index, home, stages, found.fitted, found.objective)
+    prediction, fitted, stages = sequential(predictor, part, scene, random_state=rng)
     return _result(scene, prediction, fitted.mask.astype(np.int64), home, seconds | stages, fitted)
 
 
@@ -301,6 +311,7 @@ def _result(
     backend: ArrayBackend,
     seconds: dict[str, float],
     fitted: FittedShape | None = None,
+    objective: tuple[float, ...] = (),
 ) -> Segmentation:
     """Labels as the user named them, their energy, and the certificate; `index` is each pixel's label in the end."""
     begin = time.perf_counter()
@@ -328,6 +339,7 @@ def _result(
         status=solution.status,
         certificate=None if fitted is None else certify_convexity(fitted.mask),
         shape=fitted,
+        objective=objective,
         seconds=seconds | {"certify": time.perf_counter() - begin},
         image=scene.image,
         seeds=np.where(scene.seeds > 0, ids[np.maximum(scene.seeds, 1) - 1], scene.seeds),

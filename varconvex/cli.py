@@ -59,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("-o", "--output", required=True, metavar="MASK", help="mask to write (.png, .tif, .npy)")
     segment.add_argument("--alpha", type=float, help="weight of the boundary; bigger is smoother")
     segment.add_argument("--shape", choices=["convex"], help="what the object is known to be")
+    segment.add_argument(
+        "--unify", choices=["sequential", "joint"], help="shape after the energy, or both with the colours in turns"
+    )
     segment.add_argument("--likelihood", help="nieuwenhuis_cremers (default), gaussian_mixture or histogram")
     segment.add_argument("--edge-weight", choices=["contrast", "none"], help="boundaries are cheaper at edges, or not")
     segment.add_argument("--tv", choices=["isotropic", "anisotropic"], help="how the boundary's length is measured")
@@ -125,6 +128,7 @@ def _segment(options: argparse.Namespace) -> int:
     names = (
         "alpha",
         "shape",
+        "unify",
         "likelihood",
         "tv",
         "components",

@@ -49,6 +49,9 @@ class Segmentation:
         The implicit set {x : G(x) <= 0}: ``shape(points)`` is G, ``shape.rasterize((h, w))`` its mask at any
     resolution. seconds : mapping of str to float
         Time by stage.
+    objective : tuple of float
+        With ``unify="joint"``, the objective at the start and after each block's step, in nats: it never rises. Else
+        empty. `costs`, energies and bounds are those of the last models that were accepted.
     image : (*spatial, C) float32 array or None
         The image in [0, 1], for pictures.
     seeds : (*spatial) int array
@@ -73,6 +76,7 @@ class Segmentation:
     shape: FittedShape | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     image: np.ndarray | None = None
+    objective: tuple[float, ...] = ()
 
     @property
     def mask(self) -> np.ndarray:
@@ -104,6 +108,7 @@ class Segmentation:
             "gap": self.gap,
             "relative_gap": self.relative_gap,
             "price": self.price,
+            "objective": list(self.objective),
             "iterations": self.history[-1][0],
             "converged": self.converged,
             "status": self.status,

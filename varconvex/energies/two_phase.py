@@ -7,7 +7,7 @@ continuous energy gives a global minimiser among masks (Chan, Esedoglu, Nikolova
 grid that is exact for anisotropic TV and nearly so for isotropic TV.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from .. import checks
 from ..backends import ArrayBackend, LinearTV
 from ..errors import InvalidParameterError
-from ._linear import LinearEnergy
+from ._linear import LinearEnergy, _halve
 
 _THRESHOLDS = (0.5, 0.3, 0.7, 0.1, 0.9)
 
@@ -96,8 +96,12 @@ class TwoPhase(LinearEnergy):
         return backend.project((problem.cost < 0).astype(np.float32), problem)
 
     def coarsen(self) -> "TwoPhase | None":
-        """As for every linear energy; a pulled one is started from its neighbour's state instead."""
-        return None if self.pull else super().coarsen()
+        """As for every linear energy; a pull's target is averaged, too."""
+        if not self.pull:
+            return super().coarsen()
+        half = LinearEnergy.coarsen(replace(self, pull=0.0, target=None))
+        target = _halve(np.asarray(self.target), len(self.spacing))
+        return None if half is None else replace(half, pull=self.pull, target=target)
 
     def round(self, backend: ArrayBackend, problem: LinearTV, u: Any) -> tuple[Any, float]:
         """The best of a few thresholds of u: by the coarea formula some threshold is as good as u."""

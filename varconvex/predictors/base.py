@@ -2,12 +2,14 @@
 
     predict(scene)                   N_theta(f)                                        (paper, 3.2)
     predict(scene, pull=(v, weight)) the same, with weight/2 |u - v|^2 in its objective
+    learn(scene, r)                  the predictor whose theta fits the labels that r gives to the pixels
+    objective(scene, index)          what labels cost under this theta, and how ill theta explains them
 
 The variational energy is one predictor among others; `unify` knows predictors by this protocol only.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -49,3 +51,15 @@ class Predictor(Protocol):
 
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
         """The probability of the object at each pixel of the scene."""
+
+    def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> Self:
+        """Return this predictor in the form that learns: theta from the scribbles alone, after a first prediction.
+
+        `index` is the first answer, the index of each pixel's label.
+        """
+
+    def learn(self, scene: Scene, responsibility: np.ndarray) -> Self:
+        """A predictor with theta re-estimated; `responsibility` ((K, *spatial) in [0, 1]) says whose each pixel is."""
+
+    def objective(self, scene: Scene, index: np.ndarray) -> float:
+        """What labels and theta cost together, in nats; comparable between all predictors that `learn` has made."""

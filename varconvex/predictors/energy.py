@@ -5,7 +5,7 @@ u = argmin <cost_object - cost_background, u> + alpha sum_x g(x) |grad u(x)|    
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..energies.potts import Potts
 from ..energies.two_phase import TwoPhase
 from ..errors import InvalidParameterError
 from ..inputs import Scene
+from ..likelihoods._learnt import LearntLikelihood
 from ..likelihoods.base import Likelihood
 from ..solvers.pdhg import Progress, pdhg
 from .base import Prediction
@@ -70,6 +71,34 @@ class EnergyPredictor:
             energy=energy,
             solution=solution,
             seconds={"likelihood": learnt - begin, "solve": time.perf_counter() - learnt},
+        )
+
+    def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> "EnergyPredictor":
+        """The scribbles' costs keep a share for good; mixtures of appearance join them, of the scribbles at first."""
+        taught = LearntLikelihood.start(scene, prediction.costs, index)
+        return replace(self, likelihood=taught, edge_weight=self._weight(scene))
+
+    def learn(self, scene: Scene, responsibility: np.ndarray) -> "EnergyPredictor":
+        """The same energy with mixtures re-estimated from both sides of an answer and from the scribbles."""
+        return replace(self, likelihood=self._learnt().learn(scene, responsibility))
+
+    def objective(self, scene: Scene, index: np.ndarray) -> float:
+        """The length of these labels for who sees the image, and the price of their boundary."""
+        likelihood = self._learnt()
+        costs = np.where(scene.seeds < 0, 0, likelihood.learnt)
+        backend = get_backend(self.backend)
+        chosen = index[None] == np.arange(len(costs)).reshape((-1,) + (1,) * index.ndim)
+        two = len(costs) == 2
+        problem = self._energy(scene, costs, None).problem(backend)
+        energy = backend.primal_value(problem, backend.asarray(chosen[1:] if two else chosen, np.float32))
+        # Two labels are solved for the difference of their costs: what the background costs everywhere is added again.
+        return energy + likelihood.constant + (float(costs[0].sum(dtype=np.float64)) if two else 0.0)
+
+    def _learnt(self) -> LearntLikelihood:
+        if isinstance(self.likelihood, LearntLikelihood):
+            return self.likelihood
+        raise InvalidParameterError(
+            f"a predictor that learns was expected; got one with {self.likelihood!r}. Take what its ready() returns."
         )
 
     def _energy(self, scene: Scene, costs: np.ndarray, pull: tuple[Any, float] | None) -> TwoPhase | Potts:
