@@ -18,13 +18,11 @@ def n_threads() -> int:
 
 
 def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
-    """The results of each call of `kernel`, in order; several calls run side by side, one runs right here."""
-    calls = list(calls)
-    if len(calls) == 1:
-        return [kernel(*calls[0])]
-    futures = [_pool().submit(kernel, *call) for call in calls]
+    """The results of each call of `kernel`, in order; calls run side by side, the first of them right here."""
+    first, *others = calls
+    futures = [_pool().submit(kernel, *call) for call in others]
     try:
-        return [future.result() for future in futures]
+        return [kernel(*first), *(future.result() for future in futures)]
     finally:
         # After an error or an interrupt nobody waits for what has not begun.
         for future in futures:

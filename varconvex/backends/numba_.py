@@ -18,8 +18,8 @@ from .._threads import n_threads, run
 from ._numba_kernels import band, dual_band, primal_band
 from .base import SAFE, Array, ArrayBackend, LinearTV
 
-_DEPTH = 8
-"""Iterations that travel together. More needs more cached rows and halo work; beyond 8 the arithmetic is the limit."""
+_DEPTH = 16
+"""Iterations that travel together. More needs more cached rows and halo work, fewer more hand-overs to the threads."""
 
 _MIN_BAND = 48
 """Rows a thread should have at least: below, the halo rows cost more than the thread gains."""
