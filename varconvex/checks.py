@@ -138,3 +138,19 @@ def finite(name: str, array: Any, remedy: str) -> None:
             f"{name} must be finite everywhere; got {count} NaN or infinite value{'s' * (count > 1)}, the first at "
             f"index {first}. {remedy}"
         )
+
+
+def host(array: Any) -> np.ndarray:
+    """In the host's memory and byte order."""
+    array = array.get() if hasattr(array, "get") and not isinstance(array, np.ndarray) else np.asarray(array)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def axis(value: Any, ndim: int) -> int:
+    """An axis of an array with `ndim` of them, counted from the front."""
+    if not isinstance(value, int | np.integer) or not -ndim <= value < ndim:
+        raise InvalidParameterError(
+            f"channel_axis must be None or an axis of the image, from {-ndim} to {ndim - 1}; got {value!r}. Use -1 for "
+            "(H, W, C)."
+        )
+    return int(value) % ndim
