@@ -61,7 +61,7 @@ def measure(size: int, rounds: int) -> dict[str, list[float]]:
 
 def _iterate(energy: TwoPhase, backend: ArrayBackend, n: int) -> float:
     problem = energy.problem(backend)
-    u = energy.start(backend)
+    u = energy.start(backend, problem)
     p = backend.xp.zeros((2, *energy.shape), dtype=u.dtype)
     begin = time.perf_counter()
     backend.iterate(problem, u, p, n=n, tau=0.25, sigma=0.5, rho=1.9, settle=True)

@@ -320,9 +320,7 @@ def _result(
     solution = prediction.solution
     energy = solution.energy
     if index is not prediction.index:
-        chosen = index[None] == np.arange(len(ids)).reshape((-1,) + (1,) * index.ndim)
-        u = chosen[1:] if len(ids) == 2 else chosen
-        energy = backend.primal_value(prediction.energy.problem(backend), backend.asarray(u, np.float32))
+        energy = prediction.energy.value(backend, index)
     return Segmentation(
         labels=np.where(outside, -1, ids[index]),
         label_ids=scene.labels,

@@ -129,7 +129,6 @@ def finite(name: str, array: Any, remedy: str) -> None:
     """An array holds no NaN and no infinity; the message counts them and gives the first one's index."""
     if array.dtype.kind != "f":
         return
-    # A sum of finite values may overflow, but a sum with a non-finite one is never finite: cheap first look.
     bad = ~np.isfinite(array) if isinstance(array, np.ndarray) else ~array.__array_namespace__().isfinite(array)
     count = int(bad.sum())
     if count:

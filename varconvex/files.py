@@ -16,6 +16,9 @@ from .errors import FileFormatError, InvalidParameterError
 
 Colour = tuple[int, int, int]
 
+MASK_ENDINGS = (".png", ".tif", ".tiff", ".npy")
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+
 _STROKE_TOLERANCE = 60
 """How far each channel of a painted stroke may be off its colour: JPEG blurs the colour of thin strokes, and two pens
 are further apart. A lossless copy keeps strokes best."""
@@ -90,10 +93,6 @@ def read_scribbles(
     for label, colour in ((1, background_colour), (2, object_colour)):
         seeds[changed & (np.abs(painted - np.array(colour)).max(axis=-1) <= _STROKE_TOLERANCE)] = label
     return seeds
-
-
-MASK_ENDINGS = (".png", ".tif", ".tiff", ".npy")
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 
 
 def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int, ...]) -> None:

@@ -1,8 +1,9 @@
 """What the energies with a linear cost share: the checked fields, and the half-size problem."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -18,7 +19,7 @@ _LARGEST = 1e30
 
 
 @dataclass(frozen=True)
-class LinearEnergy:
+class LinearEnergy(ABC):
     """Fields of an energy <cost, u> + pull/2 |u - v|^2 + alpha sum_x weight |grad u|, subclassed by what C is."""
 
     cost: Any
@@ -28,6 +29,9 @@ class LinearEnergy:
     upper: Any = field(default=1.0, kw_only=True)
     spacing: Any = field(default=None, kw_only=True)
     tv: str = field(default="isotropic", kw_only=True)
+
+    _halved: ClassVar[tuple[str, ...]] = ("cost", "weight", "lower", "upper")
+    """Fields with one number per pixel, which a coarser grid has means of."""
 
     def _check(self, cost: Any, spatial: tuple[int, ...]) -> None:
         checks.finite("cost", cost, "Replace them by 0 where the data say nothing.")
@@ -41,18 +45,16 @@ class LinearEnergy:
             checks.finite("weight", weight, "Replace them by 0 where the boundary costs nothing.")
             if weight.shape != spatial or bool((weight < 0).any()):
                 raise InvalidImageError(
-                    f"weight must be non-negative with the spatial shape {spatial}; got shape {weight.shape}, least "
-                    "value "
-                    f"{float(weight.min()) if weight.size else 0:g}. Pass one number per pixel."
+                    f"weight must be non-negative with the spatial shape {spatial}; got shape {weight.shape}, "
+                    f"least value {float(weight.min()) if weight.size else 0:g}. Pass one number per pixel."
                 )
             change(self, "weight", weight)
         heaviest = 1.0 if self.weight is None else float(self.weight.max())
         largest = max(float(abs(cost).max()), self.alpha, self.alpha * heaviest)
         if largest > _LARGEST:
             raise InvalidParameterError(
-                f"cost, alpha and alpha * weight must be at most {_LARGEST:g} in size; got {largest:g}. Divide all of "
-                "them "
-                "by one number: the answer is the same."
+                f"cost, alpha and alpha * weight must be at most {_LARGEST:g} in size; got {largest:g}. Divide "
+                "all of them by one number: the answer is the same."
             )
 
     def _bound(self, name: str, shape: tuple[int, ...]) -> None:
@@ -110,12 +112,27 @@ class LinearEnergy:
             doubt=float(abs(rounded - cost / unit).sum()),
         )
 
+    def value(self, backend: ArrayBackend, index: Any) -> float:
+        """The energy of a label image (index of each pixel's label)."""
+        u = self.indicator(backend, backend.asarray(index))
+        return backend.primal_value(self.problem(backend), u)
+
+    def indicator(self, backend: ArrayBackend, index: Any) -> Any:
+        """u of a label image: (L, *spatial) float32 zeros and ones."""
+        first = 1 if self.shape[0] == 1 else 0  # with two regions u speaks of the object alone
+        labels = backend.xp.arange(first, first + self.shape[0]).reshape((-1,) + (1,) * index.ndim)
+        return (index[None] == labels).astype(np.float32)
+
+    @abstractmethod
+    def problem(self, backend: ArrayBackend) -> LinearTV:
+        """The energy in the arrays of `backend`, float32."""
+
     def coarsen(self) -> Self | None:
         """Half the size: costs and bounds means of 2 x 2 pixels, alpha halved (E is a quarter of the fine one's)."""
         ndim = len(self.spacing)
         if min(self.cost.shape[-ndim:]) < 2 * _COARSEST:
             return None
-        fields = {name: _halve(getattr(self, name), ndim) for name in ("cost", "weight", "lower", "upper")}
+        fields = {name: _halve(getattr(self, name), ndim) for name in self._halved}
         return replace(self, **fields, alpha=self.alpha / 2)
 
 

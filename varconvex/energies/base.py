@@ -29,8 +29,11 @@ class Energy(Protocol):
     def problem(self, backend: ArrayBackend) -> LinearTV:
         """The energy in the arrays of `backend`, float32."""
 
-    def start(self, backend: ArrayBackend) -> Any:
+    def start(self, backend: ArrayBackend, problem: LinearTV) -> Any:
         """A feasible u to start from, (L, *spatial) float32."""
+
+    def value(self, backend: ArrayBackend, index: Any) -> float:
+        """The energy of a label image (index of each pixel's label)."""
 
     def coarsen(self) -> "Energy | None":
         """The same energy on a grid of half the size, or None where that is no use."""

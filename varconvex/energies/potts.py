@@ -87,16 +87,13 @@ class Potts(LinearEnergy):
         lower = backend.xp.broadcast_to(problem.lower, (self.shape[0], *problem.lower.shape[1:]))
         return replace(problem, lower=lower)
 
-    def start(self, backend: ArrayBackend) -> Any:
+    def start(self, backend: ArrayBackend, problem: LinearTV) -> Any:
         """The minimiser for alpha = 0."""
-        problem = self.problem(backend)
         return self.round(backend, problem, -problem.cost)[0]
 
     def round(self, backend: ArrayBackend, problem: LinearTV, u: Any) -> tuple[Any, float]:
         """The label with the most of u; the relaxation is not tight, so the price of rounding is real."""
-        chosen = u.argmax(axis=0)
-        labels = backend.xp.arange(self.shape[0]).reshape((-1,) + (1,) * chosen.ndim)
-        mask = backend.project((chosen[None] == labels).astype(np.float32), problem)
+        mask = backend.project(self.indicator(backend, u.argmax(axis=0)), problem)
         return mask, backend.primal_value(problem, mask)
 
     def present(self, u: Any) -> Any:

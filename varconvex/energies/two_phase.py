@@ -7,15 +7,15 @@ continuous energy gives a global minimiser among masks (Chan, Esedoglu, Nikolova
 grid that is exact for anisotropic TV and nearly so for isotropic TV.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import checks
 from ..backends import ArrayBackend, LinearTV
 from ..errors import InvalidParameterError
-from ._linear import LinearEnergy, _halve
+from ._linear import LinearEnergy
 
 _THRESHOLDS = (0.5, 0.3, 0.7, 0.1, 0.9)
 
@@ -63,6 +63,8 @@ class TwoPhase(LinearEnergy):
     pull: float = field(default=0.0, kw_only=True)
     target: Any = field(default=None, kw_only=True)
 
+    _halved: ClassVar[tuple[str, ...]] = (*LinearEnergy._halved, "target")
+
     def __post_init__(self) -> None:
         """Check every field, at the door."""
         cost = checks.as_numeric("cost", self.cost)
@@ -73,7 +75,9 @@ class TwoPhase(LinearEnergy):
         if bool((self.lower > self.upper).any()):
             raise InvalidParameterError("lower must not exceed upper; it does somewhere. Swap or widen the bounds.")
         object.__setattr__(self, "pull", checks.real_number("pull", self.pull))
-        if self.pull and self.target is not None:
+        if not self.pull:
+            object.__setattr__(self, "target", None)  # without a pull it says nothing
+        elif self.target is not None:
             object.__setattr__(self, "target", checks.as_numeric("target", self.target))
             checks.finite("target", self.target, "Replace them by what u should be near to.")
         if self.pull and np.shape(self.target) != cost.shape:
@@ -90,18 +94,9 @@ class TwoPhase(LinearEnergy):
         constant = 0.5 * self.pull * float((target * target).sum())
         return self._problem(backend, cost - self.pull * target, pull=self.pull, constant=constant)
 
-    def start(self, backend: ArrayBackend) -> Any:
+    def start(self, backend: ArrayBackend, problem: LinearTV) -> Any:
         """The minimiser for alpha = 0."""
-        problem = self.problem(backend)
         return backend.project((problem.cost < 0).astype(np.float32), problem)
-
-    def coarsen(self) -> "TwoPhase | None":
-        """As for every linear energy; a pull's target is averaged, too."""
-        if not self.pull:
-            return super().coarsen()
-        half = LinearEnergy.coarsen(replace(self, pull=0.0, target=None))
-        target = _halve(np.asarray(self.target), len(self.spacing))
-        return None if half is None else replace(half, pull=self.pull, target=target)
 
     def round(self, backend: ArrayBackend, problem: LinearTV, u: Any) -> tuple[Any, float]:
         """The best of a few thresholds of u: by the coarea formula some threshold is as good as u."""

@@ -86,13 +86,9 @@ class EnergyPredictor:
         """The length of these labels for who sees the image, and the price of their boundary."""
         likelihood = self._learnt()
         costs = np.where(scene.seeds < 0, 0, likelihood.learnt)
-        backend = get_backend(self.backend)
-        chosen = index[None] == np.arange(len(costs)).reshape((-1,) + (1,) * index.ndim)
-        two = len(costs) == 2
-        problem = self._energy(scene, costs, None).problem(backend)
-        energy = backend.primal_value(problem, backend.asarray(chosen[1:] if two else chosen, np.float32))
+        energy = self._energy(scene, costs, None).value(get_backend(self.backend), index)
         # Two labels are solved for the difference of their costs: what the background costs everywhere is added again.
-        return energy + likelihood.constant + (float(costs[0].sum(dtype=np.float64)) if two else 0.0)
+        return energy + likelihood.constant + (float(costs[0].sum(dtype=np.float64)) if len(costs) == 2 else 0.0)
 
     def _learnt(self) -> LearntLikelihood:
         if isinstance(self.likelihood, LearntLikelihood):

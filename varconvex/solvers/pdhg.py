@@ -229,20 +229,20 @@ def pdhg(
 class _Descent:
     """One grid's iterations: the state, the step sizes, and what is known of the gap."""
 
-    def __init__(
-        self, energy: Energy, backend: ArrayBackend, state: tuple[Any, Any, float] | None, start: float
-    ) -> None:
+    def __init__(self, energy: Energy, backend: ArrayBackend, state: _State | None, start: float) -> None:
         self.energy, self.backend, self.start = energy, backend, start
         self.problem = energy.problem(backend)
         if state is None:
-            self.u = energy.start(backend)
+            self.u = energy.start(backend, self.problem)
             self.p = backend.xp.zeros((len(energy.spacing), *energy.shape), dtype=self.u.dtype)
         else:
             self.u, self.p = _prolong(backend, self.problem, *state, energy.shape)
-        self.tau, self.sigma = _steps(backend, self.problem, _RATIO)
-        self.late = _steps(backend, self.problem, _LATE_RATIO)
-        data = self.problem.unit * float(abs(self.problem.cost).sum(dtype=np.float64))
-        self.floor = _LEAST_SIZE * data + np.finfo(np.float64).tiny
+        data = float(abs(self.problem.cost).sum(dtype=np.float64))
+        self.floor = _LEAST_SIZE * self.problem.unit * data + np.finfo(np.float64).tiny
+        mean_cost, mean_radius = data / self.u.size, float(self.problem.radius.mean(dtype=np.float64))
+        (self.tau, self.sigma), self.late = (
+            _steps(self.problem.steps, mean_cost, ratio * mean_radius) for ratio in (_RATIO, _LATE_RATIO)
+        )
         self.status = "max_iter"
         self.history: list[tuple[int, float, float, float]] = []
         self.dual = -np.inf
@@ -300,12 +300,11 @@ class _Descent:
         return Progress(iteration, seconds, primal, dual, self.relative_gap, u)
 
 
-def _steps(backend: ArrayBackend, problem: LinearTV, ratio: float) -> tuple[float, float]:
-    """Tau and sigma with tau sigma |K|^2 = 1, where |K|^2 <= 4 sum of 1/h^2 (Chambolle 2004)."""
-    norm = 2.0 * float(np.sqrt(sum(step * step for step in problem.steps)))
+def _steps(steps: tuple[float, ...], mean_cost: float, scale: float) -> tuple[float, float]:
+    """Step sizes tau and sigma with tau sigma |K|^2 = 1, where |K|^2 <= 4 sum of 1/h^2 (Chambolle 2004)."""
+    norm = 2.0 * float(np.sqrt(sum(step * step for step in steps)))
     # No flow can be needed that is longer than the whole data term; and with alpha = 0 one step has to do.
-    size = float(backend.xp.abs(problem.cost).mean(dtype=np.float64))
-    scale = float(np.clip(ratio * float(problem.radius.mean(dtype=np.float64)), 1e-6 * size, 1e3 * size))
+    scale = float(np.clip(scale, 1e-6 * mean_cost, 1e3 * mean_cost))
     scale = scale / norm if scale > 0 else 1.0 / norm
     return 1.0 / (scale * norm * norm), scale
 
