@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from varconvex.backends import ArrayBackend, LinearTV, get_backend, numba_
+from varconvex.backends import ArrayBackend, Problem, get_backend, numba_
 from varconvex.backends.numpy_ import NumpyBackend
 from varconvex.errors import BackendUnavailableError, InvalidParameterError
 
@@ -22,7 +22,7 @@ def problem_of(rng, labels, shape, *, isotropic=True, weighted=True, pull=0.0):
     for k in range(labels):
         lower[k][seeds == k] = 1
     upper[0][(seeds == labels) & (lower[0] == 0)] = 0
-    return LinearTV(
+    return Problem(
         cost=rng.normal(size=(labels, *shape)).astype(f),
         radius=rng.uniform(0, 2, shape).astype(f) if weighted else np.full((1,) * len(shape), 1.5, f),
         lower=lower,
@@ -87,7 +87,7 @@ def test_iterations_agree_with_the_specification(backend, rng, shape, labels, is
     answers = []
     for one in (NumpyBackend(), backend):
         fields = {n: one.asarray(getattr(problem, n)) for n in ("cost", "radius", "lower", "upper")}
-        here = LinearTV(**{**vars(problem), **fields})
+        here = Problem(**{**vars(problem), **fields})
         u = one.project(one.asarray(np.full((labels, *shape), 0.3, np.float32)), here)
         p = one.asarray(np.zeros((2, labels, *shape), np.float32))
         one.iterate(here, u, p, n=37, tau=0.3, sigma=0.3, rho=1.9, settle=True)
@@ -101,7 +101,7 @@ def test_iterations_agree_with_the_specification(backend, rng, shape, labels, is
 def test_the_last_iteration_ends_feasible(backend, rng):
     problem = problem_of(rng, 3, (30, 20))
     fields = {n: backend.asarray(getattr(problem, n)) for n in ("cost", "radius", "lower", "upper")}
-    problem = LinearTV(**{**vars(problem), **fields})
+    problem = Problem(**{**vars(problem), **fields})
     u = backend.project(backend.asarray(np.full((3, 30, 20), 1 / 3, np.float32)), problem)
     p = backend.asarray(np.zeros((2, 3, 30, 20), np.float32))
     backend.iterate(problem, u, p, n=11, tau=0.3, sigma=0.3, rho=1.9, settle=True)
@@ -141,7 +141,7 @@ def test_weak_duality_for_any_feasible_pair(backend, rng):
     for labels in (1, 3):
         problem = problem_of(rng, labels, (12, 9), pull=0.0)
         fields = {n: backend.asarray(getattr(problem, n)) for n in ("cost", "radius", "lower", "upper")}
-        problem = LinearTV(**{**vars(problem), **fields})
+        problem = Problem(**{**vars(problem), **fields})
         for _ in range(20):
             u = backend.project(backend.asarray(rng.normal(size=(labels, 12, 9)).astype(np.float32)), problem)
             p = backend.asarray(3 * rng.normal(size=(2, labels, 12, 9)).astype(np.float32))

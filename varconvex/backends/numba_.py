@@ -16,7 +16,7 @@ import numpy as np
 
 from .._threads import n_threads, run
 from ._numba_kernels import band, dual_band, primal_band
-from .base import SAFE, Array, ArrayBackend, LinearTV
+from .base import SAFE, Array, ArrayBackend, Problem
 
 _DEPTH = 16
 """Iterations that travel together. More needs more cached rows and halo work, fewer more hand-overs to the threads."""
@@ -31,7 +31,7 @@ class NumbaBackend(ArrayBackend):
     name = "numba"
 
     def iterate(
-        self, problem: LinearTV, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool
+        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool
     ) -> None:
         """As in the specification, in blocks of `_DEPTH` iterations."""
         if not _fits(u, problem):
@@ -50,14 +50,14 @@ class NumbaBackend(ArrayBackend):
             bands.exchange()
         bands.finish()
 
-    def _primal_sum(self, problem: LinearTV, u: Array) -> float:
+    def _primal_sum(self, problem: Problem, u: Array) -> float:
         if not _fits(u, problem):
             return super()._primal_sum(problem, u)
         cost, radius, _, _ = _fields(problem, u)
         sy, sx = problem.steps
         return _add_rows(primal_band, u.shape[1], u, cost, radius, tail=(problem.pull, sx, sy, problem.isotropic))
 
-    def _dual_sum(self, problem: LinearTV, p: Array) -> float:
+    def _dual_sum(self, problem: Problem, p: Array) -> float:
         if not _fits(p[0], problem):
             return super()._dual_sum(problem, p)
         cost, _, lower, upper = _fields(problem, p[0])
@@ -72,11 +72,11 @@ def _add_rows(kernel: Any, height: int, *arrays: np.ndarray, tail: tuple) -> flo
     return float(sums.sum())
 
 
-def _fits(u: np.ndarray, problem: LinearTV) -> bool:
-    return len(problem.steps) == 2 and u.dtype == np.float32
+def _fits(u: np.ndarray, problem: Problem) -> bool:
+    return len(problem.steps) == 2 and u.dtype == np.float32 and not problem.huber and problem.offsets is None
 
 
-def _fields(problem: LinearTV, u: np.ndarray) -> tuple[np.ndarray, ...]:
+def _fields(problem: Problem, u: np.ndarray) -> tuple[np.ndarray, ...]:
     """Cost, radius, lower and upper with full rows; those constant along the rows stay one row high."""
     labels, _, width = u.shape
 

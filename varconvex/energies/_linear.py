@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from .. import checks
-from ..backends import ArrayBackend, LinearTV
+from ..backends import ArrayBackend, Problem
 from ..errors import InvalidImageError, InvalidParameterError
 
 _COARSEST = 32
@@ -77,7 +77,7 @@ class LinearEnergy(ABC):
     def _problem(
         self, backend: ArrayBackend, cost: Any, *, simplex: bool = False, share: float = 1.0, pull: float = 0.0,
         constant: float = 0.0,
-    ) -> LinearTV:  # fmt: skip
+    ) -> Problem:  # fmt: skip
         """The fields in units of the mean cost, so that no scale of the numbers is special.
 
         `cost` is float64; `share` is the part of alpha that each label pays.
@@ -95,7 +95,7 @@ class LinearEnergy(ABC):
             value = backend.asarray(value, np.float32)
             return value.reshape((1,) * (len(spatial) + 1) if value.size == 1 else (labels, *spatial))
 
-        return LinearTV(
+        return Problem(
             cost=rounded,
             # Beyond, a boundary is as good as forbidden, and float32 ends at 3e38.
             radius=xp.minimum(backend.asarray(radius, np.float64), 1e30)
@@ -124,7 +124,7 @@ class LinearEnergy(ABC):
         return (index[None] == labels).astype(np.float32)
 
     @abstractmethod
-    def problem(self, backend: ArrayBackend) -> LinearTV:
+    def problem(self, backend: ArrayBackend) -> Problem:
         """The energy in the arrays of `backend`, float32."""
 
     def coarsen(self) -> Self | None:

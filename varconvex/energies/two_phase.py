@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import checks
-from ..backends import ArrayBackend, LinearTV
+from ..backends import ArrayBackend, Problem
 from ..errors import InvalidParameterError
 from ._linear import LinearEnergy
 
@@ -85,7 +85,7 @@ class TwoPhase(LinearEnergy):
                 f"target must have the cost's shape {cost.shape} when pull > 0; got {np.shape(self.target)}. Pass both."
             )
 
-    def problem(self, backend: ArrayBackend) -> LinearTV:
+    def problem(self, backend: ArrayBackend) -> Problem:
         """In the arrays of `backend`; the pull's linear part goes into the cost."""
         cost = self.cost.astype(np.float64)
         if not self.pull:
@@ -94,11 +94,11 @@ class TwoPhase(LinearEnergy):
         constant = 0.5 * self.pull * float((target * target).sum())
         return self._problem(backend, cost - self.pull * target, pull=self.pull, constant=constant)
 
-    def start(self, backend: ArrayBackend, problem: LinearTV) -> Any:
+    def start(self, backend: ArrayBackend, problem: Problem) -> Any:
         """The minimiser for alpha = 0."""
         return backend.project((problem.cost < 0).astype(np.float32), problem)
 
-    def round(self, backend: ArrayBackend, problem: LinearTV, u: Any) -> tuple[Any, float]:
+    def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
         """The best of a few thresholds of u: by the coarea formula some threshold is as good as u."""
         best, least = u, np.inf
         for threshold in _THRESHOLDS:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from ..backends import ArrayBackend, LinearTV, get_backend
+from ..backends import ArrayBackend, Problem, get_backend
 from ..energies.base import Energy
 from ..errors import ConvergenceWarning, InvalidParameterError
 
@@ -314,7 +314,7 @@ def _says_stop(answer: object) -> bool:
 
 
 def _prolong(
-    backend: ArrayBackend, problem: LinearTV, u: Any, p: Any, unit: float, shape: tuple[int, ...]
+    backend: ArrayBackend, problem: Problem, u: Any, p: Any, unit: float, shape: tuple[int, ...]
 ) -> tuple[Any, Any]:
     """A coarse pair on the grid of `shape`: u repeated, p doubled (its ball is twice as large), both made feasible."""
     for axis in range(1, len(shape)):
