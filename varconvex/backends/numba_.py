@@ -17,7 +17,7 @@ import numpy as np
 
 from .._threads import n_threads, run
 from . import _numba_values as values
-from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, iterate_block
+from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, block_kernel
 from .base import SAFE, Array, ArrayBackend, Problem
 
 _DEPTH = 16
@@ -50,18 +50,19 @@ class NumbaBackend(ArrayBackend):
         f = np.float32
         layout = self._layout(problem)
         steps = (f(tau), f(1.0 / (1.0 + tau * problem.pull)), f(sigma), f(sigma * problem.huber), f(rho))
+        kernel = block_kernel(*layout.kind[1:], problem.huber > 0)
         state = layout.order(u, p)
         whole = _matrices(state)
         for done in range(0, n, _DEPTH):
             block = min(_DEPTH, n - done)
-            tail = (*layout.fields, layout.shapes, len(u), block, settle and done + block == n, *steps, *layout.kind)
+            tail = (*layout.fields, layout.shapes, len(u), block, settle and done + block == n, *steps, layout.kind[0])
             bands = _bands(layout.shape[0], block)
             strips = [_Strip(state, last, block) for _, last in bands[:-1]]
             jobs = [[(*whole, layout.shape, *band, 0, *tail)] for band in bands]
             for job, strip in zip(jobs, strips, strict=False):
                 shape = (strip.height, layout.shape[1])
                 job.append((*_matrices(strip.state), shape, 0, strip.height, strip.begin, *tail))
-            run(_iterate_all, [(job,) for job in jobs])
+            run(_call_all, [(kernel, job) for job in jobs])
             for strip in strips:
                 strip.finish()
 
@@ -198,9 +199,9 @@ def _matrices(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
     return (*matrices, *[_NOTHING] * (5 - len(matrices)))
 
 
-def _iterate_all(jobs: list[tuple]) -> None:
-    for job in jobs:
-        iterate_block(*job)
+def _call_all(kernel: Any, calls: list[tuple]) -> None:
+    for call in calls:
+        kernel(*call)
 
 
 class _Strip:
