@@ -20,6 +20,7 @@ along the i-th of k directions, which are the spatial axes unless `offsets` says
 that broadcast are welcome: they are never written to.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,11 +81,17 @@ class Problem:
     doubt: float = 0.0
 
 
+_PAIRS = 2**20
+"""Pairs of a point and a seed that are held at a time."""
+
+
 class ArrayBackend:
     """The specification. Subclasses set `xp` and override what they make faster."""
 
     name = "base"
     xp: Any = np
+    many = False
+    """Whether several problems are solved sooner together than one after the other."""
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
         """`array` as a contiguous array of this backend; copied only where it must be."""
@@ -201,6 +208,58 @@ class ArrayBackend:
     def values(self, problem: Problem, u: Array, p: Array) -> tuple[float, float]:
         """Primal and dual value of a feasible pair; their difference is the gap."""
         return self.primal_value(problem, u), self.dual_value(problem, p)
+
+    def iterate_many(
+        self,
+        problems: Sequence[Problem],
+        u: Array,
+        p: Array,
+        *,
+        n: int,
+        tau: Sequence[float],
+        sigma: Sequence[float],
+        rho: float,
+        settle: bool,
+        active: Sequence[bool] | None = None,
+    ) -> None:
+        """`iterate` on several problems of one shape, u (B, L, *spatial) and p (B, k, L, *spatial), in place.
+
+        Each has its own tau and sigma; those that are not `active` stay as they are. A backend for which together is
+        faster than one after the other overrides this and says so in `many`.
+        """
+        for b, problem in enumerate(problems):
+            if active is None or active[b]:
+                self.iterate(problem, u[b], p[b], n=n, tau=tau[b], sigma=sigma[b], rho=rho, settle=settle)
+
+    def values_many(self, problems: Sequence[Problem], u: Array, p: Array) -> np.ndarray:
+        """`values` of several problems of one shape: (B, 2) float64, in the host's memory."""
+        return np.array([self.values(problem, u[b], p[b]) for b, problem in enumerate(problems)])
+
+    def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
+        """log 1/m sum_j exp(-weight |x - x_j|^2 - |c - c_j|^2) at each point, (n,) float32.
+
+        Parameters
+        ----------
+        points : (n, F) float32
+            Features x and c of each point: the first `axes` are its position x, the others its colour c.
+        weight : (n,) float32
+            What the position's square counts.
+        seeds : (F, m) float32
+            The same features of the seeds.
+        axes : int
+            How many features are position.
+        """
+        xp = self.xp
+        points, weight, seeds = (self.asarray(array, np.float32) for array in (points, weight, seeds))
+        out = xp.empty(len(points), np.float32)
+        rows = max(1, _PAIRS // seeds.shape[1])
+        for part in (slice(start, start + rows) for start in range(0, len(points), rows)):
+            square = (points[part, :, None] - seeds) ** 2
+            e = weight[part, None] * square[:, :axes].sum(axis=1) + square[:, axes:].sum(axis=1)
+            # The least exponent is factored out, so that something is left of the sum.
+            least = e.min(axis=1)
+            out[part] = xp.log(xp.exp(least[:, None] - e).mean(axis=1)) - least
+        return out
 
 
 def _ends(ndim: int, count: int, offsets: Offsets) -> list[tuple[tuple, tuple]]:

@@ -1,13 +1,24 @@
-"""The specification run by CuPy on an NVIDIA GPU. This is the only file that imports cupy."""
+"""The same iterations as `base.py` in CUDA kernels, for an NVIDIA GPU. This is the only file that imports cupy.
 
+Everything stays on the device: iterations are launched one after the other and nobody waits for them; only a look at the
+gap brings two numbers home. The kernels (`tile.cu`, `fused.cu`, `values.cu`) are compiled when first used, and kept on
+disk by CuPy. A problem that they cannot say runs as the specification has it, operation by operation.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from ..errors import BackendUnavailableError
-from .base import Array, ArrayBackend
+from . import _cuda
+from .base import Array, ArrayBackend, Problem
 
 _INSTALL = "install CuPy for your driver: pip install 'varconvex[cuda12]' or 'varconvex[cuda13]'"
+
+_SHARES = 1024
+"""Most blocks that add up one problem's value: enough to fill a GPU, few enough to be folded by one block."""
 
 
 def n_devices() -> int:
@@ -32,9 +43,10 @@ def n_devices() -> int:
 
 
 class CupyBackend(ArrayBackend):
-    """CuPy on the current device, operation by operation."""
+    """float32 problems on planes and volumes in CUDA kernels; anything else as the specification has it."""
 
     name = "cupy"
+    many = True
 
     def __init__(self) -> None:
         if n_devices() < 1:
@@ -44,7 +56,128 @@ class CupyBackend(ArrayBackend):
         import cupy
 
         self.xp: Any = cupy
+        self._kernel = _kernels(cupy)
 
     def to_numpy(self, array: Array) -> np.ndarray:
         """`array` in the host's memory."""
         return np.asarray(self.xp.asnumpy(array))
+
+    def iterate(
+        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool
+    ) -> None:
+        """As in the specification, launched and not waited for."""
+        if not _cuda.fits(problem, u):
+            super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle)
+            return
+        self.iterate_many([problem], u[None], p[None], n=n, tau=[tau], sigma=[sigma], rho=rho, settle=settle)
+
+    def iterate_many(
+        self,
+        problems: Sequence[Problem],
+        u: Array,
+        p: Array,
+        *,
+        n: int,
+        tau: Sequence[float],
+        sigma: Sequence[float],
+        rho: float,
+        settle: bool,
+        active: Sequence[bool] | None = None,
+    ) -> None:
+        """As in the specification, all of them in one launch."""
+        if not _cuda.alike(problems, u):
+            super().iterate_many(problems, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle, active=active)
+            return
+        if n < 1:
+            return
+        active = [True] * len(problems) if active is None else active
+        u_next, p_next = self.xp.empty_like(u), self.xp.empty_like(p)
+        tasks = self._upload(
+            _cuda.task(*each[:3], each[3:5], tau=each[5], sigma=each[6], active=each[7])
+            for each in zip(problems, u, p, u_next, p_next, tau, sigma, active, strict=True)
+        )
+        launches = self._launches(problems[0], u, tasks, n, rho, settle)
+        flip = len(launches) % 2
+        if flip:  # the last launch must write where the answer is looked for
+            u_next[...], p_next[...] = u, p
+        for name, grid, threads, args, shared in launches:
+            self._kernel(name)(grid, threads, (*args, np.int32(flip)), shared_mem=shared)
+            flip = 1 - flip
+
+    def _launches(
+        self, problem: Problem, u: Array, tasks: Array, n: int, rho: float, settle: bool
+    ) -> list[tuple[str, tuple, tuple, tuple, int]]:
+        """Kernel, blocks, threads, arguments and shared memory of each launch; all but the side they write to."""
+        f, i = np.float32, np.int32
+        last = 1.0 if settle else rho
+        images, *whole = u.shape
+        if _cuda.tileable(problem, u[0]):
+            grid, threads = _cuda.tile_blocks(*whole[1:])
+            name, counts = _cuda.tile_name(problem), _cuda.tile_launches(n)
+            ends = [rho] * (len(counts) - 1) + [last]
+            return [
+                (name, (*grid, images), threads, (tasks, i(count), f(rho), f(end)), 0)
+                for count, end in zip(counts, ends, strict=True)
+            ]
+        cut = _cuda.blocks(problem, tuple(whole))
+        assert cut is not None  # `fits` has asked
+        x, y, layers = cut.grid
+        reach = (np.array(cut.before, i), np.array(cut.after, i))
+        return [
+            ("fused", (x, y, layers * images), cut.threads, (tasks, i(layers), *reach, f(r)), cut.shared)
+            for r in [rho] * (n - 1) + [last]
+        ]
+
+    def _upload(self, tasks: Any) -> Array:
+        return self.xp.asarray(np.frombuffer(b"".join(map(bytes, tasks)), np.uint8))
+
+    def _primal_sum(self, problem: Problem, u: Array) -> float:
+        if not _cuda.fits(problem, u):
+            return super()._primal_sum(problem, u)
+        return float(self._sums([_cuda.task(problem, u, None)], u[0].size)[0, 0])
+
+    def _dual_sum(self, problem: Problem, p: Array) -> float:
+        if not _cuda.fits(problem, p[0]):
+            return super()._dual_sum(problem, p)
+        return float(self._sums([_cuda.task(problem, None, p)], p[0, 0].size)[0, 1])
+
+    def values(self, problem: Problem, u: Array, p: Array) -> tuple[float, float]:
+        """Primal and dual value of a feasible pair, in one go."""
+        primal, dual = self.values_many([problem], u[None], p[None])[0]
+        return float(primal), float(dual)
+
+    def values_many(self, problems: Sequence[Problem], u: Array, p: Array) -> np.ndarray:
+        """As in the specification, all of them in one launch, and with one wait."""
+        if not _cuda.alike(problems, u):
+            return super().values_many(problems, u, p)
+        tasks = [_cuda.task(*each) for each in zip(problems, u, p, strict=True)]
+        primal, dual = self._sums(tasks, u[0, 0].size).T
+        unit, doubt, constant = (np.array([getattr(q, n) for q in problems]) for n in ("unit", "doubt", "constant"))
+        return np.stack([unit * primal + constant, unit * (dual - doubt) + constant], axis=1)
+
+    def _sums(self, tasks: list[_cuda.Task], pixels: int) -> np.ndarray:
+        """(n, 2): primal and dual sum of each task."""
+        count = min(-(-pixels // _cuda.ADDERS), _SHARES)
+        shares = self.xp.empty((len(tasks), 2, count))
+        sums = self.xp.empty((len(tasks), 2))
+        self._kernel("values")((count, len(tasks)), (_cuda.ADDERS,), (self._upload(tasks), shares))
+        self._kernel("fold")((sums.size,), (_cuda.ADDERS,), (shares, np.int32(count), sums))
+        return self.to_numpy(sums)
+
+    def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
+        """As in the specification, one thread a point."""
+        if len(seeds) > _cuda.MOST_FEATURES:
+            return super().log_kernel_mean(points, weight, seeds, axes)
+        points, weight, seeds = (self.asarray(array, np.float32) for array in (points, weight, seeds))
+        (n, features), m = points.shape, seeds.shape[1]
+        out = self.xp.empty(n, np.float32)
+        sizes = tuple(map(np.int32, (n, m, features, axes)))
+        self._kernel("kernel_sum")((-(-n // 256),), (256,), (points, weight, seeds, *sizes, out))
+        return out
+
+
+@lru_cache(maxsize=1)
+def _kernels(cupy: Any) -> Any:
+    """Finds a kernel by its name; all are compiled when the first one is asked for."""
+    module = cupy.RawModule(code=_cuda.source(), options=_cuda.options())
+    return lru_cache(maxsize=None)(module.get_function)

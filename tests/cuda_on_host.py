@@ -1,0 +1,188 @@
+"""CuPy and CUDA for a machine without a GPU: the kernels' own text, compiled by g++, launched by the backend's own code.
+
+`FakeCupy` stands in for the module `cupy`. Its arrays are NumPy's behind a wall: like CuPy's they refuse to be mixed with
+NumPy's or turned into them without a word, and kernels refuse arguments of a size that C does not expect. So what the
+backend tells a device can be tested where none is; how fast it is there cannot.
+"""
+
+import ctypes
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import types
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+COMPILER = shutil.which("g++")
+HEADER = Path(__file__).with_name("cuda_on_host.h")
+
+
+class DeviceArray(NDArrayOperatorsMixin):
+    """An array that lives on the pretended device."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def __array__(self, *args, **kwargs):
+        raise TypeError("implicit conversion to a NumPy array is not allowed; use .get()")
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
+        if out is not None:
+            kwargs["out"] = tuple(map(_host, out))
+        return _device(getattr(ufunc, method)(*map(_host, inputs), **kwargs))
+
+    def __array_function__(self, function, _, args, kwargs):
+        return _call(function, *args, **kwargs)
+
+    def __getattr__(self, name):
+        value = getattr(self.host, name)
+        return (lambda *args, **kwargs: _call(value, *args, **kwargs)) if callable(value) else value
+
+    def __getitem__(self, key):
+        return _device(self.host[_host(key)], keep=True)
+
+    def __setitem__(self, key, value):
+        self.host[_host(key)] = _host(value)
+
+    def __len__(self):
+        return len(self.host)
+
+    def __iter__(self):
+        return (_device(row, keep=True) for row in self.host)
+
+    def __float__(self):
+        return float(self.host)
+
+    def __int__(self):
+        return int(self.host)
+
+    def __bool__(self):
+        return bool(self.host)
+
+    @property
+    def T(self):
+        return DeviceArray(self.host.T)
+
+    @property
+    def data(self):
+        return types.SimpleNamespace(ptr=self.host.ctypes.data)
+
+    def get(self):
+        """In the host's memory."""
+        return self.host.copy()
+
+
+DeviceArray.__module__, DeviceArray.__name__ = "cupy", "ndarray"
+
+
+def _host(value):
+    if isinstance(value, DeviceArray):
+        return value.host
+    if isinstance(value, np.ndarray):
+        raise TypeError("Unsupported type <class 'numpy.ndarray'>")
+    if isinstance(value, tuple | list):
+        return type(value)(_host(item) for item in value)
+    return value
+
+
+def _device(value, keep=False):
+    """Arrays of any dimension and, as with CuPy, also the numbers that NumPy's reductions give."""
+    if isinstance(value, np.ndarray) or (isinstance(value, np.generic) and not keep):
+        return DeviceArray(np.asarray(value))
+    if keep and isinstance(value, np.generic):
+        return DeviceArray(np.asarray(value))
+    return type(value)(map(_device, value)) if isinstance(value, tuple | list) else value
+
+
+def _call(function, *args, **kwargs):
+    return _device(function(*map(_host, args), **{name: _host(value) for name, value in kwargs.items()}))
+
+
+class FakeCupy(types.ModuleType):
+    """The module `cupy` with one pretended device; what it lacks is NumPy's."""
+
+    ndarray = DeviceArray
+
+    def __init__(self, folder):
+        super().__init__("cupy")
+        self.__version__ = "0.0"
+        self.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1))
+        self.launches = []
+        self._folder = folder
+
+    def __getattr__(self, name):
+        value = getattr(np, name)
+        if isinstance(value, type) or not callable(value):
+            return value
+        return lambda *args, **kwargs: _call(value, *args, **kwargs)
+
+    def asarray(self, array, dtype=None):
+        """From anywhere; moving to the device is a copy."""
+        if isinstance(array, DeviceArray):
+            return DeviceArray(np.asarray(array.host, dtype))
+        return DeviceArray(np.array(array, dtype))
+
+    def asnumpy(self, array):
+        """To the host."""
+        return _host(array).copy()
+
+    def RawModule(self, *, code, options):  # noqa: N802 (CuPy's name)
+        """Compiled by g++; its kernels are counted in `launches`."""
+        return types.SimpleNamespace(get_function=HostModule(code, options, self._folder, self.launches).get_function)
+
+
+class HostModule:
+    """A .cu text as a shared library of the host."""
+
+    def __init__(self, code, options, folder, launches):
+        kernels = re.findall(r'extern "C" __global__ void (?:__launch_bounds__\(.*?\) *\\?\s*)?(\w+)\(', code)
+        kernels = [name for name in kernels if name != "name"] + re.findall(r"^TILE\((\w+),", code, re.M)
+        code = re.sub(r"extern __shared__ (\w+) (\w+)\[\];", r"\1 *\2 = dynamic_shared<\1>();", code)
+        text = f'#include "{HEADER.name}"\n{code}\n' + "".join(f"HOST_LAUNCH({name})\n" for name in kernels)
+        command = [COMPILER, "-x", "c++", "-O1", "-fPIC", "-shared", "-Wall", "-Werror"]
+        command += ["-Wno-unknown-pragmas", "-Wno-unused-function", "-U_FORTIFY_SOURCE", f"-I{HEADER.parent}", *options]
+        key = hashlib.sha256("".join([text, HEADER.read_text(), *command]).encode()).hexdigest()[:20]
+        library = Path(folder) / f"{key}.so"
+        if not library.exists():
+            mine = library.with_suffix(f".{os.getpid()}")
+            done = subprocess.run([*command, "-o", mine, "-"], input=text, text=True, capture_output=True)
+            assert done.returncode == 0, done.stderr
+            mine.replace(library)
+        self._library, self._launches = ctypes.CDLL(library), launches
+
+    def get_function(self, name):
+        """A kernel, called like CuPy's."""
+        launch = getattr(self._library, f"launch_{name}")
+        launch.restype = ctypes.c_bool
+
+        def kernel(grid, threads, args, *, shared_mem=0):
+            values = [_argument(arg) for arg in args]
+            pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
+            self._launches.append(name)
+            assert launch(_Dim3(*_three(grid)), _Dim3(*_three(threads)), ctypes.c_size_t(shared_mem), pointers), (
+                f"{name}: some threads of a block ended where others wait"
+            )
+
+        return kernel
+
+
+class _Dim3(ctypes.Structure):
+    _fields_ = tuple((axis, ctypes.c_uint) for axis in "xyz")
+
+
+def _three(sizes):
+    assert len(sizes) <= 3
+    assert all(type(size) is int and size > 0 for size in sizes), sizes
+    return (*sizes, 1, 1)[:3]
+
+
+def _argument(arg):
+    """A kernel's argument in memory. CuPy passes Python's numbers as 8 bytes, which no kernel here expects."""
+    if isinstance(arg, DeviceArray):
+        return ctypes.c_void_p(arg.data.ptr)
+    assert isinstance(arg, np.generic | np.ndarray), f"{arg!r} has no size that C would know"
+    return ctypes.create_string_buffer(arg.tobytes(), arg.nbytes)

@@ -1,0 +1,119 @@
+/* Up to DEPTH iterations a launch for planes with one label: blocked in time, in registers and shared memory.
+
+   A block has SIDE x SIDE pixels, of which each iteration spoils one more at every edge that is not the image's: the inner
+   SIDE - 2 DEPTH are written. A thread holds ROWS pixels of a column in registers; what neighbours need of each other goes
+   through shared memory: u_bar to the dual step, p to the next primal one. Memory is touched once for all iterations.
+   Pixels beyond the image have radius 0, so that their p is 0 and stays it. */
+
+#ifndef SIDE
+#define SIDE 64
+#define ROWS 4
+#define DEPTH 8
+#endif
+#define STRIPS (SIDE / ROWS)
+
+template <bool ISOTROPIC, bool HUBER>
+__device__ inline void tile(const Problem *problems, int n, float rho, float last_rho, int flip)
+{
+    __shared__ float u_bar[SIDE][SIDE];
+    __shared__ float p_x[SIDE][SIDE];
+    __shared__ float p_y[STRIPS][SIDE]; /* the last row of each strip of ROWS rows */
+    const Problem &q = problems[blockIdx.z];
+    if (!q.active) return;
+    const float *u_old = flip ? q.u_next : q.u, *p_old = flip ? q.p_next : q.p;
+    float *u_next = flip ? q.u : q.u_next, *p_next = flip ? q.p : q.p_next;
+
+    const int i = threadIdx.x, strip = threadIdx.y, row = strip * ROWS;
+    const int x = int(blockIdx.x) * (SIDE - 2 * DEPTH) - DEPTH + i;
+    const int y = int(blockIdx.y) * (SIDE - 2 * DEPTH) - DEPTH + row;
+    const int pixels = q.height * q.width;
+    const float sy = q.step[0], sx = q.step[1], tau = q.tau, sigma = q.sigma;
+    const float sx_here = x + 1 < q.width ? sx : 0.0f; /* no flow and no difference where the image ends */
+    const float shrink_u = 1.0f / (1.0f + tau * q.pull), sigma_huber = sigma * q.huber;
+
+    float u[ROWS], px[ROWS], py[ROWS], cost[ROWS], radius[ROWS], lower[ROWS], upper[ROWS];
+#pragma unroll
+    for (int k = 0; k < ROWS; k++) {
+        Pixel at = {0, y + k, x};
+        bool inside = within(q, at);
+        int here = inside ? index(q, at) : 0;
+        u[k] = inside ? u_old[here] : 0.0f;
+        py[k] = inside ? p_old[here] : 0.0f;
+        px[k] = inside ? p_old[pixels + here] : 0.0f;
+        cost[k] = inside ? value(q.cost, 0, at) : 0.0f;
+        radius[k] = inside ? value(q.radius, 0, at) : 0.0f;
+        lower[k] = inside ? value(q.lower, 0, at) : 0.0f;
+        upper[k] = inside ? value(q.upper, 0, at) : 0.0f;
+        p_x[row + k][i] = px[k];
+    }
+    p_y[strip][i] = py[ROWS - 1];
+    __syncthreads();
+
+    for (int m = 0; m < n; m++) {
+        const float r = m == n - 1 ? last_rho : rho;
+        float bar[ROWS + 1];
+        float py_up = strip > 0 ? p_y[strip - 1][i] : 0.0f;
+#pragma unroll
+        for (int k = 0; k < ROWS; k++) {
+            const float sy_here = y + k + 1 < q.height ? sy : 0.0f;
+            const float px_left = i > 0 ? p_x[row + k][i - 1] : 0.0f;
+            const float div = px[k] * sx_here - px_left * sx + py[k] * sy_here - py_up * sy;
+            const float u_new = clamp((u[k] - tau * (cost[k] - div)) * shrink_u, lower[k], upper[k]);
+            bar[k] = 2 * u_new - u[k];
+            u[k] += r * (u_new - u[k]);
+            u_bar[row + k][i] = bar[k];
+            py_up = py[k];
+        }
+        __syncthreads();
+
+        bar[ROWS] = strip + 1 < STRIPS ? u_bar[row + ROWS][i] : bar[ROWS - 1];
+#pragma unroll
+        for (int k = 0; k < ROWS; k++) {
+            const float sy_here = y + k + 1 < q.height ? sy : 0.0f;
+            const float right = i + 1 < SIDE ? u_bar[row + k][i + 1] : bar[k];
+            float qx = px[k] + sigma * sx_here * (right - bar[k]);
+            float qy = py[k] + sigma * sy_here * (bar[k + 1] - bar[k]);
+            if (HUBER) {
+                const float shrink = rounded(radius[k], sigma_huber);
+                qx *= shrink;
+                qy *= shrink;
+            }
+            if (ISOTROPIC) {
+                const float scale = shorten(qx * qx + qy * qy, radius[k]);
+                qx *= scale;
+                qy *= scale;
+            } else {
+                qx = clamp(qx, -radius[k], radius[k]);
+                qy = clamp(qy, -radius[k], radius[k]);
+            }
+            px[k] += r * (qx - px[k]);
+            py[k] += r * (qy - py[k]);
+            p_x[row + k][i] = px[k];
+        }
+        p_y[strip][i] = py[ROWS - 1];
+        __syncthreads();
+    }
+
+    if (i < DEPTH || i >= SIDE - DEPTH) return;
+#pragma unroll
+    for (int k = 0; k < ROWS; k++) {
+        Pixel at = {0, y + k, x};
+        if (row + k < DEPTH || row + k >= SIDE - DEPTH || !within(q, at)) continue;
+        int here = index(q, at);
+        u_next[here] = u[k];
+        p_next[here] = py[k];
+        p_next[pixels + here] = px[k];
+    }
+}
+
+#define TILE(name, isotropic, huber)                                                                                \
+    extern "C" __global__ void __launch_bounds__(SIDE *STRIPS)                                                      \
+        name(const Problem *problems, int n, float rho, float last_rho, int flip)                                   \
+    {                                                                                                               \
+        tile<isotropic, huber>(problems, n, rho, last_rho, flip);                                                   \
+    }
+
+TILE(tile_isotropic, true, false)
+TILE(tile_isotropic_huber, true, true)
+TILE(tile_anisotropic, false, false)
+TILE(tile_anisotropic_huber, false, true)
