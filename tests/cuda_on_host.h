@@ -28,6 +28,7 @@ static dim3 gridDim, blockDim, blockIdx, threadIdx;
 using std::max;
 using std::min;
 static inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
+static inline float __fdividef(float x, float y) { return x / y; }
 
 /* extern __shared__ T name[] becomes T *name = dynamic_shared(). */
 static std::vector<char> dynamic_memory;

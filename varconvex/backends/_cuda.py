@@ -79,7 +79,8 @@ def source() -> str:
 def options() -> tuple[str, ...]:
     """Of the compiler: what the text leaves to Python."""
     tile = (f"-DSIDE={SIDE}", f"-DROWS={ROWS}", f"-DDEPTH={DEPTH}")
-    return ("-std=c++17", f"-DSAFE={SAFE!r}", f"-DPROBLEM_BYTES={ctypes.sizeof(Task)}", *tile)
+    numbers = (f"-DSAFE={SAFE!r}", f"-DTINY={float(np.finfo(np.float32).tiny)!r}f")
+    return ("-std=c++17", *numbers, f"-DPROBLEM_BYTES={ctypes.sizeof(Task)}", *tile)
 
 
 _KNOWN = frozenset(

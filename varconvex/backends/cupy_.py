@@ -143,6 +143,8 @@ class CupyBackend(ArrayBackend):
 
     def values(self, problem: Problem, u: Array, p: Array) -> tuple[float, float]:
         """Primal and dual value of a feasible pair, in one go."""
+        if not _cuda.fits(problem, u):
+            return super().values(problem, u, p)
         primal, dual = self.values_many([problem], u[None], p[None])[0]
         return float(primal), float(dual)
 

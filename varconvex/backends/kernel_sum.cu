@@ -8,6 +8,7 @@
 #define MOST_FEATURES 12
 #define SEEDS 256
 #define GROUP 8
+#define ABSENT 3e38f /* an exponent that adds nothing and is nobody's least */
 
 extern "C" __global__ void kernel_sum(const float *points, const float *weight, const float *seeds, int n, int m,
                                       int features, int axes, float *out)
@@ -18,7 +19,7 @@ extern "C" __global__ void kernel_sum(const float *points, const float *weight, 
 #pragma unroll
     for (int f = 0; f < MOST_FEATURES; f++) point[f] = x < n && f < features ? points[x * features + f] : 0.0f;
 
-    float least = INFINITY, total = 0;
+    float least = ABSENT, total = 0;
     for (int start = 0; start < m; start += SEEDS) {
         const int count = min(SEEDS, m - start);
         for (int j = threadIdx.x; j < count; j += blockDim.x) {
@@ -37,7 +38,7 @@ extern "C" __global__ void kernel_sum(const float *points, const float *weight, 
                     if (f < axes) away += difference * difference;
                     else other += difference * difference;
                 }
-                e[g] = j + g < count ? w * away + other : INFINITY; /* a last group need not be full */
+                e[g] = j + g < count ? w * away + other : ABSENT; /* a last group need not be full */
                 low = fminf(low, e[g]);
             }
             float sum = 0;

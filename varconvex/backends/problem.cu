@@ -8,7 +8,7 @@
 
    Arrays: u (labels, pixels), p (directions, labels, pixels), pixels in the order z, y, x; a plane has depth 1.
    The .cu files of this folder are one text, this one first. `_cuda.py` puts them together, mirrors `Problem`, and says
-   what SAFE and PROBLEM_BYTES are. */
+   what SAFE, TINY and PROBLEM_BYTES are. */
 
 #define MOST_DIRECTIONS 4
 
@@ -79,13 +79,13 @@ __device__ inline float clamp(float value, float low, float high)
 /* By how much the ball's projection shortens a vector of this squared length. */
 __device__ inline float shorten(float square, float radius)
 {
-    return fminf(1.0f, radius * rsqrtf(fmaxf(square, 1e-30f)));
+    return fminf(1.0f, radius * rsqrtf(fmaxf(square, TINY)));
 }
 
 /* What Huber's term leaves of the dual vector before it is projected; 0 where the radius is. */
 __device__ inline float rounded(float radius, float sigma_huber)
 {
-    return radius / fmaxf(radius + sigma_huber, 1e-30f);
+    return __fdividef(radius, fmaxf(radius + sigma_huber, TINY));
 }
 
 /* h(t): what a difference of this size is charged. */

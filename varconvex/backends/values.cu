@@ -49,7 +49,7 @@ __device__ inline double dual_at(const Problem &q, Pixel at)
             square += flow * flow;
         }
     }
-    if (q.huber > 0) total -= 0.5 * q.huber * square / fmax(double(value(q.radius, 0, at)), 1e-30);
+    if (q.huber > 0) total -= 0.5 * q.huber * square / fmax(double(value(q.radius, 0, at)), double(TINY));
     return q.simplex ? total + free * least : total;
 }
 
