@@ -1,8 +1,8 @@
-"""CuPy and CUDA for a machine without a GPU: the kernels' own text, compiled by g++, launched by the backend's own code.
+"""CuPy and CUDA for a machine without a GPU: the kernels' text, compiled by g++, launched by the backend's own code.
 
-`FakeCupy` stands in for the module `cupy`. Its arrays are NumPy's behind a wall: like CuPy's they refuse to be mixed with
-NumPy's or turned into them without a word, and kernels refuse arguments of a size that C does not expect. So what the
-backend tells a device can be tested where none is; how fast it is there cannot.
+`FakeCupy` stands in for the module `cupy`. Its arrays are NumPy's behind a wall: like CuPy's they refuse to be mixed
+with NumPy's or turned into them without a word, and kernels refuse arguments of a size that C does not expect. So what
+the backend tells a device can be tested where none is; how fast it is there cannot.
 """
 
 import ctypes
@@ -130,7 +130,7 @@ class FakeCupy(types.ModuleType):
         """To the host."""
         return _host(array).copy()
 
-    def RawModule(self, *, code, options):  # noqa: N802 (CuPy's name)
+    def RawModule(self, *, code, options):
         """Compiled by g++; its kernels are counted in `launches`."""
         return types.SimpleNamespace(get_function=HostModule(code, options, self._folder, self.launches).get_function)
 

@@ -21,8 +21,8 @@ MOST_DIRECTIONS, MOST_FEATURES, ADDERS = 4, 12, 256
 """As in problem.cu, kernel_sum.cu and values.cu."""
 
 SIDE, ROWS, DEPTH = 64, 4, 8
-"""Of the tile: pixels a side, rows a thread, and most iterations a launch. The deeper, the fewer bytes an iteration, but the
-more of the tile is computed for nothing. So many rows just fill the registers without a spill (compute 8.0 and 9.0)."""
+"""Of the tile: pixels a side, rows a thread, and most iterations a launch. The deeper, the fewer bytes an iteration,
+but the more of the tile is computed for nothing. So many rows just fill the registers without a spill."""
 
 _SHARED = 48 * 1024
 """Bytes of shared memory that a block may have without asking, on any device."""
@@ -61,10 +61,10 @@ class Task(ctypes.Structure):
 class Blocks(NamedTuple):
     """How `fused` cuts a grid: blocks and threads along (x, y, z), reach along (z, y, x), bytes of shared memory."""
 
-    grid: tuple[int, int, int]
-    threads: tuple[int, int, int]
-    before: tuple[int, int, int]
-    after: tuple[int, int, int]
+    grid: tuple[int, ...]
+    threads: tuple[int, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
     shared: int
 
 
@@ -85,9 +85,10 @@ def options() -> tuple[str, ...]:
 
 _KNOWN = frozenset(
     ("cost", "radius", "lower", "upper", "steps", "isotropic", "simplex", "pull", "huber", "offsets", "unit",
-     "constant", "doubt")
+     "constant", "doubt", "common", "scale")
 )  # fmt: skip
-"""Fields of `Problem` that the kernels know. A later one may be there, but must have its default."""
+"""Fields of `Problem` that the kernels know, or do not meet because they are about the values' presentation. Others may
+be there, but must have their defaults."""
 
 
 def fits(problem: Problem, u: Array) -> bool:
@@ -158,7 +159,8 @@ def task(
     problem: Problem,
     u: Array | None,
     p: Array | None,
-    scratch: tuple[Array, Array] | None = None,
+    u_next: Array | None = None,
+    p_next: Array | None = None,
     *,
     tau: float = 0.0,
     sigma: float = 0.0,
@@ -171,9 +173,7 @@ def task(
     for name in ("cost", "lower", "upper"):
         setattr(made, name, _field(getattr(problem, name), whole))
     made.radius = _field(problem.radius, (1, *shape))
-    made.u, made.p = _address(u), _address(p)
-    if scratch is not None:
-        made.u_next, made.p_next = map(_address, scratch)
+    made.u, made.p, made.u_next, made.p_next = map(_address, (u, p, u_next, p_next))
     made.depth, made.height, made.width = _volume(shape)
     made.labels, made.directions = labels, len(problem.steps)
     for i, (step, offset) in enumerate(zip(problem.steps, _offsets(problem, len(shape)), strict=True)):

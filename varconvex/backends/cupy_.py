@@ -1,8 +1,8 @@
 """The same iterations as `base.py` in CUDA kernels, for an NVIDIA GPU. This is the only file that imports cupy.
 
-Everything stays on the device: iterations are launched one after the other and nobody waits for them; only a look at the
-gap brings two numbers home. The kernels (`tile.cu`, `fused.cu`, `values.cu`) are compiled when first used, and kept on
-disk by CuPy. A problem that they cannot say runs as the specification has it, operation by operation.
+Everything stays on the device: iterations are launched one after the other and nobody waits for them; only a look at
+the gap brings two numbers home. The kernels (`tile.cu`, `fused.cu`, `values.cu`) are compiled when first used, and kept
+on disk by CuPy. A problem that they cannot say runs as the specification has it, operation by operation.
 """
 
 from collections.abc import Sequence
@@ -63,11 +63,21 @@ class CupyBackend(ArrayBackend):
         return np.asarray(self.xp.asnumpy(array))
 
     def iterate(
-        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool
+        self,
+        problem: Problem,
+        u: Array,
+        p: Array,
+        *,
+        n: int,
+        tau: float,
+        sigma: float,
+        rho: float,
+        settle: bool,
+        **options: Any,
     ) -> None:
-        """As in the specification, launched and not waited for."""
-        if not _cuda.fits(problem, u):
-            super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle)
+        """As in the specification, launched and not waited for. Options that the kernels do not know are left to it."""
+        if any(options.values()) or not _cuda.fits(problem, u):
+            super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle, **options)
             return
         self.iterate_many([problem], u[None], p[None], n=n, tau=[tau], sigma=[sigma], rho=rho, settle=settle)
 
@@ -93,8 +103,8 @@ class CupyBackend(ArrayBackend):
         active = [True] * len(problems) if active is None else active
         u_next, p_next = self.xp.empty_like(u), self.xp.empty_like(p)
         tasks = self._upload(
-            _cuda.task(*each[:3], each[3:5], tau=each[5], sigma=each[6], active=each[7])
-            for each in zip(problems, u, p, u_next, p_next, tau, sigma, active, strict=True)
+            _cuda.task(problem, u[b], p[b], u_next[b], p_next[b], tau=tau[b], sigma=sigma[b], active=active[b])
+            for b, problem in enumerate(problems)
         )
         launches = self._launches(problems[0], u, tasks, n, rho, settle)
         flip = len(launches) % 2

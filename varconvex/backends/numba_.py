@@ -64,6 +64,13 @@ class NumbaBackend(ArrayBackend):
         sy, sx = (SAFE * step for step in problem.steps)
         return _add_rows(dual_band, p.shape[2], p, cost, lower, upper, tail=(problem.pull, sx, sy, problem.simplex))
 
+    def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
+        """As in the specification, in blocks of seeds that stay in the cache."""
+        from ._numba_kernel_sum import log_kernel_mean
+
+        points, weight, seeds = (np.ascontiguousarray(a, np.float32) for a in (points, weight, seeds))
+        return log_kernel_mean(points, weight, seeds, axes)
+
 
 def _add_rows(kernel: Any, height: int, *arrays: np.ndarray, tail: tuple) -> float:
     """The kernel's sum of every row, added in an order that does not depend on the number of threads."""
