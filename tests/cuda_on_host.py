@@ -21,6 +21,9 @@ COMPILER = shutil.which("g++")
 HEADER = Path(__file__).with_name("cuda_on_host.h")
 
 
+_NUMPYS_OWN = ("ctypes", "getfield", "resize", "setfield", "setflags", "to_device", "newbyteorder")
+
+
 class DeviceArray(NDArrayOperatorsMixin):
     """An array that lives on the pretended device."""
 
@@ -39,6 +42,8 @@ class DeviceArray(NDArrayOperatorsMixin):
         return _call(function, *args, **kwargs)
 
     def __getattr__(self, name):
+        if name.startswith("__") or name in _NUMPYS_OWN:
+            raise AttributeError(f"'cupy.ndarray' object has no attribute {name!r}")
         value = getattr(self.host, name)
         return (lambda *args, **kwargs: _call(value, *args, **kwargs)) if callable(value) else value
 

@@ -129,7 +129,7 @@ def finite(name: str, array: Any, remedy: str) -> None:
     """An array holds no NaN and no infinity; the message counts them and gives the first one's index."""
     if array.dtype.kind != "f":
         return
-    bad = ~np.isfinite(array) if isinstance(array, np.ndarray) else ~array.__array_namespace__().isfinite(array)
+    bad = ~np.isfinite(array)  # of a CuPy array that is one, too
     count = int(bad.sum())
     if count:
         first = tuple(int(i) for i in np.argwhere(np.asarray(getattr(bad, "get", lambda: bad)()))[0])

@@ -26,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
+
 Array = Any
 """An array of the backend's own kind."""
 
@@ -94,7 +96,9 @@ class ArrayBackend:
     """Whether several problems are solved sooner together than one after the other."""
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
-        """`array` as a contiguous array of this backend; copied only where it must be."""
+        """`array` as a contiguous array of this backend, from wherever it lives; copied only where it must be."""
+        if self.xp is np:
+            array = checks.host(array)
         return self.xp.ascontiguousarray(self.xp.asarray(array, dtype=dtype))
 
     def to_numpy(self, array: Array) -> np.ndarray:
