@@ -189,5 +189,5 @@ def _argument(arg):
     """A kernel's argument in memory. CuPy passes Python's numbers as 8 bytes, which no kernel here expects."""
     if isinstance(arg, DeviceArray):
         return ctypes.c_void_p(arg.data.ptr)
-    assert isinstance(arg, np.generic | np.ndarray), f"{arg!r} has no size that C would know"
+    assert isinstance(arg, np.generic), f"{arg!r} has no size that C would know"
     return ctypes.create_string_buffer(arg.tobytes(), arg.nbytes)

@@ -81,7 +81,7 @@ def test_nobody_waits_for_the_device_between_looks_at_the_gap(fake_cupy, rng, mo
 
 def test_segment_on_a_gpu_is_segment(backend, two_blobs):
     cupy = cupy_of(backend)
-    image, scribbles, disc = two_blobs
+    image, scribbles, _ = two_blobs
     expected = segment(image, scribbles)
     for picture, options in ((image, {"backend": "cupy"}), (cupy.asarray(image), {})):
         found = segment(picture, scribbles, **options)

@@ -52,6 +52,7 @@ class Task(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("u", "p", "u_next", "p_next")),
         *((name, ctypes.c_int) for name in ("depth", "height", "width", "labels", "directions")),
         ("offset", (ctypes.c_int * 3) * MOST_DIRECTIONS),
+        *((name, Pixel) for name in ("before", "after")),
         ("step", ctypes.c_float * MOST_DIRECTIONS),
         *((name, ctypes.c_float) for name in ("tau", "sigma", "pull", "huber")),
         *((name, ctypes.c_int) for name in ("isotropic", "simplex", "active")),
@@ -59,12 +60,10 @@ class Task(ctypes.Structure):
 
 
 class Blocks(NamedTuple):
-    """How `fused` cuts a grid: blocks and threads along (x, y, z), reach along (z, y, x), bytes of shared memory."""
+    """How `fused` cuts a grid: blocks and threads along (x, y, z), bytes of shared memory."""
 
     grid: tuple[int, ...]
     threads: tuple[int, ...]
-    before: tuple[int, ...]
-    after: tuple[int, ...]
     shared: int
 
 
@@ -141,9 +140,7 @@ def tile_blocks(height: int, width: int) -> tuple[tuple[int, int], tuple[int, in
 def blocks(problem: Problem, whole: tuple[int, ...]) -> Blocks | None:
     """How `fused` cuts u's grid, or None if no block holds so many labels or reaches so far."""
     labels, *shape = whole
-    offsets = _offsets(problem, len(shape))
-    before = tuple(max(0, *(-o[axis] for o in offsets)) for axis in range(3))
-    after = tuple(max(0, *(o[axis] for o in offsets)) for axis in range(3))
+    before, after = _reach(problem, len(shape))
     for threads in _PLANE_BLOCKS if len(shape) == 2 else _VOLUME_BLOCKS:
         inner = [t - b - a for t, b, a in zip(threads, before, after, strict=True)]
         shared = 4 * labels * int(np.prod(threads))
@@ -151,7 +148,7 @@ def blocks(problem: Problem, whole: tuple[int, ...]) -> Blocks | None:
             inner[0] = 1
         if min(inner) > 0 and shared <= _SHARED:
             grid = [-(-n // i) for n, i in zip(_volume(shape), inner, strict=True)]
-            return Blocks(tuple(grid[::-1]), threads[::-1], before, after, shared)
+            return Blocks(tuple(grid[::-1]), threads[::-1], shared)
     return None
 
 
@@ -179,6 +176,7 @@ def task(
     for i, (step, offset) in enumerate(zip(problem.steps, _offsets(problem, len(shape)), strict=True)):
         made.step[i] = step
         made.offset[i][:] = offset
+    made.before, made.after = (Pixel(*reach) for reach in _reach(problem, len(shape)))
     made.isotropic, made.simplex = problem.isotropic, problem.simplex
     return made
 
@@ -194,6 +192,12 @@ def _offsets(problem: Problem, ndim: int) -> list[tuple[int, ...]]:
     if offsets is None:
         offsets = tuple(tuple(int(i == k) for i in range(ndim)) for k in range(ndim))
     return [(0,) * (3 - ndim) + tuple(offset) for offset in offsets]
+
+
+def _reach(problem: Problem, ndim: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """How far the differences reach back and ahead, along (z, y, x)."""
+    along = list(zip(*_offsets(problem, ndim), strict=True))
+    return tuple(max(0, -min(steps)) for steps in along), tuple(max(0, *steps) for steps in along)
 
 
 def _field(array: Array, shape: tuple[int, ...]) -> Field:

@@ -132,9 +132,8 @@ class CupyBackend(ArrayBackend):
         cut = _cuda.blocks(problem, tuple(whole))
         assert cut is not None  # `fits` has asked
         x, y, layers = cut.grid
-        reach = (np.array(cut.before, i), np.array(cut.after, i))
         return [
-            ("fused", (x, y, layers * images), cut.threads, (tasks, i(layers), *reach, f(r)), cut.shared)
+            ("fused", (x, y, layers * images), cut.threads, (tasks, i(layers), f(r)), cut.shared)
             for r in [rho] * (n - 1) + [last]
         ]
 

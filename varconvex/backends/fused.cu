@@ -5,7 +5,7 @@
    in the overlap is computed twice. From (u, p) into (u_next, p_next), or back if `flip`: a block must not see what
    another has already written. */
 
-extern "C" __global__ void fused(const Problem *problems, int layers, Pixel before, Pixel after, float rho, int flip)
+extern "C" __global__ void fused(const Problem *problems, int layers, float rho, int flip)
 {
     extern __shared__ float u_bar[]; /* (labels, threads) */
     const Problem &q = problems[blockIdx.z / layers];
@@ -13,6 +13,7 @@ extern "C" __global__ void fused(const Problem *problems, int layers, Pixel befo
     const float *u = flip ? q.u_next : q.u, *p = flip ? q.p_next : q.p;
     float *u_next = flip ? q.u : q.u_next, *p_next = flip ? q.p : q.p_next;
 
+    const Pixel before = q.before, after = q.after;
     int threads = blockDim.x * blockDim.y * blockDim.z;
     int thread = (threadIdx.z * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x;
     Pixel at = {

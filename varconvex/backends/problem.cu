@@ -18,21 +18,22 @@ struct Field {
     int label, z, y, x;
 };
 
+struct Pixel {
+    int z, y, x;
+};
+
 struct Problem {
     Field cost, radius, lower, upper;
     float *u, *p, *u_next, *p_next;
     int depth, height, width, labels, directions;
     int offset[MOST_DIRECTIONS][3];
+    Pixel before, after; /* how far the offsets reach, back and ahead */
     float step[MOST_DIRECTIONS];
     float tau, sigma, pull, huber;
     int isotropic, simplex, active;
 };
 
 static_assert(sizeof(Problem) == PROBLEM_BYTES, "Problem is not what _cuda.py has");
-
-struct Pixel {
-    int z, y, x;
-};
 
 __device__ inline float value(const Field &field, int label, Pixel at)
 {
