@@ -80,8 +80,21 @@ class DeviceArray(NDArrayOperatorsMixin):
         """In the host's memory."""
         return self.host.copy()
 
+    def set(self, array):
+        """From the host's memory."""
+        assert isinstance(array, np.ndarray)
+        assert (array.shape, array.dtype) == (self.host.shape, self.host.dtype)
+        self.host[...] = array
+
 
 DeviceArray.__module__, DeviceArray.__name__ = "cupy", "ndarray"
+
+
+class OutOfMemoryError(MemoryError):
+    """CuPy's."""
+
+
+OutOfMemoryError.__module__ = "cupy.cuda.memory"
 
 
 def _host(value):
@@ -115,15 +128,24 @@ class FakeCupy(types.ModuleType):
     def __init__(self, folder):
         super().__init__("cupy")
         self.__version__ = "0.0"
-        self.cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1))
+        runtime = types.SimpleNamespace(getDeviceCount=lambda: 1)
+        self.cuda = types.SimpleNamespace(runtime=runtime, Stream=lambda *, non_blocking: Stream(self))
         self.launches = []
-        self._folder = folder
+        self.captured = None  # launches of a graph that is being recorded
+        self.memory = None  # bytes that a new array may have at most
+        self.folder = folder
 
     def __getattr__(self, name):
         value = getattr(np, name)
         if isinstance(value, type) or not callable(value):
             return value
-        return lambda *args, **kwargs: _call(value, *args, **kwargs)
+        return lambda *args, **kwargs: self._call(value, *args, **kwargs)
+
+    def _call(self, function, *args, **kwargs):
+        found = _call(function, *args, **kwargs)
+        if self.memory is not None and isinstance(found, DeviceArray) and found.nbytes > self.memory:
+            raise OutOfMemoryError(f"Out of memory allocating {found.nbytes} bytes")
+        return found
 
     def asarray(self, array, dtype=None):
         """From anywhere; moving to the device is a copy."""
@@ -137,13 +159,35 @@ class FakeCupy(types.ModuleType):
 
     def RawModule(self, *, code, options):
         """Compiled by g++; its kernels are counted in `launches`."""
-        return types.SimpleNamespace(get_function=HostModule(code, options, self._folder, self.launches).get_function)
+        return types.SimpleNamespace(get_function=HostModule(code, options, self).get_function)
+
+
+class Stream:
+    """Of launches only: what is captured is not done, but kept; its graph does it again and again."""
+
+    def __init__(self, cupy):
+        self._cupy = cupy
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._cupy.captured = None
+
+    def begin_capture(self):
+        """From now on launches are kept."""
+        self._cupy.captured = []
+
+    def end_capture(self):
+        """What was kept."""
+        launches, self._cupy.captured = self._cupy.captured, None
+        return types.SimpleNamespace(launch=lambda: [launch() for launch in launches])
 
 
 class HostModule:
     """A .cu text as a shared library of the host."""
 
-    def __init__(self, code, options, folder, launches):
+    def __init__(self, code, options, cupy):
         kernels = re.findall(r'extern "C" __global__ void (?:__launch_bounds__\(.*?\) *\\?\s*)?(\w+)\(', code)
         kernels = [name for name in kernels if name != "name"] + re.findall(r"^TILE\((\w+),", code, re.M)
         code = re.sub(r"extern __shared__ (\w+) (\w+)\[\];", r"\1 *\2 = dynamic_shared<\1>();", code)
@@ -151,13 +195,13 @@ class HostModule:
         command = [COMPILER, "-x", "c++", "-O1", "-fPIC", "-shared", "-Wall", "-Werror"]
         command += ["-Wno-unknown-pragmas", "-Wno-unused-function", "-U_FORTIFY_SOURCE", f"-I{HEADER.parent}", *options]
         key = hashlib.sha256("".join([text, HEADER.read_text(), *command]).encode()).hexdigest()[:20]
-        library = Path(folder) / f"{key}.so"
+        library = Path(cupy.folder) / f"{key}.so"
         if not library.exists():
             mine = library.with_suffix(f".{os.getpid()}")
             done = subprocess.run([*command, "-o", mine, "-"], input=text, text=True, capture_output=True)
             assert done.returncode == 0, done.stderr
             mine.replace(library)
-        self._library, self._launches = ctypes.CDLL(library), launches
+        self._library, self._cupy = ctypes.CDLL(library), cupy
 
     def get_function(self, name):
         """A kernel, called like CuPy's."""
@@ -165,9 +209,12 @@ class HostModule:
         launch.restype = ctypes.c_bool
 
         def kernel(grid, threads, args, *, shared_mem=0):
+            if self._cupy.captured is not None:
+                self._cupy.captured.append(lambda: kernel(grid, threads, args, shared_mem=shared_mem))
+                return
             values = [_argument(arg) for arg in args]
             pointers = (ctypes.c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
-            self._launches.append(name)
+            self._cupy.launches.append(name)
             assert launch(_Dim3(*_three(grid)), _Dim3(*_three(threads)), ctypes.c_size_t(shared_mem), pointers), (
                 f"{name}: some threads of a block ended where others wait"
             )

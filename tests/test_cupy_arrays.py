@@ -1,12 +1,19 @@
 """CuPy arrays in, CuPy arrays out, with a device that is pretended (see `cuda_on_host`) or real."""
 
+import types
 import warnings
 
 import numpy as np
 import pytest
 
-from varconvex import Potts, TwoPhase, get_backend, pdhg, segment
-from varconvex.errors import ConvergenceWarning, InvalidImageError, InvalidParameterError
+from varconvex import Potts, TwoPhase, get_backend, pdhg, pdhg_batch, segment
+from varconvex.errors import (
+    BackendUnavailableError,
+    ConvergenceWarning,
+    DeviceMemoryWarning,
+    InvalidImageError,
+    InvalidParameterError,
+)
 
 
 def cupy_of(backend):
@@ -90,3 +97,35 @@ def test_segment_on_a_gpu_is_segment(backend, two_blobs):
         assert found.dual <= expected.primal
     convex = segment(image, scribbles, shape="convex", backend="cupy")
     assert convex.certificate.convex
+
+
+def test_a_gpu_that_is_too_small_hands_over_to_the_cpu(fake_cupy, rng):
+    cost = rng.normal(size=(90, 70))
+    expected = pdhg(TwoPhase(cost, 1.0))
+    energy = TwoPhase(fake_cupy.asarray(cost), 1.0, weight=fake_cupy.asarray(np.ones(cost.shape)))
+    fake_cupy.memory = 8 * cost.size - 1
+    with pytest.warns(DeviceMemoryWarning, match=r"the GPU's memory must hold .* allocating 50400 bytes") as caught:
+        found = pdhg(energy)
+    assert len(caught) == 1
+    np.testing.assert_array_equal(found.u, expected.u)
+    with pytest.warns(DeviceMemoryWarning):
+        both = pdhg_batch([energy, energy])
+    np.testing.assert_array_equal(both[1].u, expected.u)
+
+
+def test_any_other_lack_of_memory_is_not_hidden(monkeypatch, rng):
+    def full(*args, **kwargs):
+        raise MemoryError("the host's")
+
+    monkeypatch.setattr("varconvex.solvers.pdhg.get_backend", full)
+    with pytest.raises(MemoryError, match="the host's"):
+        pdhg(TwoPhase(rng.normal(size=(8, 9)), 1.0))
+
+
+def test_a_compiler_that_is_broken_is_named_with_its_remedy(fake_cupy, monkeypatch):
+    def broken(name):
+        raise RuntimeError("libnvrtc.so.12: cannot open shared object file")
+
+    monkeypatch.setattr(fake_cupy, "RawModule", lambda **_: types.SimpleNamespace(get_function=broken), raising=False)
+    with pytest.raises(BackendUnavailableError, match=r"compile its kernels; .*libnvrtc.*; install CuPy for your dri"):
+        get_backend("cupy")

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import nvrtc
 import pytest
+from cuda_on_host import Stream
 
-from varconvex.backends import Problem, _cuda, get_backend
+from varconvex.backends import Problem, _cuda, cupy_, get_backend
 from varconvex.backends.numpy_ import NumpyBackend
 
 OCTAGONAL = ((1, 0), (0, 1), (1, 1), (1, -1))
@@ -122,6 +123,35 @@ def test_the_tile_and_the_fused_pass_are_one_iteration(fake_cupy, rng, monkeypat
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=2e-6)
 
 
+@pytest.mark.parametrize("n", [8, 9])
+def test_recorded_launches_do_the_same(fake_cupy, rng, n, monkeypatch):
+    """The third time a CUDA graph is replayed, with other step sizes than it was recorded with."""
+    problem = random_problem(rng, 3, (20, 30))
+    answers, captures = [], []
+    monkeypatch.setattr(fake_cupy.cuda, "Stream", lambda **_: captures.append(1) or Stream(fake_cupy))
+    for small in (2**21, 0):
+        monkeypatch.setattr(cupy_, "_SMALL", small)
+        backend = get_backend("cupy")
+        here = moved(problem, backend)
+        u, p = map(backend.asarray, random_pair(np.random.default_rng(0), problem, 3, (20, 30)))
+        for tau in (0.2, 0.3, 0.1, 0.25):
+            backend.iterate(here, u, p, n=n, tau=tau, sigma=0.06 / tau, rho=1.9, settle=True)
+        answers.append((u.get(), p.get()))
+    assert len(captures) == 1
+    np.testing.assert_array_equal(answers[0][0], answers[1][0])
+    np.testing.assert_array_equal(answers[0][1], answers[1][1])
+    assert fake_cupy.launches == ["fused"] * (2 * 4 * n)
+
+
+def test_a_remembered_state_is_not_mistaken_for_another(fake_cupy, rng):
+    backend = get_backend("cupy")
+    for _ in range(4):
+        problem = random_problem(rng, 2, (12, 13))
+        start = random_pair(rng, problem, 2, (12, 13))
+        one, two = (solved(b, problem, start, 9) for b in (NumpyBackend(), backend))
+        np.testing.assert_allclose(two[0], one[0], atol=4e-6)
+
+
 def test_values_do_not_depend_on_the_order_of_the_blocks(fake_cupy, rng):
     problem = random_problem(rng, 1, (300, 400))
     backend = get_backend("cupy")
@@ -175,9 +205,6 @@ def test_the_shim_sees_a_missing_barrier(fake_cupy, rng, monkeypatch):
     whole = _cuda.source()
     after_primal = whole.index("__syncthreads();", whole.index("u_bar[row + k][i] = bar[k];"))
     monkeypatch.setattr(_cuda, "source", lambda: whole[:after_primal] + whole[after_primal + 16 :])
-    get_backend("cupy")._kernel.cache_clear()
-    from varconvex.backends import cupy_
-
     cupy_._kernels.cache_clear()
     assert abs(solved(get_backend("cupy"), problem, start, 8)[0] - right).max() > 1e-3
     cupy_._kernels.cache_clear()

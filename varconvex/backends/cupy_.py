@@ -5,7 +5,9 @@ the gap brings two numbers home. The kernels (`tile.cu`, `fused.cu`, `values.cu`
 on disk by CuPy. A problem that they cannot say runs as the specification has it, operation by operation.
 """
 
-from collections.abc import Sequence
+import ctypes
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +21,10 @@ _INSTALL = "install CuPy for your driver: pip install 'varconvex[cuda12]' or 'va
 
 _SHARES = 1024
 """Most blocks that add up one problem's value: enough to fill a GPU, few enough to be folded by one block."""
+
+_SMALL, _MANY_LAUNCHES = 2**21, 8
+"""A state of so many numbers at most is remembered from call to call, and so many launches or more are recorded: where
+a launch takes the device less time than the host, a replayed CUDA graph is sooner done."""
 
 
 def n_devices() -> int:
@@ -57,6 +63,14 @@ class CupyBackend(ArrayBackend):
 
         self.xp: Any = cupy
         self._kernel = _kernels(cupy)
+        self._state: _State | None = None
+        try:
+            self._kernel("fold")
+        except Exception as error:  # whatever NVRTC, the driver or the disk has to say
+            raise BackendUnavailableError(
+                f"backend 'cupy' must be able to compile its kernels; CuPy {cupy.__version__} reports: {error}; "
+                f"{_INSTALL}, or use backend='numba'"
+            ) from error
 
     def to_numpy(self, array: Array) -> np.ndarray:
         """`array` in the host's memory."""
@@ -101,18 +115,22 @@ class CupyBackend(ArrayBackend):
         if n < 1:
             return
         active = [True] * len(problems) if active is None else active
-        u_next, p_next = self.xp.empty_like(u), self.xp.empty_like(p)
-        tasks = self._upload(
-            _cuda.task(problem, u[b], p[b], u_next[b], p_next[b], tau=tau[b], sigma=sigma[b], active=active[b])
-            for b, problem in enumerate(problems)
-        )
-        launches = self._launches(problems[0], u, tasks, n, rho, settle)
+        state = self._state if self._state and self._state.holds(problems, u, p) else _State(self.xp, problems, u, p)
+        self._state = state if u.size <= _SMALL else None
+        state.tasks.set(_packed(state.task(b, tau[b], sigma[b], active[b]) for b in range(len(problems))))
+        launches = self._launches(problems[0], u, state.tasks, n, rho, settle)
         flip = len(launches) % 2
         if flip:  # the last launch must write where the answer is looked for
-            u_next[...], p_next[...] = u, p
-        for name, grid, threads, args, shared in launches:
-            self._kernel(name)(grid, threads, (*args, np.int32(flip)), shared_mem=shared)
-            flip = 1 - flip
+            state.u_next[...], state.p_next[...] = u, p
+
+        def launch() -> None:
+            for k, (name, grid, threads, args, shared) in enumerate(launches):
+                self._kernel(name)(grid, threads, (*args, np.int32((flip + k) % 2)), shared_mem=shared)
+
+        if self._state and len(launches) >= _MANY_LAUNCHES:
+            state.play((n, rho, settle), launch)
+        else:
+            launch()
 
     def _launches(
         self, problem: Problem, u: Array, tasks: Array, n: int, rho: float, settle: bool
@@ -136,9 +154,6 @@ class CupyBackend(ArrayBackend):
             ("fused", (x, y, layers * images), cut.threads, (tasks, i(layers), f(r)), cut.shared)
             for r in [rho] * (n - 1) + [last]
         ]
-
-    def _upload(self, tasks: Any) -> Array:
-        return self.xp.asarray(np.frombuffer(b"".join(map(bytes, tasks)), np.uint8))
 
     def _primal_sum(self, problem: Problem, u: Array) -> float:
         if not _cuda.fits(problem, u):
@@ -171,7 +186,7 @@ class CupyBackend(ArrayBackend):
         count = min(-(-pixels // _cuda.ADDERS), _SHARES)
         shares = self.xp.empty((len(tasks), 2, count))
         sums = self.xp.empty((len(tasks), 2))
-        self._kernel("values")((count, len(tasks)), (_cuda.ADDERS,), (self._upload(tasks), shares))
+        self._kernel("values")((count, len(tasks)), (_cuda.ADDERS,), (self.xp.asarray(_packed(tasks)), shares))
         self._kernel("fold")((sums.size,), (_cuda.ADDERS,), (shares, np.int32(count), sums))
         return self.to_numpy(sums)
 
@@ -185,6 +200,43 @@ class CupyBackend(ArrayBackend):
         sizes = tuple(map(np.int32, (n, m, features, axes)))
         self._kernel("kernel_sum")((-(-n // 256),), (256,), (points, weight, seeds, *sizes, out))
         return out
+
+
+class _State:
+    """What the launches on one (u, p) need, at addresses that stay: then they can be recorded once and replayed."""
+
+    def __init__(self, xp: Any, problems: Sequence[Problem], u: Array, p: Array) -> None:
+        self._xp, self._problems, self._u, self._p = xp, tuple(problems), u, p
+        self.u_next, self.p_next = xp.empty_like(u), xp.empty_like(p)
+        self.tasks = xp.empty(len(problems) * ctypes.sizeof(_cuda.Task), np.uint8)
+        self._graphs: dict[Any, Any] = {}
+
+    def holds(self, problems: Sequence[Problem], u: Array, p: Array) -> bool:
+        """Whether it is about these very arrays."""
+        same = len(problems) == len(self._problems) and all(map(operator.is_, problems, self._problems))
+        return same and (u.data.ptr, p.data.ptr, u.shape) == (self._u.data.ptr, self._p.data.ptr, self._u.shape)
+
+    def task(self, b: int, tau: float, sigma: float, active: bool) -> _cuda.Task:
+        """The b-th problem, as the kernels read it."""
+        arrays = (self._u[b], self._p[b], self.u_next[b], self.p_next[b])
+        return _cuda.task(self._problems[b], *arrays, tau=tau, sigma=sigma, active=active)
+
+    def play(self, what: Any, launch: Callable[[], None]) -> None:
+        """Launch; what is launched a second time is recorded, and from then on replayed."""
+        if what not in self._graphs:
+            self._graphs[what] = None
+            launch()
+            return
+        if self._graphs[what] is None:
+            with self._xp.cuda.Stream(non_blocking=True) as stream:
+                stream.begin_capture()
+                launch()
+                self._graphs[what] = stream.end_capture()
+        self._graphs[what].launch()
+
+
+def _packed(tasks: Iterable[_cuda.Task]) -> np.ndarray:
+    return np.frombuffer(b"".join(map(bytes, tasks)), np.uint8)
 
 
 @lru_cache(maxsize=1)

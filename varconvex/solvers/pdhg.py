@@ -21,6 +21,7 @@ from .. import checks
 from ..backends import ArrayBackend, Problem, get_backend
 from ..energies.base import Energy
 from ..errors import ConvergenceWarning, InvalidParameterError
+from ._memory import or_on_the_cpu
 
 _RELAXATION = 1.9
 _RATIO, _LATE_RATIO, _LATE = 0.5, 0.2, 800
@@ -128,6 +129,7 @@ class Solution:
         return self.binary > 0.5 if self.p.shape[1] == 1 else self.labels > 0
 
 
+@or_on_the_cpu
 def pdhg(
     energy: Energy,
     *,
@@ -172,6 +174,8 @@ def pdhg(
     -----
     ConvergenceWarning
         If `tol` was not met.
+    DeviceMemoryWarning
+        If a GPU's memory did not suffice, so that the CPU solved the problem.
 
     References
     ----------
