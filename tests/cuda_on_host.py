@@ -128,7 +128,14 @@ class FakeCupy(types.ModuleType):
     def __init__(self, folder):
         super().__init__("cupy")
         self.__version__ = "0.0"
-        runtime = types.SimpleNamespace(getDeviceCount=lambda: 1)
+        properties = {"name": b"pretended", "major": 0, "minor": 0, "totalGlobalMem": 0, "multiProcessorCount": 1}
+        runtime = types.SimpleNamespace(
+            getDeviceCount=lambda: 1,
+            getDeviceProperties=lambda _: properties,
+            driverGetVersion=lambda: 0,
+            runtimeGetVersion=lambda: 0,
+            deviceSynchronize=lambda: None,
+        )
         self.cuda = types.SimpleNamespace(runtime=runtime, Stream=lambda *, non_blocking: Stream(self))
         self.launches = []
         self.captured = None  # launches of a graph that is being recorded

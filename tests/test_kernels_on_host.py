@@ -242,3 +242,13 @@ def test_a_broken_kernel_is_named_with_its_file_and_line():
     broken = _cuda.source().replace("float least = ABSENT", "float least = UNKNOWN")
     with pytest.raises(AssertionError, match=r'kernel_sum.cu\(\d+\): error: identifier "UNKNOWN" is undefined'):
         nvrtc.compile_for(compiler, "sm_90", broken, _cuda.options())
+
+
+@pytest.mark.parametrize(("labels", "shape"), [(1, (60, 70)), (1, (9, 10, 11)), (3, (20, 21))])
+def test_the_last_iteration_ends_within_the_bounds_to_the_last_bit(fake_cupy, rng, labels, shape):
+    problem = random_problem(rng, labels, shape)
+    u, p, _ = solved(get_backend("cupy"), problem, random_pair(rng, problem, labels, shape), 9)
+    if labels == 1:
+        assert ((problem.lower <= u) & (u <= problem.upper)).all()
+    longest = np.sqrt((p.astype(np.float64) ** 2).sum(axis=0))
+    assert (longest <= problem.radius * (1 + 3e-7)).all()

@@ -5,7 +5,7 @@
    in the overlap is computed twice. From (u, p) into (u_next, p_next), or back if `flip`: a block must not see what
    another has already written. */
 
-extern "C" __global__ void fused(const Problem *problems, int layers, float rho, int flip)
+extern "C" __global__ void __launch_bounds__(1024) fused(const Problem *problems, int layers, float rho, int flip)
 {
     extern __shared__ float u_bar[]; /* (labels, threads) */
     const Problem &q = problems[blockIdx.z / layers];
@@ -39,7 +39,7 @@ extern "C" __global__ void fused(const Problem *problems, int layers, float rho,
             float old = u[k * pixels + x], u_new = v[k * threads];
             if (!q.simplex) u_new = clamp(u_new, value(q.lower, k, at), value(q.upper, k, at));
             v[k * threads] = 2 * u_new - old;
-            if (mine) u_next[k * pixels + x] = old + rho * (u_new - old);
+            if (mine) u_next[k * pixels + x] = relaxed(old, u_new, rho);
         }
     }
     __syncthreads();
@@ -66,7 +66,7 @@ extern "C" __global__ void fused(const Problem *problems, int layers, float rho,
             if (i >= q.directions) break;
             int here = (i * q.labels + k) * pixels + x;
             p_new[i] = q.isotropic ? scale * p_new[i] : clamp(p_new[i], -radius, radius);
-            p_next[here] = p[here] + rho * (p_new[i] - p[here]);
+            p_next[here] = relaxed(p[here], p_new[i], rho);
         }
     }
 }

@@ -77,6 +77,12 @@ __device__ inline float clamp(float value, float low, float high)
     return fminf(fmaxf(value, low), high);
 }
 
+/* old + rho (next - old), so written that rho = 1 gives `next` to the last bit: then u and p end feasible. */
+__device__ inline float relaxed(float old, float next, float rho)
+{
+    return next + (rho - 1) * (next - old);
+}
+
 /* By how much the ball's projection shortens a vector of this squared length. */
 __device__ inline float shorten(float square, float radius)
 {

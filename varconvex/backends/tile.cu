@@ -60,7 +60,7 @@ __device__ inline void tile(const Problem *problems, int n, float rho, float las
             const float div = px[k] * sx_here - px_left * sx + py[k] * sy_here - py_up * sy;
             const float u_new = clamp((u[k] - tau * (cost[k] - div)) * shrink_u, lower[k], upper[k]);
             bar[k] = 2 * u_new - u[k];
-            u[k] += r * (u_new - u[k]);
+            u[k] = relaxed(u[k], u_new, r);
             u_bar[row + k][i] = bar[k];
             py_up = py[k];
         }
@@ -86,8 +86,8 @@ __device__ inline void tile(const Problem *problems, int n, float rho, float las
                 qx = clamp(qx, -radius[k], radius[k]);
                 qy = clamp(qy, -radius[k], radius[k]);
             }
-            px[k] += r * (qx - px[k]);
-            py[k] += r * (qy - py[k]);
+            px[k] = relaxed(px[k], qx, r);
+            py[k] = relaxed(py[k], qy, r);
             p_x[row + k][i] = px[k];
         }
         p_y[strip][i] = py[ROWS - 1];
