@@ -3,6 +3,7 @@
 import ctypes
 from importlib.metadata import PackageNotFoundError, files
 
+EXTRA = "pip install 'varconvex[cuda-test]'"
 WHEELS = ("nvidia-cuda-nvrtc-cu12", "nvidia-cuda-nvrtc")
 
 

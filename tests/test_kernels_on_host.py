@@ -1,13 +1,16 @@
 """The CUDA kernels without a GPU: compiled for the host they agree with the specification, and NVRTC takes them."""
 
+import configparser
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import nvrtc
 import pytest
 from cuda_on_host import Stream
 
+import varconvex
 from varconvex.backends import Problem, _cuda, cupy_, get_backend
 from varconvex.backends.numpy_ import NumpyBackend
 
@@ -55,9 +58,11 @@ def solved(backend, problem, start, n, **options):
 
 
 def random_pair(rng, problem, labels, shape):
-    """Any u and p, p also where the image ends and no flow can go."""
-    p = rng.normal(scale=0.3, size=(len(problem.steps), labels, *shape)).astype(np.float32)
-    return rng.random((labels, *shape)).astype(np.float32), p
+    """Any u, and any p that is 0 where the image ends and no flow can go, as it is in every solve."""
+    u = rng.random((labels, *shape)).astype(np.float32)
+    p = rng.normal(scale=0.3, size=(len(problem.steps), *u.shape))
+    p *= NumpyBackend().gradient(u, problem.steps, problem.offsets) != 0
+    return u, p.astype(np.float32)
 
 
 CASES = {
@@ -228,7 +233,7 @@ def test_the_kernel_sum_is_that_of_the_specification_in_float64(backend, rng, fe
 def test_nvrtc_compiles_everything_without_a_spill(architecture):
     compiler = nvrtc.library()
     if compiler is None:
-        pytest.skip(f"compiling for a GPU needs NVRTC: pip install {nvrtc.WHEELS[0]}")
+        pytest.skip(f"compiling for a GPU needs NVRTC: {nvrtc.EXTRA}")
     binary, log = nvrtc.compile_for(compiler, architecture, _cuda.source(), (*_cuda.options(), "--ptxas-options=-v"))
     kernels = ("fused", "values", "fold", "kernel_sum", "tile_isotropic", "tile_anisotropic_huber")
     assert all(name.encode() in binary for name in kernels)
@@ -238,7 +243,7 @@ def test_nvrtc_compiles_everything_without_a_spill(architecture):
 def test_a_broken_kernel_is_named_with_its_file_and_line():
     compiler = nvrtc.library()
     if compiler is None:
-        pytest.skip(f"compiling for a GPU needs NVRTC: pip install {nvrtc.WHEELS[0]}")
+        pytest.skip(f"compiling for a GPU needs NVRTC: {nvrtc.EXTRA}")
     broken = _cuda.source().replace("float least = ABSENT", "float least = UNKNOWN")
     with pytest.raises(AssertionError, match=r'kernel_sum.cu\(\d+\): error: identifier "UNKNOWN" is undefined'):
         nvrtc.compile_for(compiler, "sm_90", broken, _cuda.options())
@@ -252,3 +257,12 @@ def test_the_last_iteration_ends_within_the_bounds_to_the_last_bit(fake_cupy, rn
         assert ((problem.lower <= u) & (u <= problem.upper)).all()
     longest = np.sqrt((p.astype(np.float64) ** 2).sum(axis=0))
     assert (longest <= problem.radius * (1 + 3e-7)).all()
+
+
+def test_the_kernels_are_shipped():
+    settings = configparser.ConfigParser()
+    settings.read(Path(varconvex.__file__).parents[1] / "setup.cfg")
+    shipped = settings["options.package_data"]["varconvex"].split()
+    folder = Path(_cuda.__file__).parent
+    assert {path.stem for path in folder.glob("*.cu")} == set(_cuda.FILES)
+    assert "backends/*.cu" in shipped

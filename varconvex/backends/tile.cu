@@ -3,7 +3,13 @@
    A block has SIDE x SIDE pixels, of which each iteration spoils one more at every edge that is not the image's: the inner
    SIDE - 2 DEPTH are written. A thread holds ROWS pixels of a column in registers; what neighbours need of each other goes
    through shared memory: u_bar to the dual step, p to the next primal one. Memory is touched once for all iterations.
-   Pixels beyond the image have radius 0, so that their p is 0 and stays it. */
+
+   What is left is arithmetic, so it is kept short:
+
+       v = shrink u - c + a_x (px - px_left) + a_y (py - py_up)      c = tau shrink cost,  a = tau shrink / h
+
+   Nothing is asked about the image's ends that the data can say: pixels beyond have radius 0, so that their p is 0 and
+   stays it; and p is 0, and stays it, where a difference would reach beyond. */
 
 #ifndef SIDE
 #define SIDE 64
@@ -26,21 +32,25 @@ __device__ inline void tile(const Problem *problems, int n, float rho, float las
     const int i = threadIdx.x, strip = threadIdx.y, row = strip * ROWS;
     const int x = int(blockIdx.x) * (SIDE - 2 * DEPTH) - DEPTH + i;
     const int y = int(blockIdx.y) * (SIDE - 2 * DEPTH) - DEPTH + row;
-    const int pixels = q.height * q.width;
-    const float sy = q.step[0], sx = q.step[1], tau = q.tau, sigma = q.sigma;
-    const float sx_here = x + 1 < q.width ? sx : 0.0f; /* no flow and no difference where the image ends */
-    const float shrink_u = 1.0f / (1.0f + tau * q.pull), sigma_huber = sigma * q.huber;
+    const int pixels = q.height * q.width, bottom = q.height - 1 - y;
+    /* At the tile's edges any neighbour will do; at the image's the pixel itself, so that the difference is 0. */
+    const int left = max(i - 1, 0), right = i + 1 < SIDE && x + 1 < q.width ? i + 1 : i;
+    const int above = max(strip - 1, 0), below = min(row + ROWS, SIDE - 1);
 
-    float u[ROWS], px[ROWS], py[ROWS], cost[ROWS], radius[ROWS], lower[ROWS], upper[ROWS];
+    const float shrink = 1.0f / (1.0f + q.tau * q.pull), scaled = q.tau * shrink;
+    const float a_y = scaled * q.step[0], a_x = scaled * q.step[1];
+    const float sigma_y = q.sigma * q.step[0], sigma_x = q.sigma * q.step[1], sigma_huber = q.sigma * q.huber;
+
+    float u[ROWS], px[ROWS], py[ROWS], c[ROWS], radius[ROWS], lower[ROWS], upper[ROWS];
 #pragma unroll
     for (int k = 0; k < ROWS; k++) {
         Pixel at = {0, y + k, x};
         bool inside = within(q, at);
         int here = inside ? index(q, at) : 0;
         u[k] = inside ? u_old[here] : 0.0f;
-        py[k] = inside ? p_old[here] : 0.0f;
-        px[k] = inside ? p_old[pixels + here] : 0.0f;
-        cost[k] = inside ? value(q.cost, 0, at) : 0.0f;
+        py[k] = inside && k < bottom ? p_old[here] : 0.0f;
+        px[k] = inside && x + 1 < q.width ? p_old[pixels + here] : 0.0f;
+        c[k] = inside ? scaled * value(q.cost, 0, at) : 0.0f;
         radius[k] = inside ? value(q.radius, 0, at) : 0.0f;
         lower[k] = inside ? value(q.lower, 0, at) : 0.0f;
         upper[k] = inside ? value(q.upper, 0, at) : 0.0f;
@@ -52,13 +62,13 @@ __device__ inline void tile(const Problem *problems, int n, float rho, float las
     for (int m = 0; m < n; m++) {
         const float r = m == n - 1 ? last_rho : rho;
         float bar[ROWS + 1];
-        float py_up = strip > 0 ? p_y[strip - 1][i] : 0.0f;
+        float py_up = p_y[above][i];
 #pragma unroll
         for (int k = 0; k < ROWS; k++) {
-            const float sy_here = y + k + 1 < q.height ? sy : 0.0f;
-            const float px_left = i > 0 ? p_x[row + k][i - 1] : 0.0f;
-            const float div = px[k] * sx_here - px_left * sx + py[k] * sy_here - py_up * sy;
-            const float u_new = clamp((u[k] - tau * (cost[k] - div)) * shrink_u, lower[k], upper[k]);
+            float v = shrink * u[k] - c[k];
+            v += a_x * (px[k] - p_x[row + k][left]);
+            v += a_y * (py[k] - py_up);
+            const float u_new = clamp(v, lower[k], upper[k]);
             bar[k] = 2 * u_new - u[k];
             u[k] = relaxed(u[k], u_new, r);
             u_bar[row + k][i] = bar[k];
@@ -66,17 +76,16 @@ __device__ inline void tile(const Problem *problems, int n, float rho, float las
         }
         __syncthreads();
 
-        bar[ROWS] = strip + 1 < STRIPS ? u_bar[row + ROWS][i] : bar[ROWS - 1];
+        bar[ROWS] = u_bar[below][i];
 #pragma unroll
         for (int k = 0; k < ROWS; k++) {
-            const float sy_here = y + k + 1 < q.height ? sy : 0.0f;
-            const float right = i + 1 < SIDE ? u_bar[row + k][i + 1] : bar[k];
-            float qx = px[k] + sigma * sx_here * (right - bar[k]);
-            float qy = py[k] + sigma * sy_here * (bar[k + 1] - bar[k]);
+            const float down = k == bottom ? bar[k] : bar[k + 1];
+            float qx = px[k] + sigma_x * (u_bar[row + k][right] - bar[k]);
+            float qy = py[k] + sigma_y * (down - bar[k]);
             if (HUBER) {
-                const float shrink = rounded(radius[k], sigma_huber);
-                qx *= shrink;
-                qy *= shrink;
+                const float less = rounded(radius[k], sigma_huber);
+                qx *= less;
+                qy *= less;
             }
             if (ISOTROPIC) {
                 const float scale = shorten(qx * qx + qy * qy, radius[k]);
