@@ -2,6 +2,7 @@
 
 import configparser
 import re
+import weakref
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -155,6 +156,18 @@ def test_a_remembered_state_is_not_mistaken_for_another(fake_cupy, rng):
         start = random_pair(rng, problem, 2, (12, 13))
         one, two = (solved(b, problem, start, 9) for b in (NumpyBackend(), backend))
         np.testing.assert_allclose(two[0], one[0], atol=4e-6)
+
+
+def test_memory_is_given_back_with_the_problem(fake_cupy, rng):
+    backend = get_backend("cupy")
+    problem = random_problem(rng, 1, (12, 13))
+    here, u, p = moved(problem, backend), *map(backend.asarray, random_pair(rng, problem, 1, (12, 13)))
+    backend.iterate(here, u, p, n=9, tau=0.2, sigma=0.3, rho=1.9, settle=True)
+    scratch = weakref.ref(backend._state.scratch[0])
+    assert backend._state.about([here])
+    del here
+    assert scratch() is None
+    assert not backend._state.about([problem])
 
 
 def test_values_do_not_depend_on_the_order_of_the_blocks(fake_cupy, rng):
