@@ -4,6 +4,7 @@ Nothing here needs a device, or CuPy: `cupy_.py` launches what this file describ
 """
 
 import ctypes
+import math
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from functools import lru_cache
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .base import SAFE, Array, Problem
+from .base import SAFE, Array, Offsets, Problem
 
 FILES = ("problem", "fused", "tile", "values", "kernel_sum")
 """One text, in this order: the first holds what the others use."""
@@ -101,7 +102,7 @@ def fits(problem: Problem, u: Array) -> bool:
         and u.ndim in (3, 4)
         and len(problem.steps) <= MOST_DIRECTIONS
         and u.size * len(problem.steps) < 2**31
-        and blocks(problem, u.shape) is not None
+        and blocks(problem.offsets, u.shape) is not None
     )
 
 
@@ -137,47 +138,36 @@ def tile_blocks(height: int, width: int) -> tuple[tuple[int, int], tuple[int, in
     return (-(-width // inner), -(-height // inner)), (SIDE, SIDE // ROWS)
 
 
-def blocks(problem: Problem, whole: tuple[int, ...]) -> Blocks | None:
+@lru_cache(maxsize=64)
+def blocks(offsets: Offsets, whole: tuple[int, ...]) -> Blocks | None:
     """How `fused` cuts u's grid, or None if no block holds so many labels or reaches so far."""
     labels, *shape = whole
-    before, after = _reach(problem, len(shape))
+    _, before, after = _directions(offsets, len(shape))
     for threads in _PLANE_BLOCKS if len(shape) == 2 else _VOLUME_BLOCKS:
         inner = [t - b - a for t, b, a in zip(threads, before, after, strict=True)]
-        shared = 4 * labels * int(np.prod(threads))
-        if len(shape) == 2:
-            inner[0] = 1
+        shared = 4 * labels * math.prod(threads)
         if min(inner) > 0 and shared <= _SHARED:
             grid = [-(-n // i) for n, i in zip(_volume(shape), inner, strict=True)]
             return Blocks(tuple(grid[::-1]), threads[::-1], shared)
     return None
 
 
-def task(
-    problem: Problem,
-    u: Array | None,
-    p: Array | None,
-    u_next: Array | None = None,
-    p_next: Array | None = None,
-    *,
-    tau: float = 0.0,
-    sigma: float = 0.0,
-    active: bool = True,
-) -> Task:
-    """`Problem` as the kernels read it; it holds addresses, so the arrays must outlive it."""
+def task(problem: Problem, u: Array | None, p: Array | None) -> Task:
+    """`Problem` as the kernels read it, but for the step sizes; it holds addresses, so the arrays must outlive it."""
     whole = u.shape if u is not None else p.shape[1:]  # type: ignore[union-attr]
-    labels, shape = whole[0], whole[1:]
-    made = Task(active=active, tau=tau, sigma=sigma, pull=problem.pull, huber=problem.huber)
+    labels, *shape = whole
+    made = Task(pull=problem.pull, huber=problem.huber, isotropic=problem.isotropic, simplex=problem.simplex, active=1)
     for name in ("cost", "lower", "upper"):
-        setattr(made, name, _field(getattr(problem, name), whole))
-    made.radius = _field(problem.radius, (1, *shape))
-    made.u, made.p, made.u_next, made.p_next = map(_address, (u, p, u_next, p_next))
+        setattr(made, name, _field(getattr(problem, name), len(whole)))
+    made.radius = _field(problem.radius, len(whole))
+    made.u, made.p = (None if array is None else array.data.ptr for array in (u, p))
     made.depth, made.height, made.width = _volume(shape)
     made.labels, made.directions = labels, len(problem.steps)
-    for i, (step, offset) in enumerate(zip(problem.steps, _offsets(problem, len(shape)), strict=True)):
+    offsets, before, after = _directions(problem.offsets, len(shape))
+    made.before, made.after = Pixel(*before), Pixel(*after)
+    for i, (step, offset) in enumerate(zip(problem.steps, offsets, strict=True)):
         made.step[i] = step
         made.offset[i][:] = offset
-    made.before, made.after = (Pixel(*reach) for reach in _reach(problem, len(shape)))
-    made.isotropic, made.simplex = problem.isotropic, problem.simplex
     return made
 
 
@@ -186,29 +176,20 @@ def _volume(shape: Sequence[int]) -> tuple[int, int, int]:
     return depth, height, width
 
 
-def _offsets(problem: Problem, ndim: int) -> list[tuple[int, ...]]:
-    """Each direction's (z, y, x)."""
-    offsets = problem.offsets
+@lru_cache(maxsize=64)
+def _directions(offsets: Offsets, ndim: int) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...], tuple[int, ...]]:
+    """Each direction's (z, y, x), and how far they reach back and ahead along these."""
     if offsets is None:
         offsets = tuple(tuple(int(i == k) for i in range(ndim)) for k in range(ndim))
-    return [(0,) * (3 - ndim) + tuple(offset) for offset in offsets]
+    full = tuple((0,) * (3 - ndim) + tuple(offset) for offset in offsets)
+    along = list(zip(*full, strict=True))
+    return full, tuple(max(0, -min(steps)) for steps in along), tuple(max(0, *steps) for steps in along)
 
 
-def _reach(problem: Problem, ndim: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """How far the differences reach back and ahead, along (z, y, x)."""
-    along = list(zip(*_offsets(problem, ndim), strict=True))
-    return tuple(max(0, -min(steps)) for steps in along), tuple(max(0, *steps) for steps in along)
-
-
-def _field(array: Array, shape: tuple[int, ...]) -> Field:
-    """Address and strides of a float32 array that broadcasts to `shape` (labels first)."""
-    lead = len(shape) - array.ndim
-    counts = (1,) * lead + tuple(array.shape)
-    jumps = (0,) * lead + tuple(array.strides)
-    strides = [0 if count == 1 else jump // array.itemsize for count, jump in zip(counts, jumps, strict=True)]
-    strides[1:1] = [0] * (4 - len(strides))
-    return Field(_address(array), *strides)
-
-
-def _address(array: Array | None) -> int | None:
-    return None if array is None else array.data.ptr
+def _field(array: Array, ndim: int) -> Field:
+    """Address and strides of a float32 array that broadcasts to u's `ndim` axes, labels first."""
+    strides = [0] * 4
+    for axis in range(-min(array.ndim, ndim), 0):
+        if array.shape[axis] > 1:
+            strides[axis if axis > -ndim else 0] = array.strides[axis] // 4
+    return Field(array.data.ptr, *strides)

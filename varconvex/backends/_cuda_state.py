@@ -33,7 +33,7 @@ class State:
         """Whether the kernels can say these problems; without it there is nothing else here."""
         if self.fits:
             self.tile = _cuda.tile_name(problems[0]) if _cuda.tileable(problems[0], u[0]) else None
-            self.blocks = _cuda.blocks(problems[0], u.shape[1:])
+            self.blocks = _cuda.blocks(problems[0].offsets, u.shape[1:])
             packed = b"".join(bytes(_cuda.task(*each)) for each in zip(problems, u, p, strict=True))
             self._host = np.frombuffer(bytearray(packed), _TASK)
             self.tasks = xp.asarray(np.frombuffer(packed, np.uint8))

@@ -8,6 +8,7 @@ precision.
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,9 @@ _LOOK_FIRST, _LOOK_EVERY = 16, 48
 """Iterations until the first look at the gaps, then twice as many each time up to the second number: multiples of what
 a launch can do."""
 
-_COARSE_ITERATIONS = 500
-"""Most iterations on a coarse grid, which only has to be a good start."""
+_COARSEST, _COARSE_ITERATIONS = 32, 500
+"""A grid whose shorter side is below twice the first is solved as it stands; most iterations on a coarse grid, which
+only has to be a good start."""
 
 _LEAST_SIZE = 1e-3
 """The gap is relative to the energy, or, where that is nearly 0 by cancellation, to this share of the data's size."""
@@ -145,46 +147,48 @@ def _descend(
     energies: Sequence[Energy], backend: ArrayBackend, max_iter: int, tol: float, limit: float, coarse_to_fine: bool
 ) -> list[Solution]:
     start = time.perf_counter()
-    levels = [list(energies)]
-    while coarse_to_fine and max_iter and all(coarser := [energy.coarsen() for energy in levels[-1]]):
-        levels.append([energy for energy in coarser if energy is not None])
-    descent = None
-    for level in reversed(levels):
-        descent = _Descents(level, backend, descent, start)
-        descent.run(max_iter if level is levels[0] else min(_COARSE_ITERATIONS, max_iter), tol, limit)
-    assert descent is not None
-    return [descent.solution(b) for b in range(len(energies))]
+    problems = [energy.problem(backend) for energy in energies]
+    levels, shapes = [problems], [energies[0].shape]
+    while coarse_to_fine and max_iter and min(shapes[-1][1:]) >= 2 * _COARSEST:
+        levels.append(_halved(backend, levels[-1], len(shapes[-1]) - 1))
+        shapes.append((shapes[-1][0], *(-(-n // 2) for n in shapes[-1][1:])))
+    state = None
+    for level, shape in zip(reversed(levels), reversed(shapes), strict=True):
+        finest = level is problems
+        descents = _Descents(level, shape, backend, state, start)
+        descents.run(max_iter if finest else min(_COARSE_ITERATIONS, max_iter), tol, limit)
+        state = descents.u, descents.p
+    return [descents.solution(energy, b) for b, energy in enumerate(energies)]
 
 
 class _Descents:
-    """One grid's iterations for several energies: u (B, L, *spatial), p (B, k, L, *spatial), and each one's gap."""
+    """One grid's iterations for several problems: u (B, L, *spatial), p (B, k, L, *spatial), and each one's gap."""
 
     def __init__(
-        self, energies: Sequence[Energy], backend: ArrayBackend, coarse: "_Descents | None", start: float
+        self,
+        problems: Sequence[Problem],
+        shape: tuple[int, ...],
+        backend: ArrayBackend,
+        coarse: tuple[Any, Any] | None,
+        start: float,
     ) -> None:
         xp = backend.xp
-        self.energies, self.backend, self.start = energies, backend, start
-        self.problems = [energy.problem(backend) for energy in energies]
-        self.unit = np.array([problem.unit for problem in self.problems])
+        self.problems, self.backend, self.start = problems, backend, start
         if coarse is None:
-            starts = [e.start(backend, problem) for e, problem in zip(energies, self.problems, strict=True)]
-            self.u = xp.stack(starts)
-            directions = len(self.problems[0].steps)
-            self.p = xp.zeros((len(energies), directions, *energies[0].shape), dtype=self.u.dtype)
+            self.u = xp.stack([_without_boundary(backend, problem, shape) for problem in problems])
+            self.p = xp.zeros((len(problems), len(problems[0].steps), *shape), dtype=self.u.dtype)
         else:
-            self.u, self.p = _prolong(backend, coarse, self.unit, energies[0].shape)
-        sums = [abs(q.cost).sum(dtype=np.float64) for q in self.problems]
-        means = [q.radius.mean(dtype=np.float64) for q in self.problems]
+            self.u, self.p = _prolong(backend, *coarse, shape)
+        sums = [abs(q.cost).sum(dtype=np.float64) for q in problems]
+        means = [q.radius.mean(dtype=np.float64) for q in problems]
         data, mean_radius = backend.to_numpy(xp.stack([xp.stack(sums), xp.stack(means)]))
-        self.floor = _LEAST_SIZE * self.unit * data + np.finfo(np.float64).tiny
+        self.floor = _LEAST_SIZE * data * [q.unit for q in problems] + np.finfo(np.float64).tiny
         mean_cost = data / self.u[0].size
-        self.steps, self.late = (
-            _steps(self.problems[0], mean_cost, ratio * mean_radius) for ratio in (_RATIO, _LATE_RATIO)
-        )
-        self.common = np.array([problem.constant for problem in self.problems])
-        self.dual = np.full(len(energies), -np.inf)
-        self.active = np.ones(len(energies), bool)
-        self.history: list[list[tuple[int, float, float, float]]] = [[] for _ in energies]
+        self.steps, self.late = (_steps(problems[0], mean_cost, ratio * mean_radius) for ratio in (_RATIO, _LATE_RATIO))
+        self.common = np.array([problem.constant for problem in problems])
+        self.dual = np.full(len(problems), -np.inf)
+        self.active = np.ones(len(problems), bool)
+        self.history: list[list[tuple[int, float, float, float]]] = [[] for _ in problems]
         self.status = "max_iter"
 
     def run(self, max_iter: int, tol: float, limit: float) -> None:
@@ -216,9 +220,9 @@ class _Descents:
             self.history[b].append((iteration, seconds, float(primal[b]), float(self.dual[b])))
         self.active &= self.relative_gap > tol
 
-    def solution(self, b: int) -> Solution:
-        """Of one energy, as `pdhg` returns it."""
-        energy, problem = self.energies[b], self.problems[b]
+    def solution(self, energy: Energy, b: int) -> Solution:
+        """Of the b-th energy, as `pdhg` returns it."""
+        problem = self.problems[b]
         binary, rounded = energy.round(self.backend, problem, self.u[b])
         converged = not self.active[b]
         return Solution(
@@ -244,14 +248,43 @@ def _steps(problem: Problem, mean_cost: np.ndarray, scale: np.ndarray) -> tuple[
     return 1.0 / (sigma * norm * norm), sigma
 
 
-def _prolong(backend: ArrayBackend, coarse: _Descents, unit: np.ndarray, shape: tuple[int, ...]) -> tuple[Any, Any]:
+def _without_boundary(backend: ArrayBackend, problem: Problem, shape: tuple[int, ...]) -> Any:
+    """The minimiser for alpha = 0: on a box or simplex without a pull, wherever a long step downhill ends."""
+    downhill = -problem.cost * np.float32(1.0 / problem.pull if problem.pull else 1e6)
+    return backend.xp.broadcast_to(backend.project(downhill, problem), shape)
+
+
+def _halved(backend: ArrayBackend, problems: Sequence[Problem], ndim: int) -> list[Problem]:
+    """The same problems on grids of half the size: means of 2 x 2 pixels, radius halved (E is a quarter)."""
+    xp = backend.xp
+    changes: list[dict[str, Any]] = [{} for _ in problems]
+    for name in (f.name for f in fields(Problem)):
+        arrays = [getattr(problem, name) for problem in problems]
+        if getattr(arrays[0], "ndim", 0) < ndim:
+            continue
+        alike = len({array.shape for array in arrays}) == 1
+        halves = _means(xp, xp.stack(arrays), ndim) if alike else [_means(xp, array, ndim) for array in arrays]
+        for change, half in zip(changes, halves, strict=True):
+            change[name] = half / 2 if name == "radius" else half
+    return [replace(problem, **change) for problem, change in zip(problems, changes, strict=True)]
+
+
+def _means(xp: Any, array: Any, ndim: int) -> Any:
+    """Over blocks of two pixels along the last `ndim` axes; an odd last pixel is a block of its own."""
+    first = array.ndim - ndim
+    sizes = array.shape[first:]
+    # Along an axis on which a field is constant there is nothing to halve.
+    padded = xp.pad(array, [(0, 0)] * first + [(0, n % 2) for n in sizes], mode="edge")
+    blocks = padded.reshape(*array.shape[:first], *(m for n in padded.shape[first:] for m in (n // 2, 2)))
+    return blocks.mean(axis=tuple(first + 1 + 2 * axis for axis in range(ndim)))
+
+
+def _prolong(backend: ArrayBackend, u: Any, p: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
     """Coarse pairs on grids of `shape`: u repeated, p doubled (its ball is twice as large).
 
     They need not be feasible: the first iteration makes them so, and nobody looks before.
     """
-    u, p = coarse.u, coarse.p
     for axis in range(1, len(shape)):
         u, p = u.repeat(2, axis=axis + 1), p.repeat(2, axis=axis + 2)
     crop = tuple(slice(n) for n in shape)
-    factor = backend.asarray(2 * coarse.unit / unit, np.float32).reshape((-1,) + (1,) * (p.ndim - 1))
-    return backend.asarray(u[(slice(None), *crop)]), backend.asarray(factor * p[(slice(None), slice(None), *crop)])
+    return backend.asarray(u[(slice(None), *crop)]), backend.asarray(2 * p[(slice(None), slice(None), *crop)])
