@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import types
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,7 @@ class FakeCupy(types.ModuleType):
         self.cuda = types.SimpleNamespace(runtime=runtime, Stream=lambda *, non_blocking: Stream(self))
         self.launches = []
         self.captured = None  # launches of a graph that is being recorded
+        self.guards = []
         self.memory = None  # bytes that a new array may have at most
         self.folder = folder
 
@@ -158,7 +160,15 @@ class FakeCupy(types.ModuleType):
         """From anywhere; moving to the device is a copy."""
         if isinstance(array, DeviceArray):
             return DeviceArray(np.asarray(array.host, dtype))
-        return DeviceArray(np.array(array, dtype))
+        return _guarded(np.array(array, dtype), self.guards)
+
+    def empty(self, shape, dtype=float):
+        """Holds NaNs."""
+        return _guarded(np.full(shape, 255 if np.dtype(dtype).kind == "u" else np.nan, dtype), self.guards)
+
+    def empty_like(self, array):
+        """As big as another."""
+        return self.empty(array.shape, array.dtype)
 
     def asnumpy(self, array):
         """To the host."""
@@ -167,6 +177,25 @@ class FakeCupy(types.ModuleType):
     def RawModule(self, *, code, options):
         """Compiled by g++; its kernels are counted in `launches`."""
         return types.SimpleNamespace(get_function=HostModule(code, options, self).get_function)
+
+
+_GUARD = 4096
+"""Bytes before and behind an array that no kernel may write to, and that turn what reads them into NaN."""
+
+
+def _guarded(array, guards):
+    """The array on the pretended device, with guards that are looked at after every launch."""
+    room = np.full(array.nbytes + 2 * _GUARD, 0xFF, np.uint8)
+    inner = room[_GUARD : _GUARD + array.nbytes].view(array.dtype).reshape(array.shape)
+    inner[...] = array
+    guards[:] = [guard for guard in guards if guard() is not None] + [weakref.ref(room)]
+    return DeviceArray(inner)
+
+
+def _check_guards(guards, name):
+    rooms = [room for guard in guards if (room := guard()) is not None]
+    spoilt = any((room[:_GUARD] != 0xFF).any() or (room[-_GUARD:] != 0xFF).any() for room in rooms)
+    assert not spoilt, f"{name} wrote beyond the end of an array"
 
 
 class Stream:
@@ -225,6 +254,7 @@ class HostModule:
             assert launch(_Dim3(*_three(grid)), _Dim3(*_three(threads)), ctypes.c_size_t(shared_mem), pointers), (
                 f"{name}: some threads of a block ended where others wait"
             )
+            _check_guards(self._cupy.guards, name)
 
         return kernel
 

@@ -279,3 +279,14 @@ def test_the_kernels_are_shipped():
     folder = Path(_cuda.__file__).parent
     assert {path.stem for path in folder.glob("*.cu")} == set(_cuda.FILES)
     assert "backends/*.cu" in shipped
+
+
+def test_the_shim_sees_a_write_beyond_the_end(fake_cupy, rng, monkeypatch):
+    problem = random_problem(rng, 1, (60, 50))
+    start = random_pair(rng, problem, 1, (60, 50))
+    wrong = _cuda.source().replace("p_next[pixels + here] = px[k];", "p_next[pixels + here + 8] = px[k];")
+    monkeypatch.setattr(_cuda, "source", lambda: wrong)
+    cupy_._kernels.cache_clear()
+    with pytest.raises(AssertionError, match="tile_isotropic wrote beyond the end of an array"):
+        solved(get_backend("cupy"), problem, start, 8)
+    cupy_._kernels.cache_clear()
