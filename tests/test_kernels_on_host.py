@@ -164,10 +164,10 @@ def test_memory_is_given_back_with_the_problem(fake_cupy, rng):
     here, u, p = moved(problem, backend), *map(backend.asarray, random_pair(rng, problem, 1, (12, 13)))
     backend.iterate(here, u, p, n=9, tau=0.2, sigma=0.3, rho=1.9, settle=True)
     scratch = weakref.ref(backend._state.scratch[0])
-    assert backend._state.about([here])
+    assert backend._state.holds([here], u[None], p[None])
     del here
     assert scratch() is None
-    assert not backend._state.about([problem])
+    assert not backend._state.holds([moved(problem, backend)], u[None], p[None])
 
 
 def test_values_do_not_depend_on_the_order_of_the_blocks(fake_cupy, rng):
@@ -208,6 +208,7 @@ def test_what_the_kernels_cannot_say_is_left_to_the_specification(fake_cupy, rng
     assert not _cuda.fits(replace(plain, twist=0.5), u)
     assert not _cuda.fits(replace(plain, twist=np.zeros(3)), u)
     assert not _cuda.fits(plain, u.astype(np.float64))
+    assert not _cuda.fits(plain, u[:, :, ::2])
     assert not _cuda.fits(replace(plain, steps=(1.0,) * 5, offsets=(*OCTAGONAL, (2, 1))), u)
     assert not _cuda.fits(replace(plain, steps=(1.0,), offsets=((0, 40),)), u)
     assert not _cuda.fits(plain, backend.asarray(np.zeros((2000, 9, 8), np.float32)))

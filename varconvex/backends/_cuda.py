@@ -96,9 +96,9 @@ def fits(problem: Problem, u: Array) -> bool:
     strange = (f for f in fields(problem) if f.name not in _KNOWN)
     if any(f.default is MISSING or not _same(getattr(problem, f.name), f.default) for f in strange):
         return False
-    arrays = (u, problem.cost, problem.radius, problem.lower, problem.upper)
     return (
-        all(array.dtype == np.float32 for array in arrays)
+        plain(u)
+        and all(array.dtype == np.float32 for array in (problem.cost, problem.radius, problem.lower, problem.upper))
         and u.ndim in (3, 4)
         and len(problem.steps) <= MOST_DIRECTIONS
         and u.size * len(problem.steps) < 2**31
@@ -114,6 +114,11 @@ def alike(problems: Sequence[Problem], u: Array) -> bool:
 
 def _same(value: Any, default: Any) -> bool:
     return value is default or (type(value) is type(default) and np.ndim(value) == 0 and bool(value == default))
+
+
+def plain(array: Array) -> bool:
+    """Whether a kernel can find its way in it: float32, one number after the other."""
+    return array.dtype == np.float32 and bool(array.flags.c_contiguous)
 
 
 def tileable(problem: Problem, u: Array) -> bool:

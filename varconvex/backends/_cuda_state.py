@@ -29,7 +29,7 @@ class State:
         self._problems = [weakref.ref(problem, lambda _: _let_go(me())) for problem in problems]
         self._scratch: tuple[Array, Array] | None = None
         self._graphs: dict[Any, Any] = {}
-        self.fits = _cuda.alike(problems, u)
+        self.fits = _cuda.alike(problems, u) and _cuda.plain(p)
         """Whether the kernels can say these problems; without it there is nothing else here."""
         if self.fits:
             self.tile = _cuda.tile_name(problems[0]) if _cuda.tileable(problems[0], u[0]) else None
@@ -38,15 +38,13 @@ class State:
             self._host = np.frombuffer(bytearray(packed), _TASK)
             self.tasks = xp.asarray(np.frombuffer(packed, np.uint8))
 
-    def about(self, problems: Sequence[Problem]) -> bool:
-        """Whether it is about these very problems."""
+    def holds(self, problems: Sequence[Problem], u: Array, p: Array) -> bool:
+        """Whether it is about these very problems and arrays."""
+        if self._where != (u.data.ptr, p.data.ptr, u.shape, u.dtype):
+            return False
         return len(problems) == len(self._problems) and all(
             known() is problem for known, problem in zip(self._problems, problems, strict=True)
         )
-
-    def holds(self, problems: Sequence[Problem], u: Array, p: Array) -> bool:
-        """Whether it is about these very problems and arrays."""
-        return self._where == (u.data.ptr, p.data.ptr, u.shape, u.dtype) and self.about(problems)
 
     @property
     def scratch(self) -> tuple[Array, Array]:
@@ -64,9 +62,12 @@ class State:
         self._host["active"] = True if active is None else active
         self.tasks.set(self._host.view(np.uint8))
 
-    def lone(self, u: Array | None, p: Array | None) -> Array:
-        """The first problem with only a u, or only a p, of its own."""
-        task = self._host[:1].copy()
+    def lone(self, problem: Problem, u: Array | None, p: Array | None) -> Array | None:
+        """One of the problems with another u alone, or another p alone; None if it is not among them."""
+        place = next((b for b, known in enumerate(self._problems) if known() is problem), None)
+        if not self.fits or place is None:
+            return None
+        task = self._host[place : place + 1].copy()
         task["u"], task["p"] = (0 if array is None else array.data.ptr for array in (u, p))
         return self._xp.asarray(task.view(np.uint8))
 

@@ -89,11 +89,10 @@ class CupyBackend(ArrayBackend):
         **options: Any,
     ) -> None:
         """As in the specification, launched and not waited for. Options that the kernels do not know are left to it."""
-        state = self._remembered([problem], u[None], p[None])
-        if any(options.values()) or not state.fits:
+        if not any(options.values()) and self._remembered([problem], u[None], p[None]).fits:
+            self.iterate_many([problem], u[None], p[None], n=n, tau=[tau], sigma=[sigma], rho=rho, settle=settle)
+        else:
             super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle, **options)
-            return
-        self._iterate(state, u[None], p[None], n, [tau], [sigma], rho, settle, None)
 
     def iterate_many(
         self,
@@ -113,20 +112,6 @@ class CupyBackend(ArrayBackend):
         if not state.fits:
             super().iterate_many(problems, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle, active=active)
             return
-        self._iterate(state, u, p, n, tau, sigma, rho, settle, active)
-
-    def _iterate(
-        self,
-        state: State,
-        u: Array,
-        p: Array,
-        n: int,
-        tau: Sequence[float],
-        sigma: Sequence[float],
-        rho: float,
-        settle: bool,
-        active: Sequence[bool] | None,
-    ) -> None:
         if n < 1:
             return
         u_next, p_next = state.scratch
@@ -165,9 +150,11 @@ class CupyBackend(ArrayBackend):
     def _lone(self, problem: Problem, u: Array | None, p: Array | None) -> Array | None:
         """The problem with u or p alone, as the kernels read it; None if they cannot."""
         whole: Array = u if p is None else p[0]
-        state = self._state
-        if state is not None and state.fits and state.about([problem]) and whole.dtype == np.float32:
-            return state.lone(u, p)
+        if not _cuda.plain(whole):
+            return None
+        known = None if self._state is None else self._state.lone(problem, u, p)
+        if known is not None:
+            return known
         if not _cuda.fits(problem, whole):
             return None
         return self.xp.asarray(np.frombuffer(bytes(_cuda.task(problem, u, p)), np.uint8))
