@@ -49,16 +49,16 @@ class DeviceArray(NDArrayOperatorsMixin):
         return (lambda *args, **kwargs: _call(value, *args, **kwargs)) if callable(value) else value
 
     def __getitem__(self, key):
-        return _device(self.host[_host(key)], keep=True)
+        return _device(self.host[_index(key)])
 
     def __setitem__(self, key, value):
-        self.host[_host(key)] = _host(value)
+        self.host[_index(key)] = _host(value)
 
     def __len__(self):
         return len(self.host)
 
     def __iter__(self):
-        return (_device(row, keep=True) for row in self.host)
+        return (_device(row) for row in self.host)
 
     def __float__(self):
         return float(self.host)
@@ -108,11 +108,16 @@ def _host(value):
     return value
 
 
-def _device(value, keep=False):
+def _index(key):
+    """As an index CuPy takes NumPy's arrays of integers, too."""
+    if isinstance(key, tuple):
+        return tuple(map(_index, key))
+    return key if isinstance(key, np.ndarray) else _host(key)
+
+
+def _device(value):
     """Arrays of any dimension and, as with CuPy, also the numbers that NumPy's reductions give."""
-    if isinstance(value, np.ndarray) or (isinstance(value, np.generic) and not keep):
-        return DeviceArray(np.asarray(value))
-    if keep and isinstance(value, np.generic):
+    if isinstance(value, np.ndarray | np.generic):
         return DeviceArray(np.asarray(value))
     return type(value)(map(_device, value)) if isinstance(value, tuple | list) else value
 
@@ -161,6 +166,10 @@ class FakeCupy(types.ModuleType):
         if isinstance(array, DeviceArray):
             return DeviceArray(np.asarray(array.host, dtype))
         return _guarded(np.array(array, dtype), self.guards)
+
+    def take(self, array, indices, axis):
+        """By indices from anywhere."""
+        return DeviceArray(np.take(array.host, _index(indices), axis=axis))
 
     def empty(self, shape, dtype=float):
         """Holds NaNs."""
