@@ -103,6 +103,13 @@ class NumbaBackend(ArrayBackend):
         run(values.cut_block, [(*head, *rows, best) for rows in _rows(slabs)])
         return mask, self.primal_value(problem, mask)
 
+    def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
+        """As in the specification, in blocks of seeds that stay in the cache."""
+        from ._numba_kernel_sum import log_kernel_mean
+
+        points, weight, seeds = (np.ascontiguousarray(a, np.float32) for a in (points, weight, seeds))
+        return log_kernel_mean(points, weight, seeds, axes)
+
     def mean_size(self, array: Array) -> float:
         """As in the specification, without a copy."""
         if array.dtype not in (np.float32, np.float64) or not array.flags.c_contiguous or array.ndim < 2:
