@@ -179,6 +179,21 @@ def test_values_do_not_depend_on_the_order_of_the_blocks(fake_cupy, rng):
     assert found == {(backend.primal_value(here, u), backend.dual_value(here, p))}
 
 
+def test_coarse_grids_and_thresholds_take_a_launch_each(fake_cupy, rng):
+    problem = random_problem(rng, 1, (33, 40))
+    u, p = random_pair(rng, problem, 1, (17, 20))
+    expected = NumpyBackend().spread(np.stack([u, u], 1), np.stack([p, p], 2), (33, 40), None)
+    backend = get_backend("cupy")
+    here = moved(problem, backend)
+    backend.coarsen(here)
+    fine, _ = backend.prolong(here, backend.asarray(u), backend.asarray(p), 1.0)
+    backend.threshold(here, fine, (0.2, 0.5))
+    found = backend.spread(backend.asarray(np.stack([u, u], 1)), backend.asarray(np.stack([p, p], 2)), (33, 40), None)
+    assert fake_cupy.launches == ["halve"] * 4 + ["spread", "thresholds", "fold", "spread"]
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a.get(), b, atol=1e-6)
+
+
 def test_fields_that_broadcast_are_read_as_they_are(fake_cupy, rng):
     full = random_problem(rng, 3, (20, 30))
     full = replace(full, radius=np.full((20, 30), 0.7, np.float32), lower=np.full((3, 20, 30), 0.2, np.float32))
