@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 import pytest
+from oracles import mask_energy, minimum_cut
 
 from benchmarks import asv_solver, children, peers, problems, solver, verdict
-from oracles import mask_energy, minimum_cut
 
 
 def test_another_size_is_the_same_problem():
@@ -94,7 +94,7 @@ def test_a_missing_peer_is_named_with_what_installs_it(monkeypatch, capsys):
 
 
 def test_another_number_of_threads_is_refused_once_they_run():
-    with pytest.raises(SystemExit, match="threads must be pinned before Numba is imported; it runs on .*, not on 63"):
+    with pytest.raises(SystemExit, match=r"threads must be pinned before Numba is imported; it runs on .*, not on 63"):
         solver.main(["--threads", "63", "--parts", "rof"])
 
 
