@@ -71,12 +71,11 @@ def lengths(family: type = TwoPhase) -> list[str]:
 
 def masks(plan: Plan) -> Iterator[dict[str, Any]]:
     """Two regions: every size at alpha 8 and the hard case, ours to each tolerance beside the peers' masks."""
-    cases = [problems.segmentation(side) for side in plan.sizes]
-    if 1024 in plan.sizes:
-        cases.append(problems.hard())
     two_regions(problems.segmentation(64), replace(plan, rounds=1))  # compiled, and libraries loaded
-    for case in cases:
-        yield two_regions(case, plan)
+    for side in plan.sizes:
+        yield two_regions(problems.segmentation(side), plan)
+        if side == 1024:
+            yield two_regions(problems.hard(), plan)
 
 
 def two_regions(case: Case, plan: Plan) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def _random_walker(case: Case) -> np.ndarray:
     mode = "cg_mg" if find_spec("pyamg") else "cg_j"  # what scikit-image recommends, or else needs nothing more
     data = case.cost.astype(np.float64)
     # Its solver stops early enough for probabilities that leave [0, 1] by a little, of which it would warn.
-    return random_walker(data, case.strokes, beta=130, mode=mode, tol=1e-3, prob_tol=1) == 2
+    return random_walker(data, case.strokes.astype(np.int64), beta=130, mode=mode, tol=1e-3, prob_tol=1) == 2
 
 
 def _pyproximal(case: Case, watch: Watch) -> None:

@@ -52,7 +52,7 @@ class Case:
         Weight of the boundary, in nats a pixel's side.
     image : (H, W, 3) uint8 array
         The photograph.
-    strokes : (H, W) int64 array
+    strokes : (H, W) uint8 array
         0 unlabelled, 1 background, 2 object; for K labels 1..K.
     """
 
@@ -102,7 +102,7 @@ def _case(name: str, side: int, cost: np.ndarray, alpha: float, strokes: Iterabl
         cost=np.stack(planes) if len(planes) > 1 else planes[0].copy(),
         alpha=alpha,
         image=np.asarray(_photograph().resize(size, Image.Resampling.BILINEAR)),
-        strokes=np.asarray(Image.fromarray(drawn).resize(size, Image.Resampling.NEAREST)).astype(np.int64),
+        strokes=np.asarray(Image.fromarray(drawn).resize(size, Image.Resampling.NEAREST)),
     )
 
 
