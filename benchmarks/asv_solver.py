@@ -56,7 +56,7 @@ class TwoRegions:
 
     def track_share_of_stream(self, side: int) -> float:
         """Of the in-place stream's bandwidth."""
-        found = collect({"iteration": self.iterate, "stream": stream(self.case.pixels, _N)}, 5)
+        found = collect({"iteration": self.iterate, "stream": stream(side, _N)}, 5)
         return BYTES * self.case.pixels / float(np.median(found["iteration"]) * np.median(found["stream"]))
 
     track_share_of_stream.unit = "share"  # type: ignore[attr-defined]

@@ -112,7 +112,7 @@ def iterations(plan: Plan) -> Iterator[dict[str, Any]]:
         energy = TwoPhase(backend.asarray(case.cost), case.alpha)
         calls = {"varconvex": iteration(energy, backend, n)}
         if plan.backend != "cupy":
-            calls["stream"] = stream(case.pixels, max(n // 8, 4))
+            calls["stream"] = stream(side, max(n // 8, 4))
         calls |= {p.name: partial(_peer_iteration, p, case) for p in plan.among(ITERATIVE, side)}
         calls["varconvex"]()  # in memory
         found = collect(calls, plan.rounds, f"iterations {side}²")
