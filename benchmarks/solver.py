@@ -116,6 +116,7 @@ def _show_iterations(row: dict[str, Any]) -> dict[str, Any]:
     text = f"iteration at {row['side']}²: {row['milliseconds']:.3f} ms"
     if "share_of_stream" in row:
         text += f", {row['share_of_stream']:.0%} of {row['stream_bytes_per_second'] / 1e9:.1f} GB/s in place"
+        text += f" ({row['share_of_stream_cpu']:.0%} of CPU time)"
     for name, milliseconds in row["peers"].items():
         slow = row["to_a_thousandth"][name]
         text += (
