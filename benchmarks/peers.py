@@ -218,7 +218,7 @@ def tv_chambolle(noisy: np.ndarray, weight: float, n: int) -> np.ndarray:
 
 MASKS = (
     Peer("maxflow4", "maxflow", _cut(4), "anisotropic length, exact", 4096),
-    Peer("maxflow8", "maxflow", _cut(8), "length over 8 neighbours, exact", 4096),
+    Peer("maxflow8", "maxflow", _cut(8), "length over 8 neighbours, exact", 2048),
     Peer("maxflow16", "maxflow", _cut(16), "length over 16 neighbours, exact", 1024),
     Peer("grabcut", "cv2", _grabcut, "learns its own colours from image and strokes, edge weights, 5 rounds", 1024),
     Peer("chan_vese", "skimage", _chan_vese, "two mean values of exp(-cost) / (1 + exp(-cost)), 200 iterations", 512),
