@@ -39,7 +39,7 @@ class TwoPhase(LinearEnergy):
     tv : {"isotropic", "anisotropic", "octagonal"}
         Length of the boundary as Euclid measures it (a mask costs about 1 % more than the bound); along the grid (masks
         are exact, but blocky); or along the grid and its diagonals (images only; masks are exact, lengths right within
-        5 % for any direction).
+        5 % between square pixels).
     pull, target : float and array of the cost's shape, optional
         Adds pull/2 |u - target|^2: bigger stays nearer to the target; 0 leaves it out.
 
