@@ -317,24 +317,13 @@ def _result(
     begin = time.perf_counter()
     ids = np.array(scene.labels)
     outside = scene.seeds < 0
-    solution = prediction.solution
-    energy = solution.energy
-    if index is not prediction.index:
-        energy = prediction.energy.value(backend, index)
     return Segmentation(
         labels=np.where(outside, -1, ids[index]),
         label_ids=scene.labels,
         probability=prediction.probability,
         unconstrained=np.where(outside, -1, ids[prediction.index]),
         costs=prediction.costs,
-        energy=energy,
-        unconstrained_energy=solution.energy,
-        primal=solution.primal,
-        dual=solution.dual,
-        relative_gap=solution.relative_gap,
-        history=solution.history,
-        converged=solution.converged,
-        status=solution.status,
+        **_certified(prediction, index, backend),
         certificate=None if fitted is None else certify_convexity(fitted.mask),
         shape=fitted,
         objective=objective,
@@ -342,3 +331,25 @@ def _result(
         image=scene.image,
         seeds=np.where(scene.seeds > 0, ids[np.maximum(scene.seeds, 1) - 1], scene.seeds),
     )
+
+
+def _certified(prediction: Prediction, index: np.ndarray, backend: ArrayBackend) -> dict[str, Any]:
+    """What is certain about an energy, by the names of `Segmentation`; nothing, where a predictor minimises none."""
+    solution = prediction.solution
+    if prediction.energy is None or solution is None:
+        return dict.fromkeys(("energy", "unconstrained_energy", "primal", "dual", "relative_gap"), float("nan")) | {
+            "history": (),
+            "converged": True,
+            "status": "no energy",
+        }
+    energy = solution.energy if index is prediction.index else prediction.energy.value(backend, index)
+    return {
+        "energy": energy,
+        "unconstrained_energy": solution.energy,
+        "primal": solution.primal,
+        "dual": solution.dual,
+        "relative_gap": solution.relative_gap,
+        "history": solution.history,
+        "converged": solution.converged,
+        "status": solution.status,
+    }
