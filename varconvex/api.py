@@ -3,6 +3,7 @@
 import inspect
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from difflib import get_close_matches
 from functools import wraps
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from .energies.two_phase import TwoPhase
 from .errors import InvalidParameterError, InvalidScribblesError, UnknownKeywordError
 from .inputs import Scene, prepare, probability_map, region
 from .likelihoods.base import Likelihood
-from .predictors.base import Prediction
+from .predictors.base import Prediction, Predictor
 from .predictors.energy import EnergyPredictor
 from .result import Segmentation
 from .shapes.base import FittedShape, Shape
@@ -59,6 +60,7 @@ def segment(
     *,
     shape: str | Shape | None = None,
     unify: str = "sequential",
+    predictor: str | Predictor = "energy",
     likelihood: str | Likelihood = "nieuwenhuis_cremers",
     edge_weight: Any = "contrast",
     tv: str = "isotropic",
@@ -101,6 +103,11 @@ def segment(
         colour models are fitted to each other in turns, while one objective falls (`Segmentation.objective`). "joint"
         also learns from the pixels that no stroke touches, and takes about three times as long. Without a shape it
         learns from the energy's answer alone, and keeps only parts that hold a scribble, whatever `components` says.
+    predictor : {"energy", "fcn", "cnn"} or Predictor
+        Who says how probable the object is at each pixel: the energy of likelihood and total variation; or a network
+        taught by the scribbles, pointwise or with 3x3 windows, whose log-odds replace the likelihood in that energy
+        (with ``alpha=0`` nothing smooths them). An instance (`FcnPredictor`, `CnnPredictor`, or `GivenPredictor` for a
+        map from elsewhere) is taken as it stands: then the keywords of energy and solver say nothing.
     likelihood : {"nieuwenhuis_cremers", "gaussian_mixture", "histogram"} or Likelihood
         How the scribbles' appearance becomes a cost per pixel.
     edge_weight : "contrast", None, or (*spatial) array
@@ -177,7 +184,7 @@ def segment(
     checks.function("callback", callback)
     rng = checks.generator(random_state)
     home = get_backend(backend, image)
-    predictor = EnergyPredictor(
+    energy = EnergyPredictor(
         likelihood=_part("likelihoods", likelihood, "costs"),
         alpha=_default_alpha(scene) if alpha is None else checks.real_number("alpha", alpha),
         edge_weight=edge_weight,
@@ -188,9 +195,10 @@ def segment(
         time_limit=None if time_limit is None else checks.real_number("time_limit", time_limit),
         callback=callback,
     )
+    who = _predictor(predictor, energy, rng)
     seconds = {"prepare": time.perf_counter() - begin}
     if shape is None and unify == "sequential":
-        prediction = predictor.predict(scene)
+        prediction = who.predict(scene)
         index = keep_scribbled(prediction.index, scene.seeds) if components == "scribbled" else prediction.index
         return _result(scene, prediction, index, home, seconds | prediction.seconds)
     if shape is not None and (len(scene.labels) != 2 or scene.labels[0] != 1):
@@ -200,10 +208,10 @@ def segment(
         )
     part = None if shape is None else _part("shapes", shape, "fit")
     if part is None or unify == "joint":
-        found = joint(predictor, part, scene, time_limit=predictor.time_limit, random_state=rng)
+        found = joint(who, part, scene, time_limit=energy.time_limit, random_state=rng)
         stages = seconds | found.seconds
         return _result(scene, found.prediction, found.index, home, stages, found.fitted, found.objective)
-    prediction, fitted, stages = sequential(predictor, part, scene, random_state=rng)
+    prediction, fitted, stages = sequential(who, part, scene, random_state=rng)
     return _result(scene, prediction, fitted.mask.astype(np.int64), home, seconds | stages, fitted)
 
 
@@ -287,6 +295,14 @@ def project(
         image=probability[..., None], seeds=2 * held + kept_out, labels=(1, 2), spacing=(1.0, 1.0), valid=~nowhere
     )
     return _result(scene, prediction, fitted.mask.astype(np.int64), backend, {"shape": done - begin}, fitted)
+
+
+def _predictor(value: Any, energy: EnergyPredictor, rng: np.random.Generator) -> Predictor:
+    """A predictor by its name, with the energy that the other keywords describe, or the object itself."""
+    if isinstance(value, str):
+        # The energy takes nothing from chance: what follows draws what it drew without it.
+        return find("predictors", value).by_name(energy, random_state=int(deepcopy(rng).integers(2**31)))  # type: ignore[attr-defined]
+    return _part("predictors", value, "predict")
 
 
 def _default_alpha(scene: Scene) -> float:

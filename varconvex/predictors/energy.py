@@ -49,6 +49,11 @@ class EnergyPredictor:
     time_limit: float | None = None
     callback: Callable[[Progress], object] | None = None
 
+    @classmethod
+    def by_name(cls, energy: "EnergyPredictor", random_state: int) -> "EnergyPredictor":
+        """The energy itself: nothing is random in it."""
+        return energy
+
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
         """Costs, energy, minimiser; `pull` = (v, weight) adds weight/2 |u - v|^2 (two labels only)."""
         begin = time.perf_counter()
@@ -76,7 +81,7 @@ class EnergyPredictor:
     def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> "EnergyPredictor":
         """The scribbles' costs keep a share for good; mixtures of appearance join them, of the scribbles at first."""
         taught = LearntLikelihood.start(scene, prediction.costs, index)
-        return replace(self, likelihood=taught, edge_weight=self._weight(scene))
+        return replace(self.weighed(scene), likelihood=taught)
 
     def learn(self, scene: Scene, responsibility: np.ndarray) -> "EnergyPredictor":
         """The same energy with mixtures re-estimated from both sides of an answer and from the scribbles."""
@@ -89,6 +94,15 @@ class EnergyPredictor:
         energy = self._energy(scene, costs, None).value(get_backend(self.backend), index)
         # Two labels are solved for the difference of their costs: what the background costs everywhere is added again.
         return energy + likelihood.constant + (float(costs[0].sum(dtype=np.float64)) if len(costs) == 2 else 0.0)
+
+    def weighed(self, scene: Scene) -> "EnergyPredictor":
+        """The same, with the scene's edge weight computed once and for all."""
+        return replace(self, edge_weight=self._weight(scene))
+
+    def boundary(self, scene: Scene, index: np.ndarray) -> float:
+        """What the boundary of a label image costs, in nats."""
+        nothing = np.zeros((len(scene.labels), *scene.seeds.shape), np.float32)
+        return self._energy(scene, nothing, None).value(get_backend(self.backend), index)
 
     def _learnt(self) -> LearntLikelihood:
         if isinstance(self.likelihood, LearntLikelihood):
