@@ -20,18 +20,11 @@ from .errors import InvalidParameterError, InvalidScribblesError, UnknownKeyword
 from .inputs import Scene, prepare, probability_map, region
 from .likelihoods.base import Likelihood
 from .predictors.base import Prediction, Predictor
-from .predictors.energy import EnergyPredictor
+from .predictors.energy import EnergyPredictor, default_alpha
 from .result import Segmentation
 from .shapes.base import FittedShape, Shape
 from .solvers.pdhg import Progress, pdhg
 from .unify import joint, sequential
-
-ALPHA_PER_SIDE = 0.25
-"""Default weight of the total variation: nats per pixel of boundary, for each pixel of the image's side.
-
-Enlarged k times, a picture has k^d times the data term and k^(d-1) times the boundary: an alpha that grows with the
-side gives the same object at every resolution.
-"""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -106,8 +99,8 @@ def segment(
     predictor : {"energy", "fcn", "cnn"} or Predictor
         Who says how probable the object is at each pixel: the energy of likelihood and total variation; or a network
         taught by the scribbles, pointwise or with 3x3 windows, whose log-odds replace the likelihood in that energy
-        (with ``alpha=0`` nothing smooths them). An instance (`FcnPredictor`, `CnnPredictor`, or `GivenPredictor` for a
-        map from elsewhere) is taken as it stands: then the keywords of energy and solver say nothing.
+        (with ``alpha=0`` nothing smooths them). An instance says more: `FcnPredictor` and `CnnPredictor` what the
+        network sees, `GivenPredictor` what a map from elsewhere says.
     likelihood : {"nieuwenhuis_cremers", "gaussian_mixture", "histogram"} or Likelihood
         How the scribbles' appearance becomes a cost per pixel.
     edge_weight : "contrast", None, or (*spatial) array
@@ -186,7 +179,7 @@ def segment(
     home = get_backend(backend, image)
     energy = EnergyPredictor(
         likelihood=_part("likelihoods", likelihood, "costs"),
-        alpha=_default_alpha(scene) if alpha is None else checks.real_number("alpha", alpha),
+        alpha=default_alpha(scene) if alpha is None else checks.real_number("alpha", alpha),
         edge_weight=edge_weight,
         tv=tv,
         backend=home,
@@ -298,15 +291,14 @@ def project(
 
 
 def _predictor(value: Any, energy: EnergyPredictor, rng: np.random.Generator) -> Predictor:
-    """A predictor by its name, with the energy that the other keywords describe, or the object itself."""
-    if isinstance(value, str):
-        # The energy takes nothing from chance: what follows draws what it drew without it.
-        return find("predictors", value).by_name(energy, random_state=int(deepcopy(rng).integers(2**31)))  # type: ignore[attr-defined]
-    return _part("predictors", value, "predict")
-
-
-def _default_alpha(scene: Scene) -> float:
-    return ALPHA_PER_SIDE * float(np.count_nonzero(scene.seeds >= 0)) ** (1 / scene.seeds.ndim)
+    """A predictor by its name, or the object itself; what it leaves open, `segment`'s own keywords say."""
+    if value == "energy":
+        return energy
+    part = _part("predictors", value, "predict")
+    if not hasattr(part, "settle"):
+        return part
+    # The energy takes nothing from chance: so that a shape draws what it draws without a network, a copy is asked.
+    return part.settle(energy, int(deepcopy(rng).integers(2**31)))
 
 
 def _part(family: str, value: Any, method: str) -> Any:

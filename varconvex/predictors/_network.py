@@ -26,7 +26,7 @@ from ._channels import channels, groups_of
 from ._convnet import ConvNet
 from ._log_odds import check_labels, counts_of, objective, prediction, sigmoid
 from .base import Prediction
-from .energy import EnergyPredictor
+from .energy import EnergyPredictor, default_alpha
 
 _RATE = 0.02
 """Of the first step; the last is 0."""
@@ -83,8 +83,9 @@ class NetworkPredictor:
         What it sees of a pixel: "rgb", "xy", "features", joined by "+".
     features : (*spatial, F) array, optional
         The user's own; the toolkit's filter responses if not given.
-    energy : EnergyPredictor or None
-        Regularises the log-odds, which replace its likelihood. None leaves the network alone.
+    energy : "default", EnergyPredictor or None
+        Regularises the log-odds, which replace its likelihood; by default as `segment`'s keywords say. None leaves the
+        network alone.
     hidden : tuple of int
         Widths of the hidden layers.
     members : int
@@ -94,8 +95,8 @@ class NetworkPredictor:
     noise : float
         Standard deviation of the jitter in spreads of a channel. Bigger generalises further and blurs; 0 learns the
         strokes by heart.
-    random_state : int
-        Same seed, same answer.
+    random_state : int, optional
+        Same seed, same answer; `segment`'s by default.
     backend : name, ArrayBackend or None
         Where the network computes: its arrays live on the backend's device.
 
@@ -110,12 +111,12 @@ class NetworkPredictor:
 
     inputs: str = "rgb+xy"
     features: Any = None
-    energy: EnergyPredictor | None = None
+    energy: Any = "default"
     hidden: tuple[int, ...] = (16, 16, 16)
     members: int = 3
     steps: int = 300
     noise: float = 0.4
-    random_state: int = 0
+    random_state: int | None = None
     backend: Any = None
     taught: Taught | None = field(default=None, repr=False)
     counts: tuple[float, float] = (1.0, 1.0)
@@ -123,15 +124,22 @@ class NetworkPredictor:
     def __post_init__(self) -> None:
         """Check every field, at the door."""
         groups_of(self.inputs)
+        if self.energy is not None and not isinstance(self.energy, EnergyPredictor):
+            checks.one_of("energy", self.energy, ("default", None))
         for name, least in (("members", 1), ("steps", 1), ("random_state", 0)):
-            object.__setattr__(self, name, checks.whole_number(name, getattr(self, name), least=least))
+            if getattr(self, name) is not None or name != "random_state":
+                object.__setattr__(self, name, checks.whole_number(name, getattr(self, name), least=least))
         object.__setattr__(self, "noise", checks.real_number("noise", self.noise))
         object.__setattr__(self, "hidden", tuple(checks.whole_number("hidden", n, least=1) for n in self.hidden))
 
-    @classmethod
-    def by_name(cls, energy: EnergyPredictor, random_state: int) -> Self:
-        """What `segment` makes of the predictor's name: all defaults, regularised by the energy."""
-        return cls(energy=energy, random_state=random_state, backend=energy.backend)
+    def settle(self, energy: EnergyPredictor, random_state: int) -> Self:
+        """What it leaves open, said by `segment`: the energy of its other keywords, the seed, where to compute."""
+        return replace(
+            self,
+            energy=energy if self.energy == "default" else self.energy,
+            random_state=random_state if self.random_state is None else self.random_state,
+            backend=energy.backend if self.backend is None else self.backend,
+        )
 
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
         """Learn the scribbles, unless that is done; `pull` = (v, weight) adds weight/2 mean |sigma(n) - v|^2."""
@@ -140,12 +148,13 @@ class NetworkPredictor:
         if pull is not None:
             taught = self._teach(scene, taught, pull)
         spent = time.perf_counter() - begin
-        found = prediction(taught.now, scene, self.energy)
+        found = prediction(taught.now, scene, self._regulariser(scene))
         return replace(found, theta=taught, seconds={"train": spent, **found.seconds})
 
     def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> Self:
         """Return this predictor with what it learnt when it predicted; `index` says what a scribble counts as."""
-        energy = self.energy and self.energy.weighed(scene)
+        energy = self._regulariser(scene)
+        energy = energy and energy.weighed(scene)
         return replace(
             self, taught=prediction.theta or self._first(scene), counts=counts_of(scene, index), energy=energy
         )
@@ -158,7 +167,12 @@ class NetworkPredictor:
     def objective(self, scene: Scene, index: np.ndarray) -> float:
         """The length of these labels for who sees the image, in nats, and the price of their boundary."""
         taught = self.taught or self._first(scene)
-        return objective(taught.now, scene, index, self.counts, self.energy)
+        return objective(taught.now, scene, index, self.counts, self._regulariser(scene))
+
+    def _regulariser(self, scene: Scene) -> EnergyPredictor | None:
+        if self.energy == "default":
+            return EnergyPredictor(None, alpha=default_alpha(scene), backend=self.backend)  # type: ignore[arg-type]
+        return self.energy
 
     def _first(self, scene: Scene) -> Taught:
         """Networks from random starts, taught by the scribbles alone."""
@@ -169,7 +183,7 @@ class NetworkPredictor:
         seen = np.pad(values, [(reach, reach)] * scene.seeds.ndim + [(0, 0)], mode="symmetric") if reach else values
         thetas = tuple(
             ConvNet.random(values.shape[-1], self.hidden, self.kernel, np.random.default_rng(seed), xp=xp).pack()
-            for seed in np.random.SeedSequence(self.random_state).spawn(self.members)
+            for seed in np.random.SeedSequence(self.random_state or 0).spawn(self.members)
         )
         nothing = np.zeros(scene.seeds.shape, np.float32)
         taught = self._teach(scene, Taught(xp.asarray(seen), place, thetas, nothing, nothing), None)
@@ -188,7 +202,9 @@ class NetworkPredictor:
             for member, theta in enumerate(taught.thetas):
                 network = ConvNet(taught.seen.shape[-1], self.hidden, self.kernel, xp=backend.xp)
                 network.unpack(theta)
-                course = _Course(self, scene, taught, pull, np.random.default_rng([self.random_state, member, fresh]))
+                course = _Course(
+                    self, scene, taught, pull, np.random.default_rng([self.random_state or 0, member, fresh])
+                )
                 course.run(network, steps, _RATE if fresh else _RATE / 2)
                 thetas.append(network.pack())
                 total += np.clip(self._everywhere(network, taught.seen, backend, scene), -_SURE, _SURE)

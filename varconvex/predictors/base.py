@@ -58,13 +58,9 @@ class Predictor(Protocol):
     """Anything that gives a probability per pixel.
 
     A new predictor is one new file in this folder, ``forest.py`` with a class ``ForestPredictor``, and is found by its
-    name: `by_name` is a class method that says what ``segment(..., predictor="forest")`` makes of it, given the energy
-    that `segment`'s other keywords describe and a seed.
+    name. It may have a method ``settle(energy, random_state)``, which returns it with what it had left open said by
+    `segment`: the energy that its keywords describe, and a seed.
     """
-
-    @classmethod
-    def by_name(cls, energy: Any, random_state: int) -> "Predictor":
-        """The predictor that a name alone stands for."""
 
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
         """The probability of the object at each pixel of the scene."""

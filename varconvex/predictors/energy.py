@@ -22,6 +22,18 @@ from ..likelihoods.base import Likelihood
 from ..solvers.pdhg import Progress, pdhg
 from .base import Prediction
 
+ALPHA_PER_SIDE = 0.25
+"""Default weight of the total variation: nats per pixel of boundary, for each pixel of the image's side.
+
+Enlarged k times, a picture has k^d times the data term and k^(d-1) times the boundary: an alpha that grows with the
+side gives the same object at every resolution.
+"""
+
+
+def default_alpha(scene: Scene) -> float:
+    """The default weight of the total variation, in nats per pixel of boundary."""
+    return ALPHA_PER_SIDE * float(np.count_nonzero(scene.seeds >= 0)) ** (1 / scene.seeds.ndim)
+
 
 @dataclass(frozen=True)
 class EnergyPredictor:
@@ -48,11 +60,6 @@ class EnergyPredictor:
     tol: float = 1e-3
     time_limit: float | None = None
     callback: Callable[[Progress], object] | None = None
-
-    @classmethod
-    def by_name(cls, energy: "EnergyPredictor", random_state: int) -> "EnergyPredictor":
-        """The energy itself: nothing is random in it."""
-        return energy
 
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
         """Costs, energy, minimiser; `pull` = (v, weight) adds weight/2 |u - v|^2 (two labels only)."""

@@ -57,12 +57,16 @@ class GivenPredictor:
     >>> result = segment(image, scribbles, predictor=GivenPredictor(mask), shape="convex")  # doctest: +SKIP
     """
 
-    given: Any
+    given: Any = None
     kind: str = "probability"
     energy: EnergyPredictor | None = None
 
     def __post_init__(self) -> None:
         """Bring the map into one form, log-odds."""
+        if self.given is None:
+            raise InvalidParameterError(
+                "predictor 'given' needs its map; got none. Pass varconvex.predictors.given.GivenPredictor(map)."
+            )
         checks.one_of("kind", self.kind, ("probability", "logits"))
         values = checks.host(checks.as_numeric("given", self.given))
         if self.kind == "logits" and values.dtype.kind == "f":
@@ -76,13 +80,6 @@ class GivenPredictor:
             log_odds = CLIP * (2 * probability_map(values) - 1)
         object.__setattr__(self, "given", log_odds.astype(np.float32))
         object.__setattr__(self, "kind", "logits")
-
-    @classmethod
-    def by_name(cls, energy: EnergyPredictor, random_state: int) -> "GivenPredictor":
-        """There is no map in a name."""
-        raise InvalidParameterError(
-            "predictor 'given' needs its map; got the name alone. Pass varconvex.predictors.given.GivenPredictor(map)."
-        )
 
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
         """The map, scribbles held; a `pull` cannot move what is given."""
