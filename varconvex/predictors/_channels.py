@@ -42,7 +42,7 @@ def groups_of(inputs: Any) -> tuple[str, ...]:
     return tuple(group for group in GROUPS if group in named)
 
 
-def channels(scene: Scene, inputs: Any, features: Any = None) -> tuple[np.ndarray, slice]:
+def channels(scene: Scene, inputs: Any, features: Any = None) -> tuple[np.ndarray, tuple[str, ...]]:
     """The channels of every pixel.
 
     Parameters
@@ -56,8 +56,8 @@ def channels(scene: Scene, inputs: Any, features: Any = None) -> tuple[np.ndarra
     Returns
     -------
     values : (*spatial, c) float32
-    place : slice
-        Those among them that are the pixel's place; empty without "xy".
+    groups : (c,) tuple of str
+        The group of each channel.
 
     Raises
     ------
@@ -72,17 +72,17 @@ def channels(scene: Scene, inputs: Any, features: Any = None) -> tuple[np.ndarra
             f"inputs must name features where they are given; got {inputs!r}. Use "
             f"inputs='{'+'.join((*chosen, 'features'))}'."
         )
-    found, place = [], slice(0, 0)
+    found: dict[str, np.ndarray] = {}
     if "rgb" in chosen:
         colour = colours(scene.image)
-        found.append(_scaled(np.concatenate([colour, _smooth(colour, scene, _FINE)], axis=-1), scene))
+        found["rgb"] = _scaled(np.concatenate([colour, _smooth(colour, scene, _FINE)], axis=-1), scene)
     if "xy" in chosen:
-        first = sum(group.shape[-1] for group in found)
-        found.append(_place(scene))
-        place = slice(first, first + scene.seeds.ndim)
+        found["xy"] = _place(scene)
     if "features" in chosen:
-        found.append(_scaled(filter_bank(scene) if features is None else _own(features, scene), scene, each=True))
-    return np.concatenate(found, axis=-1, dtype=np.float32), place
+        own = filter_bank(scene) if features is None else _own(features, scene)
+        found["features"] = _scaled(own, scene, each=True)
+    groups = tuple(group for group, values in found.items() for _ in range(values.shape[-1]))
+    return np.concatenate(list(found.values()), axis=-1, dtype=np.float32), groups
 
 
 def filter_bank(scene: Scene) -> np.ndarray:

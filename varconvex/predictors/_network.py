@@ -1,8 +1,10 @@
 """A small network taught by one image's scribbles (paper, section 4), and what `fcn` and `cnn` share.
 
-    theta = argmin   say CE(scribbles) + (1 - say) CE(both sides of an answer) + weight/2 mean |sigma(n) - v|^2
+    theta = argmin   say CE(scribbles) + (1 - say) CE(both sides of an answer) + weight/4 mean KL(v, sigma(n))
 
-n is the network's log-odds, CE the mean cross-entropy with both classes weighed alike, v what a `pull` asks for. The
+n is the network's log-odds, CE the mean cross-entropy with both classes weighed alike, v what a `pull` asks for. By
+Pinsker's inequality KL(v, p) >= 2 |v - p|^2, so the last term bounds weight/2 |sigma(n) - v|^2; unlike the square it
+has a slope where the network is certain and wrong. The
 inputs are jittered while it learns: that is what a kernel does for a density, and keeps few strokes from being learnt
 by heart. A few networks from different starts are averaged: where no stroke speaks, they disagree and say little.
 
@@ -34,8 +36,12 @@ _RATE = 0.02
 _SAY = 0.5
 """Share of the scribbles in the loss once both sides of an answer teach."""
 
-_PLACE, _TAIL = 0.75, 1.0
-"""Jitter of places: its median as a share of the other channels', and the standard deviation of its logarithm.
+_JITTER = {"rgb": 1.0, "xy": 0.4, "features": 3.0}
+"""Jitter of each group of channels, in units of `noise`. Filter responses are many and move together: jitter that is
+independent in each averages out over them, so each gets more."""
+
+_TAIL = {"rgb": 0.0, "xy": 1.5, "features": 0.0}
+"""Standard deviation of the logarithm of the jitter's own width, drawn for each pixel.
 
 Strokes must speak for what is near and for what is far: a jitter of one width cannot do both, one of many widths does,
 as a density whose width grows with the distance to the stroke (Nieuwenhuis, Cremers 2013)."""
@@ -55,8 +61,8 @@ class Taught:
     ----------
     seen : (*spatial, c) float32
         The channels, padded by the networks' reach.
-    place : slice
-        Channels that are places.
+    groups : (c,) tuple of str
+        The group of each channel.
     thetas : tuple of (P,) vectors
         One a network.
     first, now : (*spatial) float32
@@ -66,7 +72,7 @@ class Taught:
     """
 
     seen: Any
-    place: slice
+    groups: tuple[str, ...]
     thetas: tuple[Any, ...]
     first: np.ndarray
     now: np.ndarray
@@ -113,8 +119,8 @@ class NetworkPredictor:
     features: Any = None
     energy: Any = "default"
     hidden: tuple[int, ...] = (16, 16, 16)
-    members: int = 3
-    steps: int = 300
+    members: int = 4
+    steps: int = 600
     noise: float = 0.4
     random_state: int | None = None
     backend: Any = None
@@ -142,7 +148,7 @@ class NetworkPredictor:
         )
 
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
-        """Learn the scribbles, unless that is done; `pull` = (v, weight) adds weight/2 mean |sigma(n) - v|^2."""
+        """Learn the scribbles, unless that is done; `pull` = (v, weight) adds its term to the loss."""
         begin = time.perf_counter()
         taught = self.taught or self._first(scene)
         if pull is not None:
@@ -178,7 +184,7 @@ class NetworkPredictor:
         """Networks from random starts, taught by the scribbles alone."""
         self._check(scene)
         xp = get_backend(self.backend).xp
-        values, place = channels(scene, self.inputs, self.features)
+        values, groups = channels(scene, self.inputs, self.features)
         reach = (self.kernel // 2) * (len(self.hidden) + 1)
         seen = np.pad(values, [(reach, reach)] * scene.seeds.ndim + [(0, 0)], mode="symmetric") if reach else values
         thetas = tuple(
@@ -186,7 +192,7 @@ class NetworkPredictor:
             for seed in np.random.SeedSequence(self.random_state or 0).spawn(self.members)
         )
         nothing = np.zeros(scene.seeds.shape, np.float32)
-        taught = self._teach(scene, Taught(xp.asarray(seen), place, thetas, nothing, nothing), None)
+        taught = self._teach(scene, Taught(xp.asarray(seen), groups, thetas, nothing, nothing), None)
         return replace(taught, first=taught.now)
 
     def _teach(self, scene: Scene, taught: Taught, pull: tuple[Any, float] | None) -> Taught:
@@ -229,8 +235,10 @@ class _Course:
     """Batches of one scene, and the loss on them."""
 
     def __init__(self, predictor: NetworkPredictor, scene: Scene, taught: Taught, pull: Any, rng: np.random.Generator):
-        self.rng, self.noise, self.reach = rng, np.float32(predictor.noise), 0
-        self.seen, self.place, self.xp = taught.seen, taught.place, get_backend(predictor.backend).xp
+        self.rng, self.reach = rng, 0
+        self.seen, self.xp = taught.seen, get_backend(predictor.backend).xp
+        self.width = np.float32(predictor.noise) * np.array([_JITTER[group] for group in taught.groups], np.float32)
+        self.tail = np.array([_TAIL[group] for group in taught.groups], np.float32)
         self.shape = scene.seeds.shape
         self.batch = predictor.batch
         background, inside = teaching_seeds(scene)
@@ -270,7 +278,7 @@ class _Course:
                 slope[part] = np.float32(weight / each) * (mine - np.float32(label))
             else:
                 wish = self.xp.asarray(target[drawn[i]])
-                slope[part] = np.float32(weight / each) * (mine - wish) * mine * (1 - mine)
+                slope[part] = np.float32(weight / 4 / each) * (mine - wish)
         return network.backward(seen, slope[:, None, None])
 
     def _patches(self, indices: np.ndarray) -> Any:
@@ -285,9 +293,8 @@ class _Course:
                 self.xp.asarray(rows[:, None, None] + around[:, None]),
                 self.xp.asarray(columns[:, None, None] + around),
             ]
-        if self.noise:
+        if self.width.any():
             jitter = self.rng.standard_normal((len(indices), 1, 1, x.shape[-1]), dtype=np.float32)
-            widths = self.rng.standard_normal((len(indices), 1, 1, 1), dtype=np.float32)
-            jitter[..., self.place] *= np.float32(_PLACE) * np.exp(np.float32(_TAIL) * widths)
-            x = x + self.noise * self.xp.asarray(jitter)
+            spread = self.rng.standard_normal((len(indices), 1, 1, 1), dtype=np.float32)
+            x = x + self.xp.asarray(jitter * self.width * np.exp(self.tail * spread))
         return x

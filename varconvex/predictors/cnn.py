@@ -8,7 +8,7 @@ from ._network import NetworkPredictor
 
 @dataclass(frozen=True)
 class CnnPredictor(NetworkPredictor):
-    """Convolutional network for 2-D images; parameters as in `NetworkPredictor`.
+    """Convolutional network for 2-D images; parameters as in `NetworkPredictor`, by default fewer and shorter courses.
 
     Examples
     --------
@@ -17,4 +17,7 @@ class CnnPredictor(NetworkPredictor):
     """
 
     kernel: ClassVar[int] = 3
-    batch: ClassVar[int] = 256
+    batch: ClassVar[int] = 192
+
+    members: int = 2
+    steps: int = 300
