@@ -26,7 +26,8 @@ _PEN = 1.5
 def robot_scribbles(truth: np.ndarray, *, random_state: int | np.random.Generator | None = None) -> np.ndarray:
     """Scribbles for an object: 0 unlabelled, 1 background, 2 object.
 
-    The background's strokes stay outside of the object's convex hull, so that a convex set can hold the scribbles.
+    The background's strokes stay outside of the object's convex hull, so that a convex set can hold the scribbles; only
+    where the hull is the whole image do they stay outside of the object itself.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def robot_scribbles(truth: np.ndarray, *, random_state: int | np.random.Generato
     Raises
     ------
     InvalidScribblesError
-        If there is no object, or no background outside of its hull to scribble on.
+        If there is no object, or no background.
 
     Examples
     --------
@@ -55,12 +56,14 @@ def robot_scribbles(truth: np.ndarray, *, random_state: int | np.random.Generato
 
     truth = as_mask(truth)
     rng = checks.generator(random_state)
-    hull = fill_hull(truth)
-    if not truth.any() or hull.all():
+    if not truth.any() or truth.all():
         raise InvalidScribblesError(
-            f"a robot needs an object and background around its convex hull; got {int(truth.sum())} object pixels and "
-            f"{int((~hull).sum())} pixels around the hull. Leave this image out, or scribble by hand."
+            f"a robot needs an object and background to scribble on; got {int(truth.sum())} object pixels of "
+            f"{truth.size}. Leave this image out."
         )
+    hull = fill_hull(truth)
+    if hull.all():  # nothing is around it: then no convex set is meant
+        hull = truth
     depth = distance_transform_edt(np.pad(truth, 1))[1:-1, 1:-1]
     centre = np.array(np.unravel_index(depth.argmax(), truth.shape))
     rows, columns = (axis - c for axis, c in zip(np.indices(truth.shape), centre, strict=True))

@@ -45,6 +45,7 @@ def run(
     compute: Callable[[Settings, Sample], Result],
     folder: Path,
     *,
+    depends: Callable[[Settings, Sample], Settings] = lambda settings, sample: {},
     pictures: int = 0,
     whole: bool = True,
 ) -> Results:
@@ -57,6 +58,8 @@ def run(
         A cell's settings must say all that its result depends on, besides the image.
     compute : callable
     folder : Path
+    depends : callable, optional
+        What else a cell's result for an image depends on, such as the checksum of a file.
     pictures : int
         How many samples to keep.
     whole : bool
@@ -79,7 +82,7 @@ def run(
         for entry in entries:
             bar.set_description(entry.name[:24])
             begun = bar.n
-            _one(entry, cells, compute, store, found, bar, pictures, whole)
+            _one(entry, cells, compute, depends, store, found, bar, pictures, whole)
             bar.update(begun + len(cells) - bar.n)
     if not any(found.by_cell.values()):
         reasons = "; ".join(f"{name}: {why}" for name, why in list(found.skipped.items())[:3])
@@ -87,15 +90,14 @@ def run(
     return found
 
 
-def _one(entry, cells, compute, store, found, bar, pictures, whole):
+def _one(entry, cells, compute, depends, store, found, bar, pictures, whole):
     done: dict[str, Result] = {}
     try:
         sample = entry.read()
         for name, settings in cells.items():
             try:
-                result, there = store.get(
-                    name, sample.name, key_of(settings, sample), lambda s=settings: compute(s, sample)
-                )
+                key = key_of({**settings, **depends(settings, sample)}, sample)
+                result, there = store.get(name, sample.name, key, lambda s=settings: compute(s, sample))
             except MissingExtraError:
                 raise
             except VarconvexError as error:

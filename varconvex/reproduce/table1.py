@@ -15,6 +15,7 @@ import numpy as np
 
 from ..api import segment
 from ..certify import fill_hull
+from ..datasets.download import checksum
 from ..datasets.folders import Entry, Sample
 from ..errors import FileFormatError
 from ..files import read_image
@@ -83,6 +84,8 @@ def table1(
         Ready for JSON: settings, every cell's figures, and beside them the energy predictor's.
     results : Results
     """
+    if features is not None and not features.is_dir():
+        raise FileFormatError(f"a folder of features, <image>.npy, was expected; {features} is not there. Check it.")
     cells: dict[str, dict[str, Any]] = {}
     for seed in seeds:
         for how in UNIFY:
@@ -90,11 +93,17 @@ def table1(
                 for network in networks:
                     cells[f"{given}_{network}_{how}_seed{seed}"] = {
                         "inputs": given, "network": network, "unify": how, "seed": seed, "alone": alone,
-                        "features": _stamp(features) if "features" in given else None,
+                        "features": features is not None and "features" in given,
                     }  # fmt: skip
     for how in UNIFY:
         cells[f"energy_{how}"] = {"inputs": "", "network": "energy", "unify": how, "seed": seeds[0], "alone": False}
-    results = run(entries, cells, lambda s, sample: score(s, sample, features), folder, pictures=pictures)
+
+    def depends(settings: dict[str, Any], sample: Sample) -> dict[str, Any]:
+        return {"own": checksum(_own(features, sample))} if settings.get("features") else {}
+
+    results = run(
+        entries, cells, lambda s, sample: score(s, sample, features), folder, depends=depends, pictures=pictures
+    )
     rows = []
     for given, network in [(g, n) for g in inputs for n in networks] + [("", "energy")]:
         for how in UNIFY:
@@ -142,8 +151,15 @@ def predictor_of(settings: dict[str, Any], sample: Sample, features: Path | None
         return "energy"
     own = None
     if "features" in settings["inputs"] and features is not None:
-        own = read_image(features / f"{sample.name}.npy")
+        own = read_image(_own(features, sample))
     return _CLASS[settings["network"]](inputs=settings["inputs"], features=own, random_state=settings["seed"])
+
+
+def _own(features: Path | None, sample: Sample) -> Path:
+    path = (features or Path()) / f"{sample.name}.npy"
+    if not path.is_file():
+        raise FileFormatError(f"an array of features was expected; {path} is not there. Add it.")
+    return path
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:
@@ -161,12 +177,3 @@ def _figures(results: Results, names: Sequence[str]) -> dict[str, Any]:
     figures["empty"] = sum(int(r["empty"]) for n in names for r in results.by_cell[n].values())
     figures["uncertified"] = sum(not r["certified"] for n in names for r in results.by_cell[n].values())
     return figures
-
-
-def _stamp(features: Path | None) -> str | None:
-    """The folder of features, and when what is in it was last changed."""
-    if features is None:
-        return None
-    if not features.is_dir():
-        raise FileFormatError(f"a folder of features, <image>.npy, was expected; {features} is not there. Check it.")
-    return f"{features} {max((p.stat().st_mtime_ns for p in features.glob('*.npy')), default=0)}"

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..api import segment
 from ..datasets.corruptions import CORRUPTIONS, corrupt
+from ..datasets.download import checksum
 from ..datasets.folders import Entry, Sample
 from ..errors import FileFormatError
 from ..files import read_mask
@@ -87,14 +88,18 @@ def table2(
         f"{column}_seed{seed}": {
             "corruption": column, "seed": seed, "severity": severity,
             "predictor": predictor if masks is None else None,
-            "masks": None if masks is None else _stamp(masks / column),
         }
         for seed in seeds
         for column in columns
     }  # fmt: skip
+
+    def depends(settings: dict[str, Any], sample: Sample) -> dict[str, Any]:
+        return {} if masks is None else {"mask": checksum(_path(masks / settings["corruption"], sample))}
+
     results = run(
-        entries, cells, lambda s, sample: score(s, sample, masks), folder, pictures=pictures, whole=masks is None
-    )
+        entries, cells, lambda s, sample: score(s, sample, masks), folder,
+        depends=depends, pictures=pictures, whole=masks is None,
+    )  # fmt: skip
     rows = []
     for column in columns:
         found = [results.by_cell[name] for name, s in cells.items() if s["corruption"] == column]
@@ -143,9 +148,7 @@ def corrupted(settings: dict[str, Any], sample: Sample) -> np.ndarray:
 
 def mask_of(folder: Path, sample: Sample) -> np.ndarray:
     """The mask of an image in a folder; a FileFormatError if there is none, or it has another size."""
-    path = next((p for p in (folder / f"{sample.name}{end}" for end in (".npy", ".png")) if p.is_file()), None)
-    if path is None:
-        raise FileFormatError(f"a mask {sample.name}.png or .npy was expected in {folder}; it has none. Add it.")
+    path = _path(folder, sample)
     mask = read_mask(path)
     if mask.shape != sample.truth.shape:
         raise FileFormatError(
@@ -155,5 +158,8 @@ def mask_of(folder: Path, sample: Sample) -> np.ndarray:
     return mask
 
 
-def _stamp(folder: Path) -> str:
-    return f"{folder} {max((p.stat().st_mtime_ns for p in folder.iterdir()), default=0)}"
+def _path(folder: Path, sample: Sample) -> Path:
+    for ending in (".npy", ".png"):
+        if (path := folder / f"{sample.name}{ending}").is_file():
+            return path
+    raise FileFormatError(f"a mask {sample.name}.png or .npy was expected in {folder}; it has none. Add it.")
