@@ -292,7 +292,7 @@ def project(
 
 def _predictor(value: Any, energy: EnergyPredictor, rng: np.random.Generator) -> Predictor:
     """A predictor by its name, or the object itself; what it leaves open, `segment`'s own keywords say."""
-    if value == "energy":
+    if isinstance(value, str) and value == "energy":
         return energy
     part = _part("predictors", value, "predict")
     if not hasattr(part, "settle"):

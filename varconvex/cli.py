@@ -193,19 +193,17 @@ def _report(result: "Segmentation", options: argparse.Namespace) -> None:
 
 def _table(result: "Segmentation") -> str:
     """The numbers of a result, one a line."""
-    rows = (
-        []
-        if not result.history
-        else [
+    rows = []
+    if result.history:  # a predictor without an energy knows of no bound
+        rows = [
             ("energy", f"{result.energy:,.1f} nats  (of the mask)"),
             ("without shape", f"{result.unconstrained_energy:,.1f} nats  (total variation alone)"),
             ("lower bound", f"{result.dual:,.1f} nats  (no mask of any shape can be below)"),
             ("relative gap", f"{result.relative_gap:.2e}  ({result.status} after {result.history[-1][0]} iterations)"),
             ("price", f"{result.price:,.1f} nats  (at most, of being binary{' and convex' if result.shape else ''})"),
         ]
-    )
-    if result.shape is None and rows:
-        del rows[1]
+        if result.shape is None:
+            del rows[1]
     if result.certificate is not None and result.shape is not None:
         rows.append(("certificate", str(result.certificate)))
         rows.append(("filled", f"{result.shape.n_filled} pixels by the exact check"))
