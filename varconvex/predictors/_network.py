@@ -4,9 +4,9 @@
 
 n is the network's log-odds, CE the mean cross-entropy with both classes weighed alike, v what a `pull` asks for. By
 Pinsker's inequality KL(v, p) >= 2 |v - p|^2, so the last term bounds weight/2 |sigma(n) - v|^2; unlike the square it
-has a slope where the network is certain and wrong. The
-inputs are jittered while it learns: that is what a kernel does for a density, and keeps few strokes from being learnt
-by heart. A few networks from different starts are averaged: where no stroke speaks, they disagree and say little.
+has a slope where the network is certain and wrong. The inputs are jittered while it learns: that is what a kernel does
+for a density, and keeps few strokes from being learnt by heart. A few networks from different starts are averaged:
+where no stroke speaks, they disagree and say little.
 
 The network's log-odds may be the cost of the toolkit's energy, so that boundaries are short and follow the image's
 edges; without one they are thresholded. See `_log_odds`, which also holds the objective of joint unification.
