@@ -80,7 +80,7 @@ def options() -> tuple[str, ...]:
     """Of the compiler: what the text leaves to Python."""
     tile = (f"-DSIDE={SIDE}", f"-DROWS={ROWS}", f"-DDEPTH={DEPTH}")
     numbers = (f"-DSAFE={SAFE!r}", f"-DTINY={float(np.finfo(np.float32).tiny)!r}f")
-    return ("-std=c++17", *numbers, f"-DPROBLEM_BYTES={ctypes.sizeof(Task)}", *tile)
+    return (*numbers, f"-DPROBLEM_BYTES={ctypes.sizeof(Task)}", *tile)
 
 
 _KNOWN = frozenset(
