@@ -20,8 +20,9 @@ from . import _numba_values as values
 from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, block_kernel, simplex_block
 from .base import SAFE, Array, ArrayBackend, Problem
 
-_DEPTH = 16
-"""Iterations that travel together. More needs more cached rows and longer strips, fewer more hand-overs to threads."""
+_DEPTH, _DEPTH_WIDE, _WIDE = 16, 8, 2048
+"""Iterations that travel together, and how many where a slab has more pixels than the last number. More needs more
+cached rows and longer strips, fewer more hand-overs to threads."""
 
 _OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
 _NOTHING = np.empty((0, 0), np.float32)
@@ -43,7 +44,7 @@ class NumbaBackend(ArrayBackend):
     def iterate(
         self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool
     ) -> None:
-        """As in the specification, in blocks of `_DEPTH` iterations."""
+        """As in the specification, in blocks of iterations that travel together."""
         if not _fits(u, problem):
             super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle)
             return
@@ -53,8 +54,9 @@ class NumbaBackend(ArrayBackend):
         kernel = block_kernel(*layout.kind[1:], problem.huber > 0)
         state = layout.order(u, p)
         whole = _matrices(state)
-        for done in range(0, n, _DEPTH):
-            block = min(_DEPTH, n - done)
+        depth = _DEPTH if u[:, 0].size <= _WIDE else _DEPTH_WIDE
+        for done in range(0, n, depth):
+            block = min(depth, n - done)
             tail = (*layout.fields, layout.shapes, len(u), block, settle and done + block == n, *steps, layout.kind[0])
             bands = _bands(layout.shape[0], block)
             strips = [_Strip(state, last, block) for _, last in bands[:-1]]
@@ -82,8 +84,8 @@ class NumbaBackend(ArrayBackend):
         _, *flows = _matrices(layout.order(p[0], p))
         steps, directions, _, simplex = layout.kind
         head = (*flows, layout.shape, *layout.fields, layout.shapes, p.shape[1])
-        steps = tuple(np.float64(SAFE) * step for step in steps)
-        tail = (problem.pull, SAFE * SAFE * problem.huber, steps, directions, simplex)
+        safe = tuple(np.float64(SAFE) * step for step in steps)
+        tail = (problem.pull, SAFE * SAFE * problem.huber, safe, directions, simplex)
         return float(_sum_slabs(values.dual_block, layout.shape[0], *head, tail=tail).sum())
 
     def threshold(self, problem: Problem, u: Array, thresholds: tuple[float, ...]) -> tuple[Array, float]:
@@ -102,6 +104,13 @@ class NumbaBackend(ArrayBackend):
         head = (out, matrix, layout.shape, lower, upper, layout.shapes)
         run(values.cut_block, [(*head, *rows, best) for rows in _rows(slabs)])
         return mask, self.primal_value(problem, mask)
+
+    def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
+        """As in the specification, in blocks of seeds that stay in the cache."""
+        from ._numba_kernel_sum import log_kernel_mean
+
+        points, weight, seeds = (np.ascontiguousarray(a, np.float32) for a in (points, weight, seeds))
+        return log_kernel_mean(points, weight, seeds, axes)
 
     def mean_size(self, array: Array) -> float:
         """As in the specification, without a copy."""
@@ -139,12 +148,12 @@ class NumbaBackend(ArrayBackend):
         layout = self._layout(problem)
         shape = problem.cost.shape
         _, radius, lower, upper = layout.fields
-        lower, upper = lower.reshape(shape[0], -1, shape[-1]), upper.reshape(shape[0], -1, shape[-1])
+        bounds = lower.reshape(shape[0], -1, shape[-1]), upper.reshape(shape[0], -1, shape[-1])
         u_fine, p_fine = np.empty(shape, np.float32), np.empty((len(problem.steps), *shape), np.float32)
         tail = (np.float32(factor), problem.isotropic, problem.simplex)
         run(
             values.prolong_block,
-            [(u_fine, p_fine, u, p, radius, lower, upper, *band, *tail) for band in _rows(shape[1])],
+            [(u_fine, p_fine, u, p, radius, *bounds, *band, *tail) for band in _rows(shape[1])],
         )
         return (self.project(u_fine, problem) if problem.simplex else u_fine), p_fine
 
@@ -244,8 +253,8 @@ def _rows(height: int) -> list[tuple[int, int]]:
     return list(pairwise(height * k // count for k in range(count + 1)))
 
 
-def _sum_slabs(kernel: Any, slabs: int, *arrays: np.ndarray, tail: tuple = (), columns: int = 0) -> np.ndarray:
+def _sum_slabs(kernel: Any, slabs: int, *head: Any, tail: tuple = (), columns: int = 0) -> np.ndarray:
     """The kernel's sum of every slab: added up, it does not depend on the number of threads."""
     sums = np.zeros((slabs, columns) if columns else slabs)
-    run(kernel, [(sums, *arrays, *rows, *tail) for rows in _rows(slabs)])
+    run(kernel, [(sums, *head, *rows, *tail) for rows in _rows(slabs)])
     return sums

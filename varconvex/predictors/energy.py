@@ -22,6 +22,18 @@ from ..likelihoods.base import Likelihood
 from ..solvers.pdhg import Progress, pdhg
 from .base import Prediction
 
+ALPHA_PER_SIDE = 0.25
+"""Default weight of the total variation: nats per pixel of boundary, for each pixel of the image's side.
+
+Enlarged k times, a picture has k^d times the data term and k^(d-1) times the boundary: an alpha that grows with the
+side gives the same object at every resolution.
+"""
+
+
+def default_alpha(scene: Scene) -> float:
+    """The default weight of the total variation, in nats per pixel of boundary."""
+    return ALPHA_PER_SIDE * float(np.count_nonzero(scene.seeds >= 0)) ** (1 / scene.seeds.ndim)
+
 
 @dataclass(frozen=True)
 class EnergyPredictor:
@@ -52,10 +64,13 @@ class EnergyPredictor:
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
         """Costs, energy, minimiser; `pull` = (v, weight) adds weight/2 |u - v|^2 (two labels only)."""
         begin = time.perf_counter()
-        costs = self.likelihood.costs(scene)
+        backend = get_backend(self.backend)
+        likelihood: Any = self.likelihood
+        if getattr(likelihood, "backend", backend) is None:  # it can compute anywhere: then where the energy is solved
+            likelihood = replace(likelihood, backend=backend)
+        costs = likelihood.costs(scene)
         learnt = time.perf_counter()
         energy = self._energy(scene, costs, pull)
-        backend = get_backend(self.backend)
         solution = pdhg(
             energy,
             backend=backend,
@@ -76,7 +91,7 @@ class EnergyPredictor:
     def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> "EnergyPredictor":
         """The scribbles' costs keep a share for good; mixtures of appearance join them, of the scribbles at first."""
         taught = LearntLikelihood.start(scene, prediction.costs, index)
-        return replace(self, likelihood=taught, edge_weight=self._weight(scene))
+        return replace(self.weighed(scene), likelihood=taught)
 
     def learn(self, scene: Scene, responsibility: np.ndarray) -> "EnergyPredictor":
         """The same energy with mixtures re-estimated from both sides of an answer and from the scribbles."""
@@ -89,6 +104,15 @@ class EnergyPredictor:
         energy = self._energy(scene, costs, None).value(get_backend(self.backend), index)
         # Two labels are solved for the difference of their costs: what the background costs everywhere is added again.
         return energy + likelihood.constant + (float(costs[0].sum(dtype=np.float64)) if len(costs) == 2 else 0.0)
+
+    def weighed(self, scene: Scene) -> "EnergyPredictor":
+        """The same, with the scene's edge weight computed once and for all."""
+        return replace(self, edge_weight=self._weight(scene))
+
+    def boundary(self, scene: Scene, index: np.ndarray) -> float:
+        """What the boundary of a label image costs, in nats."""
+        nothing = np.zeros((len(scene.labels), *scene.seeds.shape), np.float32)
+        return self._energy(scene, nothing, None).value(get_backend(self.backend), index)
 
     def _learnt(self) -> LearntLikelihood:
         if isinstance(self.likelihood, LearntLikelihood):

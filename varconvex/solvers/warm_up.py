@@ -15,8 +15,8 @@ from .pdhg import pdhg
 def warm_up(backend: str | ArrayBackend | None = None, *, ndim: int = 2) -> None:
     """Compile, or load from the cache, the kernels of two-phase and Potts problems.
 
-    Compilation happens once an installation; loading takes a fraction of a second a process. Call this before timing, or
-    before a user waits.
+    Compilation happens once an installation; loading takes a fraction of a second a process. Call this before timing,
+    or before a user waits.
 
     Parameters
     ----------
