@@ -14,16 +14,27 @@ if TYPE_CHECKING:
     from .api import project, segment
     from .backends import get_backend
     from .certify import certify_convexity
+    from .energies.chan_vese import ChanVese
+    from .energies.geodesic_contours import GeodesicContours
+    from .energies.mumford_shah import MumfordShah
     from .energies.potts import Potts
+    from .energies.rof import ROF
+    from .energies.tv_l1 import TVL1
     from .energies.two_phase import TwoPhase
     from .result import Segmentation
     from .shapes.convex import ConvexShape
     from .shapes.icnn import ICNN
     from .solvers.pdhg import pdhg
+    from .solvers.stationary import stationary
 
 _HOME = {
     "ICNN": "shapes.icnn",
+    "ROF": "energies.rof",
+    "TVL1": "energies.tv_l1",
+    "ChanVese": "energies.chan_vese",
     "ConvexShape": "shapes.convex",
+    "GeodesicContours": "energies.geodesic_contours",
+    "MumfordShah": "energies.mumford_shah",
     "Potts": "energies.potts",
     "Segmentation": "result",
     "TwoPhase": "energies.two_phase",
@@ -32,6 +43,7 @@ _HOME = {
     "pdhg": "solvers.pdhg",
     "project": "api",
     "segment": "api",
+    "stationary": "solvers.stationary",
 }
 
 __all__ = [  # noqa: RUF022 (the order in which they are met)
@@ -40,7 +52,13 @@ __all__ = [  # noqa: RUF022 (the order in which they are met)
     "Segmentation",
     "TwoPhase",
     "Potts",
+    "ROF",
+    "TVL1",
+    "ChanVese",
+    "GeodesicContours",
+    "MumfordShah",
     "pdhg",
+    "stationary",
     "ConvexShape",
     "ICNN",
     "certify_convexity",

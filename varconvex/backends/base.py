@@ -1,26 +1,36 @@
 """Each array operation once, written against `xp`: the specification that every backend is tested against.
 
-The generic problem, of which the energies are cases, has a linear cost, an optional quadratic pull, a weighted (Huber)
-total variation and a simple convex set C (a box, or the simplex over the labels):
+The generic problem, of which the energies are cases, has a linear cost, an optional quadratic pull and an optional
+absolute one, a weighted (Huber) total variation and a simple convex set C (a box, or the simplex over the labels):
 
-    min over u in C   unit (<cost, u> + pull/2 |u|^2 + sum_x radius(x) h(|grad u(x)|)) + constant
+    min over u in C   unit (<cost, u> + pull/2 |u|^2 + fidelity |u - target|_1 + sum_x radius(x) h(|grad u(x)|)) + constant
 
-    u_new = Pi_C( (u - tau (cost - div p)) / (1 + tau pull) )
-    p_new = Pi_radius( (p + sigma grad(2 u_new - u)) / (1 + sigma huber / radius) )
+    u_new = prox( (u - tau (cost - div p)) / (1 + tau pull) )         towards target by at most tau fidelity / (1 + tau pull)
+    p_new = Pi_radius( (p + sigma grad(u_new + theta (u_new - u))) / (1 + sigma huber / radius) )
     (u, p) += rho ((u_new, p_new) - (u, p))
 
 the over-relaxed primal-dual iteration of Chambolle and Pock (2011, doi:10.1007/s10851-010-0251-1; over-relaxation:
 Condat 2013, doi:10.1007/s10957-012-0245-9), with h(t) = t, or t^2 / (2 huber) where t < huber and t - huber/2 beyond.
-Its dual value is
+theta is 1; where the energy is strongly convex, theta = 1 / sqrt(1 + 2 gamma tau) makes tau shorter and sigma longer with
+every iteration (their algorithm 2). The dual value is
 
-    sum_x  min over v in C of ((cost - div p)(x) v + pull/2 v^2) - huber |p(x)|^2 / (2 radius(x))      for |p| <= radius
+    sum_x  min over v in C of ((cost - div p)(x) v + pull/2 v^2 + fidelity |v - target|) - huber |p(x)|^2 / (2 radius(x))
 
-Shapes: u, cost, lower, upper : (L, *spatial) with L labels (1 for two regions); p : (k, L, *spatial), p[i] the flow
+for |p| <= radius. What |.| is over the labels of a pixel, `coupling` says: each label's gradient by itself, all of them
+as one vector (colour; Bresson and Chan 2008, doi:10.3934/ipi.2008.2.455), or the dual set |p_i - p_j| <= radius for each
+two labels (Chambolle, Cremers, Pock 2012, doi:10.1137/110856733).
+
+With `truncated`, h(t) = min(t^2 / (2 huber), 1): not convex, so there is no dual value (it is -inf), and the dual step, by
+Moreau's identity, sets to 0 what is longer than the truncation (Strekalovskiy, Cremers 2014,
+doi:10.1007/978-3-319-10605-2_9).
+
+Shapes: u, cost, target, lower, upper : (L, *spatial) with L labels (1 for two regions); p : (k, L, *spatial), p[i] the flow
 along the i-th of k directions, which are the spatial axes unless `offsets` says otherwise; radius : (*spatial). Arrays
 that broadcast are welcome: they are never written to.
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -33,6 +43,10 @@ Offsets = tuple[tuple[int, ...], ...] | None
 
 SAFE = 1.0 - 1e-6
 """The dual value is taken at p shrunk by this, so that rounding cannot leave |p| <= radius and the bound is a bound."""
+
+
+SWEEPS = 6
+"""Dykstra's sweeps over the pairs of labels in a dual step; what they leave is scaled away."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +71,20 @@ class Problem:
         The labels of a pixel sum to one, or else each lies in its own box.
     pull : float
         Weight of the quadratic term.
+    fidelity, target : float and (L, *spatial), or 0 and None
+        Weight of the distance |u - target|, and where to; for boxes only.
     huber : float
         Length below which a gradient is charged quadratically; 0 is total variation itself.
+    truncated : bool
+        The quadratic charge is cut off at 1, where |grad u|^2 = 2 huber: the energy is not convex.
+    coupling : {"separate", "joint", "pairwise"}
+        Labels by themselves, as one vector, or with their differences' dual vectors bounded.
     unit, constant : float
         What the energy is counted in, so that the fields are of the order of 1, and what is added to it.
+    common : float
+        Part of `constant` that is there whatever u is, and by which no gap should look small.
+    scale : float
+        What u is counted in, where it is not a share.
     doubt : float
         By how much rounding the cost to the fields' type can have lifted a lower bound, in units.
     """
@@ -73,10 +97,16 @@ class Problem:
     isotropic: bool = True
     simplex: bool = False
     pull: float = 0.0
+    fidelity: float = 0.0
+    target: Array = None
     huber: float = 0.0
+    truncated: bool = False
+    coupling: str = "separate"
     offsets: Offsets = None
     unit: float = 1.0
     constant: float = 0.0
+    common: float = 0.0
+    scale: float = 1.0
     doubt: float = 0.0
 
 
@@ -110,25 +140,63 @@ class ArrayBackend:
             div[far] -= flow
         return div
 
-    def length(self, g: Array, isotropic: bool) -> Array:
-        """Pointwise length of a vector field (d, ...): Euclidean, or the sum of absolute components."""
-        return self.xp.sqrt((g * g).sum(axis=0)) if isotropic else self.xp.abs(g).sum(axis=0)
+    def norms(self, g: Array, isotropic: bool, coupling: str = "separate") -> Array:
+        """Euclidean lengths of a vector field (k, L, ...) over the axes that `isotropic` and `coupling` tie together."""
+        axes = (0,) * isotropic + (1,) * (coupling == "joint")
+        return self.xp.sqrt((g * g).sum(axis=axes, keepdims=True)) if axes else self.xp.abs(g)
 
-    def project_ball(self, p: Array, radius: Array, isotropic: bool) -> Array:
+    def length(self, g: Array, isotropic: bool, coupling: str = "separate") -> Array:
+        """Pointwise length of a vector field (k, L, ...): one a label, or one for all of them together (1, ...)."""
+        if coupling == "pairwise":
+            return pairwise_length(self.xp, g, isotropic)
+        return self.norms(g, isotropic, coupling).sum(axis=0)
+
+    def project_ball(self, p: Array, radius: Array, isotropic: bool, coupling: str = "separate") -> Array:
         """The nearest field with |p| <= radius, in the norm dual to `length`."""
-        if not isotropic:
+        if coupling == "pairwise":
+            return self.project_pairs(p, radius, isotropic)
+        if coupling == "separate" and not isotropic:
             return self.xp.clip(p, -radius, radius)
-        tiny = np.finfo(p.dtype).tiny
-        norm = self.length(p, isotropic)
-        return p * (radius / self.xp.maximum(self.xp.maximum(norm, radius), tiny))
+        return p * self._shrink(self.norms(p, isotropic, coupling), radius)
+
+    def _shrink(self, norm: Array, radius: Array) -> Array:
+        """The factor, at most 1, that makes a length at most `radius`."""
+        return radius / self.xp.maximum(self.xp.maximum(norm, radius), np.finfo(norm.dtype).tiny)
+
+    def project_pairs(self, p: Array, radius: Array, isotropic: bool, sweeps: int = SWEEPS) -> Array:
+        """Nearly the nearest field with |p_i - p_j| <= radius for each two labels, by Dykstra's sweeps; feasible always.
+
+        Dykstra's method (Boyle, Dykstra 1986, doi:10.1007/978-1-4613-9940-7_3) projects onto one pair's set at a time
+        and remembers what it took away. What the sweeps leave is scaled away, so that a bound stays a bound.
+        """
+        p = p.copy()
+        pairs = list(combinations(range(p.shape[1]), 2))
+        taken = [self.xp.zeros_like(p[:, 0]) for _ in pairs]
+        for _ in range(sweeps if len(pairs) > 1 else 1):
+            for m, (i, j) in enumerate(pairs):
+                apart = p[:, i] - p[:, j] + 2 * taken[m]
+                keep = self._shrink(self.norms(apart[:, None], isotropic)[:, 0], radius)
+                excess = apart * (1 - keep) / 2
+                p[:, i] += taken[m] - excess
+                p[:, j] -= taken[m] - excess
+                taken[m] = excess
+        for i, j in pairs:
+            apart = self.norms((p[:, i] - p[:, j])[:, None], isotropic)
+            widest = apart if (i, j) == pairs[0] else self.xp.maximum(widest, apart)
+        return p * self._shrink(widest, radius)
 
     def project_dual(self, p: Array, problem: Problem, sigma: float) -> Array:
-        """The dual step: the nearest field with |p| <= radius, of p that Huber's term has shrunk."""
+        """The dual step: what Huber's term shrinks, then made feasible; or 0 where a truncated charge lets go."""
         if problem.huber:
             tiny = np.finfo(p.dtype).tiny
-            shrink = problem.radius / self.xp.maximum(problem.radius + p.dtype.type(sigma * problem.huber), tiny)
-            p = p * shrink.astype(p.dtype)
-        return self.project_ball(p, problem.radius, problem.isotropic)
+            raised = problem.radius + p.dtype.type(sigma * problem.huber)
+            shrink = (problem.radius / self.xp.maximum(raised, tiny)).astype(p.dtype)
+            if problem.truncated:
+                norm = self.norms(p, problem.isotropic, problem.coupling)
+                shrink = self.xp.where(shrink * norm * norm <= p.dtype.type(2 * sigma) * problem.radius, shrink, 0)
+                return p * shrink
+            p = p * shrink
+        return self.project_ball(p, problem.radius, problem.isotropic, problem.coupling)
 
     def project_simplex(self, v: Array, total: Array) -> Array:
         """Nearest point of {w >= 0, sum over labels of w = total}, per pixel; labels first (Michelot 1986)."""
@@ -147,16 +215,29 @@ class ArrayBackend:
         free = 1 - problem.lower.sum(axis=0)
         return problem.lower + self.project_simplex(v - problem.lower, free)
 
+    def prox(self, v: Array, problem: Problem, tau: float) -> Array:
+        """The primal step: the nearest point of the convex set to v, after v has moved towards the target."""
+        if problem.fidelity:
+            reach = v.dtype.type(tau * problem.fidelity / (1.0 + tau * problem.pull))
+            v = v - self.xp.clip(v - problem.target, -reach, reach)
+        return self.project(v, problem)
+
     def iterate(
-        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool
-    ) -> None:
-        """`n` iterations on (u, p), in place. With `settle` the last has rho = 1, so that the pair ends feasible."""
+        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool,
+        gamma: float = 0.0,
+    ) -> None:  # fmt: skip
+        """`n` iterations on (u, p), in place. With `settle` the last has rho = 1, so that the pair ends feasible.
+
+        `gamma` > 0 uses that much strong convexity: the steps change as `next_steps` says (rho should be 1).
+        """
         real = u.dtype.type
         for k in range(n):
             relax = real(1.0 if settle and k == n - 1 else rho)
             step = u - real(tau) * (problem.cost - self.divergence(p, problem.steps, problem.offsets))
-            u_new = self.project(step / real(1.0 + tau * problem.pull), problem)
-            p_new = p + real(sigma) * self.gradient(2 * u_new - u, problem.steps, problem.offsets)
+            u_new = self.prox(step / real(1.0 + tau * problem.pull), problem, tau)
+            theta, tau, sigma = next_steps(tau, sigma, gamma)
+            u_bar = u_new + real(theta) * (u_new - u)
+            p_new = p + real(sigma) * self.gradient(u_bar, problem.steps, problem.offsets)
             p_new = self.project_dual(p_new, problem, sigma)
             u += relax * (u_new - u)
             p += relax * (p_new - p)
@@ -168,15 +249,18 @@ class ArrayBackend:
     def _primal_sum(self, problem: Problem, u: Array) -> float:
         u = u.astype(np.float64)
         value = (problem.cost * u).sum() + 0.5 * problem.pull * (u * u).sum()
+        if problem.fidelity:
+            value += problem.fidelity * self.xp.abs(u - problem.target).sum()
         return float(value + (problem.radius * self._charged(problem, u)).sum())
 
     def _charged(self, problem: Problem, u: Array) -> Array:
-        """h(|grad u|) at each pixel; where the length is a sum, Huber's rounding is one of each component."""
+        """h(|grad u|) at each pixel; where the length is a sum, Huber's rounding is one of each of its parts."""
         g = self.gradient(u, problem.steps, problem.offsets)
         if not problem.huber:
-            return self.length(g, problem.isotropic)
-        t = self.length(g, True)[None] if problem.isotropic else self.xp.abs(g)
-        h = problem.huber
+            return self.length(g, problem.isotropic, problem.coupling)
+        t, h = self.norms(g, problem.isotropic, problem.coupling), problem.huber
+        if problem.truncated:
+            return self.xp.minimum(t * t / (2 * h), 1.0).sum(axis=0)
         return self.xp.where(t < h, t * t / (2 * h), t - h / 2).sum(axis=0)
 
     def dual_value(self, problem: Problem, p: Array) -> float:
@@ -184,6 +268,8 @@ class ArrayBackend:
         return problem.unit * (self._dual_sum(problem, p) - problem.doubt) + problem.constant
 
     def _dual_sum(self, problem: Problem, p: Array) -> float:
+        if problem.truncated:
+            return -np.inf
         p = SAFE * p.astype(np.float64)
         slope = problem.cost - self.divergence(p, problem.steps, problem.offsets)
         bent = 0.0
@@ -193,14 +279,57 @@ class ArrayBackend:
         if problem.simplex:
             free = 1 - problem.lower.sum(axis=0, dtype=np.float64)
             return float((problem.lower * slope).sum() + (free * slope.min(axis=0)).sum()) - bent
-        if problem.pull:
-            best = self.xp.clip(-slope / problem.pull, problem.lower, problem.upper)
-            return float((slope * best + 0.5 * problem.pull * best * best).sum()) - bent
+        if problem.fidelity or problem.pull:
+            return float(self._least(problem, slope).sum()) - bent
         return float((slope * self.xp.where(slope > 0, problem.lower, problem.upper)).sum()) - bent
+
+    def _least(self, problem: Problem, slope: Array) -> Array:
+        """min over v in the box of slope v + pull/2 v^2 + fidelity |v - target|, tried where it can be."""
+        w, pull = problem.fidelity, problem.pull
+        tries = [problem.target] if w else []
+        tries += [(-slope - w) / pull, (-slope + w) / pull] if pull else [problem.lower, problem.upper]
+        for k, v in enumerate(tries):
+            v = self.xp.clip(v, problem.lower, problem.upper)
+            value = slope * v + 0.5 * pull * v * v + (w * self.xp.abs(v - problem.target) if w else 0.0)
+            least = self.xp.minimum(least, value) if k else value
+        return least
 
     def values(self, problem: Problem, u: Array, p: Array) -> tuple[float, float]:
         """Primal and dual value of a feasible pair; their difference is the gap."""
         return self.primal_value(problem, u), self.dual_value(problem, p)
+
+
+def next_steps(tau: float, sigma: float, gamma: float) -> tuple[float, float, float]:
+    """theta, and tau and sigma after it, for strong convexity gamma; with 0 they stay as they are and theta is 1."""
+    theta = 1.0 / float(np.sqrt(1.0 + 2.0 * gamma * tau))
+    return theta, theta * tau, sigma / theta
+
+
+def pairwise_length(xp: Any, g: Array, isotropic: bool) -> Array:
+    """An upper bound of sup <p, g> over |p_i - p_j| <= 1, exact where at most three labels change; (1, ...).
+
+    The supremum is the least sum of |q_ij| over flows with sum_j q_ij = g_i. The labels that change least send
+    theirs straight to the one that changes most; the last three meet in the Fermat point of a triangle with sides
+    |g_i|. By components (`isotropic` False) a label's gain is the others' loss: half the sum of all.
+    """
+    if not isotropic or g.shape[1] < 3:
+        lengths = xp.sqrt((g * g).sum(axis=0)) if isotropic else xp.abs(g).sum(axis=0)
+        return 0.5 * lengths.sum(axis=0, keepdims=True)
+    lengths = xp.sqrt((g * g).sum(axis=0))
+    order = xp.argsort(-lengths, axis=0)
+    sides = xp.take_along_axis(lengths, order, axis=0)
+    b, c = (xp.take_along_axis(g, order[None, k : k + 1], axis=1)[:, 0] for k in (1, 2))
+    a = xp.sqrt(((b + c) ** 2).sum(axis=0))
+    b, c = sides[1], sides[2]
+    half = (a + b + c) / 2
+    area = xp.sqrt(xp.maximum(half * (half - a) * (half - b) * (half - c), 0.0))
+    squares = a * a + b * b + c * c
+    # Where an angle is 120 degrees or more, the Fermat point is that corner: the two sides that meet there.
+    longest = xp.maximum(a, xp.maximum(b, c))
+    short = a + b + c - longest
+    blunt = 3 * longest * longest >= squares + short * short
+    total = xp.where(blunt, short, xp.sqrt(squares / 2 + 2 * np.sqrt(3.0) * area))
+    return (total + sides[3:].sum(axis=0))[None]
 
 
 def _ends(ndim: int, count: int, offsets: Offsets) -> list[tuple[tuple, tuple]]:

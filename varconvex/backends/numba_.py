@@ -31,11 +31,12 @@ class NumbaBackend(ArrayBackend):
     name = "numba"
 
     def iterate(
-        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool
-    ) -> None:
+        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool,
+        gamma: float = 0.0,
+    ) -> None:  # fmt: skip
         """As in the specification, in blocks of `_DEPTH` iterations."""
-        if not _fits(u, problem):
-            super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle)
+        if gamma or not _fits(u, problem):
+            super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle, gamma=gamma)
             return
         f = np.float32
         sy, sx = problem.steps
@@ -73,7 +74,8 @@ def _add_rows(kernel: Any, height: int, *arrays: np.ndarray, tail: tuple) -> flo
 
 
 def _fits(u: np.ndarray, problem: Problem) -> bool:
-    return len(problem.steps) == 2 and u.dtype == np.float32 and not problem.huber and problem.offsets is None
+    plain = problem.coupling == "separate" and not (problem.huber or problem.fidelity)
+    return len(problem.steps) == 2 and u.dtype == np.float32 and plain and problem.offsets is None
 
 
 def _fields(problem: Problem, u: np.ndarray) -> tuple[np.ndarray, ...]:

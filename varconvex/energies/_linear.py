@@ -11,7 +11,7 @@ from .. import checks
 from ..backends import ArrayBackend, Problem
 from ..errors import InvalidImageError, InvalidParameterError
 
-_COARSEST = 32
+COARSEST = 32
 """A grid whose shorter side is below twice this is solved as it stands."""
 
 _LARGEST = 1e30
@@ -35,27 +35,9 @@ class LinearEnergy(ABC):
 
     def _check(self, cost: Any, spatial: tuple[int, ...]) -> None:
         checks.finite("cost", cost, "Replace them by 0 where the data say nothing.")
-        change = object.__setattr__
-        change(self, "cost", cost)
-        change(self, "alpha", checks.real_number("alpha", self.alpha))
-        change(self, "spacing", checks.spacing(self.spacing, len(spatial)))
-        checks.one_of("tv", self.tv, ("isotropic", "anisotropic"))
-        if self.weight is not None:
-            weight = checks.as_numeric("weight", self.weight)
-            checks.finite("weight", weight, "Replace them by 0 where the boundary costs nothing.")
-            if weight.shape != spatial or bool((weight < 0).any()):
-                raise InvalidImageError(
-                    f"weight must be non-negative with the spatial shape {spatial}; got shape {weight.shape}, "
-                    f"least value {float(weight.min()) if weight.size else 0:g}. Pass one number per pixel."
-                )
-            change(self, "weight", weight)
-        heaviest = 1.0 if self.weight is None else float(self.weight.max())
-        largest = max(float(abs(cost).max()), self.alpha, self.alpha * heaviest)
-        if largest > _LARGEST:
-            raise InvalidParameterError(
-                f"cost, alpha and alpha * weight must be at most {_LARGEST:g} in size; got {largest:g}. Divide "
-                "all of them by one number: the answer is the same."
-            )
+        object.__setattr__(self, "cost", cost)
+        check_regulariser(self, spatial)
+        check_size("cost", cost, self)
 
     def _bound(self, name: str, shape: tuple[int, ...]) -> None:
         bound = checks.as_numeric(name, getattr(self, name))
@@ -83,12 +65,8 @@ class LinearEnergy(ABC):
         `cost` is float64; `share` is the part of alpha that each label pays.
         """
         labels, *spatial = self.shape
-        xp = backend.xp
         cost = backend.asarray(cost).reshape(self.shape)
-        unit = _power_of_two(float(abs(cost).mean()) or self.alpha or 1.0)
-        radius = share * self.alpha / unit
-        if self.weight is not None:
-            radius = radius * backend.asarray(self.weight, np.float64)
+        unit = power_of_two(float(abs(cost).mean()) or self.alpha or 1.0)
         rounded = backend.asarray(cost / unit, np.float32)
 
         def bound(value: Any) -> Any:
@@ -97,10 +75,7 @@ class LinearEnergy(ABC):
 
         return Problem(
             cost=rounded,
-            # Beyond, a boundary is as good as forbidden, and float32 ends at 3e38.
-            radius=xp.minimum(backend.asarray(radius, np.float64), 1e30)
-            .astype(np.float32)
-            .reshape((1,) * len(spatial) if self.weight is None else tuple(spatial)),
+            radius=ball_radius(backend, self, share * self.alpha / unit),
             lower=bound(self.lower),
             upper=bound(self.upper),
             steps=tuple(1.0 / h for h in self.spacing),
@@ -130,18 +105,56 @@ class LinearEnergy(ABC):
     def coarsen(self) -> Self | None:
         """Half the size: costs and bounds means of 2 x 2 pixels, alpha halved (E is a quarter of the fine one's)."""
         ndim = len(self.spacing)
-        if min(self.cost.shape[-ndim:]) < 2 * _COARSEST:
+        if min(self.cost.shape[-ndim:]) < 2 * COARSEST:
             return None
-        fields = {name: _halve(getattr(self, name), ndim) for name in self._halved}
+        fields = {name: halve(getattr(self, name), ndim) for name in self._halved}
         return replace(self, **fields, alpha=self.alpha / 2)
 
 
-def _power_of_two(size: float) -> float:
+def check_regulariser(energy: Any, spatial: tuple[int, ...]) -> None:
+    """Check the fields alpha, spacing, tv and weight of any energy, and bring them into one form."""
+    change = object.__setattr__
+    change(energy, "alpha", checks.real_number("alpha", energy.alpha))
+    change(energy, "spacing", checks.spacing(energy.spacing, len(spatial)))
+    checks.one_of("tv", energy.tv, ("isotropic", "anisotropic"))
+    if energy.weight is None:
+        return
+    weight = checks.as_numeric("weight", energy.weight)
+    checks.finite("weight", weight, "Replace them by 0 where the boundary costs nothing.")
+    if weight.shape != spatial or bool((weight < 0).any()):
+        raise InvalidImageError(
+            f"weight must be non-negative with the spatial shape {spatial}; got shape {weight.shape}, "
+            f"least value {float(weight.min()) if weight.size else 0:g}. Pass one number per pixel."
+        )
+    change(energy, "weight", weight)
+
+
+def check_size(name: str, data: Any, energy: Any) -> None:
+    """Nothing is so large that its square would not be finite."""
+    heaviest = 1.0 if energy.weight is None else float(energy.weight.max())
+    largest = max(float(abs(data).max()), energy.alpha, energy.alpha * heaviest)
+    if largest > _LARGEST:
+        raise InvalidParameterError(
+            f"{name}, alpha and alpha * weight must be at most {_LARGEST:g} in size; got {largest:g}. Divide "
+            "all of them by one number: the answer is the same."
+        )
+
+
+def ball_radius(backend: ArrayBackend, energy: Any, factor: float) -> Any:
+    """factor * weight, float32, with as many axes as the image has."""
+    ndim = len(energy.spacing)
+    radius: Any = factor if energy.weight is None else factor * backend.asarray(energy.weight, np.float64)
+    # Beyond, a boundary is as good as forbidden, and float32 ends at 3e38.
+    radius = backend.xp.minimum(backend.asarray(radius, np.float64), 1e30).astype(np.float32)
+    return radius.reshape((1,) * ndim) if energy.weight is None else radius
+
+
+def power_of_two(size: float) -> float:
     """The power of two just below `size`: dividing by it is exact."""
     return 2.0 ** float(np.clip(np.floor(np.log2(size)), -1000, 1000))
 
 
-def _halve(array: Any, ndim: int) -> Any:
+def halve(array: Any, ndim: int) -> Any:
     """Means over blocks of two pixels along the last `ndim` axes; an odd last pixel is a block of its own."""
     if array is None or np.ndim(array) < ndim:
         return array

@@ -193,7 +193,7 @@ def pdhg(
     tol = checks.real_number("tol", tol)
     checks.function("callback", callback)
     limit = np.inf if time_limit is None else checks.real_number("time_limit", time_limit)
-    backend = get_backend(backend, getattr(energy, "cost", None))
+    backend = get_backend(backend, getattr(energy, "cost", getattr(energy, "image", None)))
     start = time.perf_counter()
     levels = [energy]
     while coarse_to_fine and (coarser := levels[-1].coarsen()) is not None:
@@ -214,7 +214,7 @@ def pdhg(
         )
     return Solution(
         u=energy.present(descent.u),
-        p=descent.p * np.float32(descent.problem.unit),
+        p=descent.p * np.float32(descent.problem.unit / descent.problem.scale),
         binary=energy.present(binary),
         energy=rounded,
         primal=descent.primal,
@@ -232,12 +232,17 @@ class _Descent:
     def __init__(self, energy: Energy, backend: ArrayBackend, state: _State | None, start: float) -> None:
         self.energy, self.backend, self.start = energy, backend, start
         self.problem = energy.problem(backend)
+        if self.problem.truncated:
+            raise InvalidParameterError(
+                f"energy must be convex; got {type(energy).__name__}, which is not and has no gap. Use "
+                "stationary(energy)."
+            )
         if state is None:
             self.u = energy.start(backend, self.problem)
             self.p = backend.xp.zeros((len(energy.spacing), *energy.shape), dtype=self.u.dtype)
         else:
             self.u, self.p = _prolong(backend, self.problem, *state, energy.shape)
-        data = float(abs(self.problem.cost).sum(dtype=np.float64))
+        data = float(abs(self.problem.cost).sum(dtype=np.float64)) + self.problem.fidelity * self.u.size
         self.floor = _LEAST_SIZE * self.problem.unit * data + np.finfo(np.float64).tiny
         mean_cost, mean_radius = data / self.u.size, float(self.problem.radius.mean(dtype=np.float64))
         (self.tau, self.sigma), self.late = (
@@ -252,7 +257,7 @@ class _Descent:
         self.primal, dual = self.backend.values(self.problem, self.u, self.p)
         # In exact arithmetic dual <= primal; a bound that is lowered stays a bound.
         self.dual = min(max(self.dual, dual), self.primal)
-        common = self.problem.constant
+        common = self.problem.common
         size = max(abs(self.primal - common), abs(self.dual - common), self.floor)
         self.relative_gap = (self.primal - self.dual) / size
         self.history.append((iteration, time.perf_counter() - self.start, self.primal, self.dual))
@@ -322,5 +327,5 @@ def _prolong(
     crop = tuple(slice(n) for n in shape)
     u = backend.asarray(backend.project(u[crop], problem))
     p = np.float32(2 * unit / problem.unit) * p[(slice(None), *crop)]
-    p = backend.project_ball(p, problem.radius, problem.isotropic)
+    p = backend.project_ball(p, problem.radius, problem.isotropic, problem.coupling)
     return u, backend.asarray(p)

@@ -1,0 +1,126 @@
+"""What the energies share whose u is an image: fields, range, channels, and the half-size problem."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from .. import checks
+from ..backends import ArrayBackend, Problem
+from ..errors import InvalidParameterError
+from ._linear import COARSEST, ball_radius, check_regulariser, check_size, halve, power_of_two
+
+
+@dataclass(frozen=True)
+class ImageEnergy(ABC):
+    """Fields of an energy D(u, image) + alpha R(grad u), subclassed by what D and R are.
+
+    A minimiser stays within the image's range, so [lower, upper] is no restriction, and gives a better bound. The
+    solver is shown v = (u - lower) / scale, of the order of 1, whatever the image's unit.
+    """
+
+    image: Any
+    alpha: float
+    weight: Any = field(default=None, kw_only=True)
+    channel_axis: int | None = field(default=None, kw_only=True)
+    spacing: Any = field(default=None, kw_only=True)
+    tv: str = field(default="isotropic", kw_only=True)
+    lower: Any = field(default=None, kw_only=True)
+    upper: Any = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Check every field, at the door."""
+        image = checks.as_numeric("image", self.image)
+        channels = self.channel_axis is not None
+        checks.spatial("image", image, (3, 4) if channels else (2, 3))
+        checks.finite("image", image, "Repair them first: every pixel is data here.")
+        change = object.__setattr__
+        change(self, "image", image)
+        if channels:
+            change(self, "channel_axis", checks.axis(self.channel_axis, image.ndim))
+        check_regulariser(self, self.shape[1:])
+        image = image.astype(np.float64)
+        check_size("image", image, self)
+        low = float(image.min() if self.lower is None else self.lower)
+        high = float(image.max() if self.upper is None else self.upper)
+        if not (np.isfinite(low) and np.isfinite(high) and low <= high):
+            raise InvalidParameterError(
+                f"lower and upper must be finite numbers with lower <= upper; got {self.lower!r} and {self.upper!r}. "
+                "Leave them out to use the image's own range."
+            )
+        change(self, "lower", low)
+        change(self, "upper", high)
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the solver's u, (C, *spatial)."""
+        return self._layers.shape
+
+    @cached_property
+    def _layers(self) -> Any:
+        """The image with its channels in front, (C, *spatial)."""
+        if self.channel_axis is None:
+            return self.image[None]
+        axes = [self.channel_axis, *(k for k in range(self.image.ndim) if k != self.channel_axis)]
+        return self.image.transpose(axes)
+
+    @property
+    def scale(self) -> float:
+        """What the solver's u is counted in: the power of two below the range, dividing by which is exact."""
+        return power_of_two(self.upper - self.lower or 1.0)
+
+    def _problem(self, backend: ArrayBackend, *, unit: float, radius: float, **terms: Any) -> Problem:
+        """The fields that all image energies have; `radius` is counted in `unit` and for v, as are the `terms`."""
+        ndim = len(self.spacing)
+        return Problem(
+            radius=ball_radius(backend, self, radius),
+            lower=backend.xp.zeros((1,) * (ndim + 1), np.float32),
+            upper=backend.xp.full((1,) * (ndim + 1), (self.upper - self.lower) / self.scale, np.float32),
+            steps=tuple(1.0 / h for h in self.spacing),
+            isotropic=self.tv == "isotropic",
+            coupling="joint" if self.shape[0] > 1 else "separate",
+            unit=unit,
+            scale=self.scale,
+            **terms,
+        )
+
+    def data(self, backend: ArrayBackend) -> tuple[Any, float]:
+        """The image in the solver's unit, (C, *spatial) float32, and the sum of what rounding it took."""
+        exact = (backend.asarray(self._layers, np.float64) - self.lower) / self.scale
+        rounded = exact.astype(np.float32)
+        return rounded, float(abs(rounded - exact).sum())
+
+    def start(self, backend: ArrayBackend, problem: Problem) -> Any:
+        """The image itself."""
+        return backend.project(self.data(backend)[0], problem)
+
+    @abstractmethod
+    def problem(self, backend: ArrayBackend) -> Problem:
+        """The energy in the arrays of `backend`, float32."""
+
+    def value(self, backend: ArrayBackend, image: Any) -> float:
+        """The energy of an image of the same shape."""
+        return backend.primal_value(self.problem(backend), replace(self, image=image, weight=None).data(backend)[0])
+
+    def coarsen(self) -> Self | None:
+        """Half the size: means of 2 x 2 pixels, alpha halved, and the same range."""
+        ndim = len(self.spacing)
+        if min(self.shape[1:]) < 2 * COARSEST:
+            return None
+        image, weight = halve(self._layers, ndim), halve(self.weight, ndim)
+        return replace(self, image=image, channel_axis=0, weight=weight, alpha=self.alpha / 2)
+
+    def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
+        """u itself: an image is not rounded to labels."""
+        return u, backend.primal_value(problem, u)
+
+    def present(self, u: Any) -> Any:
+        """(C, *spatial) in the solver's unit -> the image's shape and range."""
+        u = (self.lower + self.scale * u.astype(np.float64)).astype(np.float32)
+        if self.channel_axis is None:
+            return u[0]
+        order = list(range(1, u.ndim))
+        order.insert(self.channel_axis, 0)
+        return u.transpose(order)
