@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .energies.rof import ROF
     from .energies.tv_l1 import TVL1
     from .energies.two_phase import TwoPhase
+    from .regions import segment_chan_vese, segment_geodesic_contours, segment_potts
+    from .restoration import denoise_mumford_shah, denoise_rof, denoise_tv_l1
     from .result import Segmentation
     from .shapes.convex import ConvexShape
     from .shapes.icnn import ICNN
@@ -39,16 +41,28 @@ _HOME = {
     "Segmentation": "result",
     "TwoPhase": "energies.two_phase",
     "certify_convexity": "certify",
+    "denoise_mumford_shah": "restoration",
+    "denoise_rof": "restoration",
+    "denoise_tv_l1": "restoration",
     "get_backend": "backends",
     "pdhg": "solvers.pdhg",
     "project": "api",
     "segment": "api",
+    "segment_chan_vese": "regions",
+    "segment_geodesic_contours": "regions",
+    "segment_potts": "regions",
     "stationary": "solvers.stationary",
 }
 
 __all__ = [  # noqa: RUF022 (the order in which they are met)
     "segment",
     "project",
+    "segment_chan_vese",
+    "segment_geodesic_contours",
+    "segment_potts",
+    "denoise_rof",
+    "denoise_tv_l1",
+    "denoise_mumford_shah",
     "Segmentation",
     "TwoPhase",
     "Potts",

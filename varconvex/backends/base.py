@@ -3,37 +3,41 @@
 The generic problem, of which the energies are cases, has a linear cost, an optional quadratic pull and an optional
 absolute one, a weighted (Huber) total variation and a simple convex set C (a box, or the simplex over the labels):
 
-    min over u in C   unit (<cost, u> + pull/2 |u|^2 + fidelity |u - target|_1 + sum_x radius(x) h(|grad u(x)|)) + constant
+    min over u in C   unit (<cost, u> + pull/2 |u|^2 + fidelity |u - target|_1 + sum_x radius(x) h(|grad u(x)|))
+                      + constant
 
-    u_new = prox( (u - tau (cost - div p)) / (1 + tau pull) )         towards target by at most tau fidelity / (1 + tau pull)
+    u_new = Pi_C( v moved towards target by at most tau fidelity / (1 + tau pull) )
+        v = (u - tau (cost - div p)) / (1 + tau pull)
     p_new = Pi_radius( (p + sigma grad(u_new + theta (u_new - u))) / (1 + sigma huber / radius) )
     (u, p) += rho ((u_new, p_new) - (u, p))
 
 the over-relaxed primal-dual iteration of Chambolle and Pock (2011, doi:10.1007/s10851-010-0251-1; over-relaxation:
 Condat 2013, doi:10.1007/s10957-012-0245-9), with h(t) = t, or t^2 / (2 huber) where t < huber and t - huber/2 beyond.
-theta is 1; where the energy is strongly convex, theta = 1 / sqrt(1 + 2 gamma tau) makes tau shorter and sigma longer with
-every iteration (their algorithm 2). The dual value is
+theta is 1; with strong convexity gamma, theta = 1 / sqrt(1 + 2 gamma tau) makes tau shorter and sigma longer with
+every iteration (their algorithm 2). The dual value is, for |p| <= radius,
 
-    sum_x  min over v in C of ((cost - div p)(x) v + pull/2 v^2 + fidelity |v - target|) - huber |p(x)|^2 / (2 radius(x))
+    sum_x  min over v in C of ((cost - div p)(x) v + pull/2 v^2 + fidelity |v - target(x)|)
+           - huber |p(x)|^2 / (2 radius(x))
 
-for |p| <= radius. What |.| is over the labels of a pixel, `coupling` says: each label's gradient by itself, all of them
-as one vector (colour; Bresson and Chan 2008, doi:10.3934/ipi.2008.2.455), or the dual set |p_i - p_j| <= radius for each
-two labels (Chambolle, Cremers, Pock 2012, doi:10.1137/110856733).
+What |.| means over the labels of a pixel, `coupling` says: each label by itself; all of them as one vector (colour;
+Bresson, Chan 2008, doi:10.3934/ipi.2008.2.455); or such that |p_i - p_j| <= radius for each two labels (`_pairs`).
 
-With `truncated`, h(t) = min(t^2 / (2 huber), 1): not convex, so there is no dual value (it is -inf), and the dual step, by
-Moreau's identity, sets to 0 what is longer than the truncation (Strekalovskiy, Cremers 2014,
+With `truncated`, h(t) = min(t^2 / (2 huber), 1): not convex, so there is no dual value (it is -inf), and the dual step,
+by Moreau's identity, sets to 0 what is longer than the truncation (Strekalovskiy, Cremers 2014,
 doi:10.1007/978-3-319-10605-2_9).
 
-Shapes: u, cost, target, lower, upper : (L, *spatial) with L labels (1 for two regions); p : (k, L, *spatial), p[i] the flow
-along the i-th of k directions, which are the spatial axes unless `offsets` says otherwise; radius : (*spatial). Arrays
-that broadcast are welcome: they are never written to.
+Shapes: u, cost, target, lower, upper : (L, *spatial) with L labels (1 for two regions); p : (k, L, *spatial), p[i] the
+flow along the i-th of k directions, which are the spatial axes unless `offsets` says otherwise; radius : (*spatial).
+Arrays that broadcast are welcome: they are never written to.
 """
 
 from dataclasses import dataclass
-from itertools import combinations
+from functools import reduce
 from typing import Any
 
 import numpy as np
+
+from ._pairs import pairwise_length, project_pairs
 
 Array = Any
 """An array of the backend's own kind."""
@@ -43,10 +47,6 @@ Offsets = tuple[tuple[int, ...], ...] | None
 
 SAFE = 1.0 - 1e-6
 """The dual value is taken at p shrunk by this, so that rounding cannot leave |p| <= radius and the bound is a bound."""
-
-
-SWEEPS = 6
-"""Dykstra's sweeps over the pairs of labels in a dual step; what they leave is scaled away."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class ArrayBackend:
         return div
 
     def norms(self, g: Array, isotropic: bool, coupling: str = "separate") -> Array:
-        """Euclidean lengths of a vector field (k, L, ...) over the axes that `isotropic` and `coupling` tie together."""
+        """Euclidean lengths of a field (k, L, ...) over the axes that `isotropic` and `coupling` tie together."""
         axes = (0,) * isotropic + (1,) * (coupling == "joint")
         return self.xp.sqrt((g * g).sum(axis=axes, keepdims=True)) if axes else self.xp.abs(g)
 
@@ -154,36 +154,12 @@ class ArrayBackend:
     def project_ball(self, p: Array, radius: Array, isotropic: bool, coupling: str = "separate") -> Array:
         """The nearest field with |p| <= radius, in the norm dual to `length`."""
         if coupling == "pairwise":
-            return self.project_pairs(p, radius, isotropic)
+            return project_pairs(self.xp, p, radius, isotropic)
         if coupling == "separate" and not isotropic:
             return self.xp.clip(p, -radius, radius)
-        return p * self._shrink(self.norms(p, isotropic, coupling), radius)
-
-    def _shrink(self, norm: Array, radius: Array) -> Array:
-        """The factor, at most 1, that makes a length at most `radius`."""
-        return radius / self.xp.maximum(self.xp.maximum(norm, radius), np.finfo(norm.dtype).tiny)
-
-    def project_pairs(self, p: Array, radius: Array, isotropic: bool, sweeps: int = SWEEPS) -> Array:
-        """Nearly the nearest field with |p_i - p_j| <= radius for each two labels, by Dykstra's sweeps; feasible always.
-
-        Dykstra's method (Boyle, Dykstra 1986, doi:10.1007/978-1-4613-9940-7_3) projects onto one pair's set at a time
-        and remembers what it took away. What the sweeps leave is scaled away, so that a bound stays a bound.
-        """
-        p = p.copy()
-        pairs = list(combinations(range(p.shape[1]), 2))
-        taken = [self.xp.zeros_like(p[:, 0]) for _ in pairs]
-        for _ in range(sweeps if len(pairs) > 1 else 1):
-            for m, (i, j) in enumerate(pairs):
-                apart = p[:, i] - p[:, j] + 2 * taken[m]
-                keep = self._shrink(self.norms(apart[:, None], isotropic)[:, 0], radius)
-                excess = apart * (1 - keep) / 2
-                p[:, i] += taken[m] - excess
-                p[:, j] -= taken[m] - excess
-                taken[m] = excess
-        for i, j in pairs:
-            apart = self.norms((p[:, i] - p[:, j])[:, None], isotropic)
-            widest = apart if (i, j) == pairs[0] else self.xp.maximum(widest, apart)
-        return p * self._shrink(widest, radius)
+        tiny = np.finfo(p.dtype).tiny
+        norm = self.norms(p, isotropic, coupling)
+        return p * (radius / self.xp.maximum(self.xp.maximum(norm, radius), tiny))
 
     def project_dual(self, p: Array, problem: Problem, sigma: float) -> Array:
         """The dual step: what Huber's term shrinks, then made feasible; or 0 where a truncated charge lets go."""
@@ -288,11 +264,12 @@ class ArrayBackend:
         w, pull = problem.fidelity, problem.pull
         tries = [problem.target] if w else []
         tries += [(-slope - w) / pull, (-slope + w) / pull] if pull else [problem.lower, problem.upper]
-        for k, v in enumerate(tries):
-            v = self.xp.clip(v, problem.lower, problem.upper)
-            value = slope * v + 0.5 * pull * v * v + (w * self.xp.abs(v - problem.target) if w else 0.0)
-            least = self.xp.minimum(least, value) if k else value
-        return least
+        values = []
+        for v in tries:
+            best = self.xp.clip(v, problem.lower, problem.upper)
+            far = w * self.xp.abs(best - problem.target) if w else 0.0
+            values.append(slope * best + 0.5 * pull * best * best + far)
+        return reduce(self.xp.minimum, values)
 
     def values(self, problem: Problem, u: Array, p: Array) -> tuple[float, float]:
         """Primal and dual value of a feasible pair; their difference is the gap."""
@@ -303,33 +280,6 @@ def next_steps(tau: float, sigma: float, gamma: float) -> tuple[float, float, fl
     """theta, and tau and sigma after it, for strong convexity gamma; with 0 they stay as they are and theta is 1."""
     theta = 1.0 / float(np.sqrt(1.0 + 2.0 * gamma * tau))
     return theta, theta * tau, sigma / theta
-
-
-def pairwise_length(xp: Any, g: Array, isotropic: bool) -> Array:
-    """An upper bound of sup <p, g> over |p_i - p_j| <= 1, exact where at most three labels change; (1, ...).
-
-    The supremum is the least sum of |q_ij| over flows with sum_j q_ij = g_i. The labels that change least send
-    theirs straight to the one that changes most; the last three meet in the Fermat point of a triangle with sides
-    |g_i|. By components (`isotropic` False) a label's gain is the others' loss: half the sum of all.
-    """
-    if not isotropic or g.shape[1] < 3:
-        lengths = xp.sqrt((g * g).sum(axis=0)) if isotropic else xp.abs(g).sum(axis=0)
-        return 0.5 * lengths.sum(axis=0, keepdims=True)
-    lengths = xp.sqrt((g * g).sum(axis=0))
-    order = xp.argsort(-lengths, axis=0)
-    sides = xp.take_along_axis(lengths, order, axis=0)
-    b, c = (xp.take_along_axis(g, order[None, k : k + 1], axis=1)[:, 0] for k in (1, 2))
-    a = xp.sqrt(((b + c) ** 2).sum(axis=0))
-    b, c = sides[1], sides[2]
-    half = (a + b + c) / 2
-    area = xp.sqrt(xp.maximum(half * (half - a) * (half - b) * (half - c), 0.0))
-    squares = a * a + b * b + c * c
-    # Where an angle is 120 degrees or more, the Fermat point is that corner: the two sides that meet there.
-    longest = xp.maximum(a, xp.maximum(b, c))
-    short = a + b + c - longest
-    blunt = 3 * longest * longest >= squares + short * short
-    total = xp.where(blunt, short, xp.sqrt(squares / 2 + 2 * np.sqrt(3.0) * area))
-    return (total + sides[3:].sum(axis=0))[None]
 
 
 def _ends(ndim: int, count: int, offsets: Offsets) -> list[tuple[tuple, tuple]]:

@@ -15,12 +15,13 @@ import numpy as np
 from .. import checks
 from ..backends import ArrayBackend, Problem
 from ..errors import InvalidParameterError
+from ._delegate import Delegate
 from .potts import Potts
 from .two_phase import TwoPhase
 
 
 @dataclass(frozen=True)
-class ChanVese:
+class ChanVese(Delegate):
     """Energy of K regions of one colour each, for given colours.
 
     Parameters
@@ -69,7 +70,11 @@ class ChanVese:
         image, means = checks.as_numeric("image", self.image), checks.as_numeric("means", self.means)
         checks.finite("image", image, "Repair them first: every pixel is data here.")
         checks.finite("means", means, "Pass the regions' colours.")
-        if means.ndim not in (1, 2) or means.shape[0] < 2 or image.shape[image.ndim - means.ndim + 1 :] != means.shape[1:]:
+        if (
+            means.ndim not in (1, 2)
+            or means.shape[0] < 2
+            or image.shape[image.ndim - means.ndim + 1 :] != means.shape[1:]
+        ):
             raise InvalidParameterError(
                 f"means must be (K,) for a grey image or (K, C) for (*spatial, C), with K >= 2; got shape {means.shape} "
                 f"for an image of shape {image.shape}. Pass one colour a region."
@@ -79,7 +84,8 @@ class ChanVese:
         object.__setattr__(self, "spacing", self.regions.spacing)
 
     @cached_property
-    def _costs(self) -> list[Any]:
+    def costs(self) -> list[Any]:
+        """Squared distance of each pixel to each mean, K times (*spatial)."""
         image, means = self.image.astype(np.float64), self.means.astype(np.float64)
         return [((image - mean) ** 2).sum(axis=(-1,) * (means.ndim - 1)) for mean in means]
 
@@ -87,21 +93,11 @@ class ChanVese:
     def regions(self) -> TwoPhase | Potts:
         """The energy of the labels, up to what they have in common."""
         options = {name: getattr(self, name) for name in ("weight", "spacing", "tv")}
-        costs = self._costs
+        costs = self.costs
         if len(costs) == 2:
             return TwoPhase(costs[1] - costs[0], self.alpha, **options)
         stacked = np.stack(costs) if isinstance(costs[0], np.ndarray) else costs[0].__array_namespace__().stack(costs)
         return Potts(stacked, self.alpha, relaxation=self.relaxation, **options)
-
-    @property
-    def cost(self) -> Any:
-        """Cost of each label, or of one minus that of the other."""
-        return self.regions.cost
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of u, (L, *spatial)."""
-        return self.regions.shape
 
     def refit(self, labels: Any) -> Self:
         """The same energy with the means of labelled regions; an empty region keeps its own."""
@@ -111,28 +107,8 @@ class ChanVese:
 
     def problem(self, backend: ArrayBackend) -> Problem:
         """That of the labels; for two of them all pay for being background."""
-        problem = self.regions.problem(backend)
+        problem = super().problem(backend)
         if len(self.means) > 2:
             return problem
-        common = float(self._costs[0].sum())
+        common = float(self.costs[0].sum())
         return replace(problem, constant=common, common=common)
-
-    def start(self, backend: ArrayBackend, problem: Problem) -> Any:
-        """The minimiser for alpha = 0."""
-        return self.regions.start(backend, problem)
-
-    def value(self, backend: ArrayBackend, index: Any) -> float:
-        """The energy of a label image (index of each pixel's label)."""
-        return backend.primal_value(self.problem(backend), self.regions.indicator(backend, backend.asarray(index)))
-
-    def coarsen(self) -> TwoPhase | Potts | None:
-        """The labels' energy on a grid of half the size."""
-        return self.regions.coarsen()
-
-    def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
-        """As `TwoPhase` and `Potts` do."""
-        return self.regions.round(backend, problem, u)
-
-    def present(self, u: Any) -> Any:
-        """u in the shape of the labels, or (K, *spatial)."""
-        return self.regions.present(u)

@@ -7,7 +7,6 @@ contour has to be started near (Bresson, Esedoglu, Vandergheynst, Thiran, Osher 
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from .. import checks
 from ..backends import ArrayBackend, Problem
@@ -70,5 +69,4 @@ class GeodesicContours(TwoPhase):
 
     def problem(self, backend: ArrayBackend) -> Problem:
         """In the arrays of `backend`: the balloon is a cost that is the same everywhere."""
-        plain: dict[str, Any] = {name: getattr(self, name) for name in TwoPhase.__dataclass_fields__}
-        return replace(TwoPhase(**plain | {"cost": self.cost - self.balloon})).problem(backend)
+        return TwoPhase.problem(replace(self, cost=self.cost - self.balloon, balloon=0.0), backend)

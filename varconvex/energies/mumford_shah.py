@@ -3,7 +3,8 @@
     min over u   |u - image|^2 + sum_x weight(x) min(alpha |grad u(x)|^2, jump)
 
 Smooth where a gradient is cheap, cut where it would cost more than a jump. Not convex: what is found is a stationary
-point near the image, not a global minimum, and there is no lower bound and no gap. `stationary` solves it, `pdhg` refuses.
+point near the image, not a global minimum, and there is no lower bound and no gap. `stationary` finds it; `pdhg`
+refuses.
 """
 
 from dataclasses import dataclass, field

@@ -246,7 +246,7 @@ class _Descent:
         self.floor = _LEAST_SIZE * self.problem.unit * data + np.finfo(np.float64).tiny
         mean_cost, mean_radius = data / self.u.size, float(self.problem.radius.mean(dtype=np.float64))
         (self.tau, self.sigma), self.late = (
-            _steps(self.problem.steps, mean_cost, ratio * mean_radius) for ratio in (_RATIO, _LATE_RATIO)
+            _steps(self.problem.steps, mean_cost, scale) for scale in _scales(self.problem, mean_radius)
         )
         self.status = "max_iter"
         self.history: list[tuple[int, float, float, float]] = []
@@ -303,6 +303,15 @@ class _Descent:
         u = self.energy.present(self.u.copy())
         iteration, seconds, primal, dual = self.history[-1]
         return Progress(iteration, seconds, primal, dual, self.relative_gap, u)
+
+
+def _scales(problem: Problem, mean_radius: float) -> tuple[float, float]:
+    """sqrt(sigma / tau): at first, and of what takes long."""
+    if not (problem.pull or problem.fidelity):
+        return _RATIO * mean_radius, _LATE_RATIO * mean_radius
+    # An image is fitted over some sqrt(alpha) pixels, whatever its dual variable's length; measured on photographs.
+    pulled = max(2 * problem.pull, 12 * float(np.sqrt(problem.pull * mean_radius)))
+    return (max(pulled, 6 * float(np.sqrt(problem.fidelity * mean_radius))),) * 2
 
 
 def _steps(steps: tuple[float, ...], mean_cost: float, scale: float) -> tuple[float, float]:
