@@ -70,14 +70,11 @@ class ChanVese(Delegate):
         image, means = checks.as_numeric("image", self.image), checks.as_numeric("means", self.means)
         checks.finite("image", image, "Repair them first: every pixel is data here.")
         checks.finite("means", means, "Pass the regions' colours.")
-        if (
-            means.ndim not in (1, 2)
-            or means.shape[0] < 2
-            or image.shape[image.ndim - means.ndim + 1 :] != means.shape[1:]
-        ):
+        split = image.ndim - means.ndim + 1
+        if means.ndim not in (1, 2) or len(means) < 2 or split not in (2, 3) or image.shape[split:] != means.shape[1:]:
             raise InvalidParameterError(
-                f"means must be (K,) for a grey image or (K, C) for (*spatial, C), with K >= 2; got shape {means.shape} "
-                f"for an image of shape {image.shape}. Pass one colour a region."
+                "means must be (K,) for a grey image, or (K, C) for one of shape (*spatial, C), with K >= 2; got shape "
+                f"{means.shape} for an image of shape {image.shape}. Pass one colour a region."
             )
         object.__setattr__(self, "image", image)
         object.__setattr__(self, "means", means)
