@@ -7,18 +7,19 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
 
-def minimum_cut(cost, alpha):
+def minimum_cut(cost, alpha, weight=None):
     """Least energy of a mask, <cost, mask> + alpha * (number of 4-neighbour pairs that differ), by maximum flow.
 
-    Everything is an integer: the answer is exact.
+    Everything is an integer: the answer is exact. `weight` is a factor for each pixel's pairs to the right and below.
     """
     height, width = cost.shape
     pixel = np.arange(height * width).reshape(height, width)
     source, sink = pixel.size, pixel.size + 1
     arcs = []
-    for a, b in ((pixel[:, :-1], pixel[:, 1:]), (pixel[:-1], pixel[1:])):
+    price = np.full(cost.shape, alpha) if weight is None else alpha * weight
+    for a, b, paid in ((pixel[:, :-1], pixel[:, 1:], price[:, :-1]), (pixel[:-1], pixel[1:], price[:-1])):
         for tail, head in ((a, b), (b, a)):
-            arcs.append((tail.ravel(), head.ravel(), np.full(tail.size, alpha)))
+            arcs.append((tail.ravel(), head.ravel(), paid.ravel()))
     flat = cost.ravel()
     liked, disliked = np.flatnonzero(flat < 0), np.flatnonzero(flat > 0)
     arcs.append((np.full(liked.size, source), liked, -flat[liked]))
