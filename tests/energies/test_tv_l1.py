@@ -49,7 +49,8 @@ def test_outliers_go_and_the_disc_stays():
 
 def test_colours_share_their_edges():
     rng = np.random.default_rng(0)
-    image = np.stack([DISTANCE < 12, DISTANCE < 12, DISTANCE > 50], axis=-1) + 0.1 * rng.normal(size=(*DISTANCE.shape, 3))
+    image = np.stack([DISTANCE < 12, DISTANCE < 12, DISTANCE > 50], axis=-1)
+    image = image + 0.1 * rng.normal(size=image.shape)
     solution = pdhg(TVL1(image, 1.0, channel_axis=-1), tol=1e-3)
     assert solution.converged
     assert solution.u.shape == image.shape
