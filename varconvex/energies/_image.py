@@ -1,16 +1,16 @@
-"""What the energies share whose u is an image: fields, range, channels, and the half-size problem."""
+"""What the energies share whose u is an image: fields, range and channels."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from .. import checks
 from ..backends import ArrayBackend, Problem
 from ..errors import InvalidParameterError
-from ._linear import COARSEST, ball_radius, check_regulariser, check_size, halve, power_of_two
+from ._linear import ball_radius, check_regulariser, check_size, directions, power_of_two
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,13 @@ class ImageEnergy(ABC):
     def _problem(self, backend: ArrayBackend, *, unit: float, radius: float, **terms: Any) -> Problem:
         """The fields that all image energies have; `radius` is counted in `unit` and for v, as are the `terms`."""
         ndim = len(self.spacing)
+        steps, offsets = directions(self.tv, self.spacing)
         return Problem(
             radius=ball_radius(backend, self, radius),
             lower=backend.xp.zeros((1,) * (ndim + 1), np.float32),
             upper=backend.xp.full((1,) * (ndim + 1), (self.upper - self.lower) / self.scale, np.float32),
-            steps=tuple(1.0 / h for h in self.spacing),
+            steps=steps,
+            offsets=offsets,
             isotropic=self.tv == "isotropic",
             coupling="joint" if self.shape[0] > 1 else "separate",
             unit=unit,
@@ -93,8 +95,9 @@ class ImageEnergy(ABC):
         return rounded, float(abs(rounded - exact).sum())
 
     def start(self, backend: ArrayBackend, problem: Problem) -> Any:
-        """The image itself."""
-        return backend.project(self.data(backend)[0], problem)
+        """The minimiser for alpha = 0: the image itself."""
+        image = problem.target if problem.fidelity else problem.cost / problem.cost.dtype.type(-problem.pull)
+        return backend.project(image, problem)
 
     @abstractmethod
     def problem(self, backend: ArrayBackend) -> Problem:
@@ -103,14 +106,6 @@ class ImageEnergy(ABC):
     def value(self, backend: ArrayBackend, image: Any) -> float:
         """The energy of an image of the same shape."""
         return backend.primal_value(self.problem(backend), replace(self, image=image, weight=None).data(backend)[0])
-
-    def coarsen(self) -> Self | None:
-        """Half the size: means of 2 x 2 pixels, alpha halved, and the same range."""
-        ndim = len(self.spacing)
-        if min(self.shape[1:]) < 2 * COARSEST:
-            return None
-        image, weight = halve(self._layers, ndim), halve(self.weight, ndim)
-        return replace(self, image=image, channel_axis=0, weight=weight, alpha=self.alpha / 2)
 
     def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
         """u itself: an image is not rounded to labels."""

@@ -82,6 +82,3 @@ class MumfordShah(ImageEnergy):
             truncated=True,
             constant=unit * float((data.astype(np.float64) ** 2).sum()),
         )
-
-    def coarsen(self) -> None:
-        """None: a coarse grid's answer would lead to another stationary point."""

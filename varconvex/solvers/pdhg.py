@@ -39,8 +39,8 @@ _CHUNK_SECONDS = 0.1
 """Longest stay in one kernel call, so that Ctrl-C, the time limit and the callback are heard."""
 
 
-_State = tuple[Any, Any, float]
-"""u, p, and the unit that p is counted in."""
+_COARSEST = 32
+"""A grid whose shorter side is below twice this is solved as it stands."""
 
 
 @dataclass(frozen=True)
@@ -195,16 +195,27 @@ def pdhg(
     limit = np.inf if time_limit is None else checks.real_number("time_limit", time_limit)
     backend = get_backend(backend, getattr(energy, "cost", getattr(energy, "image", None)))
     start = time.perf_counter()
-    levels = [energy]
-    while coarse_to_fine and (coarser := levels[-1].coarsen()) is not None:
-        levels.append(coarser)
-    state: _State | None = None
-    for level in reversed(levels):
-        finest = level is energy
-        descent = _Descent(level, backend, state, start)
+    problems = [energy.problem(backend)]
+    if problems[0].truncated:
+        raise InvalidParameterError(
+            f"energy must be convex; got {type(energy).__name__}, which is not and has no gap. Use stationary(energy)."
+        )
+    size = backend.mean_size(problems[0].cost) + problems[0].fidelity
+    while coarse_to_fine and min(problems[-1].cost.shape[1:]) >= 2 * _COARSEST:
+        problems.append(backend.coarsen(problems[-1]))
+    descent: _Descent | None = None
+    while problems:
+        problem = problems.pop()
+        finest = not problems
+        if descent is None:
+            u = energy.start(backend, problem)
+            p = backend.xp.zeros((len(problem.steps), *u.shape), dtype=u.dtype)
+        else:
+            u, p = backend.prolong(problem, descent.u, descent.p, 1.0)
+        descent = _Descent(energy, backend, problem, u, p, size, start)
         # A coarse grid only has to be a good start; below the tolerance its own discretisation is the error.
         descent.run(max_iter if finest else 500, tol, limit, callback if finest else None)
-        state = descent.u, descent.p, descent.problem.unit
+    assert descent is not None
     binary, rounded = energy.round(backend, descent.problem, descent.u)
     if descent.status not in ("converged", "stopped"):
         checks.warn_caller(
@@ -212,9 +223,10 @@ def pdhg(
             f"{descent.history[-1][0]} iterations); raise max_iter or time_limit, or tol",
             ConvergenceWarning,
         )
+    per_pixel = descent.problem.unit / descent.problem.scale
     return Solution(
         u=energy.present(descent.u),
-        p=descent.p * np.float32(descent.problem.unit / descent.problem.scale),
+        p=descent.p if per_pixel == 1 else descent.p * np.float32(per_pixel),
         binary=energy.present(binary),
         energy=rounded,
         primal=descent.primal,
@@ -229,24 +241,15 @@ def pdhg(
 class _Descent:
     """One grid's iterations: the state, the step sizes, and what is known of the gap."""
 
-    def __init__(self, energy: Energy, backend: ArrayBackend, state: _State | None, start: float) -> None:
-        self.energy, self.backend, self.start = energy, backend, start
-        self.problem = energy.problem(backend)
-        if self.problem.truncated:
-            raise InvalidParameterError(
-                f"energy must be convex; got {type(energy).__name__}, which is not and has no gap. Use "
-                "stationary(energy)."
-            )
-        if state is None:
-            self.u = energy.start(backend, self.problem)
-            self.p = backend.xp.zeros((len(energy.spacing), *energy.shape), dtype=self.u.dtype)
-        else:
-            self.u, self.p = _prolong(backend, self.problem, *state, energy.shape)
-        data = float(abs(self.problem.cost).sum(dtype=np.float64)) + self.problem.fidelity * self.u.size
-        self.floor = _LEAST_SIZE * self.problem.unit * data + np.finfo(np.float64).tiny
-        mean_cost, mean_radius = data / self.u.size, float(self.problem.radius.mean(dtype=np.float64))
+    def __init__(
+        self, energy: Energy, backend: ArrayBackend, problem: Problem, u: Any, p: Any, size: float, start: float
+    ) -> None:
+        self.energy, self.backend, self.problem, self.start = energy, backend, problem, start
+        self.u, self.p = u, p
+        self.floor = _LEAST_SIZE * problem.unit * size * u.size + np.finfo(np.float64).tiny
+        mean_radius = float(problem.radius.mean(dtype=np.float64))
         (self.tau, self.sigma), self.late = (
-            _steps(self.problem.steps, mean_cost, scale) for scale in _scales(self.problem, mean_radius)
+            _steps(problem.norm, size, scale) for scale in _scales(problem, mean_radius)
         )
         self.status = "max_iter"
         self.history: list[tuple[int, float, float, float]] = []
@@ -314,9 +317,8 @@ def _scales(problem: Problem, mean_radius: float) -> tuple[float, float]:
     return (max(pulled, 6 * float(np.sqrt(problem.fidelity * mean_radius))),) * 2
 
 
-def _steps(steps: tuple[float, ...], mean_cost: float, scale: float) -> tuple[float, float]:
-    """Step sizes tau and sigma with tau sigma |K|^2 = 1, where |K|^2 <= 4 sum of 1/h^2 (Chambolle 2004)."""
-    norm = 2.0 * float(np.sqrt(sum(step * step for step in steps)))
+def _steps(norm: float, mean_cost: float, scale: float) -> tuple[float, float]:
+    """Step sizes tau and sigma with tau sigma |K|^2 = 1."""
     # No flow can be needed that is longer than the whole data term; and with alpha = 0 one step has to do.
     scale = float(np.clip(scale, 1e-6 * mean_cost, 1e3 * mean_cost))
     scale = scale / norm if scale > 0 else 1.0 / norm
@@ -325,16 +327,3 @@ def _steps(steps: tuple[float, ...], mean_cost: float, scale: float) -> tuple[fl
 
 def _says_stop(answer: object) -> bool:
     return isinstance(answer, bool | np.bool_) and bool(answer)
-
-
-def _prolong(
-    backend: ArrayBackend, problem: Problem, u: Any, p: Any, unit: float, shape: tuple[int, ...]
-) -> tuple[Any, Any]:
-    """A coarse pair on the grid of `shape`: u repeated, p doubled (its ball is twice as large), both made feasible."""
-    for axis in range(1, len(shape)):
-        u, p = u.repeat(2, axis=axis), p.repeat(2, axis=axis + 1)
-    crop = tuple(slice(n) for n in shape)
-    u = backend.asarray(backend.project(u[crop], problem))
-    p = np.float32(2 * unit / problem.unit) * p[(slice(None), *crop)]
-    p = backend.project_ball(p, problem.radius, problem.isotropic, problem.coupling)
-    return u, backend.asarray(p)

@@ -131,9 +131,8 @@ def stationary(
         )
     u = energy.start(backend, problem)
     p = backend.xp.zeros((len(problem.steps), *u.shape), dtype=u.dtype)
-    # tau sigma |K|^2 = 1, |K|^2 <= 4 sum of 1/h^2: 1/(2 d) and 1/2 where h = 1.
-    norm = 2.0 * sum(step * step for step in problem.steps)
-    tau, sigma, gamma = 1.0 / norm, 0.5, problem.pull
+    # tau sigma |K|^2 = 1: tau is 1/(2 d) in d dimensions of spacing 1.
+    tau, sigma, gamma = 2.0 / problem.norm**2, 0.5, problem.pull
     width = float(problem.upper.max() - problem.lower.min()) or 1.0
     history: list[tuple[int, float, float]] = []
     done, change, status = 0, np.inf, "max_iter"
