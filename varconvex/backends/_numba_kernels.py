@@ -5,11 +5,11 @@
 
 Everything is a volume of slabs, u : (L, slabs, rows, width); an image has slabs of one row. The directions of p are
 slow (from slab to slab), fast (along the row), and two more where there are: middle (from row to row of a volume), or
-the two diagonals of an image.
+the two diagonals of an image. Kernels see all of them as matrices of rows, (L slabs rows, width), beside the shape
+(slabs, rows), and `at` finds a row: with four axes the bookkeeping of a row would cost as much as 300 pixels.
 
 Row functions work on whole rows of different arrays: that is what LLVM vectorises, once it is told that no two arrays
-overlap. They take whole arrays and a row's indices, because cutting the row out first costs as much as 50 pixels. No
-integer meets a float32: Numba would go on in float64.
+overlap. No integer meets a float32: Numba would go on in float64.
 """
 
 import numba
@@ -28,7 +28,8 @@ class _NoAlias(Compiler):
 # Divisions are NumPy's: a check for 0 would stop the vectoriser.
 _options = {"nogil": True, "error_model": "numpy", "fastmath": True}
 compiled = numba.njit(cache=True, **_options)
-row_function = numba.njit(pipeline_class=_NoAlias, **_options)
+inlined = numba.njit(inline="always", **_options)
+row_function = numba.njit(pipeline_class=_NoAlias, forceinline=True, **_options)
 
 TINY = np.float32(1e-30)
 DENORMAL = np.float32(1e-18)
@@ -39,55 +40,57 @@ IMAGE, VOLUME, OCTAGONAL = 0, 1, 2
 """Whether `third` and `fourth` are nothing; the middle direction and nothing; or to the right and left below."""
 
 
+@inlined
+def at(shape, c, i, y):
+    """Row y of slab i of label c in a matrix of rows; a field that is the same in all slabs or rows has one."""
+    slabs, rows = shape
+    return (c * slabs + min(i, slabs - 1)) * rows + min(y, rows - 1)
+
+
 @row_function
-def descend_row(v, u, slow, fast, cost, c, i, y, at, inner, tau, d_slow, d_fast):
-    """v[c] = u - tau (cost - div p), of the slow and the fast flow; d is tau / spacing; slab i is slab `at` of cost."""
-    above = max(i - 1, 0)
-    div = d_slow * (slow[c, i, y, 0] - inner * slow[c, above, y, 0]) + d_fast * fast[c, i, y, 0]
-    v[c, 0] = u[c, i, y, 0] + div - tau * cost[c, at, y, 0]
+def descend_row(v, c, u, slow, fast, cost, here, above, inner, there, tau, d_slow, d_fast):
+    """v = u - tau (cost - div p), of the slow and the fast flow; d is tau / spacing; `inner` is 0 in the first slab."""
+    div = d_slow * (slow[here, 0] - inner * slow[above, 0]) + d_fast * fast[here, 0]
+    v[c, 0] = u[here, 0] + div - tau * cost[there, 0]
     for j in range(1, v.shape[1]):
-        div = d_slow * (slow[c, i, y, j] - inner * slow[c, above, y, j])
-        div += d_fast * (fast[c, i, y, j] - fast[c, i, y, j - 1])
-        v[c, j] = u[c, i, y, j] + div - tau * cost[c, at, y, j]
+        div = d_slow * (slow[here, j] - inner * slow[above, j]) + d_fast * (fast[here, j] - fast[here, j - 1])
+        v[c, j] = u[here, j] + div - tau * cost[there, j]
 
 
 @row_function
-def add_flow_row(v, p, c, i, y, from_i, from_y, shift, d):
-    """v[c] += d (what flows out of a row of p - what flows in from the row and column that lie behind)."""
+def add_flow_row(v, c, p, here, behind, shift, d):
+    """v += d (what flows out of a row of p - what flows in from the row and the column that lie behind)."""
     width = v.shape[1]
     for j in range(width):
-        v[c, j] += d * p[c, i, y, j]
-    if from_i >= 0 and from_y >= 0:
+        v[c, j] += d * p[here, j]
+    if behind >= 0:
         for j in range(max(shift, 0), width + min(shift, 0)):
-            v[c, j] -= d * p[c, from_i, from_y, j - shift]
+            v[c, j] -= d * p[behind, j - shift]
 
 
 @row_function
-def relax_box_row(u, v, bar, lower, upper, c, i, y, b, low, high, shrink, rho):
+def relax_box_row(u, here, v, c, bar, b, lower, low, upper, high, shrink, rho):
     """u_new = v within its bounds, u_bar = 2 u_new - u, u += rho (u_new - u)."""
-    li, ly = low
-    hi, hy = high
     for j in range(v.shape[1]):
-        old = u[c, i, y, j]
-        step = min(max(shrink * v[c, j], lower[c, li, ly, j]), upper[c, hi, hy, j]) - old
-        bar[b, c, y, j] = old + step + step
-        u[c, i, y, j] = old + rho * step
+        old = u[here, j]
+        step = min(max(shrink * v[c, j], lower[low, j]), upper[high, j]) - old
+        bar[b, j] = old + step + step
+        u[here, j] = old + rho * step
 
 
 @row_function
-def relax_row(u, v, bar, c, i, y, b, rho):
+def relax_row(u, here, v, c, bar, b, rho):
     """u_bar = 2 v - u, then u += rho (v - u)."""
     for j in range(v.shape[1]):
-        old = u[c, i, y, j]
+        old = u[here, j]
         step = v[c, j] - old
-        bar[b, c, y, j] = old + step + step
-        u[c, i, y, j] = old + rho * step
+        bar[b, j] = old + step + step
+        u[here, j] = old + rho * step
 
 
 @row_function
-def simplex_row(v, lower, low, theta, free, shrink):
-    """Michelot's projection on all pixels of a row at once; `theta` and `free` are buffers."""
-    i, y = low
+def simplex_row(v, lower, low, stride, theta, free, shrink):
+    """Michelot's projection on all pixels of a row at once; label c's bounds are in row low + c stride."""
     labels, width = v.shape
     share = ONE / np.float32(labels)
     for j in range(width):
@@ -95,8 +98,8 @@ def simplex_row(v, lower, low, theta, free, shrink):
         free[j] = ONE
     for c in range(labels):
         for j in range(width):
-            free[j] -= lower[c, i, y, j]
-            v[c, j] = shrink * v[c, j] - lower[c, i, y, j]
+            free[j] -= lower[low + c * stride, j]
+            v[c, j] = shrink * v[c, j] - lower[low + c * stride, j]
             theta[j] += v[c, j]
     for j in range(width):
         theta[j] = (theta[j] - free[j]) * share
@@ -111,88 +114,74 @@ def simplex_row(v, lower, low, theta, free, shrink):
             theta[j] = total / count if count > 0 else theta[j]
     for c in range(labels):
         for j in range(width):
-            v[c, j] = lower[c, i, y, j] + max(v[c, j] - theta[j], ZERO)
+            v[c, j] = lower[low + c * stride, j] + max(v[c, j] - theta[j], ZERO)
 
 
 @row_function
-def shorten_row(short, radius, at, smooth):
+def shorten_row(short, radius, r, smooth):
     """Huber's part of the dual step: p / (1 + sigma huber / radius)."""
-    i, y = at
     for j in range(short.size):
-        short[j] = radius[i, y, j] / max(radius[i, y, j] + smooth, TINY)
+        short[j] = radius[r, j] / max(radius[r, j] + smooth, TINY)
 
 
 @row_function
-def ball_row(slow, fast, bar, radius, short, c, i, y, b, down, at, rho, d_slow, d_fast):
+def ball_row(slow, fast, here, bar, b, down, radius, r, short, rho, d_slow, d_fast):
     """p += rho (Pi_radius(short (p + sigma grad u_bar)) - p) on one row of an image; d is sigma / spacing."""
-    ri, ry = at
-    last = bar.shape[3] - 1
+    last = short.size - 1
     for j in range(last):
-        r = radius[ri, ry, j]
-        qs = short[j] * (slow[c, i, y, j] + d_slow * (bar[down, c, y, j] - bar[b, c, y, j]))
-        qf = short[j] * (fast[c, i, y, j] + d_fast * (bar[b, c, y, j + 1] - bar[b, c, y, j]))
-        scale = r / np.sqrt(max(qs * qs + qf * qf, max(r * r, TINY)))
-        slow[c, i, y, j] += rho * (scale * qs - slow[c, i, y, j])
-        fast[c, i, y, j] += rho * (scale * qf - fast[c, i, y, j])
-    r = radius[ri, ry, last]
-    qs = short[last] * (slow[c, i, y, last] + d_slow * (bar[down, c, y, last] - bar[b, c, y, last]))
-    slow[c, i, y, last] += rho * (min(max(qs, -r), r) - slow[c, i, y, last])
+        qs = short[j] * (slow[here, j] + d_slow * (bar[down, j] - bar[b, j]))
+        qf = short[j] * (fast[here, j] + d_fast * (bar[b, j + 1] - bar[b, j]))
+        longest = radius[r, j]
+        scale = longest / np.sqrt(max(qs * qs + qf * qf, max(longest * longest, TINY)))
+        slow[here, j] += rho * (scale * qs - slow[here, j])
+        fast[here, j] += rho * (scale * qf - fast[here, j])
+    qs = short[last] * (slow[here, last] + d_slow * (bar[down, last] - bar[b, last]))
+    slow[here, last] += rho * (min(max(qs, -radius[r, last]), radius[r, last]) - slow[here, last])
 
 
 @row_function
-def ball_row_3d(slow, middle, fast, bar, radius, short, c, i, y, b, down, next_y, at, rho, d_slow, d_middle, d_fast):
+def ball_row_3d(slow, middle, fast, here, bar, b, down, beside, radius, r, short, rho, d_slow, d_middle, d_fast):
     """The same on one row of a volume."""
-    ri, ry = at
-    last = bar.shape[3] - 1
+    last = short.size - 1
     for j in range(last + 1):
-        r = radius[ri, ry, j]
-        here = bar[b, c, y, j]
-        qs = short[j] * (slow[c, i, y, j] + d_slow * (bar[down, c, y, j] - here))
-        qm = short[j] * (middle[c, i, y, j] + d_middle * (bar[b, c, next_y, j] - here))
-        qf = short[j] * (fast[c, i, y, j] + d_fast * (bar[b, c, y, min(j + 1, last)] - here))
-        scale = r / np.sqrt(max(qs * qs + qm * qm + qf * qf, max(r * r, TINY)))
-        slow[c, i, y, j] += rho * (scale * qs - slow[c, i, y, j])
-        middle[c, i, y, j] += rho * (scale * qm - middle[c, i, y, j])
-        fast[c, i, y, j] += rho * (scale * qf - fast[c, i, y, j])
+        qs = short[j] * (slow[here, j] + d_slow * (bar[down, j] - bar[b, j]))
+        qm = short[j] * (middle[here, j] + d_middle * (bar[beside, j] - bar[b, j]))
+        qf = short[j] * (fast[here, j] + d_fast * (bar[b, min(j + 1, last)] - bar[b, j]))
+        longest = radius[r, j]
+        scale = longest / np.sqrt(max(qs * qs + qm * qm + qf * qf, max(longest * longest, TINY)))
+        slow[here, j] += rho * (scale * qs - slow[here, j])
+        middle[here, j] += rho * (scale * qm - middle[here, j])
+        fast[here, j] += rho * (scale * qf - fast[here, j])
 
 
 @row_function
-def clip_row(p, bar, radius, short, c, i, y, b, to_b, to_y, shift, at, rho, d):
+def clip_row(p, here, bar, b, to, shift, radius, r, short, rho, d):
     """The dual step of one direction by itself: towards a row of u_bar and `shift` pixels to the right."""
-    ri, ry = at
-    width = bar.shape[3]
-    for j in range(max(-shift, 0), width - max(shift, 0)):
-        r = radius[ri, ry, j]
-        q = short[j] * (p[c, i, y, j] + d * (bar[to_b, c, to_y, j + shift] - bar[b, c, y, j]))
-        p[c, i, y, j] += rho * (min(max(q, -r), r) - p[c, i, y, j])
+    for j in range(max(-shift, 0), short.size - max(shift, 0)):
+        q = short[j] * (p[here, j] + d * (bar[to, j + shift] - bar[b, j]))
+        p[here, j] += rho * (min(max(q, -radius[r, j]), radius[r, j]) - p[here, j])
 
 
 @row_function
-def flush_row(p, c, i, y):
+def flush_row(p, here):
     """What decays geometrically ends as denormals, on which the processor is many times slower."""
-    for j in range(p.shape[3]):
-        p[c, i, y, j] = p[c, i, y, j] if abs(p[c, i, y, j]) > DENORMAL else ZERO
-
-
-@compiled
-def row_of(field, i, y):
-    """Where row y of slab i is in a field that may be the same in all slabs, or in all rows."""
-    return min(i, field.shape[-3] - 1), min(y, field.shape[-2] - 1)
+    for j in range(p.shape[1]):
+        p[here, j] = p[here, j] if abs(p[here, j]) > DENORMAL else ZERO
 
 
 @compiled
 def iterate_block(
-    u, slow, fast, third, fourth, first, last, offset, cost, radius, lower, upper,
+    u, slow, fast, third, fourth, shape, first, last, offset, cost, radius, lower, upper, shapes, labels,
     n, settle, tau, shrink, sigma, smooth, rho, steps, directions, isotropic, simplex,
 ):  # fmt: skip
     """`n` iterations on slabs first..last-1 as if there were no others; slab i is slab i + offset of the fields.
 
     They travel down the block together, each one slab behind the one before: with u_bar of slabs i and i + 1 in two
     small buffers, the dual slab i is updated as soon as the primal slab i + 1 is known. With `settle` the last
-    iteration is not over-relaxed.
+    iteration is not over-relaxed. `shapes` are the fields' (slabs, rows).
     """
-    labels, _, rows, width = u.shape
-    bars = np.empty((n, 2, labels, rows, width), np.float32)
+    rows, width = shape[1], u.shape[1]
+    bars = np.empty((2 * n * labels * rows, width), np.float32)
     v = np.empty((labels, width), np.float32)
     theta, free = np.empty(width, np.float32), np.empty(width, np.float32)
     short = np.ones(width, np.float32)
@@ -203,77 +192,86 @@ def iterate_block(
             rho_k = ONE if settled else rho
             if i + 1 < last:
                 primal_slab(
-                    u, slow, fast, third, fourth, cost, lower, upper, bars[k], v, theta, free, i + 1, first, offset,
-                    tau, shrink, rho_k, steps, directions, simplex,
+                    u, slow, fast, third, fourth, shape, cost, lower, upper, shapes, labels, bars, k, v, theta, free,
+                    i + 1, first, offset, tau, shrink, rho_k, steps, directions, simplex,
                 )  # fmt: skip
             if i >= first:
                 dual_slab(
-                    slow, fast, third, fourth, radius, bars[k], short, i, min(i + 1, last - 1), offset, sigma, smooth,
-                    rho_k, steps, directions, isotropic,
+                    slow, fast, third, fourth, shape, radius, shapes, labels, bars, k, short, i, min(i + 1, last - 1),
+                    offset, sigma, smooth, rho_k, steps, directions, isotropic,
                 )  # fmt: skip
                 if settled:
                     for c in range(labels):
                         for y in range(rows):
-                            flush_row(slow, c, i, y)
-                            flush_row(fast, c, i, y)
+                            here = at(shape, c, i, y)
+                            flush_row(slow, here)
+                            flush_row(fast, here)
                             if directions != IMAGE:
-                                flush_row(third, c, i, y)
+                                flush_row(third, here)
                             if directions == OCTAGONAL:
-                                flush_row(fourth, c, i, y)
+                                flush_row(fourth, here)
 
 
-@compiled
+@inlined
 def primal_slab(
-    u, slow, fast, third, fourth, cost, lower, upper, bar, v, theta, free, i, first, offset, tau, shrink, rho, steps,
-    directions, simplex,
+    u, slow, fast, third, fourth, shape, cost, lower, upper, shapes, labels, bars, k, v, theta, free,
+    i, first, offset, tau, shrink, rho, steps, directions, simplex,
 ):  # fmt: skip
     """The primal step of slab i, and its u_bar."""
-    labels, _, rows, _ = u.shape
     d_slow, d_fast, d_third, d_fourth = tau * steps[0], tau * steps[1], tau * steps[2], tau * steps[3]
+    rows = shape[1]
+    bar_shape = (2, rows)
     inner = ONE if i > first else ZERO
-    above = i - 1 if i > first else -1
     for y in range(rows):
-        low, high = row_of(lower, i + offset, y), row_of(upper, i + offset, y)
         for c in range(labels):
-            descend_row(v, u, slow, fast, cost, c, i, y, i + offset, inner, tau, d_slow, d_fast)
+            here, above = at(shape, c, i, y), at(shape, c, max(i - 1, first), y)
+            there = at(shapes[0], c, i + offset, y)
+            descend_row(v, c, u, slow, fast, cost, here, above, inner, there, tau, d_slow, d_fast)
             if directions == VOLUME:
-                add_flow_row(v, third, c, i, y, i, y - 1, 0, d_third)
+                add_flow_row(v, c, third, here, here - 1 if y > 0 else -1, 0, d_third)
             elif directions == OCTAGONAL:
-                add_flow_row(v, third, c, i, y, above, y, 1, d_third)
-                add_flow_row(v, fourth, c, i, y, above, y, -1, d_fourth)
+                add_flow_row(v, c, third, here, above if i > first else -1, 1, d_third)
+                add_flow_row(v, c, fourth, here, above if i > first else -1, -1, d_fourth)
         if simplex:
-            simplex_row(v, lower, low, theta, free, shrink)
+            low = at(shapes[2], 0, i + offset, y)
+            simplex_row(v, lower, low, shapes[2][0] * shapes[2][1], theta, free, shrink)
         for c in range(labels):
+            here, b = at(shape, c, i, y), at(bar_shape, k * labels + c, i % 2, y)
             if simplex:
-                relax_row(u, v, bar, c, i, y, i % 2, rho)
+                relax_row(u, here, v, c, bars, b, rho)
             else:
-                relax_box_row(u, v, bar, lower, upper, c, i, y, i % 2, low, high, shrink, rho)
+                low, high = at(shapes[2], c, i + offset, y), at(shapes[3], c, i + offset, y)
+                relax_box_row(u, here, v, c, bars, b, lower, low, upper, high, shrink, rho)
 
 
-@compiled
+@inlined
 def dual_slab(
-    slow, fast, third, fourth, radius, bar, short, i, below, offset, sigma, smooth, rho, steps, directions, isotropic
+    slow, fast, third, fourth, shape, radius, shapes, labels, bars, k, short, i, below, offset, sigma, smooth, rho,
+    steps, directions, isotropic,
 ):  # fmt: skip
     """The dual step of slab i, from u_bar of this slab and of the one below."""
-    labels, _, rows, _ = slow.shape
     d_slow, d_fast, d_third, d_fourth = sigma * steps[0], sigma * steps[1], sigma * steps[2], sigma * steps[3]
-    b, down = i % 2, below % 2
+    rows = shape[1]
+    bar_shape = (2, rows)
     for y in range(rows):
-        at, next_y = row_of(radius, i + offset, y), min(y + 1, rows - 1)
+        r = at(shapes[1], 0, i + offset, y)
         if smooth > 0:
-            shorten_row(short, radius, at, smooth)
+            shorten_row(short, radius, r, smooth)
         for c in range(labels):
+            here = at(shape, c, i, y)
+            b, down = at(bar_shape, k * labels + c, i % 2, y), at(bar_shape, k * labels + c, below % 2, y)
+            beside = at(bar_shape, k * labels + c, i % 2, y + 1)
             if isotropic and directions == IMAGE:
-                ball_row(slow, fast, bar, radius, short, c, i, y, b, down, at, rho, d_slow, d_fast)
+                ball_row(slow, fast, here, bars, b, down, radius, r, short, rho, d_slow, d_fast)
             elif isotropic:
                 ball_row_3d(
-                    slow, third, fast, bar, radius, short, c, i, y, b, down, next_y, at, rho, d_slow, d_third, d_fast
+                    slow, third, fast, here, bars, b, down, beside, radius, r, short, rho, d_slow, d_third, d_fast
                 )
             else:
-                clip_row(slow, bar, radius, short, c, i, y, b, down, y, 0, at, rho, d_slow)
-                clip_row(fast, bar, radius, short, c, i, y, b, b, y, 1, at, rho, d_fast)
+                clip_row(slow, here, bars, b, down, 0, radius, r, short, rho, d_slow)
+                clip_row(fast, here, bars, b, b, 1, radius, r, short, rho, d_fast)
                 if directions == VOLUME:
-                    clip_row(third, bar, radius, short, c, i, y, b, b, next_y, 0, at, rho, d_third)
+                    clip_row(third, here, bars, b, beside, 0, radius, r, short, rho, d_third)
                 elif directions == OCTAGONAL and below > i:
-                    clip_row(third, bar, radius, short, c, i, y, b, down, y, 1, at, rho, d_third)
-                    clip_row(fourth, bar, radius, short, c, i, y, b, down, y, -1, at, rho, d_fourth)
+                    clip_row(third, here, bars, b, down, 1, radius, r, short, rho, d_third)
+                    clip_row(fourth, here, bars, b, down, -1, radius, r, short, rho, d_fourth)

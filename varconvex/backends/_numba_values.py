@@ -6,18 +6,18 @@ does not depend on how slabs are shared out among threads.
 
 import numpy as np
 
-from ._numba_kernels import IMAGE, OCTAGONAL, ONE, TINY, VOLUME, ZERO, compiled, row_function, row_of
+from ._numba_kernels import IMAGE, OCTAGONAL, ONE, TINY, VOLUME, ZERO, at, compiled, inlined, row_function
 
 
 @row_function
-def difference_row(g, u, c, i, y, to_i, to_y, shift, step, one):
-    """Differences to the pixel in another row and `shift` to the right; 0 where there is none."""
+def difference_row(g, u, here, to, shift, step, one):
+    """Differences to the pixel in another row and `shift` to the right; 0 where there is none (`to` < 0)."""
     width = g.size
     for j in range(width):
         g[j] = one - one
-    if to_i < u.shape[1] and to_y < u.shape[2]:
+    if to >= 0:
         for j in range(max(-shift, 0), width - max(shift, 0)):
-            g[j] = step * (one * u[c, to_i, to_y, j + shift] - one * u[c, i, y, j])
+            g[j] = step * (one * u[to, j + shift] - one * u[here, j])
 
 
 @row_function
@@ -28,7 +28,7 @@ def add_square_row(total, g):
 
 
 @row_function
-def charge_row(t, radius, ri, ry, huber, squared, one):
+def charge_row(t, radius, r, huber, squared, one):
     """Sum of radius h(|t|), where t may come squared."""
     total = one - one
     half = one / (one + one)
@@ -36,148 +36,177 @@ def charge_row(t, radius, ri, ry, huber, squared, one):
         length = np.sqrt(t[j]) if squared else abs(t[j])
         if huber > 0:
             length = length - half * huber if length > huber else half * length * length / huber
-        total += one * radius[ri, ry, j] * length
+        total += one * radius[r, j] * length
     return total
 
 
 @row_function
-def data_row(u, cost, c, i, y, at, pull, one):
-    """Sum of cost u + pull/2 u^2; slab i is slab `at` of cost."""
+def length_row(u, here, below, radius, r, d_slow, d_fast, one):
+    """Sum of radius |grad u| on one row of an image; the last row is its own `below`."""
+    last = u.shape[1] - 1
+    total = one - one
+    for j in range(last):
+        slow = d_slow * (one * u[below, j] - one * u[here, j])
+        fast = d_fast * (one * u[here, j + 1] - one * u[here, j])
+        total += one * radius[r, j] * np.sqrt(slow * slow + fast * fast)
+    return total + one * radius[r, last] * abs(d_slow * (one * u[below, last] - one * u[here, last]))
+
+
+@row_function
+def data_row(u, here, cost, there, pull, one):
+    """Sum of cost u + pull/2 u^2."""
     total = one - one
     half = one / (one + one)
-    for j in range(u.shape[3]):
-        here = one * u[c, i, y, j]
-        total += here * (one * cost[c, at, y, j] + half * pull * here)
+    for j in range(u.shape[1]):
+        value = one * u[here, j]
+        total += value * (one * cost[there, j] + half * pull * value)
     return total
 
 
-@compiled
-def variation(u, g, squares, radius, c, i, y, below, at, huber, steps, directions, isotropic, one):
-    """Sum of radius h(|grad u|) on one row; the next slab is `below`, and slab i is slab `at` of radius."""
-    ri, ry = row_of(radius, at, y)
+@inlined
+def variation(u, here, beside, below, g, squares, radius, r, huber, steps, directions, isotropic, one):
+    """Sum of radius h(|grad u|) on one row; the next row and the next slab's are `beside` and `below`, or -1."""
+    if isotropic and directions == IMAGE and huber == 0:
+        return length_row(u, here, below if below >= 0 else here, radius, r, steps[0], steps[1], one)
     total = one - one
     squares[:] = total
     for e in range(2 if directions == IMAGE else 3 if directions == VOLUME else 4):
         if e == 0:
-            difference_row(g, u, c, i, y, below, y, 0, steps[0], one)
+            difference_row(g, u, here, below, 0, steps[0], one)
         elif e == 1:
-            difference_row(g, u, c, i, y, i, y, 1, steps[1], one)
+            difference_row(g, u, here, here, 1, steps[1], one)
         elif directions == VOLUME:
-            difference_row(g, u, c, i, y, i, y + 1, 0, steps[2], one)
+            difference_row(g, u, here, beside, 0, steps[2], one)
         else:
-            difference_row(g, u, c, i, y, below, y, 1 if e == 2 else -1, steps[e], one)
+            difference_row(g, u, here, below, 1 if e == 2 else -1, steps[e], one)
         if isotropic:
             add_square_row(squares, g)
         else:
-            total += charge_row(g, radius, ri, ry, huber, False, one)
-    return total + charge_row(squares, radius, ri, ry, huber, True, one) if isotropic else total
+            total += charge_row(g, radius, r, huber, False, one)
+    return total + charge_row(squares, radius, r, huber, True, one) if isotropic else total
 
 
 @compiled
-def primal_block(sums, u, cost, radius, first, last, pull, huber, steps, directions, isotropic):
+def primal_block(sums, u, shape, cost, radius, shapes, labels, first, last, pull, huber, steps, directions, isotropic):
     """Energy of each of the slabs first..last-1."""
-    labels, _, rows, width = u.shape
     one = np.float64(1)
-    g, squares = np.empty(width), np.empty(width)
+    g, squares = np.empty(u.shape[1]), np.empty(u.shape[1])
+    slabs, rows = shape
     for i in range(first, last):
         for y in range(rows):
             for c in range(labels):
-                sums[i] += data_row(u, cost, c, i, y, i, pull, one)
+                here = at(shape, c, i, y)
+                below = at(shape, c, i + 1, y) if i + 1 < slabs else -1
+                r = at(shapes[1], 0, i, y)
+                sums[i] += data_row(u, here, cost, here, pull, one)
                 sums[i] += variation(
-                    u, g, squares, radius, c, i, y, i + 1, i, huber, steps, directions, isotropic, one
+                    u, here, here + 1 if y + 1 < rows else -1, below, g, squares, radius, r, huber, steps, directions,
+                    isotropic, one,
                 )  # fmt: skip
 
 
 @compiled
 def threshold_block(
-    sums, u, cost, radius, lower, upper, first, last, thresholds, pull, huber, steps, directions, isotropic
+    sums, u, shape, cost, radius, lower, upper, shapes, first, last, thresholds, pull, huber, steps, directions,
+    isotropic,
 ):  # fmt: skip
     """Energy of Pi_C(u > threshold), a column of `sums` each, of the slabs first..last-1; one label.
 
     In float32, which is enough to compare: differences of masks are whole numbers.
     """
-    _, slabs, rows, width = u.shape
-    cut = np.empty((1, 2, rows, width), np.float32)
+    slabs, rows = shape
+    width = u.shape[1]
+    cut = np.empty((2 * rows, width), np.float32)
     g, squares = np.empty(width, np.float32), np.empty(width, np.float32)
     short = (np.float32(steps[0]), np.float32(steps[1]), np.float32(steps[2]), np.float32(steps[3]))
+    weight, bend = np.float32(pull), np.float32(huber)
     for t in range(thresholds.size):
-        cut_slab(cut, u, lower, upper, first, thresholds[t])
+        cut_slab(cut, (2, rows), first % 2, u, shape, first, lower, upper, shapes, thresholds[t])
         for i in range(first, last):
             if i + 1 < slabs:
-                cut_slab(cut, u, lower, upper, i + 1, thresholds[t])
+                cut_slab(cut, (2, rows), (i + 1) % 2, u, shape, i + 1, lower, upper, shapes, thresholds[t])
             for y in range(rows):
-                sums[i, t] += data_row(cut, cost, 0, i % 2, y, i, np.float32(pull), ONE)
+                here = (i % 2) * rows + y
+                below = ((i + 1) % 2) * rows + y if i + 1 < slabs else -1
+                r = at(shapes[1], 0, i, y)
+                sums[i, t] += data_row(cut, here, cost, at(shape, 0, i, y), weight, ONE)
                 sums[i, t] += variation(
-                    cut, g, squares, radius, 0, i % 2, y, (i + 1) % 2 if i + 1 < slabs else 2, i, np.float32(huber),
-                    short, directions, isotropic, ONE,
+                    cut, here, here + 1 if y + 1 < rows else -1, below, g, squares, radius, r, bend, short, directions,
+                    isotropic, ONE,
                 )  # fmt: skip
 
 
-@compiled
-def cut_slab(out, u, lower, upper, i, threshold):
-    """out[:, i % 2] = Pi_C(u > threshold), of slab i."""
-    for y in range(u.shape[2]):
-        cut_row(out, u, lower, upper, i % 2, i, y, row_of(lower, i, y), row_of(upper, i, y), threshold)
+@inlined
+def cut_slab(out, out_shape, k, u, shape, i, lower, upper, shapes, threshold):
+    """Slab k of `out` = Pi_C(u > threshold) of slab i."""
+    for y in range(shape[1]):
+        low, high = at(shapes[2], 0, i, y), at(shapes[3], 0, i, y)
+        cut_row(out, at(out_shape, 0, k, y), u, at(shape, 0, i, y), lower, low, upper, high, threshold)
 
 
 @row_function
-def cut_row(out, u, lower, upper, k, i, y, low, high, threshold):
+def cut_row(out, k, u, here, lower, low, upper, high, threshold):
     """One row of it."""
-    li, ly = low
-    hi, hy = high
-    for j in range(out.shape[3]):
-        out[0, k, y, j] = min(max(ONE if u[0, i, y, j] > threshold else ZERO, lower[0, li, ly, j]), upper[0, hi, hy, j])
+    for j in range(out.shape[1]):
+        out[k, j] = min(max(ONE if u[here, j] > threshold else ZERO, lower[low, j]), upper[high, j])
 
 
 @compiled
-def cut_block(out, u, lower, upper, first, last, threshold):
+def cut_block(out, u, shape, lower, upper, shapes, first, last, threshold):
     """out = Pi_C(u > threshold) on slabs first..last-1."""
     for i in range(first, last):
-        for y in range(u.shape[2]):
-            cut_row(out, u, lower, upper, i, i, y, row_of(lower, i, y), row_of(upper, i, y), threshold)
+        cut_slab(out, shape, i, u, shape, i, lower, upper, shapes, threshold)
 
 
 @row_function
-def slope_row(slope, p, c, i, y, from_i, from_y, shift, step):
-    """slope[c] -= step (what flows out of the row - what flows in from behind)."""
+def slope_row(slope, c, cost, slow, fast, here, above, inner, d_slow, d_fast):
+    """slope = cost - div p, of the slow and the fast flow; `inner` is 0 in the first slab."""
+    div = d_slow * (np.float64(slow[here, 0]) - inner * np.float64(slow[above, 0])) + d_fast * np.float64(fast[here, 0])
+    slope[c, 0] = np.float64(cost[here, 0]) - div
+    for j in range(1, slope.shape[1]):
+        div = d_slow * (np.float64(slow[here, j]) - inner * np.float64(slow[above, j]))
+        div += d_fast * (np.float64(fast[here, j]) - np.float64(fast[here, j - 1]))
+        slope[c, j] = np.float64(cost[here, j]) - div
+
+
+@row_function
+def add_slope_row(slope, c, p, here, behind, shift, step):
+    """slope -= step (what flows out of the row - what flows in from behind)."""
     width = slope.shape[1]
     for j in range(width):
-        slope[c, j] -= step * np.float64(p[c, i, y, j])
-    if from_i >= 0 and from_y >= 0:
+        slope[c, j] -= step * np.float64(p[here, j])
+    if behind >= 0:
         for j in range(max(shift, 0), width + min(shift, 0)):
-            slope[c, j] += step * np.float64(p[c, from_i, from_y, j - shift])
+            slope[c, j] += step * np.float64(p[behind, j - shift])
 
 
 @row_function
-def bent_row(p, radius, c, i, y, ri, ry):
+def bent_row(p, here, radius, r):
     """Sum of |p|^2 / radius."""
     total = 0.0
-    for j in range(p.shape[3]):
-        total += np.float64(p[c, i, y, j]) * np.float64(p[c, i, y, j]) / np.float64(max(radius[ri, ry, j], TINY))
+    for j in range(p.shape[1]):
+        total += np.float64(p[here, j]) * np.float64(p[here, j]) / np.float64(max(radius[r, j], TINY))
     return total
 
 
 @row_function
-def box_dual_row(slope, lower, upper, c, low, high, pull):
+def box_dual_row(slope, c, lower, low, upper, high, pull):
     """Sum of the least of slope v + pull/2 v^2 within the bounds."""
-    li, ly = low
-    hi, hy = high
     total = 0.0
     if pull > 0:
         for j in range(slope.shape[1]):
-            best = min(max(-slope[c, j] / pull, np.float64(lower[c, li, ly, j])), np.float64(upper[c, hi, hy, j]))
+            best = min(max(-slope[c, j] / pull, np.float64(lower[low, j])), np.float64(upper[high, j]))
             total += best * (slope[c, j] + 0.5 * pull * best)
     else:
         for j in range(slope.shape[1]):
-            s = slope[c, j]
-            total += s * np.float64(lower[c, li, ly, j] if s > 0 else upper[c, hi, hy, j])
+            total += min(slope[c, j], 0.0) * np.float64(upper[high, j])
+            total += max(slope[c, j], 0.0) * np.float64(lower[low, j])
     return total
 
 
-@compiled
-def simplex_dual_row(slope, lower, low):
-    """Sum of the least of slope v over the simplex above its lower bounds."""
-    li, ly = low
+@row_function
+def simplex_dual_row(slope, lower, low, stride):
+    """Sum of the least of slope v over the simplex above its lower bounds; label c's are in row low + c stride."""
     labels, width = slope.shape
     total = 0.0
     for j in range(width):
@@ -185,45 +214,45 @@ def simplex_dual_row(slope, lower, low):
         free = 1.0
         for c in range(labels):
             least = min(least, slope[c, j])
-            free -= lower[c, li, ly, j]
-            total += lower[c, li, ly, j] * slope[c, j]
+            free -= np.float64(lower[low + c * stride, j])
+            total += np.float64(lower[low + c * stride, j]) * slope[c, j]
         total += free * least
     return total
 
 
 @compiled
 def dual_block(
-    sums, slow, fast, third, fourth, cost, radius, lower, upper, first, last, pull, huber, steps, directions, simplex
+    sums, slow, fast, third, fourth, shape, cost, radius, lower, upper, shapes, labels, first, last, pull, huber,
+    steps, directions, simplex,
 ):  # fmt: skip
     """Dual value of each of the slabs first..last-1, with p as it is where `steps` are shrunk by SAFE."""
-    labels, _, rows, width = slow.shape
-    slope = np.empty((labels, width))
+    rows = shape[1]
+    slope = np.empty((labels, slow.shape[1]))
     for i in range(first, last):
+        inner = 1.0 if i > 0 else 0.0
         for y in range(rows):
-            low, high = row_of(lower, i, y), row_of(upper, i, y)
-            ri, ry = row_of(radius, i, y)
             for c in range(labels):
-                for j in range(width):
-                    slope[c, j] = cost[c, i, y, j]
-                slope_row(slope, slow, c, i, y, i - 1, y, 0, steps[0])
-                slope_row(slope, fast, c, i, y, i, y, 1, steps[1])
+                here, above = at(shape, c, i, y), at(shape, c, max(i - 1, 0), y)
+                slope_row(slope, c, cost, slow, fast, here, above, inner, steps[0], steps[1])
                 if directions == VOLUME:
-                    slope_row(slope, third, c, i, y, i, y - 1, 0, steps[2])
+                    add_slope_row(slope, c, third, here, here - 1 if y > 0 else -1, 0, steps[2])
                 elif directions == OCTAGONAL:
-                    slope_row(slope, third, c, i, y, i - 1, y, 1, steps[2])
-                    slope_row(slope, fourth, c, i, y, i - 1, y, -1, steps[3])
+                    add_slope_row(slope, c, third, here, above if i > 0 else -1, 1, steps[2])
+                    add_slope_row(slope, c, fourth, here, above if i > 0 else -1, -1, steps[3])
                 if huber > 0:
-                    bent = bent_row(slow, radius, c, i, y, ri, ry) + bent_row(fast, radius, c, i, y, ri, ry)
-                    if directions == VOLUME:
-                        bent += bent_row(third, radius, c, i, y, ri, ry)
-                    elif directions == OCTAGONAL:
-                        bent += bent_row(third, radius, c, i, y, ri, ry) + bent_row(fourth, radius, c, i, y, ri, ry)
+                    r = at(shapes[1], 0, i, y)
+                    bent = bent_row(slow, here, radius, r) + bent_row(fast, here, radius, r)
+                    if directions != IMAGE:
+                        bent += bent_row(third, here, radius, r)
+                    if directions == OCTAGONAL:
+                        bent += bent_row(fourth, here, radius, r)
                     sums[i] -= 0.5 * huber * bent
             if simplex:
-                sums[i] += simplex_dual_row(slope, lower, low)
+                sums[i] += simplex_dual_row(slope, lower, at(shapes[2], 0, i, y), shapes[2][0] * shapes[2][1])
             else:
                 for c in range(labels):
-                    sums[i] += box_dual_row(slope, lower, upper, c, low, high, pull)
+                    low, high = at(shapes[2], c, i, y), at(shapes[3], c, i, y)
+                    sums[i] += box_dual_row(slope, c, lower, low, upper, high, pull)
 
 
 @compiled

@@ -24,7 +24,7 @@ _DEPTH = 16
 """Iterations that travel together. More needs more cached rows and longer strips, fewer more hand-overs to threads."""
 
 _OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
-_NOTHING = np.empty((0, 0, 0, 0), np.float32)
+_NOTHING = np.empty((0, 0), np.float32)
 
 
 class NumbaBackend(ArrayBackend):
@@ -51,15 +51,17 @@ class NumbaBackend(ArrayBackend):
         f = np.float32
         layout = self._layout(problem)
         steps = (f(tau), f(1.0 / (1.0 + tau * problem.pull)), f(sigma), f(sigma * problem.huber), f(rho))
-        state = layout.volumes(u, p)
+        state = layout.order(u, p)
+        whole = _matrices(state)
         for done in range(0, n, _DEPTH):
             block = min(_DEPTH, n - done)
-            tail = (*layout.fields, block, settle and done + block == n, *steps, *layout.kind)
-            bands = _bands(state[0].shape[1], block)
+            tail = (*layout.fields, layout.shapes, len(u), block, settle and done + block == n, *steps, *layout.kind)
+            bands = _bands(layout.shape[0], block)
             strips = [_Strip(state, last, block) for _, last in bands[:-1]]
-            jobs = [[(*state, *band, 0, *tail)] for band in bands]
+            jobs = [[(*whole, layout.shape, *band, 0, *tail)] for band in bands]
             for job, strip in zip(jobs, strips, strict=False):
-                job.append((*strip.state, 0, strip.height, strip.begin, *tail))
+                shape = (strip.height, layout.shape[1])
+                job.append((*_matrices(strip.state), shape, 0, strip.height, strip.begin, *tail))
             run(_iterate_all, [(job,) for job in jobs])
             for strip in strips:
                 strip.finish()
@@ -68,35 +70,37 @@ class NumbaBackend(ArrayBackend):
         if not _fits(u, problem):
             return super()._primal_sum(problem, u)
         layout = self._layout(problem)
-        (u,) = layout.volumes(u)
+        matrix, *_ = _matrices((u,))
         cost, radius, _, _ = layout.fields
-        return float(_sum_slabs(values.primal_block, u.shape[1], u, cost, radius, tail=layout.charges).sum())
+        head = (matrix, layout.shape, cost, radius, layout.shapes, len(u))
+        return float(_sum_slabs(values.primal_block, layout.shape[0], *head, tail=layout.charges).sum())
 
     def _dual_sum(self, problem: Problem, p: Array) -> float:
         if not _fits(p[0], problem):
             return super()._dual_sum(problem, p)
         layout = self._layout(problem)
-        flows = layout.flows(p)
+        _, *flows = _matrices(layout.order(p[0], p))
         steps, directions, _, simplex = layout.kind
+        head = (*flows, layout.shape, *layout.fields, layout.shapes, p.shape[1])
         steps = tuple(np.float64(SAFE) * step for step in steps)
         tail = (problem.pull, SAFE * SAFE * problem.huber, steps, directions, simplex)
-        return float(_sum_slabs(values.dual_block, flows[0].shape[1], *flows, *layout.fields, tail=tail).sum())
+        return float(_sum_slabs(values.dual_block, layout.shape[0], *head, tail=tail).sum())
 
     def threshold(self, problem: Problem, u: Array, thresholds: tuple[float, ...]) -> tuple[Array, float]:
         """As in the specification, all thresholds in one pass."""
         if not _fits(u, problem) or u.shape[0] > 1:
             return super().threshold(problem, u, thresholds)
         layout = self._layout(problem)
-        (volume,) = layout.volumes(u)
+        mask = np.empty_like(u)
+        matrix, out = _matrices((u, mask))[:2]
+        slabs = layout.shape[0]
+        head = (matrix, layout.shape, *layout.fields, layout.shapes)
         tail = (np.array(thresholds, np.float32), *layout.charges)
-        sums = _sum_slabs(
-            values.threshold_block, volume.shape[1], volume, *layout.fields, tail=tail, columns=len(thresholds)
-        )
+        sums = _sum_slabs(values.threshold_block, slabs, *head, tail=tail, columns=len(thresholds))
         best = np.float32(thresholds[int(sums.sum(axis=0).argmin())])
-        mask = np.empty_like(volume)
         _, _, lower, upper = layout.fields
-        run(values.cut_block, [(mask, volume, lower, upper, *rows, best) for rows in _rows(volume.shape[1])])
-        mask = mask.reshape(u.shape)
+        head = (out, matrix, layout.shape, lower, upper, layout.shapes)
+        run(values.cut_block, [(*head, *rows, best) for rows in _rows(slabs)])
         return mask, self.primal_value(problem, mask)
 
     def mean_size(self, array: Array) -> float:
@@ -132,8 +136,10 @@ class NumbaBackend(ArrayBackend):
         """As in the specification, in one pass over an image."""
         if not _fits(u, problem) or problem.offsets is not None or len(problem.steps) != 2:
             return super().prolong(problem, u, p, factor)
-        _, radius, lower, upper = (field[..., 0, :] for field in self._layout(problem).fields)
+        layout = self._layout(problem)
         shape = problem.cost.shape
+        _, radius, lower, upper = layout.fields
+        lower, upper = lower.reshape(shape[0], -1, shape[-1]), upper.reshape(shape[0], -1, shape[-1])
         u_fine, p_fine = np.empty(shape, np.float32), np.empty((2, *shape), np.float32)
         tail = (np.float32(factor), problem.isotropic, problem.simplex)
         run(
@@ -149,18 +155,20 @@ def _fits(u: np.ndarray, problem: Problem) -> bool:
 
 
 class _Layout:
-    """A problem's fields as volumes of slabs, with full rows; those that are the same in all rows have one."""
+    """A problem's fields as matrices of full rows, beside how many slabs and rows each has."""
 
     def __init__(self, problem: Problem) -> None:
         self._image = problem.cost.ndim == 3
-        self._d = problem.cost.ndim - 1
-        labels, width = problem.cost.shape[0], problem.cost.shape[-1]
-        self.fields = (
-            self._rows(problem.cost, width, labels),
-            self._rows(problem.radius, width),
-            self._rows(problem.lower, width, labels),
-            self._rows(problem.upper, width, labels),
-        )
+        labels, *spatial = problem.cost.shape
+        self.shape = (spatial[0], 1) if self._image else (spatial[0], spatial[1])
+        laid = [
+            self._rows(field, spatial[-1], lead)
+            for field, lead in zip(
+                (problem.cost, problem.radius, problem.lower, problem.upper), (labels, 1, labels, labels), strict=True
+            )
+        ]
+        self.fields = tuple(field.reshape(-1, spatial[-1]) for field in laid)
+        self.shapes = tuple(field.shape[1:3] for field in laid)
         if self._image:
             directions = IMAGE if problem.offsets is None else OCTAGONAL
             order = problem.steps
@@ -172,23 +180,24 @@ class _Layout:
         self.kind = (steps, directions, problem.isotropic, problem.simplex)
         self.charges = (problem.pull, problem.huber, tuple(map(np.float64, steps)), directions, problem.isotropic)
 
-    def _rows(self, field: Any, width: int, *lead: int) -> np.ndarray:
+    def _rows(self, field: Any, width: int, labels: int) -> np.ndarray:
+        """(labels, slabs or 1, rows or 1, width)."""
         field = np.asarray(field, dtype=np.float32)
-        field = field.reshape((1,) * (len(lead) + self._d - field.ndim) + field.shape)
-        field = np.ascontiguousarray(np.broadcast_to(field, (*lead, *field.shape[-self._d : -1], width)))
-        return field.reshape(*lead, -1, 1, width) if self._image else field
-
-    def volumes(self, u: np.ndarray, p: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
-        """u, and the flows of p, as (L, slabs, rows, width): views."""
-        volume = u.reshape(*u.shape[:2], 1, u.shape[2]) if self._image else u
-        return (volume,) if p is None else (volume, *self.flows(p))
-
-    def flows(self, p: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Slow, fast, third and fourth flow: views."""
+        d = 2 if self._image else 3
+        field = field.reshape((1,) * (d + 1 - field.ndim) + field.shape)
         if self._image:
-            p = p.reshape(*p.shape[:3], 1, p.shape[3])
-            return (*p, _NOTHING, _NOTHING)[:4]
-        return p[0], p[2], p[1], _NOTHING
+            field = field[:, :, None]
+        return np.ascontiguousarray(np.broadcast_to(field, (labels, *field.shape[1:-1], width)))
+
+    def order(self, u: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, ...]:
+        """u, then the flows: slow, fast, and what others there are."""
+        return (u, *p) if self._image else (u, p[0], p[2], p[1])
+
+
+def _matrices(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """As matrices of rows, and empty ones up to five."""
+    matrices = [array.reshape(-1, array.shape[-1]) for array in arrays]
+    return (*matrices, *[_NOTHING] * (5 - len(matrices)))
 
 
 def _iterate_all(jobs: list[tuple]) -> None:
@@ -203,14 +212,13 @@ class _Strip:
         self._whole, self._seam, self._n = state, seam, n
         self.begin, end = max(seam - 2 * n, 0), min(seam + 2 * n, state[0].shape[1])
         self.height = end - self.begin
-        self.state = tuple(array[:, self.begin : end].copy() if array.size else array for array in state)
+        self.state = tuple(array[:, self.begin : end].copy() for array in state)
 
     def finish(self) -> None:
         """Write what is right back."""
         first, last = self._seam - self._n, self._seam + self._n
         for whole, own in zip(self._whole, self.state, strict=True):
-            if own.size:
-                whole[:, first:last] = own[:, first - self.begin : last - self.begin]
+            whole[:, first:last] = own[:, first - self.begin : last - self.begin]
 
 
 def _bands(slabs: int, n: int) -> list[tuple[int, int]]:
