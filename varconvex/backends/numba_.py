@@ -16,14 +16,18 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .._threads import n_threads, run
+from . import _numba_coupled_values as coupled
 from . import _numba_values as values
+from ._numba_coupled import JOINT, PAIRWISE, SEPARATE, iterate_coupled_block
 from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, iterate_block
-from .base import SAFE, Array, ArrayBackend, Problem
+from ._pairs import SWEEPS
+from .base import SAFE, Array, ArrayBackend, Problem, next_steps
 
 _DEPTH = 16
 """Iterations that travel together. More needs more cached rows and longer strips, fewer more hand-overs to threads."""
 
 _OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
+_COUPLINGS = {"separate": SEPARATE, "joint": JOINT, "pairwise": PAIRWISE}
 _NOTHING = np.empty((0, 0), np.float32)
 
 
@@ -45,44 +49,60 @@ class NumbaBackend(ArrayBackend):
         gamma: float = 0.0,
     ) -> None:  # fmt: skip
         """As in the specification, in blocks of `_DEPTH` iterations."""
-        if gamma or not _fits(u, problem):
+        if not _compiled(u, problem):
             super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle, gamma=gamma)
             return
         f = np.float32
         layout = self._layout(problem)
-        steps = (f(tau), f(1.0 / (1.0 + tau * problem.pull)), f(sigma), f(sigma * problem.huber), f(rho))
+        plain = gamma == 0 and _fits(u, problem)
+        kernel = iterate_block if plain else iterate_coupled_block
+        plan = (f(tau), f(1.0 / (1.0 + tau * problem.pull)), f(sigma), f(sigma * problem.huber))
         state = layout.order(u, p)
         whole = _matrices(state)
         for done in range(0, n, _DEPTH):
             block = min(_DEPTH, n - done)
-            tail = (*layout.fields, layout.shapes, len(u), block, settle and done + block == n, *steps, *layout.kind)
+            ends = settle and done + block == n
+            if plain:
+                tail = (*layout.fields, layout.shapes, len(u), block, ends, *plan, f(rho), *layout.kind)
+            else:
+                schedule, tau, sigma = _schedule(problem, block, tau, sigma, gamma)
+                tail = (*layout.coupled_fields, len(u), ends, schedule, f(rho), *layout.kind, *layout.coupling)
             bands = _bands(layout.shape[0], block)
             strips = [_Strip(state, last, block) for _, last in bands[:-1]]
             jobs = [[(*whole, layout.shape, *band, 0, *tail)] for band in bands]
             for job, strip in zip(jobs, strips, strict=False):
                 shape = (strip.height, layout.shape[1])
                 job.append((*_matrices(strip.state), shape, 0, strip.height, strip.begin, *tail))
-            run(_iterate_all, [(job,) for job in jobs])
+            run(_call_all, [(kernel, job) for job in jobs])
             for strip in strips:
                 strip.finish()
 
     def _primal_sum(self, problem: Problem, u: Array) -> float:
-        if not _fits(u, problem):
+        if not _compiled(u, problem):
             return super()._primal_sum(problem, u)
         layout = self._layout(problem)
         matrix, *_ = _matrices((u,))
+        if not _fits(u, problem):
+            head = (matrix, layout.shape, *layout.coupled_fields, len(u))
+            pull, *charges = layout.charges
+            tail = (pull, problem.fidelity, *charges, *layout.coupling[:2])
+            return float(_sum_slabs(coupled.coupled_primal_block, layout.shape[0], *head, tail=tail).sum())
         cost, radius, _, _ = layout.fields
         head = (matrix, layout.shape, cost, radius, layout.shapes, len(u))
         return float(_sum_slabs(values.primal_block, layout.shape[0], *head, tail=layout.charges).sum())
 
     def _dual_sum(self, problem: Problem, p: Array) -> float:
-        if not _fits(p[0], problem):
+        if not _compiled(p[0], problem) or problem.truncated:
             return super()._dual_sum(problem, p)
         layout = self._layout(problem)
         _, *flows = _matrices(layout.order(p[0], p))
         steps, directions, _, simplex = layout.kind
         head = (*flows, layout.shape, *layout.fields, layout.shapes, p.shape[1])
         steps = tuple(np.float64(SAFE) * step for step in steps)
+        if problem.fidelity:
+            head = (*flows, layout.shape, *layout.coupled_fields, p.shape[1])
+            tail = (problem.pull, problem.fidelity, SAFE * SAFE * problem.huber, steps, directions)
+            return float(_sum_slabs(coupled.target_dual_block, layout.shape[0], *head, tail=tail).sum())
         tail = (problem.pull, SAFE * SAFE * problem.huber, steps, directions, simplex)
         return float(_sum_slabs(values.dual_block, layout.shape[0], *head, tail=tail).sum())
 
@@ -149,9 +169,14 @@ class NumbaBackend(ArrayBackend):
         return (self.asarray(self.project(u_fine, problem)) if problem.simplex else u_fine), p_fine
 
 
+def _compiled(u: np.ndarray, problem: Problem) -> bool:
+    pairs = problem.coupling == "pairwise" and not problem.isotropic  # along the grid nobody needs them
+    return u.dtype == np.float32 and (problem.offsets is None or problem.offsets == _OCTAGON) and not pairs
+
+
 def _fits(u: np.ndarray, problem: Problem) -> bool:
     plain = problem.coupling == "separate" and not (problem.fidelity or problem.truncated)
-    return u.dtype == np.float32 and plain and (problem.offsets is None or problem.offsets == _OCTAGON)
+    return plain and _compiled(u, problem)
 
 
 class _Layout:
@@ -161,14 +186,14 @@ class _Layout:
         self._image = problem.cost.ndim == 3
         labels, *spatial = problem.cost.shape
         self.shape = (spatial[0], 1) if self._image else (spatial[0], spatial[1])
-        laid = [
-            self._rows(field, spatial[-1], lead)
-            for field, lead in zip(
-                (problem.cost, problem.radius, problem.lower, problem.upper), (labels, 1, labels, labels), strict=True
-            )
-        ]
-        self.fields = tuple(field.reshape(-1, spatial[-1]) for field in laid)
-        self.shapes = tuple(field.shape[1:3] for field in laid)
+        target = np.zeros((1,) * problem.cost.ndim, np.float32) if problem.target is None else problem.target
+        fields = (problem.cost, problem.radius, problem.lower, problem.upper, target)
+        laid = [self._rows(field, spatial[-1], 1 if field is problem.radius else labels) for field in fields]
+        self.fields = tuple(field.reshape(-1, spatial[-1]) for field in laid[:4])
+        self.target = laid[4].reshape(-1, spatial[-1])
+        self.shapes = tuple(field.shape[1:3] for field in laid[:4])
+        self.coupled_fields = (*self.fields, self.target, (*self.shapes, laid[4].shape[1:3]))
+        self.coupling = (_COUPLINGS[problem.coupling], problem.truncated, SWEEPS)
         if self._image:
             directions = IMAGE if problem.offsets is None else OCTAGONAL
             order = problem.steps
@@ -200,9 +225,22 @@ def _matrices(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
     return (*matrices, *[_NOTHING] * (5 - len(matrices)))
 
 
-def _iterate_all(jobs: list[tuple]) -> None:
+def _call_all(kernel: Any, jobs: list[tuple]) -> None:
     for job in jobs:
-        iterate_block(*job)
+        kernel(*job)
+
+
+def _schedule(
+    problem: Problem, n: int, tau: float, sigma: float, gamma: float
+) -> tuple[np.ndarray, float, float]:  # fmt: skip
+    """What `n` iterations of a coupled problem step with, a row each, and tau and sigma after them."""
+    plan = np.empty((n, 6), np.float32)
+    for row in plan:
+        shrink = 1.0 / (1.0 + tau * problem.pull)
+        row[:3] = tau, shrink, tau * problem.fidelity * shrink
+        theta, tau, sigma = next_steps(tau, sigma, gamma)
+        row[3:] = theta, sigma, sigma * problem.huber
+    return plan, tau, sigma
 
 
 class _Strip:

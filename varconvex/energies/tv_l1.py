@@ -60,7 +60,7 @@ class TVL1(ImageEnergy):
             backend,
             unit=self.scale,
             radius=self.alpha,
-            cost=backend.xp.zeros((1,) * data.ndim, data.dtype),
+            cost=backend.xp.zeros_like(data),
             fidelity=1.0,
             target=data,
             doubt=lost,

@@ -1,0 +1,263 @@
+"""The compiled iteration of problems whose labels are tied together, drawn to a target, or not convex.
+
+    v = (u - tau (cost - div p)) / (1 + tau pull)      u_new = Pi_box(v - clip(v - target, -reach, reach)) or Pi_simplex(v)
+    u_bar = u_new + theta (u_new - u)                  p += rho (prox(p + sigma grad u_bar) - p)
+
+Matrices of rows, slabs and directions are as in `_numba_kernels.py`. The dual step of a row first gathers
+q = p + sigma grad u_bar of all directions and labels in a small matrix (row direction * labels + label), and with it the
+squared lengths of whatever `isotropic` and `coupling` tie together.
+"""
+
+import numpy as np
+
+from ._numba_kernels import (
+    IMAGE,
+    OCTAGONAL,
+    ONE,
+    TINY,
+    VOLUME,
+    ZERO,
+    add_flow_row,
+    at,
+    compiled,
+    descend_row,
+    flush_row,
+    inlined,
+    row_function,
+    shorten_row,
+    simplex_row,
+)
+
+SEPARATE, JOINT, PAIRWISE = 0, 1, 2
+"""Each label by itself, all as one vector, or bounds on the differences of two."""
+
+HALF = np.float32(0.5)
+
+
+@row_function
+def box_target_row(v, c, target, there, lower, low, upper, high, shrink, reach):
+    """The primal step within a box: v moved towards the target, then to its bounds."""
+    for j in range(v.shape[1]):
+        new = shrink * v[c, j]
+        new -= min(max(new - target[there, j], -reach), reach)
+        v[c, j] = min(max(new, lower[low, j]), upper[high, j])
+
+
+@row_function
+def relax_ahead_row(u, here, v, c, bar, b, theta, rho):
+    """u_bar = v + theta (v - u), then u += rho (v - u)."""
+    ahead = ONE + theta
+    for j in range(v.shape[1]):
+        old = u[here, j]
+        step = v[c, j] - old
+        bar[b, j] = old + ahead * step
+        u[here, j] = old + rho * step
+
+
+@row_function
+def gather_row(q, m, total, p, here, bar, b, to, shift, d):
+    """q = p + d (u_bar there - u_bar here), and total += q^2; where there is no neighbour p is 0, and so is q."""
+    width = total.size
+    first, last = max(-shift, 0), width - max(shift, 0)
+    for j in range(first, last):
+        q[m, j] = p[here, j] + d * (bar[to, j + shift] - bar[b, j])
+        total[j] += q[m, j] * q[m, j]
+    for j in range(first):
+        q[m, j] = ZERO
+    for j in range(last, width):
+        q[m, j] = ZERO
+
+
+@row_function
+def factor_row(total, radius, r, short):
+    """From squared lengths: the factor of the dual step onto a ball, of what Huber's term has shortened."""
+    for j in range(total.size):
+        longest = radius[r, j]
+        square = short[j] * short[j] * total[j]
+        total[j] = short[j] * longest / np.sqrt(max(square, max(longest * longest, TINY)))
+
+
+@row_function
+def cut_factor_row(total, radius, r, short, twice):
+    """From squared lengths: the factor of the dual step onto the truncated quadratic; `twice` is 2 sigma."""
+    for j in range(total.size):
+        total[j] = short[j] if short[j] * total[j] <= twice * radius[r, j] else ZERO
+
+
+@row_function
+def scatter_row(p, here, q, m, factor, rho):
+    """p += rho (factor q - p)."""
+    for j in range(factor.size):
+        p[here, j] += rho * (factor[j] * q[m, j] - p[here, j])
+
+
+@row_function
+def pairs_row(q, labels, directions, taken, half, factor, radius, r, sweeps):
+    """Dykstra's sweeps over the pairs of labels, in q; then the factor that makes every pair feasible."""
+    width = factor.size
+    taken[:] = ZERO
+    for _ in range(sweeps):
+        m = 0
+        for a in range(labels):
+            for b in range(a + 1, labels):
+                for j in range(width):
+                    half[j] = ZERO
+                for e in range(directions):
+                    for j in range(width):
+                        apart = q[e * labels + a, j] - q[e * labels + b, j] + (taken[m + e, j] + taken[m + e, j])
+                        half[j] += apart * apart
+                for j in range(width):
+                    longest = radius[r, j]
+                    half[j] = HALF - HALF * longest / np.sqrt(max(half[j], max(longest * longest, TINY)))
+                for e in range(directions):
+                    for j in range(width):
+                        old = taken[m + e, j]
+                        excess = (q[e * labels + a, j] - q[e * labels + b, j] + (old + old)) * half[j]
+                        q[e * labels + a, j] += old - excess
+                        q[e * labels + b, j] -= old - excess
+                        taken[m + e, j] = excess
+                m += directions
+    for j in range(width):
+        factor[j] = ZERO
+    for a in range(labels):
+        for b in range(a + 1, labels):
+            for j in range(width):
+                half[j] = ZERO
+            for e in range(directions):
+                for j in range(width):
+                    apart = q[e * labels + a, j] - q[e * labels + b, j]
+                    half[j] += apart * apart
+            for j in range(width):
+                factor[j] = max(factor[j], half[j])
+    for j in range(width):
+        longest = radius[r, j]
+        factor[j] = longest / np.sqrt(max(factor[j], max(longest * longest, TINY)))
+
+
+@compiled
+def iterate_coupled_block(
+    u, slow, fast, third, fourth, shape, first, last, offset, cost, radius, lower, upper, target, shapes, labels,
+    settle, schedule, rho, steps, directions, isotropic, simplex, coupling, truncated, sweeps,
+):  # fmt: skip
+    """As `iterate_block`; each row of `schedule` has an iteration's tau, shrink, reach, theta, sigma and smooth."""
+    rows, width = shape[1], u.shape[1]
+    n, number = len(schedule), 2 if directions == IMAGE else 3 if directions == VOLUME else 4
+    bars = np.empty((2 * n * labels * rows, width), np.float32)
+    v = np.empty((labels, width), np.float32)
+    theta, free = np.empty(width, np.float32), np.empty(width, np.float32)
+    short = np.ones(width, np.float32)
+    q, total = np.empty((number * labels, width), np.float32), np.empty(width, np.float32)
+    taken = np.empty((number * labels * (labels - 1) // 2 if coupling == PAIRWISE else 0, width), np.float32)
+    for front in range(first - 1, last + n - 1):
+        for k in range(max(front - last + 1, 0), min(front - first + 2, n)):
+            i = front - k
+            settled = settle and k == n - 1
+            rho_k = ONE if settled else rho
+            if i + 1 < last:
+                primal_slab(
+                    u, slow, fast, third, fourth, shape, cost, lower, upper, target, shapes, labels, bars, k, v, theta,
+                    free, i + 1, first, offset, schedule[k], rho_k, steps, directions, simplex,
+                )  # fmt: skip
+            if i >= first:
+                dual_slab(
+                    slow, fast, third, fourth, shape, radius, shapes, labels, bars, k, short, q, total, taken, theta, i,
+                    min(i + 1, last - 1), offset, schedule[k], rho_k, steps, directions, number, isotropic, coupling,
+                    truncated, sweeps,
+                )  # fmt: skip
+                if settled:
+                    for c in range(labels):
+                        for y in range(rows):
+                            here = at(shape, c, i, y)
+                            flush_row(slow, here)
+                            flush_row(fast, here)
+                            if directions != IMAGE:
+                                flush_row(third, here)
+                            if directions == OCTAGONAL:
+                                flush_row(fourth, here)
+
+
+@inlined
+def primal_slab(
+    u, slow, fast, third, fourth, shape, cost, lower, upper, target, shapes, labels, bars, k, v, theta, free,
+    i, first, offset, plan, rho, steps, directions, simplex,
+):  # fmt: skip
+    """The primal step of slab i, and its u_bar."""
+    tau, shrink, reach, ahead = plan[0], plan[1], plan[2], plan[3]
+    d_slow, d_fast, d_third, d_fourth = tau * steps[0], tau * steps[1], tau * steps[2], tau * steps[3]
+    rows = shape[1]
+    inner = ONE if i > first else ZERO
+    for y in range(rows):
+        for c in range(labels):
+            here, above = at(shape, c, i, y), at(shape, c, max(i - 1, first), y)
+            there = at(shapes[0], c, i + offset, y)
+            descend_row(v, c, u, slow, fast, cost, here, above, inner, there, tau, d_slow, d_fast)
+            if directions == VOLUME:
+                add_flow_row(v, c, third, here, here - 1 if y > 0 else -1, 0, d_third)
+            elif directions == OCTAGONAL:
+                add_flow_row(v, c, third, here, above if i > first else -1, 1, d_third)
+                add_flow_row(v, c, fourth, here, above if i > first else -1, -1, d_fourth)
+        if simplex:
+            low = at(shapes[2], 0, i + offset, y)
+            simplex_row(v, lower, low, shapes[2][0] * shapes[2][1], theta, free, shrink)
+        for c in range(labels):
+            if not simplex:
+                low, high = at(shapes[2], c, i + offset, y), at(shapes[3], c, i + offset, y)
+                there = at(shapes[4], c, i + offset, y)
+                box_target_row(v, c, target, there, lower, low, upper, high, shrink, reach)
+            relax_ahead_row(u, at(shape, c, i, y), v, c, bars, at((2, rows), k * labels + c, i % 2, y), ahead, rho)
+
+
+@inlined
+def dual_slab(
+    slow, fast, third, fourth, shape, radius, shapes, labels, bars, k, short, q, total, taken, half, i, below, offset,
+    plan, rho, steps, directions, number, isotropic, coupling, truncated, sweeps,
+):  # fmt: skip
+    """The dual step of slab i, from u_bar of this slab and of the one below."""
+    sigma, smooth = plan[4], plan[5]
+    rows = shape[1]
+    # What is tied together: from each first direction and label, so many of them.
+    over_e, over_c = number if isotropic else 1, labels if coupling == JOINT else 1
+    if coupling == PAIRWISE:
+        over_e, over_c = number, labels
+    for y in range(rows):
+        r = at(shapes[1], 0, i + offset, y)
+        if smooth > 0:
+            shorten_row(short, radius, r, smooth)
+        for first_e in range(0, number, over_e):
+            for first_c in range(0, labels, over_c):
+                total[:] = ZERO
+                for e in range(first_e, first_e + over_e):
+                    for c in range(first_c, first_c + over_c):
+                        here, m = at(shape, c, i, y), e * labels + c
+                        b = at((2, rows), k * labels + c, i % 2, y)
+                        down = at((2, rows), k * labels + c, below % 2, y)
+                        if e == 0:
+                            gather_row(q, m, total, slow, here, bars, b, down, 0, sigma * steps[0])
+                        elif e == 1:
+                            gather_row(q, m, total, fast, here, bars, b, b, 1, sigma * steps[1])
+                        elif directions == VOLUME:
+                            beside = at((2, rows), k * labels + c, i % 2, y + 1)
+                            gather_row(q, m, total, third, here, bars, b, beside, 0, sigma * steps[2])
+                        elif below == i:
+                            q[m] = ZERO
+                        elif e == 2:
+                            gather_row(q, m, total, third, here, bars, b, down, 1, sigma * steps[2])
+                        else:
+                            gather_row(q, m, total, fourth, here, bars, b, down, -1, sigma * steps[3])
+                if coupling == PAIRWISE:
+                    pairs_row(q, labels, number, taken, half, total, radius, r, sweeps)
+                elif truncated:
+                    cut_factor_row(total, radius, r, short, sigma + sigma)
+                else:
+                    factor_row(total, radius, r, short)
+                for e in range(first_e, first_e + over_e):
+                    for c in range(first_c, first_c + over_c):
+                        here, m = at(shape, c, i, y), e * labels + c
+                        if e == 0:
+                            scatter_row(slow, here, q, m, total, rho)
+                        elif e == 1:
+                            scatter_row(fast, here, q, m, total, rho)
+                        elif e == 2:
+                            scatter_row(third, here, q, m, total, rho)
+                        else:
+                            scatter_row(fourth, here, q, m, total, rho)
