@@ -55,6 +55,44 @@ def relax_ahead_row(u, here, v, c, bar, b, theta, rho):
 
 
 @row_function
+def relax_box_ahead_row(u, here, v, c, bar, b, lower, low, upper, high, shrink, theta, rho):
+    """The same of v within its bounds."""
+    ahead = ONE + theta
+    for j in range(v.shape[1]):
+        old = u[here, j]
+        step = min(max(shrink * v[c, j], lower[low, j]), upper[high, j]) - old
+        bar[b, j] = old + ahead * step
+        u[here, j] = old + rho * step
+
+
+@row_function
+def colour_row(slow, fast, here, stride, bar, b, down, bar_stride, radius, r, short, rho, d_slow, d_fast, cut):
+    """The whole dual step of one row of three channels as one vector; `cut` is 2 sigma, or 0 without a truncation."""
+    h1, h2, b1, b2 = here + stride, here + 2 * stride, b + bar_stride, b + 2 * bar_stride
+    e1, e2 = down + bar_stride, down + 2 * bar_stride
+    for j in range(short.size):
+        s0 = slow[here, j] + d_slow * (bar[down, j] - bar[b, j])
+        s1 = slow[h1, j] + d_slow * (bar[e1, j] - bar[b1, j])
+        s2 = slow[h2, j] + d_slow * (bar[e2, j] - bar[b2, j])
+        f0 = fast[here, j] + d_fast * (bar[b, j + 1] - bar[b, j])
+        f1 = fast[h1, j] + d_fast * (bar[b1, j + 1] - bar[b1, j])
+        f2 = fast[h2, j] + d_fast * (bar[b2, j + 1] - bar[b2, j])
+        square = (s0 * s0 + f0 * f0) + (s1 * s1 + f1 * f1) + (s2 * s2 + f2 * f2)
+        longest = radius[r, j]
+        if cut > 0:
+            scale = short[j] if short[j] * square <= cut * longest else ZERO
+        else:
+            square *= short[j] * short[j]
+            scale = short[j] * longest / np.sqrt(max(square, max(longest * longest, TINY)))
+        slow[here, j] += rho * (scale * s0 - slow[here, j])
+        slow[h1, j] += rho * (scale * s1 - slow[h1, j])
+        slow[h2, j] += rho * (scale * s2 - slow[h2, j])
+        fast[here, j] += rho * (scale * f0 - fast[here, j])
+        fast[h1, j] += rho * (scale * f1 - fast[h1, j])
+        fast[h2, j] += rho * (scale * f2 - fast[h2, j])
+
+
+@row_function
 def gather_row(q, m, total, p, here, bar, b, to, shift, d):
     """q = p + d (u_bar there - u_bar here), and total += q^2; where there is no neighbour p is 0, and so is q."""
     width = total.size
@@ -142,7 +180,8 @@ def iterate_coupled_block(
     """As `iterate_block`; each row of `schedule` has an iteration's tau, shrink, reach, theta, sigma and smooth."""
     rows, width = shape[1], u.shape[1]
     n, number = len(schedule), 2 if directions == IMAGE else 3 if directions == VOLUME else 4
-    bars = np.empty((2 * n * labels * rows, width), np.float32)
+    # One pixel more than there are, equal to the last: along the row no difference leaves the image.
+    bars = np.empty((2 * n * labels * rows, width + 1), np.float32)
     v = np.empty((labels, width), np.float32)
     theta, free = np.empty(width, np.float32), np.empty(width, np.float32)
     short = np.ones(width, np.float32)
@@ -200,11 +239,16 @@ def primal_slab(
             low = at(shapes[2], 0, i + offset, y)
             simplex_row(v, lower, low, shapes[2][0] * shapes[2][1], theta, free, shrink)
         for c in range(labels):
-            if not simplex:
-                low, high = at(shapes[2], c, i + offset, y), at(shapes[3], c, i + offset, y)
+            here, b = at(shape, c, i, y), at((2, rows), k * labels + c, i % 2, y)
+            low, high = at(shapes[2], c, i + offset, y), at(shapes[3], c, i + offset, y)
+            if reach > 0 and not simplex:
                 there = at(shapes[4], c, i + offset, y)
                 box_target_row(v, c, target, there, lower, low, upper, high, shrink, reach)
-            relax_ahead_row(u, at(shape, c, i, y), v, c, bars, at((2, rows), k * labels + c, i % 2, y), ahead, rho)
+            if simplex or reach > 0:
+                relax_ahead_row(u, here, v, c, bars, b, ahead, rho)
+            else:
+                relax_box_ahead_row(u, here, v, c, bars, b, lower, low, upper, high, shrink, ahead, rho)
+            bars[b, v.shape[1]] = bars[b, v.shape[1] - 1]
 
 
 @inlined
@@ -223,6 +267,15 @@ def dual_slab(
         r = at(shapes[1], 0, i + offset, y)
         if smooth > 0:
             shorten_row(short, radius, r, smooth)
+        if coupling == JOINT and isotropic and labels == 3 and directions == IMAGE:
+            here, stride = at(shape, 0, i, y), shape[0] * rows
+            b, down = at((2, rows), k * labels, i % 2, y), at((2, rows), k * labels, below % 2, y)
+            cut = sigma + sigma if truncated else ZERO
+            colour_row(
+                slow, fast, here, stride, bars, b, down, 2 * rows, radius, r, short, rho, sigma * steps[0],
+                sigma * steps[1], cut,
+            )  # fmt: skip
+            continue
         for first_e in range(0, number, over_e):
             for first_c in range(0, labels, over_c):
                 total[:] = ZERO
