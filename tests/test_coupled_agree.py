@@ -13,9 +13,9 @@ OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
 GRIDS = [((53, 41), None), ((7, 9), OCTAGON), ((230, 12), OCTAGON), ((5, 6, 7), None), ((1, 9), None), ((9, 1), None)]
 TERMS = [{}, {"huber": 0.3}, {"huber": 0.3, "truncated": True}, {"pull": 0.8}, {"fidelity": 0.6}]
 KINDS = [
-    *(("joint", isotropic, labels, terms) for isotropic, labels, terms in itertools.product((True, False), (1, 3), TERMS)),
+    *(("joint", *kind) for kind in itertools.product((True, False), (1, 3), TERMS)),
     ("joint", True, 2, {"fidelity": 0.6, "pull": 0.5}),
-    *(("separate", isotropic, 2, terms) for isotropic, terms in itertools.product((True, False), (TERMS[2], TERMS[4]))),
+    *(("separate", *kind) for kind in itertools.product((True, False), (2,), TERMS[2::2])),
     *(("pairwise", True, labels, {"simplex": True}) for labels in (2, 3, 5)),
 ]  # fmt: skip
 FIELDS = ("cost", "radius", "lower", "upper", "target")

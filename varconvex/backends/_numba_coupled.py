@@ -1,11 +1,12 @@
 """The compiled iteration of problems whose labels are tied together, drawn to a target, or not convex.
 
-    v = (u - tau (cost - div p)) / (1 + tau pull)      u_new = Pi_box(v - clip(v - target, -reach, reach)) or Pi_simplex(v)
+    v = (u - tau (cost - div p)) / (1 + tau pull)      u_new = Pi_C(v - clip(v - target, -reach, reach))
     u_bar = u_new + theta (u_new - u)                  p += rho (prox(p + sigma grad u_bar) - p)
 
 Matrices of rows, slabs and directions are as in `_numba_kernels.py`. The dual step of a row first gathers
-q = p + sigma grad u_bar of all directions and labels in a small matrix (row direction * labels + label), and with it the
-squared lengths of whatever `isotropic` and `coupling` tie together.
+q = p + sigma grad u_bar of all directions and labels in a small matrix (row direction * labels + label), and with it
+the squared lengths of whatever `isotropic` and `coupling` tie together. One kernel serves all kinds of problem: one for
+each would save a tenth of the time, and cost seconds of compiling every time a new one is met.
 """
 
 import numpy as np
@@ -175,7 +176,7 @@ def pairs_row(q, labels, directions, taken, half, factor, radius, r, sweeps):
 @compiled
 def iterate_coupled_block(
     u, slow, fast, third, fourth, shape, first, last, offset, cost, radius, lower, upper, target, shapes, labels,
-    settle, schedule, rho, steps, directions, isotropic, simplex, coupling, truncated, sweeps,
+    settle, schedule, rho, steps, directions, isotropic, simplex, coupling, truncated, huber, fidelity, sweeps,
 ):  # fmt: skip
     """As `iterate_block`; each row of `schedule` has an iteration's tau, shrink, reach, theta, sigma and smooth."""
     rows, width = shape[1], u.shape[1]
@@ -195,13 +196,13 @@ def iterate_coupled_block(
             if i + 1 < last:
                 primal_slab(
                     u, slow, fast, third, fourth, shape, cost, lower, upper, target, shapes, labels, bars, k, v, theta,
-                    free, i + 1, first, offset, schedule[k], rho_k, steps, directions, simplex,
+                    free, i + 1, first, offset, schedule[k], rho_k, steps, directions, simplex, fidelity,
                 )  # fmt: skip
             if i >= first:
                 dual_slab(
                     slow, fast, third, fourth, shape, radius, shapes, labels, bars, k, short, q, total, taken, theta, i,
                     min(i + 1, last - 1), offset, schedule[k], rho_k, steps, directions, number, isotropic, coupling,
-                    truncated, sweeps,
+                    truncated, huber, sweeps,
                 )  # fmt: skip
                 if settled:
                     for c in range(labels):
@@ -218,7 +219,7 @@ def iterate_coupled_block(
 @inlined
 def primal_slab(
     u, slow, fast, third, fourth, shape, cost, lower, upper, target, shapes, labels, bars, k, v, theta, free,
-    i, first, offset, plan, rho, steps, directions, simplex,
+    i, first, offset, plan, rho, steps, directions, simplex, fidelity,
 ):  # fmt: skip
     """The primal step of slab i, and its u_bar."""
     tau, shrink, reach, ahead = plan[0], plan[1], plan[2], plan[3]
@@ -241,10 +242,10 @@ def primal_slab(
         for c in range(labels):
             here, b = at(shape, c, i, y), at((2, rows), k * labels + c, i % 2, y)
             low, high = at(shapes[2], c, i + offset, y), at(shapes[3], c, i + offset, y)
-            if reach > 0 and not simplex:
+            if fidelity and not simplex:
                 there = at(shapes[4], c, i + offset, y)
                 box_target_row(v, c, target, there, lower, low, upper, high, shrink, reach)
-            if simplex or reach > 0:
+            if simplex or fidelity:
                 relax_ahead_row(u, here, v, c, bars, b, ahead, rho)
             else:
                 relax_box_ahead_row(u, here, v, c, bars, b, lower, low, upper, high, shrink, ahead, rho)
@@ -254,7 +255,7 @@ def primal_slab(
 @inlined
 def dual_slab(
     slow, fast, third, fourth, shape, radius, shapes, labels, bars, k, short, q, total, taken, half, i, below, offset,
-    plan, rho, steps, directions, number, isotropic, coupling, truncated, sweeps,
+    plan, rho, steps, directions, number, isotropic, coupling, truncated, huber, sweeps,
 ):  # fmt: skip
     """The dual step of slab i, from u_bar of this slab and of the one below."""
     sigma, smooth = plan[4], plan[5]
@@ -265,7 +266,7 @@ def dual_slab(
         over_e, over_c = number, labels
     for y in range(rows):
         r = at(shapes[1], 0, i + offset, y)
-        if smooth > 0:
+        if huber:
             shorten_row(short, radius, r, smooth)
         if coupling == JOINT and isotropic and labels == 3 and directions == IMAGE:
             here, stride = at(shape, 0, i, y), shape[0] * rows

@@ -12,6 +12,8 @@ Row functions work on whole rows of different arrays: that is what LLVM vectoris
 overlap. No integer meets a float32: Numba would go on in float64.
 """
 
+from functools import lru_cache
+
 import numba
 import numpy as np
 from numba.core.compiler import Compiler
@@ -169,47 +171,53 @@ def flush_row(p, here):
         p[here, j] = p[here, j] if abs(p[here, j]) > DENORMAL else ZERO
 
 
-@compiled
-def iterate_block(
-    u, slow, fast, third, fourth, shape, first, last, offset, cost, radius, lower, upper, shapes, labels,
-    n, settle, tau, shrink, sigma, smooth, rho, steps, directions, isotropic, simplex,
-):  # fmt: skip
-    """`n` iterations on slabs first..last-1 as if there were no others; slab i is slab i + offset of the fields.
+@lru_cache
+def block_kernel(directions, isotropic, simplex, huber):
+    """`iterate_block` for one kind of problem: what cannot happen would cost every row as much as 100 pixels."""
 
-    They travel down the block together, each one slab behind the one before: with u_bar of slabs i and i + 1 in two
-    small buffers, the dual slab i is updated as soon as the primal slab i + 1 is known. With `settle` the last
-    iteration is not over-relaxed. `shapes` are the fields' (slabs, rows).
-    """
-    rows, width = shape[1], u.shape[1]
-    bars = np.empty((2 * n * labels * rows, width), np.float32)
-    v = np.empty((labels, width), np.float32)
-    theta, free = np.empty(width, np.float32), np.empty(width, np.float32)
-    short = np.ones(width, np.float32)
-    for front in range(first - 1, last + n - 1):
-        for k in range(max(front - last + 1, 0), min(front - first + 2, n)):
-            i = front - k
-            settled = settle and k == n - 1
-            rho_k = ONE if settled else rho
-            if i + 1 < last:
-                primal_slab(
-                    u, slow, fast, third, fourth, shape, cost, lower, upper, shapes, labels, bars, k, v, theta, free,
-                    i + 1, first, offset, tau, shrink, rho_k, steps, directions, simplex,
-                )  # fmt: skip
-            if i >= first:
-                dual_slab(
-                    slow, fast, third, fourth, shape, radius, shapes, labels, bars, k, short, i, min(i + 1, last - 1),
-                    offset, sigma, smooth, rho_k, steps, directions, isotropic,
-                )  # fmt: skip
-                if settled:
-                    for c in range(labels):
-                        for y in range(rows):
-                            here = at(shape, c, i, y)
-                            flush_row(slow, here)
-                            flush_row(fast, here)
-                            if directions != IMAGE:
-                                flush_row(third, here)
-                            if directions == OCTAGONAL:
-                                flush_row(fourth, here)
+    @compiled
+    def iterate_block(
+        u, slow, fast, third, fourth, shape, first, last, offset, cost, radius, lower, upper, shapes, labels,
+        n, settle, tau, shrink, sigma, smooth, rho, steps,
+    ):  # fmt: skip
+        """`n` iterations on slabs first..last-1 as if there were no others; slab i is slab i + offset of the fields.
+
+        They travel down the block together, each one slab behind the one before: with u_bar of slabs i and i + 1 in
+        two small buffers, the dual slab i is updated as soon as the primal slab i + 1 is known. With `settle` the last
+        iteration is not over-relaxed. `shapes` are the fields' (slabs, rows).
+        """
+        rows, width = shape[1], u.shape[1]
+        bars = np.empty((2 * n * labels * rows, width), np.float32)
+        v = np.empty((labels, width), np.float32)
+        theta, free = np.empty(width, np.float32), np.empty(width, np.float32)
+        short = np.ones(width, np.float32)
+        for front in range(first - 1, last + n - 1):
+            for k in range(max(front - last + 1, 0), min(front - first + 2, n)):
+                i = front - k
+                settled = settle and k == n - 1
+                rho_k = ONE if settled else rho
+                if i + 1 < last:
+                    primal_slab(
+                        u, slow, fast, third, fourth, shape, cost, lower, upper, shapes, labels, bars, k, v, theta,
+                        free, i + 1, first, offset, tau, shrink, rho_k, steps, directions, simplex,
+                    )  # fmt: skip
+                if i >= first:
+                    dual_slab(
+                        slow, fast, third, fourth, shape, radius, shapes, labels, bars, k, short, i,
+                        min(i + 1, last - 1), offset, sigma, smooth, rho_k, steps, directions, isotropic, huber,
+                    )  # fmt: skip
+                    if settled:
+                        for c in range(labels):
+                            for y in range(rows):
+                                here = at(shape, c, i, y)
+                                flush_row(slow, here)
+                                flush_row(fast, here)
+                                if directions != IMAGE:
+                                    flush_row(third, here)
+                                if directions == OCTAGONAL:
+                                    flush_row(fourth, here)
+
+    return iterate_block
 
 
 @inlined
@@ -247,7 +255,7 @@ def primal_slab(
 @inlined
 def dual_slab(
     slow, fast, third, fourth, shape, radius, shapes, labels, bars, k, short, i, below, offset, sigma, smooth, rho,
-    steps, directions, isotropic,
+    steps, directions, isotropic, huber,
 ):  # fmt: skip
     """The dual step of slab i, from u_bar of this slab and of the one below."""
     d_slow, d_fast, d_third, d_fourth = sigma * steps[0], sigma * steps[1], sigma * steps[2], sigma * steps[3]
@@ -255,7 +263,7 @@ def dual_slab(
     bar_shape = (2, rows)
     for y in range(rows):
         r = at(shapes[1], 0, i + offset, y)
-        if smooth > 0:
+        if huber:
             shorten_row(short, radius, r, smooth)
         for c in range(labels):
             here = at(shape, c, i, y)

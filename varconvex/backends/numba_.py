@@ -19,7 +19,7 @@ from .._threads import n_threads, run
 from . import _numba_coupled_values as coupled
 from . import _numba_values as values
 from ._numba_coupled import JOINT, PAIRWISE, SEPARATE, iterate_coupled_block
-from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, iterate_block
+from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, block_kernel
 from ._pairs import SWEEPS
 from .base import SAFE, Array, ArrayBackend, Problem, next_steps
 
@@ -55,7 +55,7 @@ class NumbaBackend(ArrayBackend):
         f = np.float32
         layout = self._layout(problem)
         plain = gamma == 0 and _fits(u, problem)
-        kernel = iterate_block if plain else iterate_coupled_block
+        kernel = block_kernel(*layout.kind[1:], problem.huber > 0) if plain else iterate_coupled_block
         plan = (f(tau), f(1.0 / (1.0 + tau * problem.pull)), f(sigma), f(sigma * problem.huber))
         state = layout.order(u, p)
         whole = _matrices(state)
@@ -63,7 +63,7 @@ class NumbaBackend(ArrayBackend):
             block = min(_DEPTH, n - done)
             ends = settle and done + block == n
             if plain:
-                tail = (*layout.fields, layout.shapes, len(u), block, ends, *plan, f(rho), *layout.kind)
+                tail = (*layout.fields, layout.shapes, len(u), block, ends, *plan, f(rho), layout.kind[0])
             else:
                 schedule, tau, sigma = _schedule(problem, block, tau, sigma, gamma)
                 tail = (*layout.coupled_fields, len(u), ends, schedule, f(rho), *layout.kind, *layout.coupling)
@@ -193,7 +193,8 @@ class _Layout:
         self.target = laid[4].reshape(-1, spatial[-1])
         self.shapes = tuple(field.shape[1:3] for field in laid[:4])
         self.coupled_fields = (*self.fields, self.target, (*self.shapes, laid[4].shape[1:3]))
-        self.coupling = (_COUPLINGS[problem.coupling], problem.truncated, SWEEPS)
+        terms = (problem.truncated, problem.huber > 0, problem.fidelity > 0)
+        self.coupling = (_COUPLINGS[problem.coupling], *terms, SWEEPS)
         if self._image:
             directions = IMAGE if problem.offsets is None else OCTAGONAL
             order = problem.steps
@@ -225,14 +226,12 @@ def _matrices(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
     return (*matrices, *[_NOTHING] * (5 - len(matrices)))
 
 
-def _call_all(kernel: Any, jobs: list[tuple]) -> None:
-    for job in jobs:
-        kernel(*job)
+def _call_all(kernel: Any, calls: list[tuple]) -> None:
+    for call in calls:
+        kernel(*call)
 
 
-def _schedule(
-    problem: Problem, n: int, tau: float, sigma: float, gamma: float
-) -> tuple[np.ndarray, float, float]:  # fmt: skip
+def _schedule(problem: Problem, n: int, tau: float, sigma: float, gamma: float) -> tuple[np.ndarray, float, float]:
     """What `n` iterations of a coupled problem step with, a row each, and tau and sigma after them."""
     plan = np.empty((n, 6), np.float32)
     for row in plan:

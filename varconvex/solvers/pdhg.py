@@ -23,14 +23,15 @@ from ..energies.base import Energy
 from ..errors import ConvergenceWarning, InvalidParameterError
 
 _RELAXATION = 1.9
-_RATIO, _LATE_RATIO, _LATE = 0.5, 0.2, 800
-"""sigma / tau = (ratio r)^2 with r the mean radius: the dual variable lives on that scale, the primal one on 1. Most
-problems are done soonest with the first ratio; what is not done after so many iterations waits for u, whose steps the
-second one makes longer."""
+_RATIO = 1.0
+"""sigma / tau = (ratio r)^2 at first, with r the mean radius: p lives on that scale, and u on 1."""
 
-_LOOK_FIRST, _LOOK_EVERY = 12, 48
-"""Iterations until the first look at the gap, then twice as many each time up to the second number; a look costs
-about two iterations."""
+_ADAPT, _CALMER, _SAMPLED = 0.5, 0.97, 8
+"""At a look, sigma / tau goes this share of the way (in logarithms) to the ratio in which p and u have moved since the
+last one (Applegate et al. 2021, arXiv:2106.04756), then less and less; movement is measured in every eighth slab."""
+
+_LOOK_LEAST, _LOOK_MOST = 8, 48
+"""Iterations between two looks at the gap: a third of those done, within these; a look costs about two iterations."""
 
 _LEAST_SIZE = 1e-3
 """The gap is relative to the energy, or, where that is nearly 0 by cancellation, to this share of the data's size."""
@@ -247,10 +248,10 @@ class _Descent:
         self.energy, self.backend, self.problem, self.start = energy, backend, problem, start
         self.u, self.p = u, p
         self.floor = _LEAST_SIZE * problem.unit * size * u.size + np.finfo(np.float64).tiny
-        mean_radius = float(problem.radius.mean(dtype=np.float64))
-        (self.tau, self.sigma), self.late = (
-            _steps(problem.norm, size, scale) for scale in _scales(problem, mean_radius)
-        )
+        self.first = _step(problem.norm, size, _scale(problem))
+        self._set_step(self.first)
+        self.gain = _ADAPT
+        self.before = self._sample()
         self.status = "max_iter"
         self.history: list[tuple[int, float, float, float]] = []
         self.dual = -np.inf
@@ -265,6 +266,23 @@ class _Descent:
         self.relative_gap = (self.primal - self.dual) / size
         self.history.append((iteration, time.perf_counter() - self.start, self.primal, self.dual))
 
+    def _set_step(self, sigma: float) -> None:
+        self.sigma, self.tau = sigma, 1.0 / (sigma * self.problem.norm**2)
+
+    def _sample(self) -> tuple[Any, Any]:
+        return self.u[:, ::_SAMPLED].copy(), self.p[:, :, ::_SAMPLED].copy()
+
+    def _adapt(self) -> None:
+        """Lengthen the steps of whichever of u and p has to go further."""
+        after = self._sample()
+        du, dp = (float(((new - old) ** 2).sum() ** 0.5) for new, old in zip(after, self.before, strict=True))
+        self.before = after
+        if du > 0 and dp > 0:
+            wanted = dp / (du * self.problem.norm)
+            sigma = self.sigma * (wanted / self.sigma) ** self.gain
+            self._set_step(float(np.clip(sigma, self.first / 8, 4 * self.first)))
+        self.gain *= _CALMER
+
     def run(self, max_iter: int, tol: float, limit: float, callback: Callable[[Progress], object] | None) -> None:
         """Iterate until the gap, the number of iterations, the clock or the callback says stop."""
         done, chunk = 0, 8
@@ -278,9 +296,7 @@ class _Descent:
             if done >= max_iter:
                 self.status = "max_iter"
                 return
-            if done >= _LATE:
-                self.tau, self.sigma = self.late
-            until = min(done + min(max(done, _LOOK_FIRST), _LOOK_EVERY), max_iter)
+            until = min(done + min(max(done // 24 * 8, _LOOK_LEAST), _LOOK_MOST), max_iter)
             while done < until:
                 before = time.perf_counter()
                 if before - self.start >= limit:
@@ -294,8 +310,9 @@ class _Descent:
                 self._iterate(n, _RELAXATION, settle=done + n == until)
                 done += n
                 took = max(time.perf_counter() - before, 1e-9) / n
-                chunk = int(np.clip(_CHUNK_SECONDS / took, 1, _LOOK_EVERY))
+                chunk = int(np.clip(_CHUNK_SECONDS / took, 1, _LOOK_MOST))
             self._look(done)
+            self._adapt()
 
     def _iterate(self, n: int, rho: float, *, settle: bool) -> None:
         self.backend.iterate(
@@ -308,21 +325,21 @@ class _Descent:
         return Progress(iteration, seconds, primal, dual, self.relative_gap, u)
 
 
-def _scales(problem: Problem, mean_radius: float) -> tuple[float, float]:
-    """sqrt(sigma / tau): at first, and of what takes long."""
+def _scale(problem: Problem) -> float:
+    """sqrt(sigma / tau) at first."""
+    radius = float(problem.radius.mean(dtype=np.float64))
     if not (problem.pull or problem.fidelity):
-        return _RATIO * mean_radius, _LATE_RATIO * mean_radius
+        return _RATIO * radius
     # An image is fitted over some sqrt(alpha) pixels, whatever its dual variable's length; measured on photographs.
-    pulled = max(2 * problem.pull, 12 * float(np.sqrt(problem.pull * mean_radius)))
-    return (max(pulled, 6 * float(np.sqrt(problem.fidelity * mean_radius))),) * 2
+    pulled = max(2 * problem.pull, 12 * float(np.sqrt(problem.pull * radius)))
+    return max(pulled, 6 * float(np.sqrt(problem.fidelity * radius)))
 
 
-def _steps(norm: float, mean_cost: float, scale: float) -> tuple[float, float]:
-    """Step sizes tau and sigma with tau sigma |K|^2 = 1."""
+def _step(norm: float, mean_cost: float, scale: float) -> float:
+    """The dual step sigma for which p moves on this scale."""
     # No flow can be needed that is longer than the whole data term; and with alpha = 0 one step has to do.
     scale = float(np.clip(scale, 1e-6 * mean_cost, 1e3 * mean_cost))
-    scale = scale / norm if scale > 0 else 1.0 / norm
-    return 1.0 / (scale * norm * norm), scale
+    return (scale if scale > 0 else 1.0) / norm
 
 
 def _says_stop(answer: object) -> bool:
