@@ -96,15 +96,20 @@ def colour_row(slow, fast, here, stride, bar, b, down, bar_stride, radius, r, sh
 @row_function
 def gather_row(q, m, total, p, here, bar, b, to, shift, d):
     """q = p + d (u_bar there - u_bar here), and total += q^2; where there is no neighbour p is 0, and so is q."""
-    width = total.size
-    first, last = max(-shift, 0), width - max(shift, 0)
-    for j in range(first, last):
-        q[m, j] = p[here, j] + d * (bar[to, j + shift] - bar[b, j])
-        total[j] += q[m, j] * q[m, j]
-    for j in range(first):
-        q[m, j] = ZERO
-    for j in range(last, width):
-        q[m, j] = ZERO
+    last = total.size - 1
+    q[m, 0], q[m, last] = ZERO, ZERO
+    if shift == 0:
+        for j in range(last + 1):
+            q[m, j] = p[here, j] + d * (bar[to, j] - bar[b, j])
+            total[j] += q[m, j] * q[m, j]
+    elif shift > 0:
+        for j in range(last):
+            q[m, j] = p[here, j] + d * (bar[to, j + 1] - bar[b, j])
+            total[j] += q[m, j] * q[m, j]
+    else:
+        for j in range(1, last + 1):
+            q[m, j] = p[here, j] + d * (bar[to, j - 1] - bar[b, j])
+            total[j] += q[m, j] * q[m, j]
 
 
 @row_function
@@ -185,7 +190,7 @@ def iterate_coupled_block(
     bars = np.empty((2 * n * labels * rows, width + 1), np.float32)
     v = np.empty((labels, width), np.float32)
     theta, free = np.empty(width, np.float32), np.empty(width, np.float32)
-    short = np.ones(width, np.float32)
+    count, short = np.empty(width, np.float32), np.ones(width, np.float32)
     q, total = np.empty((number * labels, width), np.float32), np.empty(width, np.float32)
     taken = np.empty((number * labels * (labels - 1) // 2 if coupling == PAIRWISE else 0, width), np.float32)
     for front in range(first - 1, last + n - 1):
@@ -196,7 +201,7 @@ def iterate_coupled_block(
             if i + 1 < last:
                 primal_slab(
                     u, slow, fast, third, fourth, shape, cost, lower, upper, target, shapes, labels, bars, k, v, theta,
-                    free, i + 1, first, offset, schedule[k], rho_k, steps, directions, simplex, fidelity,
+                    free, total, count, i + 1, first, offset, schedule[k], rho_k, steps, directions, simplex, fidelity,
                 )  # fmt: skip
             if i >= first:
                 dual_slab(
@@ -219,7 +224,7 @@ def iterate_coupled_block(
 @inlined
 def primal_slab(
     u, slow, fast, third, fourth, shape, cost, lower, upper, target, shapes, labels, bars, k, v, theta, free,
-    i, first, offset, plan, rho, steps, directions, simplex, fidelity,
+    total, count, i, first, offset, plan, rho, steps, directions, simplex, fidelity,
 ):  # fmt: skip
     """The primal step of slab i, and its u_bar."""
     tau, shrink, reach, ahead = plan[0], plan[1], plan[2], plan[3]
@@ -238,7 +243,7 @@ def primal_slab(
                 add_flow_row(v, c, fourth, here, above if i > first else -1, -1, d_fourth)
         if simplex:
             low = at(shapes[2], 0, i + offset, y)
-            simplex_row(v, lower, low, shapes[2][0] * shapes[2][1], theta, free, shrink)
+            simplex_row(v, lower, low, shapes[2][0] * shapes[2][1], theta, free, total, count, shrink)
         for c in range(labels):
             here, b = at(shape, c, i, y), at((2, rows), k * labels + c, i % 2, y)
             low, high = at(shapes[2], c, i + offset, y), at(shapes[3], c, i + offset, y)

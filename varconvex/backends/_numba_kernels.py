@@ -62,12 +62,19 @@ def descend_row(v, c, u, slow, fast, cost, here, above, inner, there, tau, d_slo
 @row_function
 def add_flow_row(v, c, p, here, behind, shift, d):
     """v += d (what flows out of a row of p - what flows in from the row and the column that lie behind)."""
-    width = v.shape[1]
-    for j in range(width):
+    for j in range(v.shape[1]):
         v[c, j] += d * p[here, j]
     if behind >= 0:
-        for j in range(max(shift, 0), width + min(shift, 0)):
-            v[c, j] -= d * p[behind, j - shift]
+        # A loop for each shift: Numba would look whether a computed index is negative, pixel by pixel.
+        if shift == 0:
+            for j in range(v.shape[1]):
+                v[c, j] -= d * p[behind, j]
+        elif shift > 0:
+            for j in range(1, v.shape[1]):
+                v[c, j] -= d * p[behind, j - 1]
+        else:
+            for j in range(v.shape[1] - 1):
+                v[c, j] -= d * p[behind, j + 1]
 
 
 @row_function
@@ -91,7 +98,7 @@ def relax_row(u, here, v, c, bar, b, rho):
 
 
 @row_function
-def simplex_row(v, lower, low, stride, theta, free, shrink):
+def simplex_row(v, lower, low, stride, theta, free, total, count, shrink):
     """Michelot's projection on all pixels of a row at once; label c's bounds are in row low + c stride."""
     labels, width = v.shape
     share = ONE / np.float32(labels)
@@ -108,12 +115,19 @@ def simplex_row(v, lower, low, stride, theta, free, shrink):
     # Each sweep drops the labels below theta; after at most labels - 1 sweeps none is left to drop.
     for _ in range(labels - 1):
         for j in range(width):
-            total, count = -free[j], ZERO
-            for c in range(labels):
-                if v[c, j] > theta[j]:
-                    total += v[c, j]
-                    count += ONE
-            theta[j] = total / count if count > 0 else theta[j]
+            total[j] = -free[j]
+            count[j] = ZERO
+        for c in range(labels):
+            for j in range(width):
+                total[j] += v[c, j] if v[c, j] > theta[j] else ZERO
+                count[j] += ONE if v[c, j] > theta[j] else ZERO
+        moved = ZERO
+        for j in range(width):
+            new = total[j] / count[j] if count[j] > ZERO else theta[j]
+            moved = max(moved, abs(new - theta[j]))
+            theta[j] = new
+        if moved == ZERO:
+            break
     for c in range(labels):
         for j in range(width):
             v[c, j] = lower[low + c * stride, j] + max(v[c, j] - theta[j], ZERO)
@@ -159,9 +173,18 @@ def ball_row_3d(slow, middle, fast, here, bar, b, down, beside, radius, r, short
 @row_function
 def clip_row(p, here, bar, b, to, shift, radius, r, short, rho, d):
     """The dual step of one direction by itself: towards a row of u_bar and `shift` pixels to the right."""
-    for j in range(max(-shift, 0), short.size - max(shift, 0)):
-        q = short[j] * (p[here, j] + d * (bar[to, j + shift] - bar[b, j]))
-        p[here, j] += rho * (min(max(q, -radius[r, j]), radius[r, j]) - p[here, j])
+    if shift == 0:
+        for j in range(short.size):
+            q = short[j] * (p[here, j] + d * (bar[to, j] - bar[b, j]))
+            p[here, j] += rho * (min(max(q, -radius[r, j]), radius[r, j]) - p[here, j])
+    elif shift > 0:
+        for j in range(short.size - 1):
+            q = short[j] * (p[here, j] + d * (bar[to, j + 1] - bar[b, j]))
+            p[here, j] += rho * (min(max(q, -radius[r, j]), radius[r, j]) - p[here, j])
+    else:
+        for j in range(1, short.size):
+            q = short[j] * (p[here, j] + d * (bar[to, j - 1] - bar[b, j]))
+            p[here, j] += rho * (min(max(q, -radius[r, j]), radius[r, j]) - p[here, j])
 
 
 @row_function
@@ -190,6 +213,7 @@ def block_kernel(directions, isotropic, simplex, huber):
         bars = np.empty((2 * n * labels * rows, width), np.float32)
         v = np.empty((labels, width), np.float32)
         theta, free = np.empty(width, np.float32), np.empty(width, np.float32)
+        total, count = np.empty(width, np.float32), np.empty(width, np.float32)
         short = np.ones(width, np.float32)
         for front in range(first - 1, last + n - 1):
             for k in range(max(front - last + 1, 0), min(front - first + 2, n)):
@@ -199,7 +223,7 @@ def block_kernel(directions, isotropic, simplex, huber):
                 if i + 1 < last:
                     primal_slab(
                         u, slow, fast, third, fourth, shape, cost, lower, upper, shapes, labels, bars, k, v, theta,
-                        free, i + 1, first, offset, tau, shrink, rho_k, steps, directions, simplex,
+                        free, total, count, i + 1, first, offset, tau, shrink, rho_k, steps, directions, simplex,
                     )  # fmt: skip
                 if i >= first:
                     dual_slab(
@@ -223,7 +247,7 @@ def block_kernel(directions, isotropic, simplex, huber):
 @inlined
 def primal_slab(
     u, slow, fast, third, fourth, shape, cost, lower, upper, shapes, labels, bars, k, v, theta, free,
-    i, first, offset, tau, shrink, rho, steps, directions, simplex,
+    total, count, i, first, offset, tau, shrink, rho, steps, directions, simplex,
 ):  # fmt: skip
     """The primal step of slab i, and its u_bar."""
     d_slow, d_fast, d_third, d_fourth = tau * steps[0], tau * steps[1], tau * steps[2], tau * steps[3]
@@ -242,7 +266,7 @@ def primal_slab(
                 add_flow_row(v, c, fourth, here, above if i > first else -1, -1, d_fourth)
         if simplex:
             low = at(shapes[2], 0, i + offset, y)
-            simplex_row(v, lower, low, shapes[2][0] * shapes[2][1], theta, free, shrink)
+            simplex_row(v, lower, low, shapes[2][0] * shapes[2][1], theta, free, total, count, shrink)
         for c in range(labels):
             here, b = at(shape, c, i, y), at(bar_shape, k * labels + c, i % 2, y)
             if simplex:
@@ -283,3 +307,20 @@ def dual_slab(
                 elif directions == OCTAGONAL and below > i:
                     clip_row(third, here, bars, b, down, 1, radius, r, short, rho, d_third)
                     clip_row(fourth, here, bars, b, down, -1, radius, r, short, rho, d_fourth)
+
+
+@compiled
+def simplex_block(u, shape, lower, shapes, labels, first, last):
+    """Slabs first..last-1 of u, each pixel's labels at the nearest point of the simplex above their lower bounds."""
+    width = u.shape[1]
+    v = np.empty((labels, width), np.float32)
+    theta, free = np.empty(width, np.float32), np.empty(width, np.float32)
+    total, count = np.empty(width, np.float32), np.empty(width, np.float32)
+    for i in range(first, last):
+        for y in range(shape[1]):
+            for c in range(labels):
+                v[c] = u[at(shape, c, i, y)]
+            low = at(shapes[2], 0, i, y)
+            simplex_row(v, lower, low, shapes[2][0] * shapes[2][1], theta, free, total, count, ONE)
+            for c in range(labels):
+                u[at(shape, c, i, y)] = v[c]

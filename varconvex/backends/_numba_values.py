@@ -12,12 +12,20 @@ from ._numba_kernels import IMAGE, OCTAGONAL, ONE, TINY, VOLUME, ZERO, at, compi
 @row_function
 def difference_row(g, u, here, to, shift, step, one):
     """Differences to the pixel in another row and `shift` to the right; 0 where there is none (`to` < 0)."""
-    width = g.size
-    for j in range(width):
-        g[j] = one - one
-    if to >= 0:
-        for j in range(max(-shift, 0), width - max(shift, 0)):
-            g[j] = step * (one * u[to, j + shift] - one * u[here, j])
+    g[0] = one - one
+    g[g.size - 1] = one - one
+    if to < 0:
+        for j in range(g.size):
+            g[j] = one - one
+    elif shift == 0:
+        for j in range(g.size):
+            g[j] = step * (one * u[to, j] - one * u[here, j])
+    elif shift > 0:
+        for j in range(g.size - 1):
+            g[j] = step * (one * u[to, j + 1] - one * u[here, j])
+    else:
+        for j in range(1, g.size):
+            g[j] = step * (one * u[to, j - 1] - one * u[here, j])
 
 
 @row_function
@@ -172,12 +180,18 @@ def slope_row(slope, c, cost, slow, fast, here, above, inner, d_slow, d_fast):
 @row_function
 def add_slope_row(slope, c, p, here, behind, shift, step):
     """slope -= step (what flows out of the row - what flows in from behind)."""
-    width = slope.shape[1]
-    for j in range(width):
+    for j in range(slope.shape[1]):
         slope[c, j] -= step * np.float64(p[here, j])
     if behind >= 0:
-        for j in range(max(shift, 0), width + min(shift, 0)):
-            slope[c, j] += step * np.float64(p[behind, j - shift])
+        if shift == 0:
+            for j in range(slope.shape[1]):
+                slope[c, j] += step * np.float64(p[behind, j])
+        elif shift > 0:
+            for j in range(1, slope.shape[1]):
+                slope[c, j] += step * np.float64(p[behind, j - 1])
+        else:
+            for j in range(slope.shape[1] - 1):
+                slope[c, j] += step * np.float64(p[behind, j + 1])
 
 
 @row_function
@@ -205,18 +219,21 @@ def box_dual_row(slope, c, lower, low, upper, high, pull):
 
 
 @row_function
-def simplex_dual_row(slope, lower, low, stride):
+def simplex_dual_row(slope, lower, low, stride, least, free):
     """Sum of the least of slope v over the simplex above its lower bounds; label c's are in row low + c stride."""
     labels, width = slope.shape
     total = 0.0
     for j in range(width):
-        least = slope[0, j]
-        free = 1.0
-        for c in range(labels):
-            least = min(least, slope[c, j])
-            free -= np.float64(lower[low + c * stride, j])
-            total += np.float64(lower[low + c * stride, j]) * slope[c, j]
-        total += free * least
+        least[j] = slope[0, j]
+        free[j] = 1.0
+    for c in range(labels):
+        for j in range(width):
+            bound = np.float64(lower[low + c * stride, j])
+            least[j] = min(least[j], slope[c, j])
+            free[j] -= bound
+            total += bound * slope[c, j]
+    for j in range(width):
+        total += free[j] * least[j]
     return total
 
 
@@ -228,6 +245,7 @@ def dual_block(
     """Dual value of each of the slabs first..last-1, with p as it is where `steps` are shrunk by SAFE."""
     rows = shape[1]
     slope = np.empty((labels, slow.shape[1]))
+    least, free = np.empty(slow.shape[1]), np.empty(slow.shape[1])
     for i in range(first, last):
         inner = 1.0 if i > 0 else 0.0
         for y in range(rows):
@@ -248,7 +266,8 @@ def dual_block(
                         bent += bent_row(fourth, here, radius, r)
                     sums[i] -= 0.5 * huber * bent
             if simplex:
-                sums[i] += simplex_dual_row(slope, lower, at(shapes[2], 0, i, y), shapes[2][0] * shapes[2][1])
+                low = at(shapes[2], 0, i, y)
+                sums[i] += simplex_dual_row(slope, lower, low, shapes[2][0] * shapes[2][1], least, free)
             else:
                 for c in range(labels):
                     low, high = at(shapes[2], c, i, y), at(shapes[3], c, i, y)
@@ -300,21 +319,32 @@ def halve_row(out, array, c, i, above, below):
 
 @compiled
 def prolong_block(u_fine, p_fine, u, p, radius, lower, upper, first, last, factor, isotropic, simplex):
-    """Rows first..last-1 of `ArrayBackend.prolong` for an image's two directions; p is multiplied by `factor`."""
-    labels, height, width = u_fine.shape
-    slow, fast = np.empty(width, np.float32), np.empty(width, np.float32)
+    """Rows first..last-1 of `ArrayBackend.prolong` for an image's two or four directions."""
+    parts, labels, height, width = p_fine.shape
+    flows = np.empty((4, width), np.float32)
     for c in range(labels):
         for y in range(first, last):
             i = y // 2
             low, high = min(y, lower.shape[1] - 1), min(y, upper.shape[1] - 1)
             repeat_row(u_fine, u, lower, upper, c, y, i, low, high, simplex)
-            outer = ZERO if i == 0 else factor
-            behind = i if y % 2 else max(i - 1, 0)
-            spread_row(slow, fast, p, c, i, behind, factor if y % 2 else outer, factor)
-            if y == height - 1:
-                slow[:] = ZERO
-            fast[width - 1] = ZERO
-            short_row(p_fine, slow, fast, radius, c, y, min(y, radius.shape[0] - 1), isotropic)
+            for e in range(parts):
+                down = e != 1
+                behind = i - 1 if down and y % 2 == 0 else i
+                share = factor if behind >= 0 else ZERO
+                shift = 0 if e == 0 else -1 if e == 3 else 1
+                spread_row(flows[e], p[e, c], i, max(behind, 0), share, shift, factor)
+                if down and y == height - 1:
+                    flows[e] = ZERO
+                if shift > 0:
+                    flows[e, width - 1] = ZERO
+                elif shift < 0:
+                    flows[e, 0] = ZERO
+            r = min(y, radius.shape[0] - 1)
+            if isotropic:
+                short_row(p_fine[0, c], p_fine[1, c], y, flows, radius, r)
+            else:
+                for e in range(parts):
+                    cut_flow_row(p_fine[e, c], y, flows, e, radius, r)
 
 
 @row_function
@@ -326,30 +356,37 @@ def repeat_row(u_fine, u, lower, upper, c, y, i, low, high, simplex):
 
 
 @row_function
-def spread_row(slow, fast, p, c, i, behind, share, factor):
-    """A coarse row's flows on a fine row: along a direction, halfway between two flows is their mean."""
-    width = slow.size
-    for j in range(width // 2):
-        flow = factor * p[0, c, i, j] + share * p[0, c, behind, j]
-        slow[2 * j] = flow
-        slow[2 * j + 1] = flow
-        fast[2 * j + 1] = factor * (p[1, c, i, j] + p[1, c, i, j])
-    fast[0] = factor * p[1, c, i, 0]
-    for j in range(1, (width + 1) // 2):
-        fast[2 * j] = factor * (p[1, c, i, j - 1] + p[1, c, i, j])
-    if width % 2:
-        slow[width - 1] = factor * p[0, c, i, width // 2] + share * p[0, c, behind, width // 2]
+def spread_row(out, p, i, behind, share, shift, factor):
+    """A coarse row's flow on a fine row: along its direction, halfway between two flows is their mean."""
+    for j in range(out.size // 2):
+        flow = factor * p[i, j]
+        out[2 * j] = flow + (share * p[behind, j] if shift <= 0 else ZERO)
+        out[2 * j + 1] = flow + (share * p[behind, j] if shift >= 0 else ZERO)
+    if shift > 0:
+        for j in range(1, out.size // 2):
+            out[2 * j] += share * p[behind, j - 1]
+    elif shift < 0:
+        for j in range(min(out.size // 2, p.shape[1] - 1)):
+            out[2 * j + 1] += share * p[behind, j + 1]
+    if out.size % 2:
+        j = out.size // 2
+        back = j if shift <= 0 else j - 1
+        out[2 * j] = factor * p[i, j] + (share * p[behind, back] if back >= 0 else ZERO)
 
 
 @row_function
-def short_row(p, slow, fast, radius, c, y, at, isotropic):
-    """p = Pi_radius(slow, fast) on one row."""
-    for j in range(slow.size):
-        r = radius[at, j]
-        if isotropic:
-            square = slow[j] * slow[j] + fast[j] * fast[j]
-            scale = r / np.sqrt(max(square, max(r * r, TINY)))
-            p[0, c, y, j], p[1, c, y, j] = scale * slow[j], scale * fast[j]
-        else:
-            p[0, c, y, j] = min(max(slow[j], -r), r)
-            p[1, c, y, j] = min(max(fast[j], -r), r)
+def short_row(slow, fast, y, flows, radius, at_radius):
+    """(slow, fast) = Pi_radius of the flows of one row."""
+    for j in range(flows.shape[1]):
+        r = radius[at_radius, j]
+        square = flows[0, j] * flows[0, j] + flows[1, j] * flows[1, j]
+        scale = r / np.sqrt(max(square, max(r * r, TINY)))
+        slow[y, j] = scale * flows[0, j]
+        fast[y, j] = scale * flows[1, j]
+
+
+@row_function
+def cut_flow_row(p, y, flows, e, radius, at_radius):
+    """The same for one direction by itself."""
+    for j in range(flows.shape[1]):
+        p[y, j] = min(max(flows[e, j], -radius[at_radius, j]), radius[at_radius, j])

@@ -19,7 +19,7 @@ from .._threads import n_threads, run
 from . import _numba_coupled_values as coupled
 from . import _numba_values as values
 from ._numba_coupled import JOINT, PAIRWISE, SEPARATE, iterate_coupled_block
-from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, block_kernel
+from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, block_kernel, simplex_block
 from ._pairs import SWEEPS
 from .base import SAFE, Array, ArrayBackend, Problem, next_steps
 
@@ -154,19 +154,30 @@ class NumbaBackend(ArrayBackend):
 
     def prolong(self, problem: Problem, u: Array, p: Array, factor: float) -> tuple[Array, Array]:
         """As in the specification, in one pass over an image."""
-        if not _fits(u, problem) or problem.offsets is not None or len(problem.steps) != 2:
+        if not _fits(u, problem) or problem.cost.ndim != 3:
             return super().prolong(problem, u, p, factor)
         layout = self._layout(problem)
         shape = problem.cost.shape
         _, radius, lower, upper = layout.fields
         lower, upper = lower.reshape(shape[0], -1, shape[-1]), upper.reshape(shape[0], -1, shape[-1])
-        u_fine, p_fine = np.empty(shape, np.float32), np.empty((2, *shape), np.float32)
+        u_fine, p_fine = np.empty(shape, np.float32), np.empty((len(problem.steps), *shape), np.float32)
         tail = (np.float32(factor), problem.isotropic, problem.simplex)
         run(
             values.prolong_block,
             [(u_fine, p_fine, u, p, radius, lower, upper, *band, *tail) for band in _rows(shape[1])],
         )
-        return (self.asarray(self.project(u_fine, problem)) if problem.simplex else u_fine), p_fine
+        return (self.project(u_fine, problem) if problem.simplex else u_fine), p_fine
+
+    def project(self, v: Array, problem: Problem) -> Array:
+        """As in the specification; the simplex without sorting."""
+        if not (problem.simplex and v.dtype == np.float32 and v.shape == problem.cost.shape):
+            return super().project(v, problem)
+        layout = self._layout(problem)
+        projected = np.array(v, order="C")
+        matrix, *_ = _matrices((projected,))
+        head = (matrix, layout.shape, layout.fields[2], layout.shapes, len(v))
+        run(simplex_block, [(*head, *rows) for rows in _rows(layout.shape[0])])
+        return projected
 
 
 def _compiled(u: np.ndarray, problem: Problem) -> bool:
