@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .shapes.icnn import ICNN
     from .solvers.pdhg import pdhg
     from .solvers.stationary import stationary
+    from .solvers.warm_up import warm_up
 
 _HOME = {
     "ICNN": "shapes.icnn",
@@ -52,6 +53,7 @@ _HOME = {
     "segment_geodesic_contours": "regions",
     "segment_potts": "regions",
     "stationary": "solvers.stationary",
+    "warm_up": "solvers.warm_up",
 }
 
 __all__ = [  # noqa: RUF022 (the order in which they are met)
@@ -77,6 +79,7 @@ __all__ = [  # noqa: RUF022 (the order in which they are met)
     "ICNN",
     "certify_convexity",
     "get_backend",
+    "warm_up",
 ]
 
 try:

@@ -17,7 +17,7 @@ from .energies.geodesic_contours import GeodesicContours
 from .energies.potts import Potts
 from .errors import InvalidParameterError
 from .inputs import region, unit_image
-from .solvers.pdhg import Progress, pdhg
+from .solvers.pdhg import Progress, Solution, pdhg
 
 _COARSEST = 64
 """A grid whose shorter side is below twice this is solved as it stands."""
@@ -129,8 +129,9 @@ def segment_chan_vese(
 def _in_turns(energy: ChanVese, backend: ArrayBackend, max_rounds: int, **options: Any) -> tuple[ChanVese, np.ndarray]:
     """Labels for the means and means for the labels, while the energy falls."""
     best, labels, least = energy, np.zeros(energy.shape[1:], np.int64), np.inf
+    solution: Solution | None = None
     for _ in range(max_rounds):
-        solution = pdhg(energy, backend=backend, **options)
+        solution = pdhg(energy, backend=backend, start=solution, **options)
         found = backend.to_numpy(solution.labels)
         refitted = energy.refit(found)
         value = refitted.value(backend, found)

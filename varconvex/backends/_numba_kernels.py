@@ -13,6 +13,7 @@ overlap. No integer meets a float32: Numba would go on in float64.
 """
 
 from functools import lru_cache
+from typing import Any
 
 import numba
 import numpy as np
@@ -28,7 +29,7 @@ class _NoAlias(Compiler):
 
 
 # Divisions are NumPy's: a check for 0 would stop the vectoriser.
-_options = {"nogil": True, "error_model": "numpy", "fastmath": True}
+_options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": True}
 compiled = numba.njit(cache=True, **_options)
 inlined = numba.njit(inline="always", **_options)
 row_function = numba.njit(pipeline_class=_NoAlias, forceinline=True, **_options)

@@ -98,12 +98,12 @@ class NumbaBackend(ArrayBackend):
         _, *flows = _matrices(layout.order(p[0], p))
         steps, directions, _, simplex = layout.kind
         head = (*flows, layout.shape, *layout.fields, layout.shapes, p.shape[1])
-        steps = tuple(np.float64(SAFE) * step for step in steps)
+        safe = tuple(np.float64(SAFE) * step for step in steps)
         if problem.fidelity:
             head = (*flows, layout.shape, *layout.coupled_fields, p.shape[1])
-            tail = (problem.pull, problem.fidelity, SAFE * SAFE * problem.huber, steps, directions)
-            return float(_sum_slabs(coupled.target_dual_block, layout.shape[0], *head, tail=tail).sum())
-        tail = (problem.pull, SAFE * SAFE * problem.huber, steps, directions, simplex)
+            ends = (problem.pull, problem.fidelity, SAFE * SAFE * problem.huber, safe, directions)
+            return float(_sum_slabs(coupled.target_dual_block, layout.shape[0], *head, tail=ends).sum())
+        tail = (problem.pull, SAFE * SAFE * problem.huber, safe, directions, simplex)
         return float(_sum_slabs(values.dual_block, layout.shape[0], *head, tail=tail).sum())
 
     def threshold(self, problem: Problem, u: Array, thresholds: tuple[float, ...]) -> tuple[Array, float]:
@@ -159,12 +159,12 @@ class NumbaBackend(ArrayBackend):
         layout = self._layout(problem)
         shape = problem.cost.shape
         _, radius, lower, upper = layout.fields
-        lower, upper = lower.reshape(shape[0], -1, shape[-1]), upper.reshape(shape[0], -1, shape[-1])
+        bounds = lower.reshape(shape[0], -1, shape[-1]), upper.reshape(shape[0], -1, shape[-1])
         u_fine, p_fine = np.empty(shape, np.float32), np.empty((len(problem.steps), *shape), np.float32)
         tail = (np.float32(factor), problem.isotropic, problem.simplex)
         run(
             values.prolong_block,
-            [(u_fine, p_fine, u, p, radius, lower, upper, *band, *tail) for band in _rows(shape[1])],
+            [(u_fine, p_fine, u, p, radius, *bounds, *band, *tail) for band in _rows(shape[1])],
         )
         return (self.project(u_fine, problem) if problem.simplex else u_fine), p_fine
 
@@ -282,8 +282,8 @@ def _rows(height: int) -> list[tuple[int, int]]:
     return list(pairwise(height * k // count for k in range(count + 1)))
 
 
-def _sum_slabs(kernel: Any, slabs: int, *arrays: np.ndarray, tail: tuple = (), columns: int = 0) -> np.ndarray:
+def _sum_slabs(kernel: Any, slabs: int, *head: Any, tail: tuple = (), columns: int = 0) -> np.ndarray:
     """The kernel's sum of every slab: added up, it does not depend on the number of threads."""
     sums = np.zeros((slabs, columns) if columns else slabs)
-    run(kernel, [(sums, *arrays, *rows, *tail) for rows in _rows(slabs)])
+    run(kernel, [(sums, *head, *rows, *tail) for rows in _rows(slabs)])
     return sums

@@ -42,6 +42,10 @@ class Delegate(ABC):
         """As the labels' energy does."""
         return self.regions.round(backend, problem, u)
 
+    def recall(self, u: Any) -> Any:
+        """As the labels' energy does."""
+        return self.regions.recall(u)
+
     def present(self, u: Any) -> Any:
         """u in the shape of the labels, or (K, *spatial)."""
         return self.regions.present(u)

@@ -61,10 +61,12 @@ class ImageEnergy(ABC):
     @cached_property
     def _layers(self) -> Any:
         """The image with its channels in front, (C, *spatial)."""
+        return self._channels_first(self.image)
+
+    def _channels_first(self, image: Any) -> Any:
         if self.channel_axis is None:
-            return self.image[None]
-        axes = [self.channel_axis, *(k for k in range(self.image.ndim) if k != self.channel_axis)]
-        return self.image.transpose(axes)
+            return image[None]
+        return image.transpose([self.channel_axis, *(k for k in range(image.ndim) if k != self.channel_axis)])
 
     @property
     def scale(self) -> float:
@@ -110,6 +112,10 @@ class ImageEnergy(ABC):
     def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
         """u itself: an image is not rounded to labels."""
         return u, backend.primal_value(problem, u)
+
+    def recall(self, u: Any) -> Any:
+        """An image -> (C, *spatial) in the solver's unit."""
+        return ((self._channels_first(u).astype(np.float64) - self.lower) / self.scale).astype(np.float32)
 
     def present(self, u: Any) -> Any:
         """(C, *spatial) in the solver's unit -> the image's shape and range."""

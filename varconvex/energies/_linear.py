@@ -159,7 +159,7 @@ def directions(tv: str, spacing: tuple[float, ...]) -> tuple[tuple[float, ...], 
 
     With four directions a difference counts as many lines of its direction as the Cauchy-Crofton formula gives it:
     w = (angle between the directions beside it) / 4 |e|, |e| the distance to the neighbour (Boykov, Kolmogorov 2003,
-    doi:10.1109/ICCV.2003.1238310). Lengths are then right within 5 % whatever the direction.
+    doi:10.1109/ICCV.2003.1238310). Between square pixels lengths are then right within 5 % in any direction.
     """
     if tv != "octagonal":
         return tuple(1.0 / h for h in spacing), None

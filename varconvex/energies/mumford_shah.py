@@ -36,7 +36,7 @@ class MumfordShah(ImageEnergy):
         Where the channels are; None for a grey image. Channels share one gradient and the edges.
     spacing : float or tuple of float, optional
         Distance between pixels along each axis; 1 if not given.
-    tv : {"isotropic", "anisotropic"}
+    tv : {"isotropic", "anisotropic", "octagonal"}
         One truncation for the whole gradient, or one for each direction.
     lower, upper : float, optional
         Bounds on u; by default the image's range.

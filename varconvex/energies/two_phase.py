@@ -39,7 +39,7 @@ class TwoPhase(LinearEnergy):
     tv : {"isotropic", "anisotropic", "octagonal"}
         Length of the boundary as Euclid measures it (a mask costs about 1 % more than the bound); along the grid (masks
         are exact, but blocky); or along the grid and its diagonals (images only; masks are exact, lengths right within
-        5 % for any direction).
+        5 % between square pixels).
     pull, target : float and array of the cost's shape, optional
         Adds pull/2 |u - target|^2: bigger stays nearer to the target; 0 leaves it out.
 
@@ -100,6 +100,10 @@ class TwoPhase(LinearEnergy):
     def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
         """The best of a few thresholds of u: by the coarea formula some threshold is as good as u."""
         return backend.threshold(problem, u, _THRESHOLDS)
+
+    def recall(self, u: Any) -> Any:
+        """(*spatial) -> (1, *spatial)."""
+        return u[None]
 
     def present(self, u: Any) -> Any:
         """(1, *spatial) -> (*spatial)."""

@@ -138,6 +138,7 @@ def pdhg(
     time_limit: float | None = None,
     callback: Callable[[Progress], object] | None = None,
     coarse_to_fine: bool = True,
+    start: Solution | None = None,
 ) -> Solution:
     """Minimise an energy until the primal-dual gap certifies the answer.
 
@@ -156,7 +157,10 @@ def pdhg(
     callback : callable, optional
         Called with a `Progress` at each look at the gap. Returning True stops the solver.
     coarse_to_fine : bool
-        Start from the half-size problem's answer.
+        Start from the half-size problem's answer; without a say where `start` is given.
+    start : Solution, optional
+        Start from the answer to a problem like this one, on the same grid (another cost, one more stroke, a pull) or on
+        one of half the size. The same tolerance is met in a fraction of the time where little has changed.
 
     Returns
     -------
@@ -195,25 +199,29 @@ def pdhg(
     checks.function("callback", callback)
     limit = np.inf if time_limit is None else checks.real_number("time_limit", time_limit)
     backend = get_backend(backend, getattr(energy, "cost", getattr(energy, "image", None)))
-    start = time.perf_counter()
+    begin = time.perf_counter()
     problems = [energy.problem(backend)]
     if problems[0].truncated:
         raise InvalidParameterError(
             f"energy must be convex; got {type(energy).__name__}, which is not and has no gap. Use stationary(energy)."
         )
     size = backend.mean_size(problems[0].cost) + problems[0].fidelity
-    while coarse_to_fine and min(problems[-1].cost.shape[1:]) >= 2 * _COARSEST:
+    if start is not None:
+        warm = _warm(energy, backend, problems[0], start)
+    while start is None and coarse_to_fine and min(problems[-1].cost.shape[1:]) >= 2 * _COARSEST:
         problems.append(backend.coarsen(problems[-1]))
     descent: _Descent | None = None
     while problems:
         problem = problems.pop()
         finest = not problems
-        if descent is None:
+        if start is not None:
+            u, p = warm
+        elif descent is None:
             u = energy.start(backend, problem)
             p = backend.xp.zeros((len(problem.steps), *u.shape), dtype=u.dtype)
         else:
             u, p = backend.prolong(problem, descent.u, descent.p, 1.0)
-        descent = _Descent(energy, backend, problem, u, p, size, start)
+        descent = _Descent(energy, backend, problem, u, p, size, begin)
         # A coarse grid only has to be a good start; below the tolerance its own discretisation is the error.
         descent.run(max_iter if finest else 500, tol, limit, callback if finest else None)
     assert descent is not None
@@ -237,6 +245,28 @@ def pdhg(
         converged=descent.relative_gap <= tol,
         status=descent.status,
     )
+
+
+def _warm(energy: Energy, backend: ArrayBackend, problem: Problem, start: Solution) -> tuple[Any, Any]:
+    """The pair of another solution, made feasible for this problem; one of half the size is prolonged."""
+    shape = problem.cost.shape
+    half = (shape[0], *(-(-n // 2) for n in shape[1:]))
+    p = start.p if isinstance(start, Solution) else None
+    if p is None or p.shape[0] != len(problem.steps) or p.shape[1:] not in (shape, half):
+        got = f"p of shape {p.shape}" if p is not None else repr(start)[:60]
+        raise InvalidParameterError(
+            f"start must be a Solution with p of shape {(len(problem.steps), *shape)}, this grid's, or "
+            f"{(len(problem.steps), *half)}, half of it; got {got}. Leave it out to start from coarse grids."
+        )
+    u = backend.asarray(energy.recall(start.u))
+    per_pixel = problem.unit / problem.scale
+    p = backend.asarray(p if per_pixel == 1 else p / np.float32(per_pixel))
+    if p.shape[1:] != shape:
+        return backend.prolong(problem, u, p, 1.0)
+    p = backend.project_ball(p, problem.radius, problem.isotropic, problem.coupling)
+    # Copies: the other solution stays what it is.
+    u = backend.asarray(backend.project(u, problem) + u.dtype.type(0))
+    return u, backend.asarray(p + p.dtype.type(0))
 
 
 class _Descent:
