@@ -37,10 +37,10 @@ class Potts(LinearEnergy):
     spacing : tuple of float, optional
         Distance between pixels along each axis; 1 if not given.
     tv : {"isotropic", "anisotropic", "octagonal"}
-        Length of the boundary as Euclid measures it, or along the grid.
+        Length of the boundary as Euclid measures it, along the grid, or along the grid and its diagonals (images only).
     relaxation : {"zach", "ccp"}
         Zach's is fast; Chambolle, Cremers and Pock's has the higher bound and mixes labels less where three or more
-        meet, at several times the cost. Along the grid ("anisotropic") they are one.
+        meet, at several times the cost. Along directions one by one they are the same.
 
     Raises
     ------
