@@ -362,7 +362,7 @@ def _scale(problem: Problem) -> float:
         return _RATIO * radius
     # An image is fitted over some sqrt(alpha) pixels, whatever its dual variable's length; measured on photographs.
     pulled = max(2 * problem.pull, 12 * float(np.sqrt(problem.pull * radius)))
-    return max(pulled, 6 * float(np.sqrt(problem.fidelity * radius)))
+    return max(pulled, 9 * float(np.sqrt(problem.fidelity * radius)))
 
 
 def _step(norm: float, mean_cost: float, scale: float) -> float:
