@@ -58,6 +58,7 @@ def segment(
     likelihood: str | Likelihood = "nieuwenhuis_cremers",
     edge_weight: Any = "contrast",
     tv: str = "isotropic",
+    relaxation: str = "zach",
     components: str = "all",
     channel_axis: int | None = -1,
     rgba: bool | None = None,
@@ -110,6 +111,8 @@ def segment(
     tv : {"isotropic", "anisotropic", "octagonal"}
         Boundary length as Euclid measures it; along the grid (exactly binary, but blocky); or along the grid and its
         diagonals (images only: exactly binary, about a third slower).
+    relaxation : {"zach", "ccp"}
+        How more than two labels are made convex: fast, or tighter where three or more meet (see `Potts`).
     components : {"all", "scribbled"}
         Whether parts of an object that hold none of its scribbles are kept, or become background. "scribbled" is often
         better where things of the object's colour stand apart from it.
@@ -172,6 +175,7 @@ def segment(
     begin = time.perf_counter()
     checks.one_of("unify", unify, ("sequential", "joint"))
     checks.one_of("tv", tv, TV)
+    checks.one_of("relaxation", relaxation, ("zach", "ccp"))
     checks.one_of("components", components, ("all", "scribbled"))
     scene = prepare(
         image, scribbles, channel_axis=channel_axis, spacing=spacing, mask=mask, nan_policy=nan_policy, rgba=rgba,
@@ -190,6 +194,7 @@ def segment(
         tol=checks.real_number("tol", tol),
         time_limit=None if time_limit is None else checks.real_number("time_limit", time_limit),
         callback=callback,
+        relaxation=relaxation,
     )
     who = _predictor(predictor, energy, rng)
     seconds = {"prepare": time.perf_counter() - begin}

@@ -47,8 +47,8 @@ class EnergyPredictor:
         Weight of the total variation, in nats per pixel of boundary. Bigger is smoother; 0 leaves the likelihood alone.
     edge_weight : "contrast", None, or (*spatial) array
         Factor on the boundary's price: low where the image has edges, 1 everywhere, or as given.
-    tv, backend, max_iter, tol, time_limit, callback
-        As in `TwoPhase` and `pdhg`.
+    tv, relaxation, backend, max_iter, tol, time_limit, callback
+        As in `Potts` and `pdhg`.
     """
 
     likelihood: Likelihood
@@ -60,6 +60,7 @@ class EnergyPredictor:
     tol: float = 1e-3
     time_limit: float | None = None
     callback: Callable[[Progress], object] | None = None
+    relaxation: str = "zach"
 
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
         """Costs, energy, minimiser; `pull` = (v, weight) adds weight/2 |u - v|^2 (two labels only)."""
@@ -135,7 +136,7 @@ class EnergyPredictor:
         if pull is not None:
             raise InvalidParameterError("pull works with two labels; got more. Pull each object by itself.")
         seeded = np.stack([scene.seeds == k + 1 for k in range(len(scene.labels))])
-        return Potts(costs, self.alpha, lower=seeded.astype(np.float32), **common)
+        return Potts(costs, self.alpha, lower=seeded.astype(np.float32), relaxation=self.relaxation, **common)
 
     def _weight(self, scene: Scene) -> np.ndarray | None:
         if isinstance(self.edge_weight, str):
