@@ -83,7 +83,7 @@ class Solution:
     p : (d, L, *spatial) array float32
         Dual variable, one component a spatial axis.
     binary : array
-        The rounded u, float32 zeros and ones.
+        The rounded u, float32 zeros and ones; of `ROF` and `TVL1` u itself, for which `labels` and `mask` mean nothing.
     energy : float
         Energy of `binary`.
     primal, dual : float
