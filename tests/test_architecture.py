@@ -37,7 +37,7 @@ ARROWS = {
     "result": {"certify", "plots", "shapes"},
     "unify": {"components", "inputs", "predictors", "shapes"},
     "predictors": {"inputs", "likelihoods", "energies", "solvers", "backends", "edges", "_colour", "_adam"},
-    "likelihoods": {"inputs", "_colour", "_threads"},
+    "likelihoods": {"inputs", "_colour", "backends"},
     "energies": {"backends"},
     "solvers": {"backends", "energies"},
     "shapes": {"certify", "_adam"},

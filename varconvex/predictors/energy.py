@@ -64,10 +64,13 @@ class EnergyPredictor:
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
         """Costs, energy, minimiser; `pull` = (v, weight) adds weight/2 |u - v|^2 (two labels only)."""
         begin = time.perf_counter()
-        costs = self.likelihood.costs(scene)
+        backend = get_backend(self.backend)
+        likelihood: Any = self.likelihood
+        if getattr(likelihood, "backend", backend) is None:  # it can compute anywhere: then where the energy is solved
+            likelihood = replace(likelihood, backend=backend)
+        costs = likelihood.costs(scene)
         learnt = time.perf_counter()
         energy = self._energy(scene, costs, pull)
-        backend = get_backend(self.backend)
         solution = pdhg(
             energy,
             backend=backend,
