@@ -18,9 +18,15 @@ from ..energies.two_phase import TwoPhase
 from ..errors import InvalidParameterError
 from ..inputs import Scene
 from ..likelihoods._learnt import LearntLikelihood
+from ..likelihoods._regional import GivenCosts
 from ..likelihoods.base import Likelihood
+from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 from ..solvers.pdhg import Progress, pdhg
+from ._shaped import ShapedEnergy
 from .base import Prediction
+
+_UNKNOWN = (0.01, 0.03)
+"""Shares of background and object that may have any colour whatever, where the shape is known to be convex."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,30 @@ class EnergyPredictor:
         energy = self._energy(scene, costs, None).value(get_backend(self.backend), index)
         # Two labels are solved for the difference of their costs: what the background costs everywhere is added again.
         return energy + likelihood.constant + (float(costs[0].sum(dtype=np.float64)) if len(costs) == 2 else 0.0)
+
+    def shaped(self, scene: Scene) -> ShapedEnergy:
+        """The energy of a set and its appearance together; for two labels on a plane.
+
+        Colours that no stroke has touched are left to position, the object's sooner: its strokes lie within it, and
+        those of the background go around.
+        """
+        likelihood = self.likelihood
+        if isinstance(likelihood, NieuwenhuisCremersLikelihood) and not any(likelihood.unknown):
+            likelihood = replace(likelihood, unknown=_UNKNOWN)
+        return ShapedEnergy.start(scene, likelihood, self.alpha, self.edge_weight)
+
+    def watched(self, scene: Scene, outline: Any, value: float, begin: float) -> bool:
+        """Show the callback a set that has been reached, and J; whether it says stop. No bound is known for it."""
+        if self.callback is None:
+            return False
+        u = outline.rasterize(scene.seeds.shape).astype(np.float32)
+        answer = self.callback(Progress(0, time.perf_counter() - begin, value, -np.inf, np.inf, u))
+        return isinstance(answer, bool | np.bool_) and bool(answer)
+
+    def settled(self, scene: Scene, energy: ShapedEnergy, stopped: bool) -> "EnergyPredictor":
+        """This predictor with what `energy` has learnt; if stopped, one that does not begin to iterate."""
+        callback = (lambda _: True) if stopped else self.callback
+        return replace(self, likelihood=GivenCosts(energy.costs(scene.seeds.shape)), callback=callback)
 
     def _learnt(self) -> LearntLikelihood:
         if isinstance(self.likelihood, LearntLikelihood):
