@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._rays import Frame, Price, best_outline
-from ._start import edge_normals, polygon_mask
+from ._start import _polygon_mask, edge_normals
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Outline:
     def rasterize(self, shape: tuple[int, int]) -> np.ndarray:
         """The polygon on a grid of `shape` pixels over the same field of view: (h, w) bool."""
         scale = np.array(shape) / self.shape
-        return polygon_mask((self.corners + 0.5) * scale - 0.5, shape)
+        return _polygon_mask((self.corners + 0.5) * scale - 0.5, shape)
 
     @property
     def mask(self) -> np.ndarray:
@@ -68,7 +68,7 @@ def least_outline(cost: np.ndarray, price: Price, inside: np.ndarray, outside: n
     mask = found.mask
     if not mask.any():
         return found
-    again = _from(Frame.fitted(mask), cost, price, inside, outside)
+    again = _from(Frame.fitted(mask, found.corners), cost, price, inside, outside)
     return min(found, again, key=lambda outline: outline.energy)
 
 

@@ -30,6 +30,9 @@ _RAYS, _BETWEEN, _RADII = 32, 3, 112
 _NEAREST = 3.0
 """Pixels: the least distance of a corner from the point inside."""
 
+_AROUND = 1.6
+"""How much nearer or farther than an outline's corners a better one is looked for."""
+
 _HARD = 60.0
 """Cost of a scribbled pixel on the wrong side: more than the evidence of its neighbourhood."""
 
@@ -41,10 +44,14 @@ Price = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Frame:
-    """Rays from `centre`, x = centre + r stretch (sin t, cos t), in pixels: (2,) and (2, 2) float."""
+    """Rays from `centre`, x = centre + r stretch (sin t, cos t), in pixels: (2,) and (2, 2) float.
+
+    `reach` is the least and the greatest r; None for all there is room for.
+    """
 
     centre: np.ndarray
     stretch: np.ndarray
+    reach: tuple[float, float] | None = None
 
     @classmethod
     def around(cls, points: np.ndarray) -> "Frame":
@@ -52,12 +59,15 @@ class Frame:
         return cls(points.mean(axis=0), np.eye(2))
 
     @classmethod
-    def fitted(cls, mask: np.ndarray) -> "Frame":
-        """Rays from the centre of `mask` ((H, W) bool, not empty), as elongated as it is."""
+    def fitted(cls, mask: np.ndarray, corners: np.ndarray) -> "Frame":
+        """Rays from the centre of `mask` ((H, W) bool, not empty), as elongated as it is, fine around its `corners`."""
         points = np.argwhere(mask).astype(float)
-        values, axes = np.linalg.eigh(np.cov(points.T) + np.eye(2) if len(points) > 1 else np.eye(2))
+        spread = np.cov(points.T) if len(points) > 1 else np.zeros((2, 2))
+        values, axes = np.linalg.eigh(spread + np.eye(2))
         widths = np.sqrt(values)
-        return cls(points.mean(axis=0), axes @ np.diag(widths / np.sqrt(widths.prod())) @ axes.T)
+        centre, stretch = points.mean(axis=0), axes @ np.diag(widths / np.sqrt(widths.prod())) @ axes.T
+        away = np.hypot(*np.linalg.solve(stretch, (corners - centre).T))
+        return cls(centre, stretch, (max(away.min() / _AROUND, 1.0), away.max() * _AROUND))
 
     def directions(self, count: int, first: float) -> np.ndarray:
         """(count, 2): steps of radius 1 at the angles (i + first) 2 pi / count."""
@@ -65,7 +75,9 @@ class Frame:
         return np.stack([np.sin(angle), np.cos(angle)], axis=1) @ self.stretch.T
 
     def radii(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Geometric, from the nearest a corner may be to past the image's farthest corner."""
+        """Geometric, within the reach, or from the nearest a corner may be to past the image's farthest corner."""
+        if self.reach is not None:
+            return np.geomspace(*self.reach, _RADII)
         far = np.array([[0, 0], [0, shape[1]], [shape[0], 0], shape], float) - self.centre
         most = np.hypot(*np.linalg.solve(self.stretch, far.T)).max()
         return np.geomspace(_NEAREST, max(1.02 * most, 2 * _NEAREST), _RADII)

@@ -64,7 +64,7 @@ def _polygon_starts(cost):
     found: list[tuple[np.ndarray, np.ndarray]] = []
     energy = 0.0
     while len(corners):
-        mask = polygon_mask(corners, cost.shape)
+        mask = _polygon_mask(corners, cost.shape)
         previous, energy = energy, float(cost[mask].sum(dtype=np.float64))
         if found and energy > 1.01 * previous:
             break
@@ -108,7 +108,7 @@ def _in_own_frame(cost, corners, node):
     return (low + found * size / _SIDE) @ frame, size / 32
 
 
-def polygon_mask(corners, shape):
+def _polygon_mask(corners, shape):
     """Pixels whose centres are in the polygon."""
     normals, _ = edge_normals(corners)
     offsets = (normals @ corners.T).max(axis=1) + 1e-9
