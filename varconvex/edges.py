@@ -97,8 +97,8 @@ def contrast_weight(
 
 
 SCALES = (0.0025, 0.00625)
-"""Standard deviations of the smoothing before the gradients of `contrast_tensors`, in sides of the image: edges of things,
-and those that are blurred themselves."""
+"""Standard deviations of the smoothing before the gradients of `contrast_tensors`, in sides of the image: for sharp
+edges, and for those that are blurred themselves."""
 
 
 def contrast_tensors(image: np.ndarray, valid: np.ndarray) -> list[np.ndarray]:
@@ -134,9 +134,7 @@ def contrast_tensors(image: np.ndarray, valid: np.ndarray) -> list[np.ndarray]:
     return found
 
 
-def _smoothed(
-    channels: np.ndarray, steps: tuple[float, ...], scale: float, valid: np.ndarray
-) -> Iterator[np.ndarray]:
+def _smoothed(channels: np.ndarray, steps: tuple[float, ...], scale: float, valid: np.ndarray) -> Iterator[np.ndarray]:
     """Each channel smoothed, of what is valid only."""
     from scipy.ndimage import gaussian_filter
 

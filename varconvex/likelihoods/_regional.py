@@ -5,10 +5,10 @@
     everywhere(x) = log p_0(y(x)) - log p_1(y(x)),      p_k Gaussian mixtures of each side's appearance
     nearby(x)     = log q_0(x) - log q_1(x),            q_k(x) = (1 - e) mean_j K_j(x) N(I(x); I_kj, sigma^2) + e
 
-K_j weighs a side's samples by their distance from x, in halves of the object's radius: a thing that is dark against a
-bright wall here may be bright against a dark table there. Mixtures know the whole of each side and its texture, kernels
-its places; each errs where the other does not, and half of both is better than either. All are log odds of the background
-against the object, in nats.
+K_j weighs a side's samples by their distance from x, in radii of the object: what is dark against a bright wall here
+may be bright against a dark table there. Mixtures know the whole of each side and its texture, kernels its places;
+they err in different places, and the mean of both errs less than either. All are log odds of the background against
+the object, in nats.
 """
 
 from dataclasses import dataclass, replace
@@ -58,7 +58,7 @@ class RegionalCost:
         return cls(first, _appearance(scene), first)
 
     def learn(self, scene: Scene, mask: np.ndarray) -> "RegionalCost":
-        """The same with both sides of `mask` ((H, W) bool, neither side empty) re-estimated; strokes keep their share."""
+        """The same with both sides of `mask` ((H, W) bool) re-estimated; the strokes keep their share."""
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1, "blas"):

@@ -1,10 +1,10 @@
 """The energy of a set and its appearance together, which joint unification minimises with a shape that can:
 
-    J(C, theta) = -sum_x log P(label of x | image, theta) - sum_k w_k sum over scribbles of k log P(k | image, theta)
-                  + alpha_C integral over the boundary of C of g(x, n) ds,          P(object) = 1 / (1 + exp(cost_theta))
+    J(C, theta) = -sum_x log P(label of x | image, theta) - w sum over scribbles log P(their label | image, theta)
+                  + alpha_C integral over the boundary of C of g(x, n) ds,      P(object) = 1 / (1 + exp(cost_theta))
 
-For a fixed theta the best C minimises <cost_theta, C> and its boundary; theta is learnt from both sides of C. All of it on
-a grid of at most `_SIDE` pixels a side: neither a region's colours nor a convex outline hang on single pixels.
+For a fixed theta the best C minimises <cost_theta, C> and its boundary; theta is learnt from both sides of C. All of
+it on a grid of at most `_SIDE` pixels a side: neither a region's colours nor a convex outline hang on single pixels.
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +16,7 @@ from ..edges import contrast_tensors
 from ..inputs import Scene
 from ..likelihoods._learnt import SCRIBBLES
 from ..likelihoods._regional import RegionalCost
+from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 
 _SIDE = 320
 """Pixels along the longer side of the grid."""
@@ -55,11 +56,16 @@ class ShapedEnergy:
     def start(cls, full: Scene, likelihood: Any, alpha: float, edge_weight: Any) -> "ShapedEnergy":
         """theta from the scribbles alone; `alpha` is the total variation's on the full grid."""
         scene = shrink(full, _SIDE)
+        # A likelihood from elsewhere may know the full grid only; that of the kernels is slow there and scales.
+        if isinstance(likelihood, NieuwenhuisCremersLikelihood):
+            costs = likelihood.costs(scene)
+        else:
+            costs = np.stack([_resized(cost, scene.seeds.shape) for cost in likelihood.costs(full)])
         coarser = (full.seeds.size / scene.seeds.size) ** 0.5
         given = None if edge_weight is None or isinstance(edge_weight, str) else np.asarray(edge_weight, np.float32)
         weight = None if given is None else _resized(given, scene.seeds.shape)
         tensors = contrast_tensors(scene.image, scene.valid) if isinstance(edge_weight, str) else []
-        model = RegionalCost.start(scene, likelihood.costs(scene))
+        model = RegionalCost.start(scene, costs)
         seeds = max(int(np.count_nonzero(scene.seeds > 0)), 1)
         count = max(SCRIBBLES / (1 - SCRIBBLES) * scene.seeds.size / seeds, 1.0)
         return cls(scene, CONVEX_SHARE * alpha / coarser, weight, tensors, count, model)
@@ -98,9 +104,7 @@ class ShapedEnergy:
         down, right = normals[..., 0], normals[..., 1]
         factor = np.ones(points.shape[:-1])
         if self.tensors:
-            along = (
-                down * down * at(a) + 2 * down * right * at(b) + right * right * at(c) for a, b, c in self.tensors
-            )
+            along = (down * down * at(a) + 2 * down * right * at(b) + right * right * at(c) for a, b, c in self.tensors)
             factor = sum(np.exp(-change) for change in along) / len(self.tensors)
         if self.weight is not None:
             factor = factor * at(self.weight)

@@ -116,7 +116,7 @@ class EnergyPredictor:
         return isinstance(answer, bool | np.bool_) and bool(answer)
 
     def settled(self, scene: Scene, energy: ShapedEnergy, stopped: bool) -> "EnergyPredictor":
-        """This predictor with what `energy` has learnt; if stopped, one that does not begin to iterate."""
+        """Return this predictor with what `energy` has learnt; if stopped, it will not begin to iterate."""
         callback = (lambda _: True) if stopped else self.callback
         return replace(self, likelihood=GivenCosts(energy.costs(scene.seeds.shape)), callback=callback)
 

@@ -1,6 +1,6 @@
 """The convex set of least cost and boundary that holds a point: what joint unification asks of a convex shape.
 
-    min over convex C    sum over C of cost  +  integral over the boundary of C of price(x, n) ds
+min over convex C    sum over C of cost  +  integral over the boundary of C of price(x, n) ds
 """
 
 from dataclasses import dataclass
