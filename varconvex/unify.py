@@ -12,11 +12,11 @@ falls, which is the joint energy where u and shape agree, lambda -> infinity. Fo
 of the labels in nats, given the image: -log of the label's posterior at each pixel and, with more weight, at each
 scribble, no pixel counting more than a few nats, plus the boundary's price. A theta that fits both sides well but tells
 them apart worse, or forgets the scribbles, makes J rise and is refused. theta: the predictor learns from both sides of
-the agreement C. u and nu: where the shape can minimise J over its sets (`outline`) and the predictor can say J for a set
-(`shaped`), that minimum, on a small grid; u and the network follow on the full one at the end. Elsewhere the prediction
-is pulled to C and the shape projected again, for a lambda that grows, from the sequential answer on. Without a shape nu is
-left out: C is the prediction, in the parts that hold a scribble, since a part that no scribble vouches for would teach
-the models wrongly.
+the agreement C. u and nu: where the shape can minimise J over its sets (`outline`) and the predictor can say J for a
+set (`shaped`), that minimum, on a small grid; u and the network follow on the full one at the end. Elsewhere the
+prediction is pulled to C and the shape projected again, for a lambda that grows, from the sequential answer on. Without
+a shape nu is left out: C is the prediction, in the parts that hold a scribble, since a part that no scribble vouches
+for would teach the models wrongly.
 
 Predictors and shapes are known by their protocols only.
 """
@@ -160,7 +160,7 @@ def joint(
 
 
 def _together(predictor: Any, shape: Any, scene: Scene, time_limit: float | None, random_state: Any) -> Unified:
-    """Where predictor and shape can: both blocks of J at their minima on a small grid, then u and nu on the full one."""
+    """Where predictor and shape can: the blocks of J in turns on a small grid, then u and nu on the full one."""
     begin = time.perf_counter()
     seconds: defaultdict[str, float] = defaultdict(float)
     energy = predictor.shaped(scene)

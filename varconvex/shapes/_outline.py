@@ -1,6 +1,8 @@
-"""The convex set of least cost and boundary that holds a point: what joint unification asks of a convex shape.
+"""What joint unification asks of a convex shape: the convex set of least cost and boundary that holds the scribbles.
 
-min over convex C    sum over C of cost  +  integral over the boundary of C of price(x, n) ds
+    min over convex C     sum over C of cost  +  integral over the boundary of C of price(x, n) ds
+
+By the dynamic program of `_rays.py`, twice: on round rays from the scribbles, then on rays that fit what was found.
 """
 
 from dataclasses import dataclass

@@ -2,19 +2,20 @@
 
     min over r_0, ..., r_(A-1)    sum over i of  w_i(r_i, r_(i+1))
 
-with a corner at distance r_i on each of A rays from a point inside, r on a geometric grid. w_i is what the wedge between
-two rays costs: its area in the cost, its chord in the price of the boundary, whose direction the two corners know.
-Convex are the outlines with
+with a corner at distance r_i on each of A rays from a point inside, r on a geometric grid. w_i is what the wedge
+between two rays costs: its area in the cost, its chord in the price of the boundary, whose direction the two corners
+know. Convex are the outlines with
 
     1/r_(i-1) + 1/r_(i+1)  >=  2 cos(2 pi / A) / r_i
 
-at every corner: no corner within the chord of its neighbours. Given r_i and r_(i+1) that is an upper bound on r_(i-1), so
+at every corner: no corner within the chord of its neighbours. Given r_i and r_(i+1) that bounds r_(i-1) from above, so
 
     f_(i+1)(r_i, r_(i+1)) = w_i(r_i, r_(i+1)) + min over r_(i-1) <= bound of f_i(r_(i-1), r_i)
 
-is a running minimum: a step costs as much as there are pairs (r_i, r_(i+1)). The chain goes round twice, so that where it
-began is forgotten, and the outline is read off its middle; the hull of that closes the seam. Convexity does not mind an
-affine map: rays may be stretched along an elongated object.
+is a running minimum: a step costs as much as there are pairs (r_i, r_(i+1)). The chain goes round twice, so that where
+it began is forgotten, and the outline is read off its middle; the hull of that closes the seam: optimal but for the
+seam, and for half a step of r that convexity is granted. It does not mind an affine map: rays may be stretched along an
+elongated object.
 """
 
 import math
@@ -177,7 +178,7 @@ def _wedge_costs(area, edges, radii, stretch, wedges):
                 normal = math.atan2(column, -row)
                 if column * (stretch[0, 0] * x0 + stretch[0, 1] * y0) < row * (stretch[1, 0] * x0 + stretch[1, 1] * y0):
                     normal += math.pi
-                o = int(math.floor(normal / (2 * math.pi) * count + 0.5)) % count
+                o = math.floor(normal / (2 * math.pi) * count + 0.5) % count
                 inner = outer = 0.0
                 for s in range(_BETWEEN):
                     turn = (s + 0.5) / _BETWEEN * step

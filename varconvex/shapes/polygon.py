@@ -3,8 +3,8 @@
     min over convex polygons P     sum over P of (1 - 2 target)  +  alpha * perimeter(P)
 
 by the dynamic program of `_polygon.py`: no start, no local minimum, no network. Its optimum is a statement about all
-polygons with corners on a lattice of `nodes` nodes along the longer side and edges in its 32 directions; a finer lattice
-says more and takes longer, with the fourth power.
+polygons with corners on a lattice of `nodes` nodes along the longer side and edges in its 32 directions; a finer
+lattice says more and takes longer, with the fourth power.
 """
 
 from collections.abc import Callable
@@ -86,7 +86,8 @@ class PolygonShape:
         Nodes along the longer side of the target, never closer than a pixel. Bigger follows outlines more closely; time
         grows with the fourth power.
     alpha : float, at least 0
-        Weight of the perimeter, in pixels of a certain target. Bigger is smaller and rounder; 0 looks at the target alone.
+        Weight of the perimeter, in pixels of a certain target. Bigger is smaller and rounder; 0 looks at the target
+        alone.
 
     Raises
     ------
