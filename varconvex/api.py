@@ -94,13 +94,14 @@ def segment(
         Weight of the total variation, in nats per pixel of boundary. Bigger is smoother; 0 leaves the likelihood alone.
         By default a quarter of the image's side N^(1/d), N pixels in d dimensions, so that the same picture at another
         resolution gives the same object.
-    shape : {"convex"} or None
+    shape : {"convex", "polygon"} or None
         What the object is known to be; needs two labels and a 2-D image. It keeps clear of pixels outside.
     unify : {"sequential", "joint"}
         How energy and shape come together: the solved u is projected once (paper, eq. 5); or energy, shape and the
         colour models are fitted to each other in turns, while one objective falls (`Segmentation.objective`). "joint"
-        also learns from the pixels that no stroke touches, and takes about three times as long. Without a shape it
-        learns from the energy's answer alone, and keeps only parts that hold a scribble, whatever `components` says.
+        also learns from the pixels that no stroke touches. With a convex shape the outline is found directly, at `alpha`'s
+        two fifths, by edges that run along it. Without a shape it learns from the energy's answer alone, and keeps only
+        parts that hold a scribble, whatever `components` says.
     likelihood : {"nieuwenhuis_cremers", "gaussian_mixture", "histogram"} or Likelihood
         How the scribbles' appearance becomes a cost per pixel.
     edge_weight : "contrast", None, or (*spatial) array
@@ -132,7 +133,8 @@ def segment(
         Most seconds for the energy, and after which joint unification begins no further round; the best answer so far
         is returned, with a warning where the solver was cut short.
     callback : callable, optional
-        Called with a `Progress` at each look at the gap, in every round; returning True stops it all.
+        Called with a `Progress` at each look at the gap, and after each round of joint unification with the mask so
+        far; returning True stops it all.
     random_state : int or numpy.random.Generator, optional
         Seeds what is random: the same seed gives the same mask.
 
@@ -225,7 +227,7 @@ def project(
     ----------
     target : (H, W) array
         A mask (bool, or integers 0 and one other value), or probabilities of the object in [0, 1].
-    shape : {"convex"}
+    shape : {"convex", "polygon"}
         What the object is known to be.
     inside, outside : (H, W) bool array, optional
         Pixels that must, and that must not, belong to the object.
