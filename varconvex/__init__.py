@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .shapes.convex import ConvexShape
     from .shapes.icnn import ICNN
     from .solvers.pdhg import pdhg
+    from .solvers.warm_up import warm_up
 
 _HOME = {
     "ICNN": "shapes.icnn",
@@ -32,6 +33,7 @@ _HOME = {
     "pdhg": "solvers.pdhg",
     "project": "api",
     "segment": "api",
+    "warm_up": "solvers.warm_up",
 }
 
 __all__ = [  # noqa: RUF022 (the order in which they are met)
@@ -45,6 +47,7 @@ __all__ = [  # noqa: RUF022 (the order in which they are met)
     "ICNN",
     "certify_convexity",
     "get_backend",
+    "warm_up",
 ]
 
 try:

@@ -47,7 +47,8 @@ class Segmentation:
         Exact statement about the object's convexity; None where no shape was asked for.
     shape : FittedShape or None
         The implicit set {x : G(x) <= 0}: ``shape(points)`` is G, ``shape.rasterize((h, w))`` its mask at any
-    resolution. seconds : mapping of str to float
+        resolution.
+    seconds : mapping of str to float
         Time by stage.
     objective : tuple of float
         With ``unify="joint"``, the objective at the start and after each block's step, in nats: it never rises. Else

@@ -20,7 +20,7 @@ along the i-th of k directions, which are the spatial axes unless `offsets` says
 that broadcast are welcome: they are never written to.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ SAFE = 1.0 - 1e-6
 """The dual value is taken at p shrunk by this, so that rounding cannot leave |p| <= radius and the bound is a bound."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """The generic problem above, in a backend's arrays.
 
@@ -78,6 +78,17 @@ class Problem:
     unit: float = 1.0
     constant: float = 0.0
     doubt: float = 0.0
+
+    @property
+    def norm(self) -> float:
+        """A bound of the norm of the gradient, |K|: 2 sqrt(sum of steps^2) along axes (Chambolle 2004)."""
+        squares = [step * step for step in self.steps]
+        if self.offsets is None:
+            return 2.0 * float(np.sqrt(sum(squares)))
+        # |K|^2 = max of sum 2 w^2 (1 - cos(theta . e)), which is linear in the cosine of each component of theta.
+        corners = np.stack(np.meshgrid(*[[0, 1]] * len(self.offsets[0])), axis=-1).reshape(-1, len(self.offsets[0]))
+        odd = corners @ np.abs(self.offsets).T % 2
+        return 2.0 * float(np.sqrt((odd @ squares).max()))
 
 
 class ArrayBackend:
@@ -202,11 +213,93 @@ class ArrayBackend:
         """Primal and dual value of a feasible pair; their difference is the gap."""
         return self.primal_value(problem, u), self.dual_value(problem, p)
 
+    def threshold(self, problem: Problem, u: Array, thresholds: tuple[float, ...]) -> tuple[Array, float]:
+        """The best of the masks Pi_C(u > t), one label, and its energy."""
+        masks = (self.project((u > u.dtype.type(t)).astype(u.dtype), problem) for t in thresholds)
+        energy, _, mask = min((self.primal_value(problem, mask), k, mask) for k, mask in enumerate(masks))
+        return mask, energy
+
+    def mean_size(self, array: Array) -> float:
+        """Mean of |array|."""
+        return float(abs(array).mean(dtype=np.float64))
+
+    def rounded(self, array: Array, unit: float) -> tuple[Array, float]:
+        """`array` / unit in float32, and the sum of what rounding changed; `unit` is a power of two."""
+        if array.dtype == np.float32 and unit == 1:
+            return self.asarray(array), 0.0
+        exact = array / unit
+        out = exact.astype(np.float32)
+        return self.asarray(out), float(abs(out - exact).sum(dtype=np.float64))
+
+    def halve(self, array: Array, ndim: int) -> Array:
+        """Means over blocks of two pixels along each of the last `ndim` axes; an odd last one is a block by itself."""
+        for axis in range(array.ndim - ndim, array.ndim):
+            size = array.shape[axis]
+            if size > 1:
+                starts = np.arange(0, size, 2)
+                even = self.xp.take(array, starts, axis=axis)
+                odd = self.xp.take(array, np.minimum(starts + 1, size - 1), axis=axis)
+                array = (even + odd) * array.dtype.type(0.5)
+        return array
+
+    def coarsen(self, problem: Problem) -> Problem:
+        """The same problem on a grid of half the size: fields are means, and a boundary counts half as much.
+
+        For d axes its energies are 2^-d of the fine ones.
+        """
+        d = problem.cost.ndim - 1
+        return replace(
+            problem,
+            cost=self.halve(problem.cost, d),
+            radius=self.halve(problem.radius, d) * problem.radius.dtype.type(0.5),
+            lower=self.halve(problem.lower, d),
+            upper=self.halve(problem.upper, d),
+            huber=2 * problem.huber,
+            constant=0.0,
+            doubt=0.0,
+        )
+
+    def prolong(self, problem: Problem, u: Array, p: Array, factor: float) -> tuple[Array, Array]:
+        """A pair of the half-size problem on this one's grid, both made feasible; p is multiplied by `factor`.
+
+        u is repeated. p is doubled, since its ball is twice as large, and interpolated along its own direction: a
+        fine flow halfway between two coarse ones is their mean. So div p is repeated exactly, as the means of the cost
+        are.
+        """
+        shape = problem.cost.shape
+        d = len(shape) - 1
+        where = np.indices(shape[1:], sparse=True)
+        u = u[(slice(None), *(w // 2 for w in where))]
+        fine = self.xp.zeros((len(problem.steps), *shape), dtype=p.dtype)
+        offsets = problem.offsets or _axes(d)
+        for flow, coarse, offset, (near, _) in zip(fine, p, offsets, _ends(d + 1, len(offsets), offsets), strict=True):
+            # Behind along the direction, for the pixels that the flow does not leave the coarse pixel from.
+            behind = [_behind(w, o) for w, o in zip(where, offset, strict=True)]
+            inside = np.ones(shape[1:], bool)
+            for w, size in zip(behind, coarse.shape[1:], strict=True):
+                inside = inside & (w >= 0) & (w < size)
+            safe = tuple(w.clip(0, size - 1) for w, size in zip(behind, coarse.shape[1:], strict=True))
+            spread = coarse[(slice(None), *(w // 2 for w in where))]
+            spread = spread + coarse[(slice(None), *safe)] * self.asarray(inside, p.dtype)
+            flow[near] = spread[near]
+        p = self.project_ball(fine * p.dtype.type(factor), problem.radius, problem.isotropic)
+        return self.asarray(self.project(u, problem)), self.asarray(p)
+
+
+def _axes(d: int) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(int(i == k) for i in range(d)) for k in range(d))
+
+
+def _behind(where: np.ndarray, offset: int) -> np.ndarray:
+    """Along one axis, the coarse pixel from which the flow comes that a fine pixel's flow is averaged with."""
+    leaves = where % 2 == (1 if offset > 0 else 0)
+    return where // 2 - np.where(leaves, 0, offset)
+
 
 def _ends(ndim: int, count: int, offsets: Offsets) -> list[tuple[tuple, tuple]]:
     """Index of the pixels that have a neighbour at each offset, and of that neighbour; spatial axes are the last."""
     if offsets is None:
-        offsets = tuple(tuple(int(i == k) for i in range(count)) for k in range(count))
+        offsets = _axes(count)
     rest = (slice(None),) * (ndim - len(offsets[0]))
     return [
         ((*rest, *(slice(max(-o, 0), -o if o > 0 else None) for o in offset)),

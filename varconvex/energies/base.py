@@ -35,9 +35,6 @@ class Energy(Protocol):
     def value(self, backend: ArrayBackend, index: Any) -> float:
         """The energy of a label image (index of each pixel's label)."""
 
-    def coarsen(self) -> "Energy | None":
-        """The same energy on a grid of half the size, or None where that is no use."""
-
     def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
         """A binary u no worse than its neighbours, and its energy; u may lie anywhere in C."""
 

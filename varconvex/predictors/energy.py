@@ -129,7 +129,7 @@ class EnergyPredictor:
 
     def _energy(self, scene: Scene, costs: np.ndarray, pull: tuple[Any, float] | None) -> TwoPhase | Potts:
         outside = scene.seeds < 0
-        weight = _drop_rim(self._weight(scene), outside)
+        weight = _drop_rim(self._weight(scene), outside, diagonals=self.tv == "octagonal")
         common: dict[str, Any] = {"weight": weight, "spacing": scene.spacing, "tv": self.tv}
         costs = np.where(outside, 0, costs)
         if len(scene.labels) == 2:
@@ -158,8 +158,8 @@ class EnergyPredictor:
         return weight
 
 
-def _drop_rim(weight: np.ndarray | None, outside: np.ndarray) -> np.ndarray | None:
-    """No boundary is paid for outside, nor where a forward difference reaches out: there the image simply ends."""
+def _drop_rim(weight: np.ndarray | None, outside: np.ndarray, diagonals: bool) -> np.ndarray | None:
+    """No boundary is paid for outside, nor where a difference reaches out: there the image simply ends."""
     if not outside.any():
         return weight
     reach = outside.copy()
@@ -168,4 +168,7 @@ def _drop_rim(weight: np.ndarray | None, outside: np.ndarray) -> np.ndarray | No
         far = [slice(None)] * outside.ndim
         near[axis], far[axis] = slice(None, -1), slice(1, None)
         reach[tuple(near)] |= outside[tuple(far)]
+    if diagonals:
+        reach[:-1, :-1] |= outside[1:, 1:]
+        reach[:-1, 1:] |= outside[1:, :-1]
     return np.where(reach, 0, 1 if weight is None else weight).astype(np.float32)
