@@ -97,6 +97,16 @@ def test_edges_and_weights_make_the_boundary_cheap(two_blobs):
     assert off_edge.boundary(given.price) == pytest.approx(0.5 * off_edge.boundary(plain.price))
 
 
+def test_no_boundary_is_paid_for_where_the_problem_ends(two_blobs):
+    image, scribbles, _ = two_blobs
+    scribbles = scribbles.copy()
+    scribbles[:, 70:] = -1
+    energy = ShapedEnergy.start(prepare(image, scribbles), HistogramLikelihood(), 5.0, None)
+    beside, apart = np.array([[40.0, 70.0], [40.0, 69.0]]), np.array([[40.0, 66.0]])
+    assert not energy.price(beside, np.array([[0.0, 1.0]] * 2)).any()
+    assert energy.price(apart, np.array([[0.0, 1.0]])) == pytest.approx(CONVEX_SHARE * 5)
+
+
 def test_what_is_learnt_is_told_on_any_grid(two_blobs):
     image, scribbles, disc = two_blobs
     energy = ShapedEnergy.start(prepare(image, scribbles), HistogramLikelihood(), 5.0, None).learn(disc)

@@ -101,8 +101,8 @@ def segment(
     unify : {"sequential", "joint"}
         How energy and shape come together: the solved u is projected once (paper, eq. 5); or energy, shape and the
         colour models are fitted to each other in turns, while one objective falls (`Segmentation.objective`). "joint"
-        also learns from the pixels that no stroke touches. With a convex shape the outline is found directly, its length
-        priced at two fifths of `alpha` and less along edges. Without a shape it learns from the energy's answer alone,
+        also learns from the pixels that no stroke touches. With a convex shape the outline is found directly, at two
+        fifths of `alpha`, less where it follows edges. Without a shape it learns from the energy's answer alone,
         and keeps only parts that hold a scribble, whatever `components` says.
     likelihood : {"nieuwenhuis_cremers", "gaussian_mixture", "histogram"} or Likelihood
         How the scribbles' appearance becomes a cost per pixel.

@@ -36,7 +36,7 @@ class ShapedEnergy:
     alpha : float
         Nats for a pixel of boundary on a flat place.
     weight : (H, W) float or None
-        Factor on the boundary's price that the user gave, if any.
+        Factor on the boundary's price: what the user gave, and 0 beside what is outside.
     tensors : list of (3, H, W) float
         Contrast by direction, at each scale; empty where it is not to count.
     count : float
@@ -55,6 +55,8 @@ class ShapedEnergy:
     @classmethod
     def start(cls, full: Scene, likelihood: Any, alpha: float, edge_weight: Any) -> "ShapedEnergy":
         """theta from the scribbles alone; `alpha` is the total variation's on the full grid."""
+        from scipy.ndimage import binary_dilation
+
         scene = shrink(full, _SIDE)
         # A likelihood from elsewhere may know the full grid only; that of the kernels is slow there and scales.
         if isinstance(likelihood, NieuwenhuisCremersLikelihood):
@@ -64,6 +66,9 @@ class ShapedEnergy:
         coarser = (full.seeds.size / scene.seeds.size) ** 0.5
         given = None if edge_weight is None or isinstance(edge_weight, str) else np.asarray(edge_weight, np.float32)
         weight = None if given is None else _resized(given, scene.seeds.shape)
+        if (scene.seeds < 0).any():
+            # As in the total variation, no boundary is paid for where the problem ends.
+            weight = np.where(binary_dilation(scene.seeds < 0), 0, 1 if weight is None else weight).astype(np.float32)
         tensors = contrast_tensors(scene.image, scene.valid) if isinstance(edge_weight, str) else []
         model = RegionalCost.start(scene, costs)
         seeds = max(int(np.count_nonzero(scene.seeds > 0)), 1)
