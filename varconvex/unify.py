@@ -125,7 +125,7 @@ def joint(
     seconds: defaultdict[str, float] = defaultdict(float)
     prediction = _predict(predictor, scene, None, seconds)
     index, fitted = _answer(prediction, shape, scene, seconds, random_state)
-    if prediction.solution.status == "stopped":
+    if prediction.stopped:
         return Unified(prediction, index, fitted, (), dict(seconds))
     since = time.perf_counter()
     predictor = predictor.ready(scene, prediction, index)
@@ -151,7 +151,7 @@ def joint(
             if value < values[-1]:
                 index, fitted = proposed, proposed_shape
             values.append(min(value, values[-1]))
-            if proposal.solution.status == "stopped":
+            if proposal.stopped:
                 return Unified(free, index, fitted, tuple(values), dict(seconds))
         prediction = free or prediction
         if np.count_nonzero(index != before) <= _SETTLED * np.count_nonzero(before):

@@ -38,5 +38,8 @@ class Energy(Protocol):
     def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
         """A binary u no worse than its neighbours, and its energy; u may lie anywhere in C."""
 
+    def recall(self, u: Any) -> Any:
+        """What `present` made this u of; its grid may be half as large."""
+
     def present(self, u: Any) -> Any:
         """u in the shape that the user's cost has."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .._colour import features
+from ..backends import ArrayBackend, get_backend
 from ..inputs import Scene
 from ._learnt import _BACKGROUND, _OBJECT, _REG_COVAR, CLIP, SCRIBBLES, _appearance, _spread_out
 from ._mixture import fit_mixture
@@ -45,17 +46,20 @@ class RegionalCost:
         What the mixtures see of each pixel.
     cost : (H, W) float32
         What is said now.
+    backend : str, ArrayBackend or None
+        What sums the kernels.
     """
 
     first: np.ndarray
     points: np.ndarray
     cost: np.ndarray
+    backend: str | ArrayBackend | None = None
 
     @classmethod
-    def start(cls, scene: Scene, costs: np.ndarray) -> "RegionalCost":
+    def start(cls, scene: Scene, costs: np.ndarray, backend: str | ArrayBackend | None = None) -> "RegionalCost":
         """From the strokes' costs ((2, H, W), in nats)."""
         first = costs[1] - costs[0]
-        return cls(first, _appearance(scene), first)
+        return cls(first, _appearance(scene), first, backend)
 
     def learn(self, scene: Scene, mask: np.ndarray) -> "RegionalCost":
         """The same with both sides of `mask` ((H, W) bool) re-estimated; the strokes keep their share."""
@@ -80,7 +84,11 @@ class RegionalCost:
     def _nearby(self, scene: Scene, mask: np.ndarray) -> np.ndarray:
         from scipy.ndimage import distance_transform_edt
 
-        from ._kernel_sum import log_kernel_mean
+        backend = get_backend(self.backend)
+
+        def log_mean(points: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+            there, width, samples = (backend.asarray(array) for array in (points, weight, seeds))
+            return backend.to_numpy(backend.log_kernel_mean(there, width, samples, 2))
 
         radius = max(float(np.sqrt(mask.sum() / np.pi)), 1.0)
         around = ~mask & (distance_transform_edt(~mask) < _SURROUND * radius)
@@ -91,9 +99,8 @@ class RegionalCost:
         densities = []
         for k, side in enumerate((around, mask)):
             taught = (side & scene.valid) | ((scene.seeds == k + 1) & scene.valid)
-            chosen = np.ascontiguousarray(points[_spread_out(taught.ravel().astype(float), _KERNELS)].T)
-            both = log_kernel_mean(points, weight, chosen, 2)
-            place = log_kernel_mean(places, weight, chosen[:2], 2)
+            chosen = points[_spread_out(taught.ravel().astype(float), _KERNELS)].T
+            both, place = log_mean(points, chosen), log_mean(places, chosen[:2])
             densities.append(np.logaddexp(np.log1p(-_UNKNOWN) + both - place, np.log(_UNKNOWN)))
         return (densities[0] - densities[1]).reshape(mask.shape)
 

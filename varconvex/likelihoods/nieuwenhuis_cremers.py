@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import checks
 from .._colour import features
+from ..backends import ArrayBackend, get_backend
 from ..errors import InvalidParameterError
 from ..inputs import Scene
 from ._common import CLIP, bounded, teaching_seeds
@@ -45,6 +46,8 @@ class NieuwenhuisCremersLikelihood:
     unknown : (2,) float in [0, 1)
         Share of the background's and of each object's kernel that any colour may claim. Bigger leaves colours that no
         stroke has touched to position; 0 lets the nearest stroke's colours decide, however far they are.
+    backend : {"numba", "numpy", "cupy"}, ArrayBackend or None
+        What sums the kernels. None is what solves the energy, and Numba outside of `segment`.
 
     References
     ----------
@@ -66,6 +69,7 @@ class NieuwenhuisCremersLikelihood:
     clip: float | None = CLIP
     max_seeds: int = 1000
     unknown: tuple[float, float] = (0.0, 0.0)
+    backend: str | ArrayBackend | None = None
 
     def __post_init__(self) -> None:
         checks.real_number("rho_factor", self.rho_factor, strict=True)
@@ -98,20 +102,22 @@ class NieuwenhuisCremersLikelihood:
         InvalidScribblesError
             If a label has no scribble on a valid pixel.
         """
-        from ._kernel_sum import log_kernel_mean
-
+        backend = get_backend(self.backend)
         taught = teaching_seeds(scene)
         axes = scene.seeds.ndim
         points = self._points(scene)
+        there = backend.asarray(points)
         costs = np.empty((len(taught), *scene.seeds.shape), np.float32)
         for k, (cost, mine) in enumerate(zip(costs, taught, strict=True)):
             rho = self._width(scene, mine).ravel()
-            seeds = np.ascontiguousarray(points[_thinned(mine, int(self.max_seeds))].T)
-            density = log_kernel_mean(points, 0.5 / rho**2, seeds, axes)
+            seeds = points[_thinned(mine, int(self.max_seeds))].T
+            weight = backend.asarray(0.5 / rho**2)
+            density = backend.to_numpy(backend.log_kernel_mean(there, weight, backend.asarray(seeds), axes))
             unknown = self.unknown[min(k, 1)]
             if unknown:
-                anything = log_kernel_mean(np.ascontiguousarray(points[:, :axes]), 0.5 / rho**2, seeds[:axes], axes)
-                density = np.logaddexp(density + np.log1p(-unknown), anything + np.log(unknown))
+                places, starts = points[:, :axes], seeds[:axes]
+                anything = backend.log_kernel_mean(backend.asarray(places), weight, backend.asarray(starts), axes)
+                density = np.logaddexp(density + np.log1p(-unknown), backend.to_numpy(anything) + np.log(unknown))
             # The Gaussians' other factors are the same for all labels.
             cost[...] = (axes * np.log(rho) - density).reshape(cost.shape)
         return bounded(costs, scene, self.clip)

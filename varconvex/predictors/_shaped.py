@@ -53,7 +53,7 @@ class ShapedEnergy:
     model: RegionalCost
 
     @classmethod
-    def start(cls, full: Scene, likelihood: Any, alpha: float, edge_weight: Any) -> "ShapedEnergy":
+    def start(cls, full: Scene, likelihood: Any, alpha: float, edge_weight: Any, backend: Any = None) -> "ShapedEnergy":
         """theta from the scribbles alone; `alpha` is the total variation's on the full grid."""
         from scipy.ndimage import binary_dilation
 
@@ -70,7 +70,7 @@ class ShapedEnergy:
             # As in the total variation, no boundary is paid for where the problem ends.
             weight = np.where(binary_dilation(scene.seeds < 0), 0, 1 if weight is None else weight).astype(np.float32)
         tensors = contrast_tensors(scene.image, scene.valid) if isinstance(edge_weight, str) else []
-        model = RegionalCost.start(scene, costs)
+        model = RegionalCost.start(scene, costs, backend)
         seeds = max(int(np.count_nonzero(scene.seeds > 0)), 1)
         count = max(SCRIBBLES / (1 - SCRIBBLES) * scene.seeds.size / seeds, 1.0)
         return cls(scene, CONVEX_SHARE * alpha / coarser, weight, tensors, count, model)

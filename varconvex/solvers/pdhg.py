@@ -21,8 +21,9 @@ from .. import checks
 from ..backends import ArrayBackend, Problem, get_backend
 from ..energies.base import Energy
 from ..errors import ConvergenceWarning, InvalidParameterError
+from ._memory import or_on_the_cpu
 
-_RELAXATION = 1.9
+RELAXATION = 1.9
 _RATIO = 1.0
 """sigma / tau = (ratio r)^2 at first, with r the mean radius: p lives on that scale, and u on 1."""
 
@@ -33,15 +34,16 @@ last one (Applegate et al. 2021, arXiv:2106.04756), then less and less; movement
 _LOOK_LEAST, _LOOK_MOST = 8, 48
 """Iterations between two looks at the gap: a third of those done, within these; a look costs about two iterations."""
 
-_LEAST_SIZE = 1e-3
+LEAST_SIZE = 1e-3
 """The gap is relative to the energy, or, where that is nearly 0 by cancellation, to this share of the data's size."""
 
 _CHUNK_SECONDS = 0.1
 """Longest stay in one kernel call, so that Ctrl-C, the time limit and the callback are heard."""
 
 
-_COARSEST = 32
-"""A grid whose shorter side is below twice this is solved as it stands."""
+COARSEST, COARSE_ITERATIONS = 32, 500
+"""A grid whose shorter side is below twice the first is solved as it stands; most iterations on a coarse grid, which
+only has to be a good start: below the tolerance its own discretisation is the error."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ class Solution:
         return self.binary > 0.5 if self.p.shape[1] == 1 else self.labels > 0
 
 
+@or_on_the_cpu
 def pdhg(
     energy: Energy,
     *,
@@ -177,6 +180,8 @@ def pdhg(
     -----
     ConvergenceWarning
         If `tol` was not met.
+    DeviceMemoryWarning
+        If a GPU's memory did not suffice, so that the CPU solved the problem.
 
     References
     ----------
@@ -198,13 +203,17 @@ def pdhg(
     tol = checks.real_number("tol", tol)
     checks.function("callback", callback)
     limit = np.inf if time_limit is None else checks.real_number("time_limit", time_limit)
-    backend = get_backend(backend, getattr(energy, "cost", None))
+    backend = get_backend(backend, getattr(energy, "cost", getattr(energy, "image", None)))
     begin = time.perf_counter()
     problems = [energy.problem(backend)]
-    size = backend.mean_size(problems[0].cost)
+    if problems[0].truncated:
+        raise InvalidParameterError(
+            f"energy must be convex; got {type(energy).__name__}, which is not and has no gap. Use stationary(energy)."
+        )
+    size = backend.mean_size(problems[0].cost) + problems[0].fidelity
     if start is not None:
-        warm = _warm(backend, problems[0], start)
-    while start is None and coarse_to_fine and min(problems[-1].cost.shape[1:]) >= 2 * _COARSEST:
+        warm = _warm(energy, backend, problems[0], start)
+    while start is None and coarse_to_fine and min(problems[-1].cost.shape[1:]) >= 2 * COARSEST:
         problems.append(backend.coarsen(problems[-1]))
     descent: _Descent | None = None
     while problems:
@@ -218,8 +227,7 @@ def pdhg(
         else:
             u, p = backend.prolong(problem, descent.u, descent.p, 1.0)
         descent = _Descent(energy, backend, problem, u, p, size, begin)
-        # A coarse grid only has to be a good start; below the tolerance its own discretisation is the error.
-        descent.run(max_iter if finest else 500, tol, limit, callback if finest else None)
+        descent.run(max_iter if finest else COARSE_ITERATIONS, tol, limit, callback if finest else None)
     assert descent is not None
     binary, rounded = energy.round(backend, descent.problem, descent.u)
     if descent.status not in ("converged", "stopped"):
@@ -228,9 +236,10 @@ def pdhg(
             f"{descent.history[-1][0]} iterations); raise max_iter or time_limit, or tol",
             ConvergenceWarning,
         )
+    per_pixel = descent.problem.unit / descent.problem.scale
     return Solution(
         u=energy.present(descent.u),
-        p=descent.p if descent.problem.unit == 1 else descent.p * np.float32(descent.problem.unit),
+        p=descent.p if per_pixel == 1 else descent.p * np.float32(per_pixel),
         binary=energy.present(binary),
         energy=rounded,
         primal=descent.primal,
@@ -242,7 +251,7 @@ def pdhg(
     )
 
 
-def _warm(backend: ArrayBackend, problem: Problem, start: Solution) -> tuple[Any, Any]:
+def _warm(energy: Energy, backend: ArrayBackend, problem: Problem, start: Solution) -> tuple[Any, Any]:
     """The pair of another solution, made feasible for this problem; one of half the size is prolonged."""
     shape = problem.cost.shape
     half = (shape[0], *(-(-n // 2) for n in shape[1:]))
@@ -253,13 +262,15 @@ def _warm(backend: ArrayBackend, problem: Problem, start: Solution) -> tuple[Any
             f"start must be a Solution with p of shape {(len(problem.steps), *shape)}, this grid's, or "
             f"{(len(problem.steps), *half)}, half of it; got {got}. Leave it out to start from coarse grids."
         )
-    u = backend.asarray(start.u.reshape(p.shape[1:]))
-    p = backend.asarray(p if problem.unit == 1 else p / np.float32(problem.unit))
+    u = backend.asarray(energy.recall(start.u))
+    per_pixel = problem.unit / problem.scale
+    p = backend.asarray(p if per_pixel == 1 else p / np.float32(per_pixel))
     if p.shape[1:] != shape:
         return backend.prolong(problem, u, p, 1.0)
+    p = backend.project_ball(p, problem.radius, problem.isotropic, problem.coupling)
     # Copies: the other solution stays what it is.
     u = backend.asarray(backend.project(u, problem) + u.dtype.type(0))
-    return u, backend.asarray(backend.project_ball(p, problem.radius, problem.isotropic) + p.dtype.type(0))
+    return u, backend.asarray(p + p.dtype.type(0))
 
 
 class _Descent:
@@ -270,8 +281,8 @@ class _Descent:
     ) -> None:
         self.energy, self.backend, self.problem, self.start = energy, backend, problem, start
         self.u, self.p = u, p
-        self.floor = _LEAST_SIZE * problem.unit * size * u.size + np.finfo(np.float64).tiny
-        self.first = _step(problem.norm, size, _RATIO * float(problem.radius.mean(dtype=np.float64)))
+        self.floor = LEAST_SIZE * problem.unit * size * u.size + np.finfo(np.float64).tiny
+        self.first = _step(problem.norm, size, _scale(problem))
         self._set_step(self.first)
         self.gain = _ADAPT
         self.before = self._sample()
@@ -284,7 +295,7 @@ class _Descent:
         self.primal, dual = self.backend.values(self.problem, self.u, self.p)
         # In exact arithmetic dual <= primal; a bound that is lowered stays a bound.
         self.dual = min(max(self.dual, dual), self.primal)
-        common = self.problem.constant
+        common = self.problem.common
         size = max(abs(self.primal - common), abs(self.dual - common), self.floor)
         self.relative_gap = (self.primal - self.dual) / size
         self.history.append((iteration, time.perf_counter() - self.start, self.primal, self.dual))
@@ -330,7 +341,7 @@ class _Descent:
                     return
                 n = min(chunk, until - done)
                 # How an interval is cut into chunks depends on the clock; what is computed must not.
-                self._iterate(n, _RELAXATION, settle=done + n == until)
+                self._iterate(n, RELAXATION, settle=done + n == until)
                 done += n
                 took = max(time.perf_counter() - before, 1e-9) / n
                 chunk = int(np.clip(_CHUNK_SECONDS / took, 1, _LOOK_MOST))
@@ -346,6 +357,16 @@ class _Descent:
         u = self.energy.present(self.u.copy())
         iteration, seconds, primal, dual = self.history[-1]
         return Progress(iteration, seconds, primal, dual, self.relative_gap, u)
+
+
+def _scale(problem: Problem) -> float:
+    """sqrt(sigma / tau) at first."""
+    radius = float(problem.radius.mean(dtype=np.float64))
+    if not (problem.pull or problem.fidelity):
+        return _RATIO * radius
+    # An image is fitted over some sqrt(alpha) pixels, whatever its dual variable's length; measured on photographs.
+    pulled = max(2 * problem.pull, 12 * float(np.sqrt(problem.pull * radius)))
+    return max(pulled, 9 * float(np.sqrt(problem.fidelity * radius)))
 
 
 def _step(norm: float, mean_cost: float, scale: float) -> float:
