@@ -11,22 +11,23 @@ from ..api import segment
 from ..datasets.folders import Sample
 from ..plots import outline, sheet, strokes
 from ..predictors.given import GivenPredictor
-from .table1 import predictor_of
+from .table1 import UNIFY, predictor_of
 from .table2 import corrupted, mask_of
 
 _TRUTH, _ANSWER = (0, 255, 0), (255, 64, 64)
 
 
 def fig2(samples: Sequence[Sample], seed: int, features: Path | None = None) -> Image.Image:
-    """A row an image: scribbles, the FCN alone on colours and features, its projection, the joint answer."""
+    """A row an image: scribbles, the FCN alone on colours and features, its projection, the two jointly."""
     panels = []
     for sample in samples:
         cell = {"inputs": "rgb+features", "network": "fcn", "seed": seed}
         common: dict[str, Any] = {"shape": "convex", "random_state": seed}
         network = predictor_of(cell, sample, features)
         # Without the energy, as in the paper: scattered, since it knows no place.
-        once = segment(sample.image, sample.scribbles, 0.0, predictor=network, **common)
-        both = segment(sample.image, sample.scribbles, predictor=network, unify="joint", **common)
+        once, both = (
+            segment(sample.image, sample.scribbles, 0.0, predictor=network, unify=how, **common) for how in UNIFY
+        )
         panels += [
             (f"{sample.name}: scribbles", strokes(sample.image, sample.scribbles, (1, 2))),
             ("FCN, colours and features", _dimmed(sample, once.unconstrained == 2)),
