@@ -34,6 +34,8 @@ ARROWS = {
     "_adam": set(),
     "_threads": set(),
     "plots": {"result"},
+    "regions": {"backends", "edges", "energies", "inputs", "solvers"},
+    "restoration": {"backends", "energies", "inputs", "solvers"},
     "result": {"certify", "plots", "shapes"},
     "unify": {"components", "inputs", "predictors", "shapes"},
     "predictors": {"inputs", "likelihoods", "energies", "solvers", "backends", "edges", "_colour", "_adam"},
@@ -78,6 +80,20 @@ def test_networks_and_certificates_see_arrays_only():
     for name in ("shapes/icnn.py", "certify.py"):
         seen = {".".join(n) for n in imports_of(ROOT / name) if n[0] == "varconvex"}
         assert all(s.startswith(("varconvex.errors", "varconvex.checks")) for s in seen), seen
+
+
+def test_an_energy_is_a_small_file_without_a_kernel():
+    files = sorted((ROOT / "energies").glob("[!_]*.py"))
+    assert len(files) > 6
+    for path in files:
+        text = path.read_text()
+        assert len(text.splitlines()) < 120, path.name
+        seen = {name[0] for name in imports_of(path)}
+        assert not seen & {"numba", "cupy", "scipy"}, path.name
+        # What iterates over pixels or takes steps belongs to a backend: an energy only writes itself down.
+        loops = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.While)]
+        assert not loops, path.name
+        assert not {"tau", "sigma"} & set(text.split()), path.name
 
 
 def test_one_file_imports_cupy():

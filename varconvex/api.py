@@ -58,6 +58,7 @@ def segment(
     likelihood: str | Likelihood = "nieuwenhuis_cremers",
     edge_weight: Any = "contrast",
     tv: str = "isotropic",
+    relaxation: str = "zach",
     components: str = "all",
     channel_axis: int | None = -1,
     rgba: bool | None = None,
@@ -91,13 +92,14 @@ def segment(
         Weight of the total variation, in nats per pixel of boundary. Bigger is smoother; 0 leaves the likelihood alone.
         By default a quarter of the image's side N^(1/d), N pixels in d dimensions, so that the same picture at another
         resolution gives the same object.
-    shape : {"convex"} or None
+    shape : {"convex", "polygon"} or None
         What the object is known to be; needs two labels and a 2-D image. It keeps clear of pixels outside.
     unify : {"sequential", "joint"}
         How energy and shape come together: the solved u is projected once (paper, eq. 5); or energy, shape and the
         colour models are fitted to each other in turns, while one objective falls (`Segmentation.objective`). "joint"
-        also learns from the pixels that no stroke touches, and takes about three times as long. Without a shape it
-        learns from the energy's answer alone, and keeps only parts that hold a scribble, whatever `components` says.
+        also learns from the pixels that no stroke touches. With a convex shape the outline is found directly, at two
+        fifths of `alpha`, less where it follows edges. Without a shape it learns from the energy's answer alone,
+        and keeps only parts that hold a scribble, whatever `components` says.
     predictor : {"energy", "fcn", "cnn"} or Predictor
         Who says how probable the object is at each pixel: the energy of likelihood and total variation; or a network
         taught by the scribbles, pointwise or with 3x3 windows, whose log-odds replace the likelihood in that energy
@@ -110,6 +112,8 @@ def segment(
     tv : {"isotropic", "anisotropic", "octagonal"}
         Boundary length as Euclid measures it; along the grid (exactly binary, but blocky); or along the grid and its
         diagonals (images only: exactly binary, about a third slower).
+    relaxation : {"zach", "ccp"}
+        How more than two labels are made convex: fast, or tighter where three or more meet (see `Potts`).
     components : {"all", "scribbled"}
         Whether parts of an object that hold none of its scribbles are kept, or become background. "scribbled" is often
         better where things of the object's colour stand apart from it.
@@ -135,7 +139,8 @@ def segment(
         Most seconds for the energy, and after which joint unification begins no further round; the best answer so far
         is returned, with a warning where the solver was cut short.
     callback : callable, optional
-        Called with a `Progress` at each look at the gap, in every round; returning True stops it all.
+        Called with a `Progress` at each look at the gap, and after each round of joint unification with the mask so
+        far; returning True stops it all.
     random_state : int or numpy.random.Generator, optional
         Seeds what is random: the same seed gives the same mask.
 
@@ -172,6 +177,7 @@ def segment(
     begin = time.perf_counter()
     checks.one_of("unify", unify, ("sequential", "joint"))
     checks.one_of("tv", tv, TV)
+    checks.one_of("relaxation", relaxation, ("zach", "ccp"))
     checks.one_of("components", components, ("all", "scribbled"))
     scene = prepare(
         image, scribbles, channel_axis=channel_axis, spacing=spacing, mask=mask, nan_policy=nan_policy, rgba=rgba,
@@ -190,6 +196,7 @@ def segment(
         tol=checks.real_number("tol", tol),
         time_limit=None if time_limit is None else checks.real_number("time_limit", time_limit),
         callback=callback,
+        relaxation=relaxation,
     )
     who = _predictor(predictor, energy, rng)
     seconds = {"prepare": time.perf_counter() - begin}
@@ -229,7 +236,7 @@ def project(
     ----------
     target : (H, W) array
         A mask (bool, or integers 0 and one other value), or probabilities of the object in [0, 1].
-    shape : {"convex"}
+    shape : {"convex", "polygon"}
         What the object is known to be.
     inside, outside : (H, W) bool array, optional
         Pixels that must, and that must not, belong to the object.
