@@ -82,6 +82,25 @@ def objective(
     return total if energy is None else total + energy.boundary(scene, index)
 
 
+def nearness(scene: Scene) -> np.ndarray:
+    """Log-odds of the object by place alone: d log of the distances to the nearest stroke of background and of object.
+
+    It is what a density says whose kernels are as wide as the distance to the nearest stroke, rho^-d in d dimensions
+    (Nieuwenhuis, Cremers 2013, doi:10.1109/TPAMI.2012.183); at most a factor of 20 between the distances counts.
+
+    Returns
+    -------
+    (*spatial) float32
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    background, inside = (
+        np.log1p(distance_transform_edt(scene.seeds != k, sampling=scene.spacing)) if (scene.seeds == k).any() else 0
+        for k in (1, 2)
+    )
+    return (scene.seeds.ndim * np.clip(background - inside, -CLIP, CLIP)).astype(np.float32)
+
+
 def sigmoid(n: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-n)), without an overflow."""
     return 0.5 * (np.tanh(0.5 * n) + 1)

@@ -6,7 +6,9 @@ n is the network's log-odds, CE the mean cross-entropy with both classes weighed
 Pinsker's inequality KL(v, p) >= 2 |v - p|^2, so the last term bounds weight/2 |sigma(n) - v|^2; unlike the square it
 has a slope where the network is certain and wrong. The inputs are jittered while it learns: that is what a kernel does
 for a density, and keeps few strokes from being learnt by heart. A few networks from different starts are averaged:
-where no stroke speaks, they disagree and say little.
+where no stroke speaks, they disagree and say little. A network that is shown places is also told what places mean by
+themselves, n <- n + d log(distance to the background's strokes / distance to the object's): from strokes, where one of
+the two is 0, that cannot be learnt.
 
 The network's log-odds may be the cost of the toolkit's energy, so that boundaries are short and follow the image's
 edges; without one they are thresholded. See `_log_odds`, which also holds the objective of joint unification.
@@ -26,7 +28,7 @@ from ..inputs import Scene
 from ..likelihoods._common import teaching_seeds
 from ._channels import channels, groups_of
 from ._convnet import ConvNet
-from ._log_odds import check_labels, counts_of, objective, prediction, sigmoid
+from ._log_odds import check_labels, counts_of, nearness, objective, prediction, sigmoid
 from .base import Prediction
 from .energy import EnergyPredictor, default_alpha
 
@@ -215,6 +217,8 @@ class NetworkPredictor:
                 thetas.append(network.pack())
                 total += np.clip(self._everywhere(network, taught.seen, backend, scene), -_SURE, _SURE)
         now = total / len(thetas)
+        if "xy" in taught.groups:
+            now += nearness(scene)
         if not fresh:
             now = _FIRST * taught.first + (1 - _FIRST) * now
         return replace(taught, thetas=tuple(thetas), now=now.astype(np.float32))
