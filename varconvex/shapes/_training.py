@@ -27,14 +27,15 @@ _RATE, _DECAY = 0.01, 0.45
 _SATURATED = 7.0
 """Beyond |s G| = 7 the sigmoid's slope is below a thousandth: no gradient is lost there."""
 
-_BATCH = 6144
-"""Pixels a step, at most; more do not help, since the boundary is what they sample."""
+_BATCH = 2048
+"""Pixels a step, at most; more help little, since the boundary is what they sample, and its last pixel is not the
+network's to find (`_chains`)."""
 
 _ROUND = 5
 """Steps between two exact looks at the energy."""
 
 
-def train(network, cost, scale, shift, depth, rng, *, steps=(60, 40, 30, 30), callback=None):
+def train(network, cost, scale, shift, depth, rng, *, steps=(50, 35, 20, 10), callback=None):
     """Descend from `network`, which is changed in place.
 
     Parameters
