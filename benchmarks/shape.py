@@ -2,15 +2,15 @@
 
     python -m benchmarks.shape [--sizes 128 512 1024] [--seeds 20] [--torch]
 
-Every silhouette of `_silhouettes` is fitted once a seed, a size and a kind of noise, all defaults. The pose and the noise are
-the seed's; every fourth seed draws a large silhouette, every fourth one cut off by the border, every fourth a tiny one.
-Judged is the excess of the energy <1 - 2 target, mask> over the best known one's, as a share of it. The best known answer
-is the target itself where it is clean (nothing is better); else the best of: the silhouette before it was spoilt; that
-silhouette, and the fit, moved by an exact search over convex outlines two pixels to either side, till nothing improves; a
-network of 96 with four times the steps and another seed, refined in the same way.
+Every silhouette of `_silhouettes` is fitted once a seed, a size and a kind of noise, all defaults. The pose and the
+noise are the seed's; of four seeds one draws a small silhouette, one a large one, and one lets the border cut it off.
+Judged is the excess of the energy <1 - 2 target, mask> over the best known one's, as a share of it. The best known
+answer is the target itself where it is clean (nothing is better); else the best of: the silhouette before it was
+spoilt; the fit; a network of 96 with four times the steps and another seed; and these three moved by an exact search
+over convex outlines, two pixels to either side, till nothing improves (`varconvex.shapes._chains`).
 
-What noise can hide is counted apart: a silhouette of less than 300 pixels, of which 30 % are flipped, weighs no more than
-what chance finds elsewhere. "thin" are those that are narrower than 8 pixels.
+What noise can hide is counted apart, as "hidden": where 30 % of the pixels are flipped, a silhouette of less than 300
+weighs no more than what chance finds elsewhere. "thin" are those that are narrower than 8 pixels.
 
 With --torch the fit is timed beside PyTorch: the paper's network, 2-130-130-1, Adam on all pixels for 2,000 iterations,
 extrapolated from a few in the same run.
@@ -182,8 +182,8 @@ def summary(cases: list[Case]) -> list[dict[str, object]]:
 def table(rows: list[dict[str, object]]) -> str:
     """The rows, aligned."""
     lines = [
-        f"{'side':>5} {'noise':<16}{'kind':<7}{'n':>5}{'excess %':>9}{'worst %':>9}{'>2 %':>6}{'empty':>7}{'not cvx':>8}"
-        f"{'IoU':>8}{'least':>7}{'seconds':>9}{'most':>7}"
+        f"{'side':>5} {'noise':<16}{'kind':<7}{'n':>5}{'excess %':>9}{'worst %':>9}{'>2 %':>6}{'empty':>7}"
+        f"{'not cvx':>8}{'IoU':>8}{'least':>7}{'seconds':>9}{'most':>7}"
     ]
     for r in rows:
         lines.append(

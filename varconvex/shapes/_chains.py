@@ -6,9 +6,9 @@ pixels of a band is a shortest path whose steps are taken in the order of their 
 
     f(v) <- min( f(v), f(u) + w(u, v) )      for all segments uv in the band, by rising slope,
 
-w(u, v) being the cost left of the segment, row by row from prefix sums, negated. Left and right chain of the rows, upper
-and lower of the columns, in turns while that pays: what the network has rounded off or cut by a pixel is put right, and
-the set is digitally convex at every moment.
+w(u, v) being the cost left of the segment, row by row from prefix sums, negated. Left and right chain of the rows,
+upper and lower one of the columns, in turns while that pays: what the network has rounded off, or missed by a pixel, is
+put right, and the set is digitally convex at every moment.
 """
 
 import numba

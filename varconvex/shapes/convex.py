@@ -41,7 +41,7 @@ _WIDEST = 4096
 """Its square is the number of weights between two such layers."""
 
 _TOLERATED = 0.02
-"""The network may differ from the mask in this share of its pixels before one that equals it exactly takes its place."""
+"""The network may differ from the mask in this share of its pixels before one that equals it takes its place."""
 
 _SMALL = 5000
 """Pixels of a set whose refinement is a matter of milliseconds."""
