@@ -137,7 +137,7 @@ def test_three_labels_keep_their_ids(two_blobs):
         segment(image, scribbles, shape="convex")
 
 
-def test_volumes_are_solved_and_have_no_convex_shape_yet(rng):
+def test_volumes_are_solved_and_projected(rng):
     volume = rng.normal(scale=0.1, size=(8, 20, 22))
     volume[2:6, 5:15, 5:15] += 1
     scribbles = np.zeros(volume.shape, int)
@@ -145,8 +145,9 @@ def test_volumes_are_solved_and_have_no_convex_shape_yet(rng):
     result = segment(volume, scribbles, spacing=(2.0, 1.0, 1.0))
     assert iou(result.mask, np.pad(np.ones((4, 10, 10), bool), ((2, 2), (5, 5), (5, 7)))) > 0.9
     assert result._repr_png_() is None
-    with pytest.raises(ValueError, match="must have two dimensions"):
-        segment(volume, scribbles, shape="convex")
+    convex = segment(volume, scribbles, spacing=(2.0, 1.0, 1.0), shape="convex")
+    assert convex.certificate
+    assert iou(convex.mask, result.mask) > 0.9
 
 
 def test_a_region_of_interest_is_all_that_is_segmented(two_blobs):

@@ -95,7 +95,7 @@ def segment(
         By default a quarter of the image's side N^(1/d), N pixels in d dimensions, so that the same picture at another
         resolution gives the same object.
     shape : {"convex"} or None
-        What the object is known to be; needs two labels and a 2-D image. It keeps clear of pixels outside.
+        What the object is known to be; needs two labels. It keeps clear of pixels outside.
     unify : {"sequential", "joint"}
         How energy and shape come together: the solved u is projected once (paper, eq. 5); or energy, shape and the
         colour models are fitted to each other in turns, while one objective falls (`Segmentation.objective`). "joint"
@@ -223,11 +223,11 @@ def project(
 
     Parameters
     ----------
-    target : (H, W) array
+    target : (H, W) or (D, H, W) array
         A mask (bool, or integers 0 and one other value), or probabilities of the object in [0, 1].
     shape : {"convex"}
         What the object is known to be.
-    inside, outside : (H, W) bool array, optional
+    inside, outside : bool array of the target's shape, optional
         Pixels that must, and that must not, belong to the object.
     spacing : float or tuple of float, optional
         Distance between neighbouring pixels along each axis.
@@ -267,7 +267,7 @@ def project(
         probability,
         inside=held,
         outside=kept_out,
-        spacing=checks.spacing(spacing, 2),
+        spacing=checks.spacing(spacing, probability.ndim),
         random_state=checks.generator(random_state),
     )
     done = time.perf_counter()
@@ -284,7 +284,11 @@ def project(
         seconds={},
     )
     scene = Scene(
-        image=probability[..., None], seeds=2 * held + kept_out, labels=(1, 2), spacing=(1.0, 1.0), valid=~nowhere
+        image=probability[..., None],
+        seeds=2 * held + kept_out,
+        labels=(1, 2),
+        spacing=(1.0,) * probability.ndim,
+        valid=~nowhere,
     )
     return _result(scene, prediction, fitted.mask.astype(np.int64), backend, {"shape": done - begin}, fitted)
 

@@ -314,8 +314,8 @@ def test_a_blocked_sliver_is_named():
 @pytest.mark.parametrize(
     ("target", "match"),
     [
-        (np.zeros((3, 4, 5)), "two dimensions"),
-        (np.zeros((0, 3)), "two dimensions"),
+        (np.zeros((3, 4, 5, 6)), "two or three dimensions"),
+        (np.zeros((0, 3)), "two or three dimensions"),
         (np.full((3, 3), np.nan), "replace NaN"),
         (np.full((3, 3), 2), r"in \[0, 1\]"),
         (np.full((3, 3), "a"), "must be numbers"),

@@ -4,13 +4,15 @@
 
 G is an input convex network. Since |target - 1_C|^2 = const + <1 - 2 target, 1_C> for every set C, this is
 the paper's squared distance for masks; for soft targets it is the form that noise does not flatten. A fit is:
-the global optimum on a lattice (dynamic program), the network that equals it (closed form), descent through a
-pyramid, an exact repair in integers, so that the mask is convex as a theorem and not as a tendency, and the best
-convex outline within a pixel (a dynamic program again, over all edges between pixels).
+the global optimum on a lattice (dynamic program; in a volume the best of several descents over half-spaces), the
+network that equals it (closed form), descent through a pyramid, an exact repair in integers, so that the mask is
+convex as a theorem and not as a tendency, and the best convex outline within a pixel (a dynamic program again, over
+all edges between pixels; in a volume its sides moved, tilted and cut).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +22,8 @@ from ..errors import InvalidImageError, InvalidParameterError, InvalidScribblesE
 from ._chains import refine
 from ._raster import rasterize
 from ._repair import check_hulls, repair
+from ._solid_repair import repair_solid
+from ._solid_start import half_spaces_around, refine_solid, solid_start
 from ._start import convex_start, empty_network, exact_network, half_planes, inradius
 from ._training import train
 from .icnn import ICNN
@@ -47,18 +51,38 @@ _SMALL = 5000
 """Pixels of a set whose refinement is a matter of milliseconds."""
 
 
+_NUMBERS = {2: "two", 3: "three"}
+
+
+class _Stages(NamedTuple):
+    """What of a fit differs between the plane and a volume."""
+
+    start: Callable
+    half_spaces: Callable
+    repair: Callable
+    refine: Callable
+
+
+def _stages(ndim):
+    return (
+        _Stages(convex_start, half_planes, repair, refine)
+        if ndim == 2
+        else _Stages(solid_start, half_spaces_around, repair_solid, refine_solid)
+    )
+
+
 @dataclass(frozen=True)
 class FittedConvex:
     """A digitally convex set {G <= 0}."""
 
     mask: np.ndarray
-    """(H, W) bool: digitally convex and 8-connected, or empty."""
+    """(H, W) or (D, H, W) bool: digitally convex and connected, or empty."""
 
     n_filled: int
     """Pixels that repair and refinement added or took after the network had been rasterised."""
 
     network: ICNN
-    """G, on row and column in the target's pixels; a pixel's centre is an integer."""
+    """G, on row and column (slice, row and column) in the target's pixels; a pixel's centre is an integer."""
 
     energy: float
     """sum of 1 - 2 target over `mask`; the best possible is below any other convex set's."""
@@ -67,7 +91,7 @@ class FittedConvex:
     """Hard energy after every round of the descent, on the pixels looked at, level by level."""
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """G at `points` ((n, 2) float, row and column in the target's pixels): (n,) float."""
+        """G at `points` ((n, 2) or (n, 3) float, in the target's pixels): (n,) float."""
         return self.network(points)
 
     @property
@@ -75,7 +99,7 @@ class FittedConvex:
         """What `certify_convexity` says of `mask`."""
         return certify_convexity(self.mask)
 
-    def rasterize(self, shape: tuple[int, int]) -> np.ndarray:
+    def rasterize(self, shape: tuple[int, ...]) -> np.ndarray:
         """The set on a grid of `shape` pixels over the same field of view.
 
         At the target's own shape this is `mask`. Elsewhere it is {G <= 0}, made digitally convex and
@@ -84,25 +108,25 @@ class FittedConvex:
 
         Parameters
         ----------
-        shape : (int, int)
+        shape : (int, int), or (int, int, int) for a volume
 
         Returns
         -------
-        (h, w) bool
+        bool array of this shape
 
         Raises
         ------
         InvalidParameterError
-            If `shape` is not two positive integers.
+            If `shape` is not as many positive integers as the target has axes.
         """
-        height, width = _grid_shape(shape)
-        if (height, width) == self.mask.shape:
+        grid = _grid_shape(shape, self.mask.ndim)
+        if grid == self.mask.shape:
             return self.mask.copy()
-        scale = np.array(self.mask.shape) / (height, width)
+        scale = np.array(self.mask.shape) / grid
         # Pixel centres: (i + 1/2) of the new grid times the scale is (i' + 1/2) of the old one.
-        raw = rasterize(self.network.compose(scale, scale / 2 - 0.5), (height, width))
+        raw = rasterize(self.network.compose(scale, scale / 2 - 0.5), grid)
         nothing = np.zeros_like(raw)
-        return repair(raw, nothing, nothing, -np.ones(raw.shape))
+        return _stages(raw.ndim).repair(raw, nothing, nothing, -np.ones(raw.shape))
 
 
 class ConvexShape:
@@ -159,18 +183,18 @@ class ConvexShape:
 
         Parameters
         ----------
-        target : (H, W) float in [0, 1], or bool
+        target : (H, W) or (D, H, W) float in [0, 1], or bool
             Probability of the object, 1 is object. With no value above one half and no `inside`, the best set
             is empty, and the result says so: an empty mask, a network that is positive everywhere.
-        inside, outside : (H, W) bool, optional
+        inside, outside : bool array of the target's shape, optional
             Pixels that must be in the mask and out of it; held exactly.
-        spacing : (2,) float, optional
-            Size of a pixel in rows and columns; 1 each by default. Convexity does not depend on it, steps do.
+        spacing : (2,) or (3,) float, optional
+            Size of a pixel along each axis; 1 each by default. Convexity does not depend on it, steps do.
         random_state : int, Generator or None
             Chooses the pixels that the descent looks at. The same integer gives the same mask, bit by bit;
             None is 0.
         callback : callable, optional
-            Called with the current {G <= 0}, (H, W) bool, before the repair, after every few steps.
+            Called with the current {G <= 0}, a bool array, before the repair, after every few steps.
 
         Returns
         -------
@@ -179,53 +203,59 @@ class ConvexShape:
         Raises
         ------
         InvalidImageError
-            If `target` is not two-dimensional, not finite, or leaves [0, 1].
+            If `target` has neither two nor three dimensions, is not finite, or leaves [0, 1].
         InvalidScribblesError
             If `inside` or `outside` has another shape.
         ScribbleConflictError
-            If no convex set can hold `inside` and avoid `outside`; raised before anything is fitted.
+            If no convex set can hold `inside` and avoid `outside` (in a volume: or none was found for a hull that
+            is thinner than a voxel); raised before anything is fitted.
         InvalidParameterError
-            If `spacing` is not two positive numbers.
+            If `spacing` is not one positive number an axis.
         """
         target = _checked_target(target)
         avoid = _checked_scribbles(outside, target, "outside")
         core = check_hulls(_checked_scribbles(inside, target, "inside"), avoid)
-        size = _checked_spacing(spacing)
+        size = _checked_spacing(spacing, target.ndim)
+        stages = _stages(target.ndim)
         rng = checks.generator(random_state)
 
         price = np.float32(1) - 2 * target
         cost = price.copy()
         cost[core], cost[avoid] = -_SCRIBBLE_COST, _SCRIBBLE_COST
         if not (cost < 0).any():
-            return FittedConvex(np.zeros(target.shape, bool), 0, empty_network(self.hidden), 0.0, np.zeros(0))
+            return FittedConvex(
+                np.zeros(target.shape, bool), 0, empty_network(target.ndim, self.hidden), 0.0, np.zeros(0)
+            )
 
-        corners, start = convex_start(cost, core)
+        corners, start = stages.start(cost, core)
         with _one_blas_thread():
-            network, history = self._descend(corners, cost, size, rng, callback)
+            network, history = self._descend(stages, corners, cost, size, rng, callback)
             raw = rasterize(network, target.shape)
         # No gain elsewhere may outweigh a pixel that a scribble holds.
         held = price.astype(np.float64)
         held[core], held[avoid] = np.array([-1, 1]) * (1 + 2 * float(np.abs(price).sum(dtype=np.float64)))
-        mask = _refined([repair(raw, core, avoid, cost), _cheaper_start(start, core, avoid, cost)], held)
+        starts = [stages.repair(mask, core, avoid, cost) for mask in (start, _cheapest_pixel(cost))]
+        cheapest = min(starts, key=lambda mask: _sum(cost, mask))
+        mask = _refined([stages.repair(raw, core, avoid, cost), cheapest], held)
         changed = int(np.count_nonzero(mask ^ raw))
         if changed > _TOLERATED * np.count_nonzero(mask):
             network = exact_network(mask)
         return FittedConvex(mask, changed, network, _sum(price, mask), np.array(history))
 
-    def _descend(self, corners, cost, size, rng, callback):
+    def _descend(self, stages, corners, cost, size, rng, callback):
         """The network that equals the start, improved within a window around it; in pixel coordinates."""
         low, high = corners.min(axis=0), corners.max(axis=0)
         pad = 0.25 * (high - low).max() + 4
         first = np.maximum(np.floor(low - pad).astype(int), 0)
         stop = np.minimum(np.ceil(high + pad).astype(int) + 1, cost.shape)
-        window = np.ascontiguousarray(cost[first[0] : stop[0], first[1] : stop[1]])
+        window = np.ascontiguousarray(cost[tuple(map(slice, first, stop))])
         window = np.clip(window, -_STEPWISE_COST, _STEPWISE_COST)
 
         # In the frame the start's centre is 0, half of its box's longer side is 1, and a unit is as long in
         # rows as in columns.
         centre, half = (low + high) / 2, ((high - low) * size).max() / 2
         scale = size / half
-        normals, offsets = half_planes((corners - centre) * scale, self.hidden[0])
+        normals, offsets = stages.half_spaces((corners - centre) * scale, self.hidden[0])
         depth = max(inradius(normals, offsets), 5 * float(scale.min()))
         network = ICNN.from_half_planes(normals, offsets, _FLOOR * depth, self.hidden, dtype=np.float32)
 
@@ -254,11 +284,11 @@ def _one_blas_thread():
     return threadpool_limits(1, "blas")  # also the reason why a mask does not depend on the number of cores
 
 
-def _cheaper_start(start, core, avoid, cost):
-    """The start, repaired, or the best single pixel where cuts have left less than that."""
-    pixel = np.zeros_like(start)
+def _cheapest_pixel(cost):
+    """What is left to try where cuts have left less than that."""
+    pixel = np.zeros(cost.shape, bool)
     pixel[np.unravel_index(cost.argmin(), cost.shape)] = True
-    return min((repair(mask, core, avoid, cost) for mask in (start, pixel)), key=lambda mask: _sum(cost, mask))
+    return pixel
 
 
 def _refined(masks, cost):
@@ -267,6 +297,7 @@ def _refined(masks, cost):
     A small one is moved whether it leads or not: that takes no time, and noise decides which of them is nearer.
     """
     cheapest = min(masks, key=lambda mask: _sum(cost, mask))
+    refine = _stages(cheapest.ndim).refine
     moved = [refine(mask, cost) for mask in masks if mask is cheapest or 0 < np.count_nonzero(mask) <= _SMALL]
     return min(moved, key=lambda mask: _sum(cost, mask))
 
@@ -277,9 +308,10 @@ def _sum(cost, mask):
 
 def _checked_target(target):
     array = np.asarray(target)
-    if array.ndim != 2 or array.size == 0:
+    if array.ndim not in (2, 3) or array.size == 0:
         raise InvalidImageError(
-            f"the convex shape needs a target with two dimensions; got shape {array.shape}: fit one 2-D slice at a time"
+            f"the convex shape needs a target with two or three dimensions; got shape {array.shape}: fit one image or "
+            "volume at a time"
         )
     if array.dtype.kind not in "buif":
         raise InvalidImageError(f"the target must be numbers in [0, 1]; got {array.dtype}: convert it to float32")
@@ -296,7 +328,7 @@ def _checked_target(target):
 def _checked_scribbles(mask, target, name):
     if mask is None:
         return np.zeros(target.shape, bool)
-    mask = as_mask(mask)
+    mask = as_mask(mask, (2, 3))
     if mask.shape != target.shape:
         raise InvalidScribblesError(
             f"{name} must have the target's shape {target.shape}; got {mask.shape}: transposed, or of another image?"
@@ -304,17 +336,20 @@ def _checked_scribbles(mask, target, name):
     return mask
 
 
-def _checked_spacing(spacing):
-    size = np.ones(2) if spacing is None else np.asarray(spacing, float)
-    if size.shape != (2,) or not np.isfinite(size).all() or (size <= 0).any():
+def _checked_spacing(spacing, ndim):
+    size = np.ones(ndim) if spacing is None else np.asarray(spacing, float)
+    if size.shape != (ndim,) or not np.isfinite(size).all() or (size <= 0).any():
         raise InvalidParameterError(
-            f"spacing must be two positive numbers, rows and columns; got {spacing!r}: leave it out for square pixels"
+            f"spacing must be {_NUMBERS[ndim]} positive numbers, one an axis; got {spacing!r}: leave it out for pixels "
+            "as high as wide"
         )
     return size
 
 
-def _grid_shape(shape):
+def _grid_shape(shape, ndim):
     values = tuple(shape)
-    if len(values) != 2 or any(value != int(value) or value < 1 for value in values):
-        raise InvalidParameterError(f"shape must be two positive integers; got {shape!r}: pass (rows, columns)")
-    return int(values[0]), int(values[1])
+    if len(values) != ndim or any(value != int(value) or value < 1 for value in values):
+        raise InvalidParameterError(
+            f"shape must be {_NUMBERS[ndim]} positive integers; got {shape!r}: pass one size an axis of the target"
+        )
+    return tuple(int(value) for value in values)
