@@ -133,7 +133,7 @@ def test_three_labels_keep_their_ids(two_blobs):
     assert result.labels[40, 75] == 7
     assert result.labels[20, 110] == 1
     assert result._repr_png_()
-    with pytest.raises(InvalidScribblesError, match=r"a shape needs one object .* got labels \(1, 7, 65000\)"):
+    with pytest.raises(InvalidScribblesError, match=r"needs one object .* got labels \(1, 7, 65000\)"):
         segment(image, scribbles, shape="convex")
 
 

@@ -17,11 +17,12 @@ ROOT = Path(varconvex.__file__).parent
 ARROWS = {
     "api": {
         "inputs", "likelihoods", "predictors", "shapes", "unify", "certify", "result", "energies", "solvers",
-        "backends", "components", "_families",
+        "backends", "components", "_families", "objects",
     },
     "cli": {"api", "demo", "doctor", "files", "result", "solvers"},
     "demo": {"api", "result"},
     "doctor": {"backends", "_threads"},
+    "objects": {"_solid_hulls", "certify", "inputs", "shapes"},
     "files": set(),
     "inputs": {"scribbles"},
     "scribbles": set(),

@@ -199,7 +199,7 @@ def _table(result: "Segmentation") -> str:
         del rows[1]
     if result.certificate is not None and result.shape is not None:
         rows.append(("certificate", str(result.certificate)))
-        rows.append(("filled", f"{result.shape.n_filled} pixels by the exact check"))
+        rows.append(("filled", f"{result.shape.n_filled} pixels by refinement and the exact check"))
     stages = "  ".join(f"{name} {seconds:.2f}" for name, seconds in result.seconds.items())
     rows.append(("seconds", f"{stages}  total {sum(result.seconds.values()):.2f}"))
     return "\n".join(f"{name:<15} {text}" for name, text in rows)
