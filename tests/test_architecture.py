@@ -19,7 +19,7 @@ ARROWS = {
         "inputs", "likelihoods", "predictors", "shapes", "unify", "certify", "result", "energies", "solvers",
         "backends", "components", "_families", "objects",
     },
-    "cli": {"api", "demo", "doctor", "files", "result", "solvers"},
+    "cli": {"_families", "api", "demo", "doctor", "files", "result", "solvers"},
     "demo": {"api", "result"},
     "doctor": {"backends", "_threads"},
     "objects": {"_solid_hulls", "certify", "inputs", "shapes"},
@@ -41,7 +41,7 @@ ARROWS = {
     "likelihoods": {"inputs", "_colour", "_threads"},
     "energies": {"backends"},
     "solvers": {"backends", "energies"},
-    "shapes": {"certify", "_solid_hulls"},
+    "shapes": {"certify", "_solid_hulls", "energies", "solvers", "backends"},
     "backends": {"_families", "_threads"},
     "datasets": {"files"},
 }  # fmt: skip

@@ -8,6 +8,7 @@ from PIL import Image
 
 from benchmarks import backends, quality, shape
 from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
+from varconvex._families import names
 from varconvex.certify import certify_convexity
 from varconvex.files import read_image
 
@@ -56,6 +57,28 @@ def test_quality_measures_joint_unification_where_it_is_asked_for(folder, tmp_pa
     assert easy.split()[4:6] == [f"{scores[0][m]:.3f}" for m in ("learnt", "joint")]
     assert min(scores[0]["learnt"], scores[0]["joint"]) > 0.95
     assert impossible.split()[5] == "-"
+
+
+def test_quality_compares_every_shape_and_draws_what_convexity_made_worse(folder, tmp_path, capsys):
+    # The truth of the second image is hollowed out: no convex set can do as well as the energy alone.
+    hollow = tmp_path / "data" / "blobs" / "ground_truth" / "easy.png"
+    truth = np.asarray(Image.open(hollow)).copy()
+    truth[36:44, 20:60] = 0
+    truth[:, 80:] = (np.asarray(Image.open(tmp_path / "data/blobs/images/easy.png"))[:, 80:, 0] > 150) * 255
+    Image.fromarray(truth).save(hollow)
+    options = ["--data", str(folder), "--shapes", "--limit", "1", "--json", str(tmp_path / "scores.json")]
+    options += ["--figure", str(tmp_path / "a.png"), "--worse", str(tmp_path / "worse.png")]
+    assert quality.main(options) == 0
+    lines = capsys.readouterr().out.splitlines()
+    score = json.loads((tmp_path / "scores.json").read_text())["scores"][0]
+    others = [name for name in names("shapes") if name != "convex"]
+    assert sorted(score["shapes"]) == others
+    head, easy = (next(x for x in lines if x.startswith(n)) for n in ("image", "easy"))
+    column = head.split().index("hull")
+    assert easy.split()[column] == f"{score['shapes']['hull']:.3f}"
+    assert score["convex"] < score["tv"]
+    assert any("1 images that convexity made worse" in line for line in lines)
+    assert read_image(tmp_path / "worse.png").ndim == 3
 
 
 def test_quality_names_a_folder_that_is_none(tmp_path, capsys):

@@ -12,19 +12,17 @@ all edges between pixels; in a volume its sides moved, tilted and cut).
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
 from .. import checks
-from ..certify import Certificate, as_mask, certify_convexity
-from ..errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
-from ._chains import refine
+from ..certify import Certificate, certify_convexity
+from ..errors import InvalidParameterError
 from ._raster import rasterize
-from ._repair import check_hulls, repair
-from ._solid_repair import repair_solid
-from ._solid_start import half_spaces_around, refine_solid, solid_start
-from ._start import convex_start, empty_network, exact_network, half_planes, inradius
+from ._repair import check_hulls
+from ._stages import stages
+from ._start import empty_network, exact_network, inradius
+from ._targets import checked_scribbles, checked_spacing, checked_target, grid_shape
 from ._training import train
 from .icnn import ICNN
 
@@ -49,26 +47,6 @@ _TOLERATED = 0.02
 
 _SMALL = 5000
 """Pixels of a set whose refinement is a matter of milliseconds."""
-
-
-_NUMBERS = {2: "two", 3: "three"}
-
-
-class _Stages(NamedTuple):
-    """What of a fit differs between the plane and a volume."""
-
-    start: Callable
-    half_spaces: Callable
-    repair: Callable
-    refine: Callable
-
-
-def _stages(ndim):
-    return (
-        _Stages(convex_start, half_planes, repair, refine)
-        if ndim == 2
-        else _Stages(solid_start, half_spaces_around, repair_solid, refine_solid)
-    )
 
 
 @dataclass(frozen=True)
@@ -119,14 +97,14 @@ class FittedConvex:
         InvalidParameterError
             If `shape` is not as many positive integers as the target has axes.
         """
-        grid = _grid_shape(shape, self.mask.ndim)
+        grid = grid_shape(shape, self.mask.ndim)
         if grid == self.mask.shape:
             return self.mask.copy()
         scale = np.array(self.mask.shape) / grid
         # Pixel centres: (i + 1/2) of the new grid times the scale is (i' + 1/2) of the old one.
         raw = rasterize(self.network.compose(scale, scale / 2 - 0.5), grid)
         nothing = np.zeros_like(raw)
-        return _stages(raw.ndim).repair(raw, nothing, nothing, -np.ones(raw.shape))
+        return stages(raw.ndim).repair(raw, nothing, nothing, -np.ones(raw.shape))
 
 
 class ConvexShape:
@@ -212,11 +190,11 @@ class ConvexShape:
         InvalidParameterError
             If `spacing` is not one positive number an axis.
         """
-        target = _checked_target(target)
-        avoid = _checked_scribbles(outside, target, "outside")
-        core = check_hulls(_checked_scribbles(inside, target, "inside"), avoid)
-        size = _checked_spacing(spacing, target.ndim)
-        stages = _stages(target.ndim)
+        target = checked_target(target)
+        avoid = checked_scribbles(outside, target, "outside")
+        core = check_hulls(checked_scribbles(inside, target, "inside"), avoid)
+        size = checked_spacing(spacing, target.ndim)
+        of = stages(target.ndim)
         rng = checks.generator(random_state)
 
         price = np.float32(1) - 2 * target
@@ -227,22 +205,22 @@ class ConvexShape:
                 np.zeros(target.shape, bool), 0, empty_network(target.ndim, self.hidden), 0.0, np.zeros(0)
             )
 
-        corners, start = stages.start(cost, core)
+        corners, start = of.start(cost, core)
         with _one_blas_thread():
-            network, history = self._descend(stages, corners, cost, size, rng, callback)
+            network, history = self._descend(of, corners, cost, size, rng, callback)
             raw = rasterize(network, target.shape)
         # No gain elsewhere may outweigh a pixel that a scribble holds.
         held = price.astype(np.float64)
         held[core], held[avoid] = np.array([-1, 1]) * (1 + 2 * float(np.abs(price).sum(dtype=np.float64)))
-        starts = [stages.repair(mask, core, avoid, cost) for mask in (start, _cheapest_pixel(cost))]
+        starts = [of.repair(mask, core, avoid, cost) for mask in (start, _cheapest_pixel(cost))]
         cheapest = min(starts, key=lambda mask: _sum(cost, mask))
-        mask = _refined([stages.repair(raw, core, avoid, cost), cheapest], held)
+        mask = _refined([of.repair(raw, core, avoid, cost), cheapest], held)
         changed = int(np.count_nonzero(mask ^ raw))
         if changed > _TOLERATED * np.count_nonzero(mask):
             network = exact_network(mask)
         return FittedConvex(mask, changed, network, _sum(price, mask), np.array(history))
 
-    def _descend(self, stages, corners, cost, size, rng, callback):
+    def _descend(self, of, corners, cost, size, rng, callback):
         """The network that equals the start, improved within a window around it; in pixel coordinates."""
         low, high = corners.min(axis=0), corners.max(axis=0)
         pad = 0.25 * (high - low).max() + 4
@@ -255,7 +233,7 @@ class ConvexShape:
         # rows as in columns.
         centre, half = (low + high) / 2, ((high - low) * size).max() / 2
         scale = size / half
-        normals, offsets = stages.half_spaces((corners - centre) * scale, self.hidden[0])
+        normals, offsets = of.half_spaces((corners - centre) * scale, self.hidden[0])
         depth = max(inradius(normals, offsets), 5 * float(scale.min()))
         network = ICNN.from_half_planes(normals, offsets, _FLOOR * depth, self.hidden, dtype=np.float32)
 
@@ -297,59 +275,10 @@ def _refined(masks, cost):
     A small one is moved whether it leads or not: that takes no time, and noise decides which of them is nearer.
     """
     cheapest = min(masks, key=lambda mask: _sum(cost, mask))
-    refine = _stages(cheapest.ndim).refine
+    refine = stages(cheapest.ndim).refine
     moved = [refine(mask, cost) for mask in masks if mask is cheapest or 0 < np.count_nonzero(mask) <= _SMALL]
     return min(moved, key=lambda mask: _sum(cost, mask))
 
 
 def _sum(cost, mask):
     return float(cost[mask].sum(dtype=np.float64))
-
-
-def _checked_target(target):
-    array = np.asarray(target)
-    if array.ndim not in (2, 3) or array.size == 0:
-        raise InvalidImageError(
-            f"the convex shape needs a target with two or three dimensions; got shape {array.shape}: fit one image or "
-            "volume at a time"
-        )
-    if array.dtype.kind not in "buif":
-        raise InvalidImageError(f"the target must be numbers in [0, 1]; got {array.dtype}: convert it to float32")
-    array = array.astype(np.float32)
-    low, high = array.min(), array.max()
-    if not (low >= 0 and high <= 1):
-        raise InvalidImageError(
-            "the target must be probabilities in [0, 1]; "
-            f"got values from {low} to {high}: rescale it, replace NaN by 0.5"
-        )
-    return array
-
-
-def _checked_scribbles(mask, target, name):
-    if mask is None:
-        return np.zeros(target.shape, bool)
-    mask = as_mask(mask, (2, 3))
-    if mask.shape != target.shape:
-        raise InvalidScribblesError(
-            f"{name} must have the target's shape {target.shape}; got {mask.shape}: transposed, or of another image?"
-        )
-    return mask
-
-
-def _checked_spacing(spacing, ndim):
-    size = np.ones(ndim) if spacing is None else np.asarray(spacing, float)
-    if size.shape != (ndim,) or not np.isfinite(size).all() or (size <= 0).any():
-        raise InvalidParameterError(
-            f"spacing must be {_NUMBERS[ndim]} positive numbers, one an axis; got {spacing!r}: leave it out for pixels "
-            "as high as wide"
-        )
-    return size
-
-
-def _grid_shape(shape, ndim):
-    values = tuple(shape)
-    if len(values) != ndim or any(value != int(value) or value < 1 for value in values):
-        raise InvalidParameterError(
-            f"shape must be {_NUMBERS[ndim]} positive integers; got {shape!r}: pass one size an axis of the target"
-        )
-    return tuple(int(value) for value in values)
