@@ -6,7 +6,8 @@ DIR is a folder with images/, ground_truth/ and one or more scribbles*/ (see `va
 such folders. Every image is segmented once, all defaults, with ``shape="convex"``: the energy's own answer and its
 projection are both scored; with --joint it is segmented twice more, ``unify="joint"`` without and with the shape
 (columns learnt and joint). With --shapes every other shape there is (hull, ball, 1-0-1, ...) is fitted to the same
-minimiser. Where no convex set can hold the scribbles, convex and joint are empty. Prints a table by image, with the figures of other programs where DIR or its parent has a peers.csv (columns set, scribbles, name, one a
+minimiser. Where no convex set can hold the scribbles, convex and joint are empty. Prints a table by image, with the
+figures of other programs where DIR or its parent has a peers.csv (columns set, scribbles, name, one a
 program); writes a picture of the worst images, and one of all that convexity made worse than the energy alone.
 """
 

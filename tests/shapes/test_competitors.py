@@ -55,19 +55,16 @@ def test_gradients_of_penalties_equal_central_differences(shape, size):
     rng = np.random.default_rng(1)
     u, step = rng.uniform(0.2, 0.9, size), 1e-6
     gradient = shape.penalty(u, np.ones(len(size)))[1]
-    scale = u.sum()
+
+    def value(v):
+        # The 1-0-1 penalty is counted by the object's size, which its gradient leaves as it is.
+        share = v.sum() / u.sum() if isinstance(shape, OneZeroOneShape) else 1
+        return share * shape.penalty(v, np.ones(len(size)))[0]
+
     for index in itertools.product(*map(range, size)):
         e = np.zeros(size)
         e[index] = step
-        # Both penalties are measured by the object's size, which the gradient leaves as it is.
-        balanced = [v * (v.sum() / scale if isinstance(shape, OneZeroOneShape) else 1) ** 0 for v in (u + e, u - e)]
-        up, down = (_penalty_at_size(shape, v, scale) for v in balanced)
-        assert gradient[index] == pytest.approx((up - down) / (2 * step), abs=1e-5)
-
-
-def _penalty_at_size(shape, u, scale):
-    value = shape.penalty(u, np.ones(u.ndim))[0]
-    return value * u.sum() / scale if isinstance(shape, OneZeroOneShape) else value
+        assert gradient[index] == pytest.approx((value(u + e) - value(u - e)) / (2 * step), abs=1e-5)
 
 
 def test_convex_sets_cost_nothing_and_dents_do(bitten):
@@ -102,7 +99,7 @@ def test_scribbles_are_held_and_nothing_is_random(name, bitten):
 
 
 def test_penalties_fill_a_bite_at_least_in_part(bitten):
-    dented, disc = bitten
+    dented, _ = bitten
     missing = np.count_nonzero(fill_hull(dented) & ~dented)
     plain = OneZeroOneShape(weight=0).fit(dented)
     assert np.count_nonzero(plain.mask ^ dented) < 0.02 * dented.sum()
@@ -114,7 +111,7 @@ def test_penalties_fill_a_bite_at_least_in_part(bitten):
 
 
 def test_the_hull_is_that_of_the_largest_component(bitten):
-    dented, disc = bitten
+    dented, _ = bitten
     target = dented.copy()
     target[1:4, 60:66] = True
     fitted = HullShape().fit(target)
@@ -123,10 +120,7 @@ def test_the_hull_is_that_of_the_largest_component(bitten):
     assert fitted.n_filled == np.count_nonzero(fill_hull(dented) & ~dented)
     inside = np.zeros_like(target)
     inside[2, 62] = True
-    assert np.array_equal(
-        HullShape().fit(target, inside=inside).mask,
-        fill_hull(target & (np.indices(target.shape)[1] > 59) & (np.indices(target.shape)[0] < 5)),
-    )
+    assert np.array_equal(HullShape().fit(target, inside=inside).mask, target & ~dented)
     assert not HullShape().fit(np.zeros((5, 6))).mask.any()
 
 
