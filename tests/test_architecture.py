@@ -41,7 +41,7 @@ ARROWS = {
     "likelihoods": {"inputs", "_colour", "_threads"},
     "energies": {"backends"},
     "solvers": {"backends", "energies"},
-    "shapes": {"certify", "_solid_hulls", "energies", "solvers", "backends"},
+    "shapes": {"certify", "_solid_hulls", "_threads", "energies", "solvers", "backends"},
     "backends": {"_families", "_threads"},
     "datasets": {"files"},
 }  # fmt: skip

@@ -14,6 +14,7 @@ put right, and the set is digitally convex at every moment.
 import numba
 import numpy as np
 
+from .._threads import run
 from ..certify import certify_convexity, fill_hull, hull_rows
 
 _EVERY = 32
@@ -21,7 +22,7 @@ _EVERY = 32
 denominators cannot do is less than a pixel."""
 
 
-def refine(mask, cost, *, band=1, sweeps=3, least=5e-4):
+def refine(mask, cost, *, band=1, sweeps=3, least=1e-3):
     """A convex set that costs no more than `mask`, by chains moved up to `band` pixels at a time.
 
     Parameters
@@ -46,8 +47,8 @@ def refine(mask, cost, *, band=1, sweeps=3, least=5e-4):
     inner, cost = mask[window], np.asarray(cost[window], np.float64)
     energy = float(cost[inner].sum())
     for _ in range(sweeps):
-        for flip, turn in ((False, False), (True, False), (False, True), (True, True)):
-            inner = _turned(_moved(_turned(inner, flip, turn), _turned(cost, flip, turn), band), flip, turn, back=True)
+        inner = _moved(inner, cost, band)
+        inner = np.ascontiguousarray(_moved(inner.T, cost.T, band).T)
         before, energy = energy, float(cost[inner].sum())
         if before - energy <= least * abs(before):
             break
@@ -56,32 +57,35 @@ def refine(mask, cost, *, band=1, sweeps=3, least=5e-4):
     return refined
 
 
-def _turned(array, flip, turn, back=False):
-    """Each of the four chains as the left one of the rows, and back."""
-    if turn and not back:
-        array = array.T
-    if flip:
-        array = array[:, ::-1]
-    if turn and back:
-        array = array.T
-    return np.ascontiguousarray(array)
-
-
 def _moved(mask, cost, band):
-    """With the best left chain for these rows and this right chain, if that is better and leaves one piece."""
+    """With the best left and right chain for these rows, or one of them: what is best and leaves one piece."""
     top, first, last = hull_rows(mask)
     if len(first) < 3:
         return mask
-    rows = slice(top, top + len(first))
+    rows, width = slice(top, top + len(first)), cost.shape[1]
+    sides = [(cost[rows], first, last), (cost[rows, ::-1], width - 1 - last, width - 1 - first)]
+    left, mirrored = run(_best_side, [(*side, band) for side in sides])
+    columns = np.arange(width)
+    best, least = mask, float(cost[mask].sum())
+    for start, stop in ((left, width - 1 - mirrored), (left, last), (first, width - 1 - mirrored)):
+        moved = np.zeros_like(mask)
+        moved[rows] = (columns >= start[:, None]) & (columns <= stop[:, None])
+        if not moved.any():
+            continue
+        moved = fill_hull(moved)
+        energy = float(cost[moved].sum())
+        if energy < least and certify_convexity(moved):
+            best, least = moved, energy
+            if stop is not last and start is not first:
+                break
+    return best
+
+
+def _best_side(cost, first, last, band):
+    """The left chain for these rows of cost, whose runs go from `first` to `last` now."""
     prefix = np.zeros((len(first), cost.shape[1] + 1))
-    np.cumsum(cost[rows], axis=1, out=prefix[:, 1:])
-    chain = _best_chain(prefix, np.maximum(first - band, 0), np.minimum(first + band, last))
-    columns = np.arange(cost.shape[1])
-    moved = np.zeros_like(mask)
-    moved[rows] = (columns >= chain[:, None]) & (columns <= last[:, None])
-    moved = fill_hull(moved)
-    better = float(cost[moved].sum()) < float(cost[mask].sum())
-    return moved if better and certify_convexity(moved) else mask
+    np.cumsum(cost, axis=1, out=prefix[:, 1:])
+    return _best_chain(prefix, np.maximum(first - band, 0), np.minimum(first + band, last))
 
 
 def _best_chain(prefix, low, high):

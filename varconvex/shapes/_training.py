@@ -102,11 +102,11 @@ def _centres(points, factor):
 
 
 def _near_boundary(network, scale, shift, factor, coarse):
-    """Pixels within about eight of the boundary, found on the next coarser level."""
+    """Pixels within about six of the boundary, found on the next coarser level."""
     points = grid_points(coarse)
     g, slope = value_and_slope(network, scale * _centres(points, 2 * factor) + shift)
     pixel = 2 * factor * _pixel(scale)
-    near = np.abs(g) <= 4 * pixel * _typical_slope(g, slope)
+    near = np.abs(g) <= 3 * pixel * _typical_slope(g, slope)
     return (2 * points[near][:, None] + grid_points((2,) * len(coarse))).reshape(-1, len(coarse))
 
 
