@@ -5,9 +5,9 @@
 Every silhouette of `_silhouettes` is fitted once a seed, a size and a kind of noise, all defaults. The pose and the
 noise are the seed's; of four seeds one draws a small silhouette, one a large one, and one lets the border cut it off.
 Judged is the excess of the energy <1 - 2 target, mask> over the best known one's, as a share of it. The best known
-answer is the target itself where it is clean (nothing is better); else the best of: the silhouette before it was
-spoilt; the fit; a network of 96 with four times the steps and another seed; and these three moved by an exact search
-over convex outlines, two pixels to either side, till nothing improves (`varconvex.shapes._chains`).
+answer is the target itself where it is clean and one piece (nothing is better); else the best of: the silhouette before
+it was spoilt; the fit; a network of 96 with four times the steps and another seed; and these three moved by an exact
+search over convex outlines, two pixels to either side, till nothing improves (`varconvex.shapes._chains`).
 
 What noise can hide is counted apart, as "hidden": where 30 % of the pixels are flipped, a silhouette of less than 300
 weighs no more than what chance finds elsewhere. "thin" are those that are narrower than 8 pixels.
@@ -143,11 +143,11 @@ def _panel(target: np.ndarray, truth: np.ndarray, best: np.ndarray, found: np.nd
 
 def best_known(truth: np.ndarray, target: np.ndarray, found: np.ndarray, seed: int, *, clean: bool) -> np.ndarray:
     """The best of several searches, `found` among them, as a mask."""
-    if clean:
+    if clean and certify_convexity(truth):
         return truth
     cost = 1 - 2 * target.astype(np.float64)
     long = ConvexShape((96,), steps=(200, 140, 80, 40)).fit(target, random_state=seed + 1).mask
-    candidates = [truth, found, long]
+    candidates = [truth, found, long] if certify_convexity(truth) else [found, long]
     candidates += [refine(c, cost, band=2, sweeps=10, least=0) for c in candidates if certify_convexity(c)]
     return min(candidates, key=lambda mask: float(cost[mask].sum()))
 

@@ -38,7 +38,7 @@ def random_volumes(count):
 
 def test_equals_brute_force_on_random_volumes():
     checked = 0
-    for mask in random_volumes(60):
+    for mask in random_volumes(40):
         hull = brute_force_hull(mask)
         pieces = ndimage.label(mask, np.ones((3, 3, 3)))[1]
         found = certify_convexity(mask)
@@ -46,11 +46,11 @@ def test_equals_brute_force_on_random_volumes():
         assert (found.n_missing, found.n_components) == (np.count_nonzero(hull & ~mask), pieces)
         assert bool(found) == (np.array_equal(hull, mask) and pieces == 1)
         checked += 1
-    assert checked > 45
+    assert checked > 30
 
 
 def test_half_spaces_touch_what_they_hold():
-    for mask in random_volumes(60):
+    for mask in random_volumes(40):
         normals, offsets = hull_half_spaces(mask)
         points = np.argwhere(mask)
         assert ((normals @ points.T).max(axis=1) == offsets).all()

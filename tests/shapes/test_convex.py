@@ -105,7 +105,7 @@ def test_a_network_too_small_for_its_mask_is_replaced_by_one_that_is_the_mask():
 @pytest.mark.parametrize("seed", [0, 1])
 def test_clean_silhouettes_are_found_almost_to_the_pixel(place, seed):
     for name in SHAPES[seed::2]:
-        mask = silhouette(name, place, 200, seed)
+        mask = silhouette(name, place, 128, seed)
         energy = ConvexShape().fit(mask).energy
         assert energy <= -0.99 * np.count_nonzero(mask), name
 
@@ -113,7 +113,7 @@ def test_clean_silhouettes_are_found_almost_to_the_pixel(place, seed):
 @pytest.mark.parametrize("noise", ["soft", "blobs"])
 def test_spoilt_silhouettes_cost_no_more_than_they_did_before(noise):
     for seed, name in enumerate(SHAPES):
-        mask = silhouette(name, "medium", 200, seed)
+        mask = silhouette(name, "medium", 128, seed)
         target = spoil(mask, noise, seed)
         # The truth costs what it costs; noise lets a fit be better, and hardly lets it be worse.
         assert ConvexShape().fit(target).energy <= 0.98 * np.sum(1 - 2.0 * target[mask]), name
