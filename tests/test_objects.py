@@ -62,6 +62,18 @@ def test_one_shape_among_several_labels(three_things):
     assert not alone.certificates
 
 
+def test_parts_without_scribbles_are_left_out_of_objects_without_shape(three_things):
+    image, scribbles, truth = three_things
+    second = image.copy()
+    second[66:76, 5:15] = (0.1, 0.2, 0.9)
+    shape = {2: "convex", 3: "convex"}
+    everything, vouched = (segment(second, scribbles, shape=shape, components=c) for c in ("all", "scribbled"))
+    assert (everything.labels[66:76, 5:15] == 5).mean() > 0.9
+    assert not (vouched.labels[66:76, 5:15] == 5).any()
+    assert iou(vouched.labels == 5, truth[5]) > 0.85
+    assert all(np.array_equal(vouched.shapes[k].mask, vouched.labels == k) for k in (2, 3))
+
+
 def test_a_mapping_of_one_object_is_the_shape_itself(two_blobs):
     image, scribbles, _ = two_blobs
     first, second = (segment(image, scribbles, shape=shape) for shape in ({2: "convex"}, "convex"))

@@ -206,6 +206,9 @@ def segment(
         prediction = predictor.predict(scene)
         before = time.perf_counter()
         index, several = objects.fit(shapes, scene, prediction.probability, random_state=rng)
+        if components == "scribbled":
+            loose = keep_scribbled(index, scene.seeds)
+            index = np.where(np.isin(index, list(several)), index, loose)
         stages = seconds | prediction.seconds | {"shape": time.perf_counter() - before}
         return _result(scene, prediction, index, home, stages, several)
     part = shapes.get(1)
