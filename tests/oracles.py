@@ -8,15 +8,15 @@ from scipy.sparse.csgraph import maximum_flow
 
 
 def minimum_cut(cost, alpha):
-    """Least energy of a mask, <cost, mask> + alpha * (number of 4-neighbour pairs that differ), by maximum flow.
+    """Least energy of a mask, <cost, mask> + alpha * (number of pairs of next neighbours that differ), by maximum flow.
 
     Everything is an integer: the answer is exact.
     """
-    height, width = cost.shape
-    pixel = np.arange(height * width).reshape(height, width)
+    pixel = np.arange(cost.size).reshape(cost.shape)
     source, sink = pixel.size, pixel.size + 1
     arcs = []
-    for a, b in ((pixel[:, :-1], pixel[:, 1:]), (pixel[:-1], pixel[1:])):
+    for axis in range(pixel.ndim):
+        a, b = (np.take(pixel, range(k, pixel.shape[axis] - 1 + k), axis=axis) for k in (0, 1))
         for tail, head in ((a, b), (b, a)):
             arcs.append((tail.ravel(), head.ravel(), np.full(tail.size, alpha)))
     flat = cost.ravel()

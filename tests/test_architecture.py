@@ -38,7 +38,7 @@ ARROWS = {
     "result": {"certify", "plots", "shapes"},
     "unify": {"components", "inputs", "predictors", "shapes"},
     "predictors": {"inputs", "likelihoods", "energies", "solvers", "backends", "edges"},
-    "likelihoods": {"inputs", "_colour", "_threads"},
+    "likelihoods": {"inputs", "_colour", "backends"},
     "energies": {"backends"},
     "solvers": {"backends", "energies"},
     "shapes": {"certify", "_solid_hulls", "_threads", "energies", "solvers", "backends"},

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .shapes.convex import ConvexShape
     from .shapes.icnn import ICNN
     from .solvers.pdhg import pdhg
+    from .solvers.pdhg_batch import pdhg_batch
+    from .solvers.warm_up import warm_up
 
 _HOME = {
     "ICNN": "shapes.icnn",
@@ -30,8 +32,10 @@ _HOME = {
     "certify_convexity": "certify",
     "get_backend": "backends",
     "pdhg": "solvers.pdhg",
+    "pdhg_batch": "solvers.pdhg_batch",
     "project": "api",
     "segment": "api",
+    "warm_up": "solvers.warm_up",
 }
 
 __all__ = [  # noqa: RUF022 (the order in which they are met)
@@ -41,10 +45,12 @@ __all__ = [  # noqa: RUF022 (the order in which they are met)
     "TwoPhase",
     "Potts",
     "pdhg",
+    "pdhg_batch",
     "ConvexShape",
     "ICNN",
     "certify_convexity",
     "get_backend",
+    "warm_up",
 ]
 
 try:

@@ -15,6 +15,7 @@ from ._families import find
 from .backends import ArrayBackend, get_backend
 from .certify import certify_convexity
 from .components import keep_scribbled
+from .energies._linear import TV
 from .energies.two_phase import TwoPhase
 from .errors import InvalidParameterError, InvalidScribblesError, UnknownKeywordError
 from .inputs import Scene, prepare, probability_map, region
@@ -87,7 +88,8 @@ def segment(
     ----------
     image : (*spatial) or (*spatial, C) array of bools, integers or floats
         2-D or 3-D, grey or with channels. Three channels are taken as sRGB. Any range: it is scaled by its own
-    extremes. scribbles : (*spatial) int array, pair of bool arrays, or dict
+        extremes.
+    scribbles : (*spatial) int array, pair of bool arrays, or dict
         A label image (0 unlabelled, 1 background, 2.. objects, -1 outside), whose shape says which axes of the image
         are spatial; or masks (object, background); or polylines {"object": [(row, column), ...], "background": ...},
         where a value may also be a list of lines and a key a label.
@@ -107,8 +109,9 @@ def segment(
         How the scribbles' appearance becomes a cost per pixel.
     edge_weight : "contrast", None, or (*spatial) array
         Factor g(x) on the boundary's price: low at the image's edges, 1 everywhere, or as given (>= 0).
-    tv : {"isotropic", "anisotropic"}
-        Boundary length as Euclid measures it, or along the grid (exactly binary, but blocky).
+    tv : {"isotropic", "anisotropic", "octagonal"}
+        Boundary length as Euclid measures it; along the grid (exactly binary, but blocky); or along the grid and its
+        diagonals (images only: exactly binary, about a third slower).
     components : {"all", "scribbled"}
         Whether parts of an object that hold none of its scribbles are kept, or become background. "scribbled" is often
         better where things of the object's colour stand apart from it.
@@ -170,7 +173,7 @@ def segment(
     """
     begin = time.perf_counter()
     checks.one_of("unify", unify, ("sequential", "joint"))
-    checks.one_of("tv", tv, ("isotropic", "anisotropic"))
+    checks.one_of("tv", tv, TV)
     checks.one_of("components", components, ("all", "scribbled"))
     scene = prepare(
         image, scribbles, channel_axis=channel_axis, spacing=spacing, mask=mask, nan_policy=nan_policy, rgba=rgba,

@@ -300,3 +300,10 @@ def test_wrong_options_are_named(model, options, message):
 def test_families_find_all_three():
     assert names("likelihoods") == ["gaussian_mixture", "histogram", "nieuwenhuis_cremers"]
     assert [find("likelihoods", n) for n in names("likelihoods")] == [ALL[1], ALL[2], ALL[0]]
+
+
+def test_every_backend_gives_the_same_costs(backend, rng):
+    s = random_scene(rng, (40, 30), labels=3, spacing=(1.2, 1 / 1.2))
+    costs = NieuwenhuisCremersLikelihood(backend=backend).costs(s)
+    assert isinstance(costs, np.ndarray)
+    np.testing.assert_allclose(costs, np.minimum(brute_force(s, 5.0, 0.1), 3.0), atol=2e-3)

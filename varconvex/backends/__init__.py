@@ -6,9 +6,9 @@ import numpy as np
 
 from .._families import find, names
 from ..errors import InvalidParameterError
-from .base import ArrayBackend, LinearTV
+from .base import ArrayBackend, Problem
 
-__all__ = ["ArrayBackend", "LinearTV", "get_backend"]
+__all__ = ["ArrayBackend", "Problem", "get_backend"]
 
 
 def get_backend(name: str | ArrayBackend | None = None, array: Any = None) -> ArrayBackend:

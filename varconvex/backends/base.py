@@ -1,37 +1,45 @@
 """Each array operation once, written against `xp`: the specification that every backend is tested against.
 
-The generic problem, of which the energies are cases, has a linear cost, an optional quadratic pull, a weighted total
-variation and a simple convex set C (a box, or the simplex over the labels):
+The generic problem, of which the energies are cases, has a linear cost, an optional quadratic pull, a weighted (Huber)
+total variation and a simple convex set C (a box, or the simplex over the labels):
 
-    min over u in C   unit (<cost, u> + pull/2 |u|^2 + sum_x radius(x) |grad u(x)|) + constant
+    min over u in C   unit (<cost, u> + pull/2 |u|^2 + sum_x radius(x) h(|grad u(x)|)) + constant
 
     u_new = Pi_C( (u - tau (cost - div p)) / (1 + tau pull) )
-    p_new = Pi_radius( p + sigma grad(2 u_new - u) )
+    p_new = Pi_radius( (p + sigma grad(2 u_new - u)) / (1 + sigma huber / radius) )
     (u, p) += rho ((u_new, p_new) - (u, p))
 
 the over-relaxed primal-dual iteration of Chambolle and Pock (2011, doi:10.1007/s10851-010-0251-1; over-relaxation:
-Condat 2013, doi:10.1007/s10957-012-0245-9). Its dual value is
+Condat 2013, doi:10.1007/s10957-012-0245-9), with h(t) = t, or t^2 / (2 huber) where t < huber and t - huber/2 beyond.
+Its dual value is
 
-    sum_x  min over v in C of  (cost - div p)(x) v + pull/2 v^2        for |p| <= radius
+    sum_x  min over v in C of ((cost - div p)(x) v + pull/2 v^2) - huber |p(x)|^2 / (2 radius(x))      for |p| <= radius
 
-Shapes: u, cost, lower, upper : (L, *spatial) with L labels (1 for two regions); p : (d, L, *spatial), p[i] along
-spatial axis i; radius : (*spatial). Arrays that broadcast are welcome: they are never written to.
+Shapes: u, cost, lower, upper : (L, *spatial) with L labels (1 for two regions); p : (k, L, *spatial), p[i] the flow
+along the i-th of k directions, which are the spatial axes unless `offsets` says otherwise; radius : (*spatial). Arrays
+that broadcast are welcome: they are never written to.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from .. import checks
+
 Array = Any
 """An array of the backend's own kind."""
+
+Offsets = tuple[tuple[int, ...], ...] | None
+"""Directions of differences, each as the neighbour's offset in pixels."""
 
 SAFE = 1.0 - 1e-6
 """The dual value is taken at p shrunk by this, so that rounding cannot leave |p| <= radius and the bound is a bound."""
 
 
-@dataclass(frozen=True)
-class LinearTV:
+@dataclass(frozen=True, eq=False)
+class Problem:
     """The generic problem above, in a backend's arrays.
 
     Attributes
@@ -42,14 +50,18 @@ class LinearTV:
         Weight of the total variation, ``alpha * weight``: how long the dual vector may be.
     lower, upper : (L, *spatial) or broadcastable to it
         Bounds on u. With ``simplex`` only `lower` counts (a seed is a lower bound of 1).
-    steps : (d,) tuple of float
-        One over the spacing along each spatial axis.
+    steps : (k,) tuple of float
+        Factor of the difference along each direction: one over the spacing along each axis, where these are the axes.
+    offsets : (k,) tuple of (d,) tuples of int, or None
+        To which neighbour each difference goes; None is the next pixel along each axis.
     isotropic : bool
         Euclidean length of the gradient, or else the sum of its absolute components.
     simplex : bool
         The labels of a pixel sum to one, or else each lies in its own box.
     pull : float
         Weight of the quadratic term.
+    huber : float
+        Length below which a gradient is charged quadratically; 0 is total variation itself.
     unit, constant : float
         What the energy is counted in, so that the fields are of the order of 1, and what is added to it.
     doubt : float
@@ -64,9 +76,26 @@ class LinearTV:
     isotropic: bool = True
     simplex: bool = False
     pull: float = 0.0
+    huber: float = 0.0
+    offsets: Offsets = None
     unit: float = 1.0
     constant: float = 0.0
     doubt: float = 0.0
+
+    @property
+    def norm(self) -> float:
+        """A bound of the norm of the gradient, |K|: 2 sqrt(sum of steps^2) along axes (Chambolle 2004)."""
+        squares = [step * step for step in self.steps]
+        if self.offsets is None:
+            return 2.0 * float(np.sqrt(sum(squares)))
+        # |K|^2 = max of sum 2 w^2 (1 - cos(theta . e)), which is linear in the cosine of each component of theta.
+        corners = np.stack(np.meshgrid(*[[0, 1]] * len(self.offsets[0])), axis=-1).reshape(-1, len(self.offsets[0]))
+        odd = corners @ np.abs(self.offsets).T % 2
+        return 2.0 * float(np.sqrt((odd @ squares).max()))
+
+
+_PAIRS = 2**20
+"""Pairs of a point and a seed that are held at a time."""
 
 
 class ArrayBackend:
@@ -74,32 +103,30 @@ class ArrayBackend:
 
     name = "base"
     xp: Any = np
+    many = False
+    """Whether several problems are solved sooner together than one after the other."""
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
-        """`array` as a contiguous array of this backend; copied only where it must be."""
+        """`array` as a contiguous array of this backend, from wherever it lives; copied only where it must be."""
+        if self.xp is np:
+            array = checks.host(array)
         return self.xp.ascontiguousarray(self.xp.asarray(array, dtype=dtype))
 
     def to_numpy(self, array: Array) -> np.ndarray:
         """`array` in the host's memory."""
         return np.asarray(array)
 
-    def gradient(self, u: Array, steps: tuple[float, ...]) -> Array:
-        """Forward differences with a zero at the far border; the last d axes of u are the spatial ones."""
-        d = len(steps)
-        g = self.xp.zeros((d, *u.shape), dtype=u.dtype)
-        for i, step in enumerate(steps):
-            axis = u.ndim - d + i
-            near, far = _halves(u.ndim, axis)
+    def gradient(self, u: Array, steps: tuple[float, ...], offsets: Offsets = None) -> Array:
+        """Differences to the pixel at each offset, 0 where there is none; the last axes of u are the spatial ones."""
+        g = self.xp.zeros((len(steps), *u.shape), dtype=u.dtype)
+        for i, (step, (near, far)) in enumerate(zip(steps, _ends(u.ndim, len(steps), offsets), strict=True)):
             g[i][near] = (u[far] - u[near]) * u.dtype.type(step)
         return g
 
-    def divergence(self, p: Array, steps: tuple[float, ...]) -> Array:
+    def divergence(self, p: Array, steps: tuple[float, ...], offsets: Offsets = None) -> Array:
         """The exact negative adjoint of `gradient`: <grad u, p> = -<u, div p>."""
-        d = len(steps)
         div = self.xp.zeros_like(p[0])
-        for i, step in enumerate(steps):
-            axis = div.ndim - d + i
-            near, far = _halves(div.ndim, axis)
+        for i, (step, (near, far)) in enumerate(zip(steps, _ends(div.ndim, len(steps), offsets), strict=True)):
             flow = p[i][near] * p.dtype.type(step)
             div[near] += flow
             div[far] -= flow
@@ -110,12 +137,20 @@ class ArrayBackend:
         return self.xp.sqrt((g * g).sum(axis=0)) if isotropic else self.xp.abs(g).sum(axis=0)
 
     def project_ball(self, p: Array, radius: Array, isotropic: bool) -> Array:
-        """The dual step: the nearest field with |p| <= radius, in the norm dual to `length`."""
+        """The nearest field with |p| <= radius, in the norm dual to `length`."""
         if not isotropic:
             return self.xp.clip(p, -radius, radius)
         tiny = np.finfo(p.dtype).tiny
         norm = self.length(p, isotropic)
         return p * (radius / self.xp.maximum(self.xp.maximum(norm, radius), tiny))
+
+    def project_dual(self, p: Array, problem: Problem, sigma: float) -> Array:
+        """The dual step: the nearest field with |p| <= radius, of p that Huber's term has shrunk."""
+        if problem.huber:
+            tiny = np.finfo(p.dtype).tiny
+            shrink = problem.radius / self.xp.maximum(problem.radius + p.dtype.type(sigma * problem.huber), tiny)
+            p = p * shrink.astype(p.dtype)
+        return self.project_ball(p, problem.radius, problem.isotropic)
 
     def project_simplex(self, v: Array, total: Array) -> Array:
         """Nearest point of {w >= 0, sum over labels of w = total}, per pixel; labels first (Michelot 1986)."""
@@ -127,7 +162,7 @@ class ArrayBackend:
         theta = xp.take_along_axis(sums, last[None], axis=0) / (last[None] + 1).astype(v.dtype)
         return xp.maximum(v - theta, 0)
 
-    def project(self, v: Array, problem: LinearTV) -> Array:
+    def project(self, v: Array, problem: Problem) -> Array:
         """Nearest point of the problem's convex set."""
         if not problem.simplex:
             return self.xp.clip(v, problem.lower, problem.upper)
@@ -135,51 +170,205 @@ class ArrayBackend:
         return problem.lower + self.project_simplex(v - problem.lower, free)
 
     def iterate(
-        self, problem: LinearTV, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool
+        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool
     ) -> None:
         """`n` iterations on (u, p), in place. With `settle` the last has rho = 1, so that the pair ends feasible."""
         real = u.dtype.type
         for k in range(n):
             relax = real(1.0 if settle and k == n - 1 else rho)
-            step = u - real(tau) * (problem.cost - self.divergence(p, problem.steps))
+            step = u - real(tau) * (problem.cost - self.divergence(p, problem.steps, problem.offsets))
             u_new = self.project(step / real(1.0 + tau * problem.pull), problem)
-            p_new = p + real(sigma) * self.gradient(2 * u_new - u, problem.steps)
-            p_new = self.project_ball(p_new, problem.radius, problem.isotropic)
+            p_new = p + real(sigma) * self.gradient(2 * u_new - u, problem.steps, problem.offsets)
+            p_new = self.project_dual(p_new, problem, sigma)
             u += relax * (u_new - u)
             p += relax * (p_new - p)
 
-    def primal_value(self, problem: LinearTV, u: Array) -> float:
+    def primal_value(self, problem: Problem, u: Array) -> float:
         """The energy of a feasible u, summed in float64."""
         return problem.unit * self._primal_sum(problem, u) + problem.constant
 
-    def _primal_sum(self, problem: LinearTV, u: Array) -> float:
+    def _primal_sum(self, problem: Problem, u: Array) -> float:
         u = u.astype(np.float64)
         value = (problem.cost * u).sum() + 0.5 * problem.pull * (u * u).sum()
-        tv = problem.radius * self.length(self.gradient(u, problem.steps), problem.isotropic)
-        return float(value + tv.sum())
+        return float(value + (problem.radius * self._charged(problem, u)).sum())
 
-    def dual_value(self, problem: LinearTV, p: Array) -> float:
+    def _charged(self, problem: Problem, u: Array) -> Array:
+        """h(|grad u|) at each pixel; where the length is a sum, Huber's rounding is one of each component."""
+        g = self.gradient(u, problem.steps, problem.offsets)
+        if not problem.huber:
+            return self.length(g, problem.isotropic)
+        t = self.length(g, True)[None] if problem.isotropic else self.xp.abs(g)
+        h = problem.huber
+        return self.xp.where(t < h, t * t / (2 * h), t - h / 2).sum(axis=0)
+
+    def dual_value(self, problem: Problem, p: Array) -> float:
         """A lower bound of the energy, from a feasible p, summed in float64."""
         return problem.unit * (self._dual_sum(problem, p) - problem.doubt) + problem.constant
 
-    def _dual_sum(self, problem: LinearTV, p: Array) -> float:
-        slope = problem.cost - SAFE * self.divergence(p.astype(np.float64), problem.steps)
+    def _dual_sum(self, problem: Problem, p: Array) -> float:
+        p = SAFE * p.astype(np.float64)
+        slope = problem.cost - self.divergence(p, problem.steps, problem.offsets)
+        bent = 0.0
+        if problem.huber:
+            tiny = np.finfo(np.float32).tiny
+            bent = 0.5 * problem.huber * float((p * p / self.xp.maximum(problem.radius, tiny)).sum())
         if problem.simplex:
             free = 1 - problem.lower.sum(axis=0, dtype=np.float64)
-            return float((problem.lower * slope).sum() + (free * slope.min(axis=0)).sum())
+            return float((problem.lower * slope).sum() + (free * slope.min(axis=0)).sum()) - bent
         if problem.pull:
             best = self.xp.clip(-slope / problem.pull, problem.lower, problem.upper)
-            return float((slope * best + 0.5 * problem.pull * best * best).sum())
-        return float((slope * self.xp.where(slope > 0, problem.lower, problem.upper)).sum())
+            return float((slope * best + 0.5 * problem.pull * best * best).sum()) - bent
+        return float((slope * self.xp.where(slope > 0, problem.lower, problem.upper)).sum()) - bent
 
-    def values(self, problem: LinearTV, u: Array, p: Array) -> tuple[float, float]:
+    def values(self, problem: Problem, u: Array, p: Array) -> tuple[float, float]:
         """Primal and dual value of a feasible pair; their difference is the gap."""
         return self.primal_value(problem, u), self.dual_value(problem, p)
 
+    def threshold(self, problem: Problem, u: Array, thresholds: tuple[float, ...]) -> tuple[Array, float]:
+        """The best of the masks Pi_C(u > t), one label, and its energy."""
+        masks = (self.project((u > u.dtype.type(t)).astype(u.dtype), problem) for t in thresholds)
+        energy, _, mask = min((self.primal_value(problem, mask), k, mask) for k, mask in enumerate(masks))
+        return mask, energy
 
-def _halves(ndim: int, axis: int) -> tuple[tuple, tuple]:
-    """Index of all but the last, and of all but the first, along `axis`."""
-    near = [slice(None)] * ndim
-    far = [slice(None)] * ndim
-    near[axis], far[axis] = slice(None, -1), slice(1, None)
-    return tuple(near), tuple(far)
+    def mean_size(self, array: Array) -> float:
+        """Mean of |array|."""
+        return float(abs(array).mean(dtype=np.float64))
+
+    def rounded(self, array: Array, unit: float) -> tuple[Array, float]:
+        """`array` / unit in float32, and the sum of what rounding changed; `unit` is a power of two."""
+        if array.dtype == np.float32 and unit == 1:
+            return self.asarray(array), 0.0
+        exact = array / unit
+        out = exact.astype(np.float32)
+        return self.asarray(out), float(abs(out - exact).sum(dtype=np.float64))
+
+    def halve(self, array: Array, ndim: int) -> Array:
+        """Means over blocks of two pixels along each of the last `ndim` axes; an odd last one is a block by itself."""
+        for axis in range(array.ndim - ndim, array.ndim):
+            size = array.shape[axis]
+            if size > 1:
+                starts = np.arange(0, size, 2)
+                even = self.xp.take(array, starts, axis=axis)
+                odd = self.xp.take(array, np.minimum(starts + 1, size - 1), axis=axis)
+                array = (even + odd) * array.dtype.type(0.5)
+        return array
+
+    def coarsen(self, problem: Problem) -> Problem:
+        """The same problem on a grid of half the size: fields are means, and a boundary counts half as much.
+
+        For d axes its energies are 2^-d of the fine ones.
+        """
+        d = problem.cost.ndim - 1
+        return replace(
+            problem,
+            cost=self.halve(problem.cost, d),
+            radius=self.halve(problem.radius, d) * problem.radius.dtype.type(0.5),
+            lower=self.halve(problem.lower, d),
+            upper=self.halve(problem.upper, d),
+            huber=2 * problem.huber,
+            constant=0.0,
+            doubt=0.0,
+        )
+
+    def prolong(self, problem: Problem, u: Array, p: Array, factor: float) -> tuple[Array, Array]:
+        """A pair of the half-size problem on this one's grid, both made feasible; p is multiplied by `factor`.
+
+        u is repeated. p is doubled, since its ball is twice as large, and interpolated along its own direction: a
+        fine flow halfway between two coarse ones is their mean. So div p is repeated exactly, as the means of the cost
+        are.
+        """
+        u, fine = self.spread(u, p, problem.cost.shape[1:], problem.offsets)
+        p = self.project_ball(fine * p.dtype.type(factor), problem.radius, problem.isotropic)
+        return self.asarray(self.project(u, problem)), self.asarray(p)
+
+    def spread(self, u: Array, p: Array, spatial: tuple[int, ...], offsets: Offsets) -> tuple[Array, Array]:
+        """u repeated and p interpolated, u (..., *half of spatial) and p (k, ..., *half of spatial)."""
+        d = len(spatial)
+        where = np.indices(spatial, sparse=True)
+        offsets = offsets or _axes(d)
+        half = p.shape[-d:]
+        near_same = (..., *(w // 2 for w in where))
+        fine = self.xp.zeros((*p.shape[:-d], *spatial), dtype=p.dtype)
+        for flow, coarse, offset, (near, _) in zip(fine, p, offsets, _ends(p.ndim - 1, d, offsets), strict=True):
+            behind = [_behind(w, o) for w, o in zip(where, offset, strict=True)]
+            inside = np.ones(spatial, bool)
+            for w, size in zip(behind, half, strict=True):
+                inside = inside & (w >= 0) & (w < size)
+            safe = tuple(w.clip(0, size - 1) for w, size in zip(behind, half, strict=True))
+            both = coarse[near_same] + coarse[(..., *safe)] * self.asarray(inside, p.dtype)
+            flow[near] = both[near]
+        return u[near_same], fine
+
+    def iterate_many(
+        self,
+        problems: Sequence[Problem],
+        u: Array,
+        p: Array,
+        *,
+        n: int,
+        tau: Sequence[float],
+        sigma: Sequence[float],
+        rho: float,
+        settle: bool,
+        active: Sequence[bool] | None = None,
+    ) -> None:
+        """`iterate` on several problems of one shape, u (B, L, *spatial) and p (B, k, L, *spatial), in place.
+
+        Each has its own tau and sigma; those that are not `active` stay as they are. A backend for which together is
+        faster than one after the other overrides this and says so in `many`.
+        """
+        for b, problem in enumerate(problems):
+            if active is None or active[b]:
+                self.iterate(problem, u[b], p[b], n=n, tau=tau[b], sigma=sigma[b], rho=rho, settle=settle)
+
+    def values_many(self, problems: Sequence[Problem], u: Array, p: Array) -> np.ndarray:
+        """`values` of several problems of one shape: (B, 2) float64, in the host's memory."""
+        return np.array([self.values(problem, u[b], p[b]) for b, problem in enumerate(problems)])
+
+    def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
+        """log 1/m sum_j exp(-weight |x - x_j|^2 - |c - c_j|^2) at each point, (n,) float32.
+
+        Parameters
+        ----------
+        points : (n, F) float32
+            Features x and c of each point: the first `axes` are its position x, the others its colour c.
+        weight : (n,) float32
+            What the position's square counts.
+        seeds : (F, m) float32
+            The same features of the seeds.
+        axes : int
+            How many features are position.
+        """
+        xp = self.xp
+        points, weight, seeds = (self.asarray(array, np.float32) for array in (points, weight, seeds))
+        out = xp.empty(len(points), np.float32)
+        rows = max(1, _PAIRS // seeds.shape[1])
+        for part in (slice(start, start + rows) for start in range(0, len(points), rows)):
+            square = (points[part, :, None] - seeds) ** 2
+            e = weight[part, None] * square[:, :axes].sum(axis=1) + square[:, axes:].sum(axis=1)
+            # The least exponent is factored out, so that something is left of the sum.
+            least = e.min(axis=1)
+            out[part] = xp.log(xp.exp(least[:, None] - e).mean(axis=1)) - least
+        return out
+
+
+def _axes(d: int) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(int(i == k) for i in range(d)) for k in range(d))
+
+
+def _behind(where: np.ndarray, offset: int) -> np.ndarray:
+    """Along one axis, the coarse pixel from which the flow comes that a fine pixel's flow is averaged with."""
+    leaves = where % 2 == (1 if offset > 0 else 0)
+    return where // 2 - np.where(leaves, 0, offset)
+
+
+def _ends(ndim: int, count: int, offsets: Offsets) -> list[tuple[tuple, tuple]]:
+    """Index of the pixels that have a neighbour at each offset, and of that neighbour; spatial axes are the last."""
+    if offsets is None:
+        offsets = _axes(count)
+    rest = (slice(None),) * (ndim - len(offsets[0]))
+    return [
+        ((*rest, *(slice(max(-o, 0), -o if o > 0 else None) for o in offset)),
+         (*rest, *(slice(max(o, 0), o if o < 0 else None) for o in offset)))
+        for offset in offsets
+    ]  # fmt: skip

@@ -2,13 +2,13 @@
 
     min over u in C   F(u) + sum_x radius(x) |grad u(x)|
 
-An energy holds its numbers as the user gave them and writes itself down, for a backend, as a `LinearTV` problem. A new
+An energy holds its numbers as the user gave them and writes itself down, for a backend, as a `Problem` problem. A new
 energy is one new file in this folder. Solvers never see an image; energies never see a scribble.
 """
 
 from typing import Any, Protocol
 
-from ..backends import ArrayBackend, LinearTV
+from ..backends import ArrayBackend, Problem
 
 
 class Energy(Protocol):
@@ -26,19 +26,16 @@ class Energy(Protocol):
     def spacing(self) -> tuple[float, ...]:
         """Distance between neighbouring pixels along each spatial axis."""
 
-    def problem(self, backend: ArrayBackend) -> LinearTV:
+    def problem(self, backend: ArrayBackend) -> Problem:
         """The energy in the arrays of `backend`, float32."""
 
-    def start(self, backend: ArrayBackend, problem: LinearTV) -> Any:
+    def start(self, backend: ArrayBackend, problem: Problem) -> Any:
         """A feasible u to start from, (L, *spatial) float32."""
 
     def value(self, backend: ArrayBackend, index: Any) -> float:
         """The energy of a label image (index of each pixel's label)."""
 
-    def coarsen(self) -> "Energy | None":
-        """The same energy on a grid of half the size, or None where that is no use."""
-
-    def round(self, backend: ArrayBackend, problem: LinearTV, u: Any) -> tuple[Any, float]:
+    def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
         """A binary u no worse than its neighbours, and its energy; u may lie anywhere in C."""
 
     def present(self, u: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from ..backends import ArrayBackend, LinearTV
+from ..backends import ArrayBackend, Problem
 from ..errors import InvalidImageError, InvalidParameterError
 from ._linear import LinearEnergy
 
@@ -79,7 +79,7 @@ class Potts(LinearEnergy):
         """Shape of u, (K, *spatial)."""
         return self.cost.shape
 
-    def problem(self, backend: ArrayBackend) -> LinearTV:
+    def problem(self, backend: ArrayBackend) -> Problem:
         """In the arrays of `backend`; what all labels of a pixel cost in common is counted, but not iterated on."""
         cost = self.cost.astype(np.float64)
         common = cost.min(axis=0)
@@ -87,11 +87,11 @@ class Potts(LinearEnergy):
         lower = backend.xp.broadcast_to(problem.lower, (self.shape[0], *problem.lower.shape[1:]))
         return replace(problem, lower=lower)
 
-    def start(self, backend: ArrayBackend, problem: LinearTV) -> Any:
+    def start(self, backend: ArrayBackend, problem: Problem) -> Any:
         """The minimiser for alpha = 0."""
         return self.round(backend, problem, -problem.cost)[0]
 
-    def round(self, backend: ArrayBackend, problem: LinearTV, u: Any) -> tuple[Any, float]:
+    def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
         """The label with the most of u; the relaxation is not tight, so the price of rounding is real."""
         mask = backend.project(self.indicator(backend, u.argmax(axis=0)), problem)
         return mask, backend.primal_value(problem, mask)

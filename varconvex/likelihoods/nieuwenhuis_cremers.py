@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import checks
 from .._colour import features
+from ..backends import ArrayBackend, get_backend
 from ..inputs import Scene
 from ._common import CLIP, bounded, teaching_seeds
 
@@ -39,6 +40,8 @@ class NieuwenhuisCremersLikelihood:
         Pixels of a label's scribbles that take part; of more, as many, evenly spread along the strokes.
         Neighbouring pixels of a stroke repeat each other, so that bigger is hardly better, and slower in
         proportion. The distances always know all of them.
+    backend : {"numba", "numpy", "cupy"}, ArrayBackend or None
+        What sums the kernels. None is what solves the energy, and Numba outside of `segment`.
 
     References
     ----------
@@ -59,6 +62,7 @@ class NieuwenhuisCremersLikelihood:
     sigma: float = 0.1
     clip: float | None = CLIP
     max_seeds: int = 1000
+    backend: str | ArrayBackend | None = None
 
     def __post_init__(self) -> None:
         checks.real_number("rho_factor", self.rho_factor, strict=True)
@@ -85,18 +89,18 @@ class NieuwenhuisCremersLikelihood:
         InvalidScribblesError
             If a label has no scribble on a valid pixel.
         """
-        from ._kernel_sum import log_kernel_mean
-
+        backend = get_backend(self.backend)
         taught = teaching_seeds(scene)
         axes = scene.seeds.ndim
         points = self._points(scene)
+        there = backend.asarray(points)
         costs = np.empty((len(taught), *scene.seeds.shape), np.float32)
         for cost, mine in zip(costs, taught, strict=True):
             rho = self._width(scene, mine).ravel()
-            seeds = np.ascontiguousarray(points[_thinned(mine, int(self.max_seeds))].T)
-            density = log_kernel_mean(points, 0.5 / rho**2, seeds, axes)
+            seeds = points[_thinned(mine, int(self.max_seeds))].T
+            density = backend.log_kernel_mean(there, backend.asarray(0.5 / rho**2), backend.asarray(seeds), axes)
             # The Gaussians' other factors are the same for all labels.
-            cost[...] = (axes * np.log(rho) - density).reshape(cost.shape)
+            cost[...] = (axes * np.log(rho) - backend.to_numpy(density)).reshape(cost.shape)
         return bounded(costs, scene, self.clip)
 
     def _points(self, scene: Scene) -> np.ndarray:

@@ -52,10 +52,13 @@ class EnergyPredictor:
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
         """Costs, energy, minimiser; `pull` = (v, weight) adds weight/2 |u - v|^2 (two labels only)."""
         begin = time.perf_counter()
-        costs = self.likelihood.costs(scene)
+        backend = get_backend(self.backend)
+        likelihood: Any = self.likelihood
+        if getattr(likelihood, "backend", backend) is None:  # it can compute anywhere: then where the energy is solved
+            likelihood = replace(likelihood, backend=backend)
+        costs = likelihood.costs(scene)
         learnt = time.perf_counter()
         energy = self._energy(scene, costs, pull)
-        backend = get_backend(self.backend)
         solution = pdhg(
             energy,
             backend=backend,
@@ -99,7 +102,7 @@ class EnergyPredictor:
 
     def _energy(self, scene: Scene, costs: np.ndarray, pull: tuple[Any, float] | None) -> TwoPhase | Potts:
         outside = scene.seeds < 0
-        weight = _drop_rim(self._weight(scene), outside)
+        weight = _drop_rim(self._weight(scene), outside, diagonals=self.tv == "octagonal")
         common: dict[str, Any] = {"weight": weight, "spacing": scene.spacing, "tv": self.tv}
         costs = np.where(outside, 0, costs)
         if len(scene.labels) == 2:
@@ -128,8 +131,8 @@ class EnergyPredictor:
         return weight
 
 
-def _drop_rim(weight: np.ndarray | None, outside: np.ndarray) -> np.ndarray | None:
-    """No boundary is paid for outside, nor where a forward difference reaches out: there the image simply ends."""
+def _drop_rim(weight: np.ndarray | None, outside: np.ndarray, diagonals: bool) -> np.ndarray | None:
+    """No boundary is paid for outside, nor where a difference reaches out: there the image simply ends."""
     if not outside.any():
         return weight
     reach = outside.copy()
@@ -138,4 +141,7 @@ def _drop_rim(weight: np.ndarray | None, outside: np.ndarray) -> np.ndarray | No
         far = [slice(None)] * outside.ndim
         near[axis], far[axis] = slice(None, -1), slice(1, None)
         reach[tuple(near)] |= outside[tuple(far)]
+    if diagonals:
+        reach[:-1, :-1] |= outside[1:, 1:]
+        reach[:-1, 1:] |= outside[1:, :-1]
     return np.where(reach, 0, 1 if weight is None else weight).astype(np.float32)
