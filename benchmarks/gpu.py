@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, zoom
 
 from varconvex import Potts, TwoPhase, get_backend, pdhg, pdhg_batch
 from varconvex.backends import ArrayBackend, Problem, _cuda, cupy_
 from varconvex.errors import BackendUnavailableError
 
 from ._environment import describe
+from .problems import labels, segmentation
 
 _TESTS = (
     "test_backends_agree.py",
@@ -144,9 +144,9 @@ def agreement(backend: ArrayBackend) -> list[dict[str, Any]]:
         "volume, three labels": (3, volumes, {"simplex": True, "huber": 0.1}),
     }
     rows = []
-    for name, (labels, shape, kind) in cases.items():
-        cost, radius = rng.normal(size=(labels, *shape)), rng.uniform(0, 2, shape)
-        lower = 0.3 * (rng.random((labels, *shape)) < 0.1)
+    for name, (count, shape, kind) in cases.items():
+        cost, radius = rng.normal(size=(count, *shape)), rng.uniform(0, 2, shape)
+        lower = 0.3 * (rng.random((count, *shape)) < 0.1)
         values = []
         for home in (get_backend("numpy"), backend):
             fields = {n: home.asarray(a, np.float32) for n, a in (("cost", cost), ("radius", radius), ("lower", lower))}
@@ -177,7 +177,7 @@ def iteration(backend: ArrayBackend, side: int, rounds: int) -> dict[str, Any]:
     """Milliseconds an iteration: the tile, the fused pass, and five labels; and a look at the gap."""
     found: dict[str, Any] = {"size": side}
     for name, energy, tiled in (
-        ("tile", two_phase(side), True), ("fused", two_phase(side), False), ("labels", potts(side, 5), False)
+        ("tile", two_phase(side), True), ("fused", two_phase(side), False), ("labels", five_labels(side), False)
     ):  # fmt: skip
         problem = energy.problem(backend)
         u = energy.start(backend, problem)
@@ -216,7 +216,7 @@ def solve(backend: ArrayBackend, side: int, rounds: int) -> dict[str, Any]:
 
 def batch(backend: ArrayBackend, side: int, count: int, rounds: int) -> dict[str, Any]:
     """Milliseconds of so many solves at once and one after the other, and how much sooner at once is done."""
-    energies = [two_phase(side, backend, seed) for seed in range(count)]
+    energies = [two_phase(side, backend, 8 * b) for b in range(count)]
     together = median_seconds(backend, lambda: pdhg_batch(energies), rounds)
     alone = median_seconds(backend, lambda: [pdhg(energy) for energy in energies], max(1, rounds // 2))
     return {"size": side, "count": count, "ms": 1e3 * together, "alone_ms": 1e3 * alone, "ratio": alone / together}
@@ -261,30 +261,17 @@ def median_seconds(backend: ArrayBackend, call: Callable[[], object], rounds: in
     return float(np.median(times[1:]))
 
 
-def two_phase(side: int, backend: ArrayBackend | None = None, seed: int = 0) -> TwoPhase:
-    """Blobs in noise, clipped like colour likelihoods are, with a few seeds; the same picture at every size."""
-    cost = picture(side, seed)
-    lower, upper = np.zeros_like(cost), np.ones_like(cost)
-    lower[: side // 16][cost[: side // 16] < -2] = 1
-    upper[-side // 16 :][cost[-side // 16 :] > 2] = 0
-    fields = {"cost": cost, "lower": lower, "upper": upper}
-    if backend is not None:
-        fields = {name: backend.asarray(array) for name, array in fields.items()}
-    return TwoPhase(alpha=8.0, **fields)
+def two_phase(side: int, backend: ArrayBackend | None = None, shift: int = 0) -> TwoPhase:
+    """The colour-likelihood problem of `problems.py`; another shift along both axes is another image of a batch."""
+    case = segmentation(side)
+    cost = np.roll(case.cost, shift, axis=(0, 1))
+    return TwoPhase(cost if backend is None else backend.asarray(cost), case.alpha)
 
 
-def potts(side: int, labels: int) -> Potts:
-    """As many such pictures, one a label."""
-    return Potts(np.stack([picture(side, seed) for seed in range(labels)]), 8.0)
-
-
-def picture(side: int, seed: int) -> np.ndarray:
-    """(side, side) float32 in [-3, 3]: smooth regions with texture, enlarged from 512 x 512."""
-    rng = np.random.default_rng(seed)
-    smooth = gaussian_filter(rng.normal(size=(512, 512)), 24, mode="wrap")
-    texture = gaussian_filter(rng.normal(size=(512, 512)), 1.5, mode="wrap")
-    cost = 2 * smooth / smooth.std() + 1.5 * texture / texture.std()
-    return np.clip(zoom(cost, side / 512, order=1), -3, 3).astype(np.float32)
+def five_labels(side: int) -> Potts:
+    """That of five labels."""
+    case = labels(side)
+    return Potts(case.cost, case.alpha)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@
 
 Everything is measured in one run, contenders in turns, threads pinned. Without --peers only varconvex runs; --peers
 alone takes all that are installed and names those that are not. Prints tables and, at the end, the lines that the
-solver is held to. With --output a folder gets solver.json and the plots. Ratios of medians travel between machines;
-seconds do not.
+solver is held to. With --output a folder gets solver.json, figures.md and the plots, after each part. Ratios of medians
+travel between machines; seconds do not.
 """
 
 import argparse
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,50 +27,53 @@ def main(argv: list[str] | None = None) -> int:
     options = _options(argv)
     pin(options.threads)
     if options.output:
-        from .charts import draw, pyplot
+        from .charts import pyplot
 
         pyplot()  # what is missing is to be known before an hour is spent
-    record = measure(options)
-    _show_verdict(record)
-    if options.output:
         options.output.mkdir(parents=True, exist_ok=True)
-        (options.output / "solver.json").write_text(json.dumps(record, indent=1))
-        pictures = draw(record, options.output)
-        print(f"\nwritten: {', '.join(str(p) for p in (options.output / 'solver.json', *pictures))}")
+    record: dict[str, Any] = {}
+    for _ in measure(options, record):
+        if options.output:  # after each part, lest an interrupt costs all of them
+            _write(record, options.output)
+    _show_verdict(record)
     return 0
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Every part that was asked for, printed as it comes."""
+def _write(record: dict[str, Any], folder: Path) -> None:
+    from .charts import draw
+    from .tables import markdown
+
+    (folder / "solver.json").write_text(json.dumps(record, indent=1))
+    (folder / "figures.md").write_text(markdown(record), encoding="utf-8")
+    draw(record, folder)
+
+
+def measure(options: argparse.Namespace, record: dict[str, Any]) -> Iterator[str]:
+    """Every part that was asked for, printed as it comes and put into the record; their names, when done."""
     from . import measures
     from .peers import ALL, installed
 
     names = [p.name for p in ALL] if options.peers == [] else options.peers or []
     present, missing = installed(names)
     plan = measures.Plan(options.sizes, options.backend, present, options.rounds)
-    record: dict[str, Any] = {
-        "environment": describe(), "peers": peers(), "backend": options.backend, "rounds": options.rounds,
-        "sizes": list(options.sizes),
-    }  # fmt: skip
+    record.update(
+        environment=describe(), peers=peers(), backend=options.backend, rounds=options.rounds, sizes=list(options.sizes)
+    )
     print(f"{record['environment']['processor']}, {record['environment']['threads']} threads, {options.backend}")
     print("\n".join(missing))
-    parts = options.parts
-    if "masks" in parts:
-        record["masks"] = [_show_case(case) for case in measures.masks(plan)]
-    if "iterations" in parts:
-        record["iterations"] = [_show_iterations(row) for row in measures.iterations(plan)]
-    if "rof" in parts:
-        record["rof"] = _show_rof(measures.rof(plan, options.side or 512))
-    if "labels" in parts:
-        record["labels"] = _show_case(measures.labels(plan, options.side or 1024))
-    if "memory" in parts:
-        record["memory"] = [_show_memory(row) for row in measures.memory(plan)]
-    if "interrupt" in parts:
-        record["interrupt"] = measures.interrupt(plan, options.side or 2048)
-    if "threads" in parts:
-        record["threads"] = measures.threads()
-    record["libraries"] = libraries()
-    return record
+    parts: dict[str, Callable[[], Any]] = {
+        "masks": lambda: [_show_case(case) for case in measures.masks(plan)],
+        "iterations": lambda: [_show_iterations(row) for row in measures.iterations(plan)],
+        "rof": lambda: _show_rof(measures.rof(plan, options.side or 512)),
+        "labels": lambda: _show_case(measures.labels(plan, options.side or 1024)),
+        "memory": lambda: [_show_memory(row) for row in measures.memory(plan)],
+        "interrupt": lambda: measures.interrupt(plan, options.side or 2048),
+        "threads": measures.threads,
+    }
+    for name in (n for n in _PARTS if n in options.parts):
+        record[name] = parts[name]()
+        record["libraries"] = libraries()
+        yield name
 
 
 def _options(argv: list[str] | None) -> argparse.Namespace:

@@ -7,18 +7,21 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
 
-def minimum_cut(cost, alpha):
+def minimum_cut(cost, alpha, weight=None):
     """Least energy of a mask, <cost, mask> + alpha * (number of pairs of next neighbours that differ), by maximum flow.
 
-    Everything is an integer: the answer is exact.
+    Everything is an integer: the answer is exact. `weight` is a factor for each pixel's pairs with the next
+    pixel along each axis.
     """
     pixel = np.arange(cost.size).reshape(cost.shape)
     source, sink = pixel.size, pixel.size + 1
     arcs = []
+    price = np.full(cost.shape, alpha) if weight is None else alpha * weight
     for axis in range(pixel.ndim):
         a, b = (np.take(pixel, range(k, pixel.shape[axis] - 1 + k), axis=axis) for k in (0, 1))
+        paid = np.take(price, range(pixel.shape[axis] - 1), axis=axis)
         for tail, head in ((a, b), (b, a)):
-            arcs.append((tail.ravel(), head.ravel(), np.full(tail.size, alpha)))
+            arcs.append((tail.ravel(), head.ravel(), paid.ravel()))
     flat = cost.ravel()
     liked, disliked = np.flatnonzero(flat < 0), np.flatnonzero(flat > 0)
     arcs.append((np.full(liked.size, source), liked, -flat[liked]))

@@ -19,7 +19,7 @@ ARROWS = {
         "inputs", "likelihoods", "predictors", "shapes", "unify", "certify", "result", "energies", "solvers",
         "backends", "components", "_families", "objects",
     },
-    "cli": {"_families", "api", "demo", "doctor", "files", "result", "solvers"},
+    "cli": {"_families", "api", "demo", "doctor", "files", "reproduce", "result", "solvers"},
     "demo": {"api", "result"},
     "doctor": {"backends", "_threads"},
     "objects": {"_solid_hulls", "certify", "inputs", "shapes"},
@@ -33,17 +33,21 @@ ARROWS = {
     "metrics": set(),
     "edges": {"_colour"},
     "_colour": set(),
+    "_adam": set(),
     "_threads": set(),
     "plots": {"result"},
+    "regions": {"backends", "edges", "energies", "inputs", "solvers"},
+    "restoration": {"backends", "energies", "inputs", "solvers"},
     "result": {"certify", "plots", "shapes"},
     "unify": {"components", "inputs", "predictors", "shapes"},
-    "predictors": {"inputs", "likelihoods", "energies", "solvers", "backends", "edges"},
+    "predictors": {"inputs", "likelihoods", "energies", "solvers", "backends", "edges", "_colour", "_adam"},
     "likelihoods": {"inputs", "_colour", "backends"},
     "energies": {"backends"},
     "solvers": {"backends", "energies"},
-    "shapes": {"certify", "_solid_hulls", "_threads", "energies", "solvers", "backends"},
+    "shapes": {"certify", "_adam", "_solid_hulls", "_threads", "energies", "solvers", "backends"},
     "backends": {"_families", "_threads"},
-    "datasets": {"files"},
+    "datasets": {"certify", "files"},
+    "reproduce": {"api", "certify", "datasets", "files", "metrics", "plots", "predictors"},
 }  # fmt: skip
 
 
@@ -79,6 +83,20 @@ def test_networks_and_certificates_see_arrays_only():
         seen = {".".join(n) for n in imports_of(ROOT / name) if n[0] == "varconvex"}
         arrays = ("varconvex.errors", "varconvex.checks", "varconvex._solid_hulls")
         assert all(s.startswith(arrays) for s in seen), seen
+
+
+def test_an_energy_is_a_small_file_without_a_kernel():
+    files = sorted((ROOT / "energies").glob("[!_]*.py"))
+    assert len(files) > 6
+    for path in files:
+        text = path.read_text()
+        assert len(text.splitlines()) < 120, path.name
+        seen = {name[0] for name in imports_of(path)}
+        assert not seen & {"numba", "cupy", "scipy"}, path.name
+        # What iterates over pixels or takes steps belongs to a backend: an energy only writes itself down.
+        loops = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.While)]
+        assert not loops, path.name
+        assert not {"tau", "sigma"} & set(text.split()), path.name
 
 
 def test_one_file_imports_cupy():

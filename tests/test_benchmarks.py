@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import backends, quality, shape
+from benchmarks import backends, energies, quality, shape
 from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
 from varconvex._families import names
 from varconvex.certify import certify_convexity
@@ -127,3 +127,17 @@ def test_targets_are_spoilt_as_they_say(noise):
     flipped = np.mean(np.abs(target - mask))
     low, high = {"clean": (0, 0), "soft": (0.01, 0.1), "salt and pepper": (0.28, 0.32), "blobs": (0.28, 0.36)}[noise]
     assert low <= flipped <= high
+
+
+def test_the_classic_models_are_measured_beside_scikit_image(tmp_path, capsys):
+    pytest.importorskip("skimage")
+    path = tmp_path / "figures.json"
+    assert energies.main(["--size", "64", "--frame", "48", "64", "--rounds", "1", "--json", str(path)]) == 0
+    figures = json.loads(path.read_text())
+    assert figures["rof"]["suboptimal"] <= 1e-3
+    assert figures["rof"]["they_are_suboptimal"] <= 1e-3
+    assert all(row["energy"] <= 1.001 * row["their_energy"] for row in figures["chan_vese"])
+    assert all(row["change"] <= 5e-5 for row in figures["mumford_shah"])
+    lines = capsys.readouterr().out.splitlines()
+    astronaut = next(line for line in lines if line.startswith("astronaut"))
+    assert astronaut.split()[1] == str(figures["mumford_shah"][0]["iterations"])

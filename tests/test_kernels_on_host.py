@@ -179,6 +179,21 @@ def test_values_do_not_depend_on_the_order_of_the_blocks(fake_cupy, rng):
     assert found == {(backend.primal_value(here, u), backend.dual_value(here, p))}
 
 
+def test_coarse_grids_and_thresholds_take_a_launch_each(fake_cupy, rng):
+    problem = random_problem(rng, 1, (33, 40))
+    u, p = random_pair(rng, problem, 1, (17, 20))
+    expected = NumpyBackend().spread(np.stack([u, u], 1), np.stack([p, p], 2), (33, 40), None)
+    backend = get_backend("cupy")
+    here = moved(problem, backend)
+    backend.coarsen(here)
+    fine, _ = backend.prolong(here, backend.asarray(u), backend.asarray(p), 1.0)
+    backend.threshold(here, fine, (0.2, 0.5))
+    found = backend.spread(backend.asarray(np.stack([u, u], 1)), backend.asarray(np.stack([p, p], 2)), (33, 40), None)
+    assert fake_cupy.launches == ["halve"] * 4 + ["spread", "thresholds", "fold", "spread"]
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a.get(), b, atol=1e-6)
+
+
 def test_fields_that_broadcast_are_read_as_they_are(fake_cupy, rng):
     full = random_problem(rng, 3, (20, 30))
     full = replace(full, radius=np.full((20, 30), 0.7, np.float32), lower=np.full((3, 20, 30), 0.2, np.float32))
@@ -243,12 +258,15 @@ def test_the_kernel_sum_is_that_of_the_specification_in_float64(backend, rng, fe
     np.testing.assert_allclose(backend.to_numpy(found), expected, rtol=2e-6, atol=2e-4)
 
 
-@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
-def test_nvrtc_compiles_everything_without_a_spill(architecture):
+@pytest.mark.parametrize(("architecture", "standard"), [("sm_80", "c++11"), ("sm_90", "c++17")])
+def test_nvrtc_compiles_everything_without_a_spill(architecture, standard):
+    """In whatever standard CuPy asks for: it differs between its releases."""
     compiler = nvrtc.library()
     if compiler is None:
         pytest.skip(f"compiling for a GPU needs NVRTC: {nvrtc.EXTRA}")
-    binary, log = nvrtc.compile_for(compiler, architecture, _cuda.source(), (*_cuda.options(), "--ptxas-options=-v"))
+    binary, log = nvrtc.compile_for(
+        compiler, architecture, _cuda.source(), (*_cuda.options(), f"-std={standard}", "--ptxas-options=-v")
+    )
     kernels = ("fused", "values", "fold", "kernel_sum", "tile_isotropic", "tile_anisotropic_huber")
     assert all(name.encode() in binary for name in kernels)
     assert set(re.findall(r"(\d+) bytes spill stores", log)) == {"0"}

@@ -77,6 +77,10 @@ def test_the_whole_benchmark_runs_and_adds_up(tmp_path, capsys):
     text = capsys.readouterr().out
     for line in verdict.lines(record):
         assert str(line) in text
+    figures = (tmp_path / "figures.md").read_text(encoding="utf-8")
+    took = record["masks"][-1]["contenders"]["isotropic 0.001"]
+    assert f"{took['seconds']:.3g} ({took['cpu_seconds']:.3g})" in figures
+    assert all(str(line).rstrip() in figures for line in verdict.lines(record))
     assert all((tmp_path / f"{name}.png").stat().st_size > 5000 for name in ("gap", "time", "roofline"))
 
 

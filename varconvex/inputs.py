@@ -91,6 +91,38 @@ def prepare(
     )
 
 
+def intensities(image: Any, channel_axis: int | None) -> Any:
+    """An image in floats, at home where it lives: integers by their type's largest value, floats as they are.
+
+    Raises
+    ------
+    InvalidImageError, InvalidParameterError, UnsupportedTypeError
+        If it is no image of two or three dimensions.
+    """
+    image = checks.as_numeric("image", image)
+    checks.spatial("image", image, (2, 3) if channel_axis is None else (3, 4))
+    if channel_axis is None:
+        if image.ndim == 3 and image.shape[-1] in (3, 4) and min(image.shape[:2]) > 4:
+            checks.warn_caller(
+                f"image of shape {image.shape} is taken as a volume; pass channel_axis=-1 if its last axis holds "
+                "colours.",
+                DataTermWarning,
+            )
+    else:
+        checks.axis(channel_axis, image.ndim)
+    checks.finite("image", image, "Repair them first: every pixel is data here.")
+    if image.dtype.kind in "iu":
+        return image.astype(np.float64) / np.iinfo(image.dtype).max
+    return image.astype(np.float32) if image.dtype.kind == "b" else image
+
+
+def unit_image(image: Any, channel_axis: int | None) -> np.ndarray:
+    """An image as (*spatial, C) float32 in [0, 1] by its own range, in the host's memory; errors as `intensities`."""
+    image = checks.host(intensities(image, channel_axis))
+    image = image[..., None] if channel_axis is None else np.moveaxis(image, channel_axis, -1)
+    return _unit_range(image, np.ones(image.shape[:-1], bool))
+
+
 def probability_map(target: Any) -> np.ndarray:
     """A mask, or a map of probabilities, as (H, W) or (D, H, W) float32 in [0, 1].
 
@@ -195,7 +227,7 @@ def _compact(seeds: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
 def _unit_range(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Intensities in [0, 1] by the range of the valid pixels over all channels, so that no dtype is special."""
     # A power of two first: differences of the largest floats would overflow, and scaling by it is exact.
-    values = image[valid].astype(np.float64)
+    values = (image if valid.all() else image[valid]).astype(np.float64)
     largest = float(np.abs(values).max(initial=0.0))
     scale = 2.0 ** min(-float(np.floor(np.log2(largest))), 1000.0) if largest > 0 else 1.0
     low, high = (values * scale).min(initial=np.inf), (values * scale).max(initial=-np.inf)

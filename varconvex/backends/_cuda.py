@@ -15,7 +15,7 @@ import numpy as np
 
 from .base import SAFE, Array, Offsets, Problem
 
-FILES = ("problem", "fused", "tile", "values", "kernel_sum")
+FILES = ("problem", "fused", "tile", "values", "grids", "kernel_sum")
 """One text, in this order: the first holds what the others use."""
 
 MOST_DIRECTIONS, MOST_FEATURES, ADDERS = 4, 12, 256
@@ -80,7 +80,7 @@ def options() -> tuple[str, ...]:
     """Of the compiler: what the text leaves to Python."""
     tile = (f"-DSIDE={SIDE}", f"-DROWS={ROWS}", f"-DDEPTH={DEPTH}")
     numbers = (f"-DSAFE={SAFE!r}", f"-DTINY={float(np.finfo(np.float32).tiny)!r}f")
-    return ("-std=c++17", *numbers, f"-DPROBLEM_BYTES={ctypes.sizeof(Task)}", *tile)
+    return (*numbers, f"-DPROBLEM_BYTES={ctypes.sizeof(Task)}", *tile)
 
 
 _KNOWN = frozenset(
@@ -152,7 +152,7 @@ def blocks(offsets: Offsets, whole: tuple[int, ...]) -> Blocks | None:
         inner = [t - b - a for t, b, a in zip(threads, before, after, strict=True)]
         shared = 4 * labels * math.prod(threads)
         if min(inner) > 0 and shared <= _SHARED:
-            grid = [-(-n // i) for n, i in zip(_volume(shape), inner, strict=True)]
+            grid = [-(-n // i) for n, i in zip(volume(shape), inner, strict=True)]
             return Blocks(tuple(grid[::-1]), threads[::-1], shared)
     return None
 
@@ -160,23 +160,29 @@ def blocks(offsets: Offsets, whole: tuple[int, ...]) -> Blocks | None:
 def task(problem: Problem, u: Array | None, p: Array | None) -> Task:
     """`Problem` as the kernels read it, but for the step sizes; it holds addresses, so the arrays must outlive it."""
     whole = u.shape if u is not None else p.shape[1:]  # type: ignore[union-attr]
-    labels, *shape = whole
-    made = Task(pull=problem.pull, huber=problem.huber, isotropic=problem.isotropic, simplex=problem.simplex, active=1)
-    for name in ("cost", "lower", "upper"):
+    made = geometry(problem.offsets, whole, u, p)
+    for name in ("cost", "radius", "lower", "upper"):
         setattr(made, name, _field(getattr(problem, name), len(whole)))
-    made.radius = _field(problem.radius, len(whole))
-    made.u, made.p = (None if array is None else array.data.ptr for array in (u, p))
-    made.depth, made.height, made.width = _volume(shape)
-    made.labels, made.directions = labels, len(problem.steps)
-    offsets, before, after = _directions(problem.offsets, len(shape))
-    made.before, made.after = Pixel(*before), Pixel(*after)
-    for i, (step, offset) in enumerate(zip(problem.steps, offsets, strict=True)):
-        made.step[i] = step
-        made.offset[i][:] = offset
+    made.step[: len(problem.steps)] = problem.steps
+    made.pull, made.huber = problem.pull, problem.huber
+    made.isotropic, made.simplex, made.active = problem.isotropic, problem.simplex, True
     return made
 
 
-def _volume(shape: Sequence[int]) -> tuple[int, int, int]:
+def geometry(offsets: Offsets, whole: tuple[int, ...], u: Array | None, p: Array | None) -> Task:
+    """A problem's grid and arrays, without its fields."""
+    labels, *shape = whole
+    directions, before, after = _directions(offsets, len(shape))
+    made = Task(labels=labels, directions=len(directions), before=Pixel(*before), after=Pixel(*after))
+    made.depth, made.height, made.width = volume(shape)
+    made.u, made.p = (None if array is None else array.data.ptr for array in (u, p))
+    for mine, offset in zip(made.offset, directions, strict=False):
+        mine[:] = offset
+    return made
+
+
+def volume(shape: Sequence[int]) -> tuple[int, int, int]:
+    """Depth, height and width; a plane has depth 1."""
     depth, height, width = (1,) * (3 - len(shape)) + tuple(shape)
     return depth, height, width
 

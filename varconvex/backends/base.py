@@ -1,32 +1,45 @@
 """Each array operation once, written against `xp`: the specification that every backend is tested against.
 
-The generic problem, of which the energies are cases, has a linear cost, an optional quadratic pull, a weighted (Huber)
-total variation and a simple convex set C (a box, or the simplex over the labels):
+The generic problem, of which the energies are cases, has a linear cost, an optional quadratic pull and an optional
+absolute one, a weighted (Huber) total variation and a simple convex set C (a box, or the simplex over the labels):
 
-    min over u in C   unit (<cost, u> + pull/2 |u|^2 + sum_x radius(x) h(|grad u(x)|)) + constant
+    min over u in C   unit (<cost, u> + pull/2 |u|^2 + fidelity |u - target|_1 + sum_x radius(x) h(|grad u(x)|))
+                      + constant
 
-    u_new = Pi_C( (u - tau (cost - div p)) / (1 + tau pull) )
-    p_new = Pi_radius( (p + sigma grad(2 u_new - u)) / (1 + sigma huber / radius) )
+    u_new = Pi_C( v moved towards target by at most tau fidelity / (1 + tau pull) )
+        v = (u - tau (cost - div p)) / (1 + tau pull)
+    p_new = Pi_radius( (p + sigma grad(u_new + theta (u_new - u))) / (1 + sigma huber / radius) )
     (u, p) += rho ((u_new, p_new) - (u, p))
 
 the over-relaxed primal-dual iteration of Chambolle and Pock (2011, doi:10.1007/s10851-010-0251-1; over-relaxation:
 Condat 2013, doi:10.1007/s10957-012-0245-9), with h(t) = t, or t^2 / (2 huber) where t < huber and t - huber/2 beyond.
-Its dual value is
+theta is 1; with strong convexity gamma, theta = 1 / sqrt(1 + 2 gamma tau) makes tau shorter and sigma longer with
+every iteration (their algorithm 2). The dual value is, for |p| <= radius,
 
-    sum_x  min over v in C of ((cost - div p)(x) v + pull/2 v^2) - huber |p(x)|^2 / (2 radius(x))      for |p| <= radius
+    sum_x  min over v in C of ((cost - div p)(x) v + pull/2 v^2 + fidelity |v - target(x)|)
+           - huber |p(x)|^2 / (2 radius(x))
 
-Shapes: u, cost, lower, upper : (L, *spatial) with L labels (1 for two regions); p : (k, L, *spatial), p[i] the flow
-along the i-th of k directions, which are the spatial axes unless `offsets` says otherwise; radius : (*spatial). Arrays
-that broadcast are welcome: they are never written to.
+What |.| means over the labels of a pixel, `coupling` says: each label by itself; all of them as one vector (colour;
+Bresson, Chan 2008, doi:10.3934/ipi.2008.2.455); or such that |p_i - p_j| <= radius for each two labels (`_pairs`).
+
+With `truncated`, h(t) = min(t^2 / (2 huber), 1): not convex, so there is no dual value (it is -inf), and the dual step,
+by Moreau's identity, sets to 0 what is longer than the truncation (Strekalovskiy, Cremers 2014,
+doi:10.1007/978-3-319-10605-2_9).
+
+Shapes: u, cost, target, lower, upper : (L, *spatial) with L labels (1 for two regions); p : (k, L, *spatial), p[i] the
+flow along the i-th of k directions, which are the spatial axes unless `offsets` says otherwise; radius : (*spatial).
+Arrays that broadcast are welcome: they are never written to.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from .. import checks
+from ._pairs import pairwise_length, project_pairs
 
 Array = Any
 """An array of the backend's own kind."""
@@ -60,10 +73,20 @@ class Problem:
         The labels of a pixel sum to one, or else each lies in its own box.
     pull : float
         Weight of the quadratic term.
+    fidelity, target : float and (L, *spatial), or 0 and None
+        Weight of the distance |u - target|, and where to; for boxes only.
     huber : float
         Length below which a gradient is charged quadratically; 0 is total variation itself.
+    truncated : bool
+        The quadratic charge is cut off at 1, where |grad u|^2 = 2 huber: the energy is not convex.
+    coupling : {"separate", "joint", "pairwise"}
+        Labels by themselves, as one vector, or with their differences' dual vectors bounded.
     unit, constant : float
         What the energy is counted in, so that the fields are of the order of 1, and what is added to it.
+    common : float
+        Part of `constant` that is there whatever u is, and by which no gap should look small.
+    scale : float
+        What u is counted in, where it is not a share.
     doubt : float
         By how much rounding the cost to the fields' type can have lifted a lower bound, in units.
     """
@@ -76,10 +99,16 @@ class Problem:
     isotropic: bool = True
     simplex: bool = False
     pull: float = 0.0
+    fidelity: float = 0.0
+    target: Array = None
     huber: float = 0.0
+    truncated: bool = False
+    coupling: str = "separate"
     offsets: Offsets = None
     unit: float = 1.0
     constant: float = 0.0
+    common: float = 0.0
+    scale: float = 1.0
     doubt: float = 0.0
 
     @property
@@ -132,25 +161,39 @@ class ArrayBackend:
             div[far] -= flow
         return div
 
-    def length(self, g: Array, isotropic: bool) -> Array:
-        """Pointwise length of a vector field (d, ...): Euclidean, or the sum of absolute components."""
-        return self.xp.sqrt((g * g).sum(axis=0)) if isotropic else self.xp.abs(g).sum(axis=0)
+    def norms(self, g: Array, isotropic: bool, coupling: str = "separate") -> Array:
+        """Euclidean lengths of a field (k, L, ...) over the axes that `isotropic` and `coupling` tie together."""
+        axes = (0,) * isotropic + (1,) * (coupling == "joint")
+        return self.xp.sqrt((g * g).sum(axis=axes, keepdims=True)) if axes else self.xp.abs(g)
 
-    def project_ball(self, p: Array, radius: Array, isotropic: bool) -> Array:
+    def length(self, g: Array, isotropic: bool, coupling: str = "separate") -> Array:
+        """Pointwise length of a vector field (k, L, ...): one a label, or one for all of them together (1, ...)."""
+        if coupling == "pairwise":
+            return pairwise_length(self.xp, g, isotropic)
+        return self.norms(g, isotropic, coupling).sum(axis=0)
+
+    def project_ball(self, p: Array, radius: Array, isotropic: bool, coupling: str = "separate") -> Array:
         """The nearest field with |p| <= radius, in the norm dual to `length`."""
-        if not isotropic:
+        if coupling == "pairwise":
+            return project_pairs(self.xp, p, radius, isotropic)
+        if coupling == "separate" and not isotropic:
             return self.xp.clip(p, -radius, radius)
         tiny = np.finfo(p.dtype).tiny
-        norm = self.length(p, isotropic)
+        norm = self.norms(p, isotropic, coupling)
         return p * (radius / self.xp.maximum(self.xp.maximum(norm, radius), tiny))
 
     def project_dual(self, p: Array, problem: Problem, sigma: float) -> Array:
-        """The dual step: the nearest field with |p| <= radius, of p that Huber's term has shrunk."""
+        """The dual step: what Huber's term shrinks, then made feasible; or 0 where a truncated charge lets go."""
         if problem.huber:
             tiny = np.finfo(p.dtype).tiny
-            shrink = problem.radius / self.xp.maximum(problem.radius + p.dtype.type(sigma * problem.huber), tiny)
-            p = p * shrink.astype(p.dtype)
-        return self.project_ball(p, problem.radius, problem.isotropic)
+            raised = problem.radius + p.dtype.type(sigma * problem.huber)
+            shrink = (problem.radius / self.xp.maximum(raised, tiny)).astype(p.dtype)
+            if problem.truncated:
+                norm = self.norms(p, problem.isotropic, problem.coupling)
+                shrink = self.xp.where(shrink * norm * norm <= p.dtype.type(2 * sigma) * problem.radius, shrink, 0)
+                return p * shrink
+            p = p * shrink
+        return self.project_ball(p, problem.radius, problem.isotropic, problem.coupling)
 
     def project_simplex(self, v: Array, total: Array) -> Array:
         """Nearest point of {w >= 0, sum over labels of w = total}, per pixel; labels first (Michelot 1986)."""
@@ -169,16 +212,29 @@ class ArrayBackend:
         free = 1 - problem.lower.sum(axis=0)
         return problem.lower + self.project_simplex(v - problem.lower, free)
 
+    def prox(self, v: Array, problem: Problem, tau: float) -> Array:
+        """The primal step: the nearest point of the convex set to v, after v has moved towards the target."""
+        if problem.fidelity:
+            reach = v.dtype.type(tau * problem.fidelity / (1.0 + tau * problem.pull))
+            v = v - self.xp.clip(v - problem.target, -reach, reach)
+        return self.project(v, problem)
+
     def iterate(
-        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool
-    ) -> None:
-        """`n` iterations on (u, p), in place. With `settle` the last has rho = 1, so that the pair ends feasible."""
+        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool,
+        gamma: float = 0.0,
+    ) -> None:  # fmt: skip
+        """`n` iterations on (u, p), in place. With `settle` the last has rho = 1, so that the pair ends feasible.
+
+        `gamma` > 0 uses that much strong convexity: the steps change as `next_steps` says (rho should be 1).
+        """
         real = u.dtype.type
         for k in range(n):
             relax = real(1.0 if settle and k == n - 1 else rho)
             step = u - real(tau) * (problem.cost - self.divergence(p, problem.steps, problem.offsets))
-            u_new = self.project(step / real(1.0 + tau * problem.pull), problem)
-            p_new = p + real(sigma) * self.gradient(2 * u_new - u, problem.steps, problem.offsets)
+            u_new = self.prox(step / real(1.0 + tau * problem.pull), problem, tau)
+            theta, tau, sigma = next_steps(tau, sigma, gamma)
+            u_bar = u_new + real(theta) * (u_new - u)
+            p_new = p + real(sigma) * self.gradient(u_bar, problem.steps, problem.offsets)
             p_new = self.project_dual(p_new, problem, sigma)
             u += relax * (u_new - u)
             p += relax * (p_new - p)
@@ -190,15 +246,18 @@ class ArrayBackend:
     def _primal_sum(self, problem: Problem, u: Array) -> float:
         u = u.astype(np.float64)
         value = (problem.cost * u).sum() + 0.5 * problem.pull * (u * u).sum()
+        if problem.fidelity:
+            value += problem.fidelity * self.xp.abs(u - problem.target).sum()
         return float(value + (problem.radius * self._charged(problem, u)).sum())
 
     def _charged(self, problem: Problem, u: Array) -> Array:
-        """h(|grad u|) at each pixel; where the length is a sum, Huber's rounding is one of each component."""
+        """h(|grad u|) at each pixel; where the length is a sum, Huber's rounding is one of each of its parts."""
         g = self.gradient(u, problem.steps, problem.offsets)
         if not problem.huber:
-            return self.length(g, problem.isotropic)
-        t = self.length(g, True)[None] if problem.isotropic else self.xp.abs(g)
-        h = problem.huber
+            return self.length(g, problem.isotropic, problem.coupling)
+        t, h = self.norms(g, problem.isotropic, problem.coupling), problem.huber
+        if problem.truncated:
+            return self.xp.minimum(t * t / (2 * h), 1.0).sum(axis=0)
         return self.xp.where(t < h, t * t / (2 * h), t - h / 2).sum(axis=0)
 
     def dual_value(self, problem: Problem, p: Array) -> float:
@@ -206,6 +265,8 @@ class ArrayBackend:
         return problem.unit * (self._dual_sum(problem, p) - problem.doubt) + problem.constant
 
     def _dual_sum(self, problem: Problem, p: Array) -> float:
+        if problem.truncated:
+            return -np.inf
         p = SAFE * p.astype(np.float64)
         slope = problem.cost - self.divergence(p, problem.steps, problem.offsets)
         bent = 0.0
@@ -215,10 +276,21 @@ class ArrayBackend:
         if problem.simplex:
             free = 1 - problem.lower.sum(axis=0, dtype=np.float64)
             return float((problem.lower * slope).sum() + (free * slope.min(axis=0)).sum()) - bent
-        if problem.pull:
-            best = self.xp.clip(-slope / problem.pull, problem.lower, problem.upper)
-            return float((slope * best + 0.5 * problem.pull * best * best).sum()) - bent
+        if problem.fidelity or problem.pull:
+            return float(self._least(problem, slope).sum()) - bent
         return float((slope * self.xp.where(slope > 0, problem.lower, problem.upper)).sum()) - bent
+
+    def _least(self, problem: Problem, slope: Array) -> Array:
+        """min over v in the box of slope v + pull/2 v^2 + fidelity |v - target|, tried where it can be."""
+        w, pull = problem.fidelity, problem.pull
+        tries = [problem.target] if w else []
+        tries += [(-slope - w) / pull, (-slope + w) / pull] if pull else [problem.lower, problem.upper]
+        values = []
+        for v in tries:
+            best = self.xp.clip(v, problem.lower, problem.upper)
+            far = w * self.xp.abs(best - problem.target) if w else 0.0
+            values.append(slope * best + 0.5 * pull * best * best + far)
+        return reduce(self.xp.minimum, values)
 
     def values(self, problem: Problem, u: Array, p: Array) -> tuple[float, float]:
         """Primal and dual value of a feasible pair; their difference is the gap."""
@@ -265,8 +337,10 @@ class ArrayBackend:
             radius=self.halve(problem.radius, d) * problem.radius.dtype.type(0.5),
             lower=self.halve(problem.lower, d),
             upper=self.halve(problem.upper, d),
+            target=self.halve(problem.target, d) if problem.fidelity else None,
             huber=2 * problem.huber,
-            constant=0.0,
+            constant=problem.constant / 2**d,
+            common=problem.common / 2**d,
             doubt=0.0,
         )
 
@@ -278,7 +352,7 @@ class ArrayBackend:
         are.
         """
         u, fine = self.spread(u, p, problem.cost.shape[1:], problem.offsets)
-        p = self.project_ball(fine * p.dtype.type(factor), problem.radius, problem.isotropic)
+        p = self.project_ball(fine * p.dtype.type(factor), problem.radius, problem.isotropic, problem.coupling)
         return self.asarray(self.project(u, problem)), self.asarray(p)
 
     def spread(self, u: Array, p: Array, spatial: tuple[int, ...], offsets: Offsets) -> tuple[Array, Array]:
@@ -360,6 +434,12 @@ def _behind(where: np.ndarray, offset: int) -> np.ndarray:
     """Along one axis, the coarse pixel from which the flow comes that a fine pixel's flow is averaged with."""
     leaves = where % 2 == (1 if offset > 0 else 0)
     return where // 2 - np.where(leaves, 0, offset)
+
+
+def next_steps(tau: float, sigma: float, gamma: float) -> tuple[float, float, float]:
+    """theta, and tau and sigma after it, for strong convexity gamma; with 0 they stay as they are and theta is 1."""
+    theta = 1.0 / float(np.sqrt(1.0 + 2.0 * gamma * tau))
+    return theta, theta * tau, sigma / theta
 
 
 def _ends(ndim: int, count: int, offsets: Offsets) -> list[tuple[tuple, tuple]]:

@@ -5,6 +5,7 @@ the gap brings two numbers home. The kernels (`tile.cu`, `fused.cu`, `values.cu`
 on disk by CuPy. A problem that they cannot say runs as the specification has it, operation by operation.
 """
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from ..errors import BackendUnavailableError
 from . import _cuda
 from ._cuda_state import State
-from .base import Array, ArrayBackend, Problem
+from .base import Array, ArrayBackend, Offsets, Problem
 
 _INSTALL = "install CuPy for your driver: pip install 'varconvex[cuda12]' or 'varconvex[cuda13]'"
 
@@ -186,6 +187,56 @@ class CupyBackend(ArrayBackend):
         self._kernel("fold")((2 * images,), (_cuda.ADDERS,), (shares, np.int32(count), sums))
         return self.to_numpy(sums)
 
+    def threshold(self, problem: Problem, u: Array, thresholds: tuple[float, ...]) -> tuple[Array, float]:
+        """As in the specification, all thresholds in one launch."""
+        task = self._lone(problem, u, None)
+        if task is None or len(u) > 1 or problem.simplex:
+            return super().threshold(problem, u, thresholds)
+        count = min(-(-u.size // _cuda.ADDERS), _SHARES)
+        shares, sums = self.xp.empty((len(thresholds), count)), self.xp.empty(len(thresholds))
+        levels = self.asarray(thresholds, np.float32)
+        self._kernel("thresholds")((count, len(thresholds)), (_cuda.ADDERS,), (task, levels, shares))
+        self._kernel("fold")((len(thresholds),), (_cuda.ADDERS,), (shares, np.int32(count), sums))
+        values = self.to_numpy(sums)
+        best = int(values.argmin())
+        mask = self.project((u > np.float32(thresholds[best])).astype(u.dtype), problem)
+        return mask, problem.unit * float(values[best]) + problem.constant
+
+    def halve(self, array: Array, ndim: int) -> Array:
+        """As in the specification, in one launch."""
+        if not _cuda.plain(array) or ndim not in (2, 3) or array.size >= 2**31:
+            return super().halve(array, ndim)
+        lead, shape = array.shape[:-ndim], array.shape[-ndim:]
+        out = self.xp.empty((*lead, *(-(-n // 2) for n in shape)), np.float32)
+        sizes = tuple(map(np.int32, (*_cuda.volume(shape), math.prod(lead))))
+        self._kernel("halve")(*_by_pixel(out.size), (array, *sizes, out))
+        return out
+
+    def prolong(self, problem: Problem, u: Array, p: Array, factor: float) -> tuple[Array, Array]:
+        """As in the specification, in one launch."""
+        fine = self.xp.empty(problem.cost.shape, np.float32)
+        if not (_cuda.fits(problem, fine) and _cuda.plain(u) and _cuda.plain(p)):
+            return super().prolong(problem, u, p, factor)
+        flow = self.xp.empty((len(problem.steps), *fine.shape), np.float32)
+        self._spread(_cuda.task(problem, fine, flow), u, p, factor, feasible=True)
+        return fine, flow
+
+    def spread(self, u: Array, p: Array, spatial: tuple[int, ...], offsets: Offsets) -> tuple[Array, Array]:
+        """As in the specification, in one launch."""
+        known = len(spatial) in (2, 3) and len(p) <= _cuda.MOST_DIRECTIONS
+        if not (known and _cuda.plain(u) and p.size << len(spatial) < 2**31):
+            return super().spread(u, p, spatial, offsets)
+        fine = self.xp.empty((*u.shape[: -len(spatial)], *spatial), np.float32)
+        flow = self.xp.empty((len(p), *fine.shape), np.float32)
+        layers = (math.prod(fine.shape[: -len(spatial)]), *spatial)
+        self._spread(_cuda.geometry(offsets, layers, fine, flow), u, self.asarray(p, np.float32), 1.0, feasible=False)
+        return fine, flow
+
+    def _spread(self, task: _cuda.Task, u: Array, p: Array, factor: float, feasible: bool) -> None:
+        tasks = self.xp.asarray(np.frombuffer(bytes(task), np.uint8))
+        pixels = task.depth * task.height * task.width
+        self._kernel("spread")(*_by_pixel(pixels), (tasks, u, p, np.float32(factor), np.int32(feasible)))
+
     def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
         """As in the specification, one thread a point."""
         if len(seeds) > _cuda.MOST_FEATURES:
@@ -194,8 +245,13 @@ class CupyBackend(ArrayBackend):
         (n, features), m = points.shape, seeds.shape[1]
         out = self.xp.empty(n, np.float32)
         sizes = tuple(map(np.int32, (n, m, features, axes)))
-        self._kernel("kernel_sum")((-(-n // 256),), (256,), (points, weight, seeds, *sizes, out))
+        self._kernel("kernel_sum")(*_by_pixel(n), (points, weight, seeds, *sizes, out))
         return out
+
+
+def _by_pixel(count: int) -> tuple[tuple[int], tuple[int]]:
+    """Blocks and threads, a thread a pixel."""
+    return (-(-count // 256),), (256,)
 
 
 _Launch = tuple[str, tuple[int, ...], tuple[int, ...], tuple[Any, ...], int]

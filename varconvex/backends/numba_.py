@@ -16,15 +16,19 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .._threads import n_threads, run
+from . import _numba_coupled_values as coupled
 from . import _numba_values as values
+from ._numba_coupled import JOINT, PAIRWISE, SEPARATE, iterate_coupled_block
 from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, block_kernel, simplex_block
-from .base import SAFE, Array, ArrayBackend, Problem
+from ._pairs import SWEEPS
+from .base import SAFE, Array, ArrayBackend, Problem, next_steps
 
 _DEPTH, _DEPTH_WIDE, _WIDE = 16, 8, 2048
 """Iterations that travel together, and how many where a slab has more pixels than the last number. More needs more
 cached rows and longer strips, fewer more hand-overs to threads."""
 
 _OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
+_COUPLINGS = {"separate": SEPARATE, "joint": JOINT, "pairwise": PAIRWISE}
 _NOTHING = np.empty((0, 0), np.float32)
 
 
@@ -42,22 +46,29 @@ class NumbaBackend(ArrayBackend):
         return self._layouts[problem]
 
     def iterate(
-        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool
-    ) -> None:
+        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool,
+        gamma: float = 0.0,
+    ) -> None:  # fmt: skip
         """As in the specification, in blocks of iterations that travel together."""
-        if not _fits(u, problem):
-            super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle)
+        if not _compiled(u, problem):
+            super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle, gamma=gamma)
             return
         f = np.float32
         layout = self._layout(problem)
-        steps = (f(tau), f(1.0 / (1.0 + tau * problem.pull)), f(sigma), f(sigma * problem.huber), f(rho))
-        kernel = block_kernel(*layout.kind[1:], problem.huber > 0)
+        plain = gamma == 0 and _fits(u, problem)
+        kernel = block_kernel(*layout.kind[1:], problem.huber > 0) if plain else iterate_coupled_block
+        plan = (f(tau), f(1.0 / (1.0 + tau * problem.pull)), f(sigma), f(sigma * problem.huber))
         state = layout.order(u, p)
         whole = _matrices(state)
         depth = _DEPTH if u[:, 0].size <= _WIDE else _DEPTH_WIDE
         for done in range(0, n, depth):
             block = min(depth, n - done)
-            tail = (*layout.fields, layout.shapes, len(u), block, settle and done + block == n, *steps, layout.kind[0])
+            ends = settle and done + block == n
+            if plain:
+                tail = (*layout.fields, layout.shapes, len(u), block, ends, *plan, f(rho), layout.kind[0])
+            else:
+                schedule, tau, sigma = _schedule(problem, block, tau, sigma, gamma)
+                tail = (*layout.coupled_fields, len(u), ends, schedule, f(rho), *layout.kind, *layout.coupling)
             bands = _bands(layout.shape[0], block)
             strips = [_Strip(state, last, block) for _, last in bands[:-1]]
             jobs = [[(*whole, layout.shape, *band, 0, *tail)] for band in bands]
@@ -69,22 +80,31 @@ class NumbaBackend(ArrayBackend):
                 strip.finish()
 
     def _primal_sum(self, problem: Problem, u: Array) -> float:
-        if not _fits(u, problem):
+        if not _compiled(u, problem):
             return super()._primal_sum(problem, u)
         layout = self._layout(problem)
         matrix, *_ = _matrices((u,))
+        if not _fits(u, problem):
+            head = (matrix, layout.shape, *layout.coupled_fields, len(u))
+            pull, *charges = layout.charges
+            tail = (pull, problem.fidelity, *charges, *layout.coupling[:2])
+            return float(_sum_slabs(coupled.coupled_primal_block, layout.shape[0], *head, tail=tail).sum())
         cost, radius, _, _ = layout.fields
         head = (matrix, layout.shape, cost, radius, layout.shapes, len(u))
         return float(_sum_slabs(values.primal_block, layout.shape[0], *head, tail=layout.charges).sum())
 
     def _dual_sum(self, problem: Problem, p: Array) -> float:
-        if not _fits(p[0], problem):
+        if not _compiled(p[0], problem) or problem.truncated:
             return super()._dual_sum(problem, p)
         layout = self._layout(problem)
         _, *flows = _matrices(layout.order(p[0], p))
         steps, directions, _, simplex = layout.kind
         head = (*flows, layout.shape, *layout.fields, layout.shapes, p.shape[1])
         safe = tuple(np.float64(SAFE) * step for step in steps)
+        if problem.fidelity:
+            head = (*flows, layout.shape, *layout.coupled_fields, p.shape[1])
+            ends = (problem.pull, problem.fidelity, SAFE * SAFE * problem.huber, safe, directions)
+            return float(_sum_slabs(coupled.target_dual_block, layout.shape[0], *head, tail=ends).sum())
         tail = (problem.pull, SAFE * SAFE * problem.huber, safe, directions, simplex)
         return float(_sum_slabs(values.dual_block, layout.shape[0], *head, tail=tail).sum())
 
@@ -169,8 +189,14 @@ class NumbaBackend(ArrayBackend):
         return projected
 
 
+def _compiled(u: np.ndarray, problem: Problem) -> bool:
+    pairs = problem.coupling == "pairwise" and not problem.isotropic  # along the grid nobody needs them
+    return u.dtype == np.float32 and (problem.offsets is None or problem.offsets == _OCTAGON) and not pairs
+
+
 def _fits(u: np.ndarray, problem: Problem) -> bool:
-    return u.dtype == np.float32 and (problem.offsets is None or problem.offsets == _OCTAGON)
+    plain = problem.coupling == "separate" and not (problem.fidelity or problem.truncated)
+    return plain and _compiled(u, problem)
 
 
 class _Layout:
@@ -180,14 +206,15 @@ class _Layout:
         self._image = problem.cost.ndim == 3
         labels, *spatial = problem.cost.shape
         self.shape = (spatial[0], 1) if self._image else (spatial[0], spatial[1])
-        laid = [
-            self._rows(field, spatial[-1], lead)
-            for field, lead in zip(
-                (problem.cost, problem.radius, problem.lower, problem.upper), (labels, 1, labels, labels), strict=True
-            )
-        ]
-        self.fields = tuple(field.reshape(-1, spatial[-1]) for field in laid)
-        self.shapes = tuple(field.shape[1:3] for field in laid)
+        target = np.zeros((1,) * problem.cost.ndim, np.float32) if problem.target is None else problem.target
+        fields = (problem.cost, problem.radius, problem.lower, problem.upper, target)
+        laid = [self._rows(field, spatial[-1], 1 if field is problem.radius else labels) for field in fields]
+        self.fields = tuple(field.reshape(-1, spatial[-1]) for field in laid[:4])
+        self.target = laid[4].reshape(-1, spatial[-1])
+        self.shapes = tuple(field.shape[1:3] for field in laid[:4])
+        self.coupled_fields = (*self.fields, self.target, (*self.shapes, laid[4].shape[1:3]))
+        terms = (problem.truncated, problem.huber > 0, problem.fidelity > 0)
+        self.coupling = (_COUPLINGS[problem.coupling], *terms, SWEEPS)
         if self._image:
             directions = IMAGE if problem.offsets is None else OCTAGONAL
             order = problem.steps
@@ -222,6 +249,17 @@ def _matrices(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
 def _call_all(kernel: Any, calls: list[tuple]) -> None:
     for call in calls:
         kernel(*call)
+
+
+def _schedule(problem: Problem, n: int, tau: float, sigma: float, gamma: float) -> tuple[np.ndarray, float, float]:
+    """What `n` iterations of a coupled problem step with, a row each, and tau and sigma after them."""
+    plan = np.empty((n, 6), np.float32)
+    for row in plan:
+        shrink = 1.0 / (1.0 + tau * problem.pull)
+        row[:3] = tau, shrink, tau * problem.fidelity * shrink
+        theta, tau, sigma = next_steps(tau, sigma, gamma)
+        row[3:] = theta, sigma, sigma * problem.huber
+    return plan, tau, sigma
 
 
 class _Strip:

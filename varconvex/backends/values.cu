@@ -8,17 +8,23 @@
 
 #define ADDERS 256
 
-__device__ inline double primal_at(const Problem &q, Pixel at)
+/* u, or, with a threshold, the mask Pi_C(u > threshold) of one label. */
+__device__ inline double shown(const Problem &q, int label, Pixel at, const float *threshold)
 {
-    int pixels = q.depth * q.height * q.width, x = index(q, at);
+    float u = q.u[label * (q.depth * q.height * q.width) + index(q, at)];
+    if (!threshold) return u;
+    return clamp(u > *threshold ? 1.0f : 0.0f, value(q.lower, label, at), value(q.upper, label, at));
+}
+
+__device__ inline double primal_at(const Problem &q, Pixel at, const float *threshold = nullptr)
+{
     double huber = q.huber, total = 0, radius = value(q.radius, 0, at);
     for (int k = 0; k < q.labels; k++) {
-        const float *u = q.u + k * pixels;
-        double here = u[x], square = 0, charged = 0;
+        double here = shown(q, k, at, threshold), square = 0, charged = 0;
         for (int i = 0; i < q.directions; i++) {
             Pixel far = neighbour(q, at, i, 1);
             if (!within(q, far)) continue;
-            double rise = q.step[i] * (u[index(q, far)] - here);
+            double rise = q.step[i] * (shown(q, k, far, threshold) - here);
             square += rise * rise;
             charged += charge(fabs(rise), huber);
         }
@@ -84,6 +90,19 @@ extern "C" __global__ void values(const Problem *problems, double *shares)
         shares[(2 * blockIdx.y) * gridDim.x + blockIdx.x] = primal;
         shares[(2 * blockIdx.y + 1) * gridDim.x + blockIdx.x] = dual;
     }
+}
+
+/* The primal values of the masks of u at several thresholds, one a row of blocks. */
+extern "C" __global__ void thresholds(const Problem *problems, const float *levels, double *shares)
+{
+    const Problem &q = problems[0];
+    double primal = 0;
+    for (int x = blockIdx.x * ADDERS + threadIdx.x; x < q.depth * q.height * q.width; x += gridDim.x * ADDERS) {
+        Pixel at = {x / q.width / q.height, x / q.width % q.height, x % q.width};
+        primal += primal_at(q, at, levels + blockIdx.y);
+    }
+    primal = block_sum(primal);
+    if (threadIdx.x == 0) shares[blockIdx.y * gridDim.x + blockIdx.x] = primal;
 }
 
 extern "C" __global__ void fold(const double *shares, int count, double *sums)

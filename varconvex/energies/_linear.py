@@ -17,6 +17,7 @@ TV = ("isotropic", "anisotropic", "octagonal")
 _ORDINARY = 2.0**20
 """Fields between its inverse and it are iterated on as they are."""
 
+
 _LARGEST = 1e30
 """Sums over an image, and their squares, have to stay finite."""
 
@@ -35,32 +36,9 @@ class LinearEnergy(ABC):
 
     def _check(self, cost: Any, spatial: tuple[int, ...]) -> None:
         checks.finite("cost", cost, "Replace them by 0 where the data say nothing.")
-        change = object.__setattr__
-        change(self, "cost", cost)
-        change(self, "alpha", checks.real_number("alpha", self.alpha))
-        change(self, "spacing", checks.spacing(self.spacing, len(spatial)))
-        checks.one_of("tv", self.tv, TV)
-        if self.tv == "octagonal" and len(spatial) != 2:
-            raise InvalidParameterError(
-                f"tv='octagonal' measures boundaries in images; got a cost with {len(spatial)} axes. "
-                "Use 'isotropic' or 'anisotropic'."
-            )
-        if self.weight is not None:
-            weight = checks.as_numeric("weight", self.weight)
-            checks.finite("weight", weight, "Replace them by 0 where the boundary costs nothing.")
-            if weight.shape != spatial or bool((weight < 0).any()):
-                raise InvalidImageError(
-                    f"weight must be non-negative with the spatial shape {spatial}; got shape {weight.shape}, "
-                    f"least value {float(weight.min()) if weight.size else 0:g}. Pass one number per pixel."
-                )
-            change(self, "weight", weight)
-        heaviest = 1.0 if self.weight is None else float(self.weight.max())
-        largest = max(-float(cost.min()), float(cost.max()), self.alpha, self.alpha * heaviest)
-        if largest > _LARGEST:
-            raise InvalidParameterError(
-                f"cost, alpha and alpha * weight must be at most {_LARGEST:g} in size; got {largest:g}. Divide "
-                "all of them by one number: the answer is the same."
-            )
+        object.__setattr__(self, "cost", cost)
+        check_regulariser(self, spatial)
+        check_size("cost", cost, self)
 
     def _bound(self, name: str, shape: tuple[int, ...]) -> None:
         bound = checks.as_numeric(name, getattr(self, name))
@@ -88,16 +66,9 @@ class LinearEnergy(ABC):
         labels, *spatial = self.shape
         cost = backend.asarray(cost).reshape(self.shape)
         size = backend.mean_size(cost) or self.alpha or 1.0
-        unit = 1.0 if 1 / _ORDINARY < size < _ORDINARY else _power_of_two(size)
+        unit = 1.0 if 1 / _ORDINARY < size < _ORDINARY else power_of_two(size)
         rounded, doubt = backend.rounded(cost, unit)
-        steps, offsets = _directions(self.tv, self.spacing)
-        # Beyond, a boundary is as good as forbidden, and float32 ends at 3e38.
-        radius = np.minimum(np.float64(share * self.alpha / unit), 1e30)
-        if self.weight is None:
-            radius = backend.asarray(radius, np.float32).reshape((1,) * len(spatial))
-        else:
-            radius = backend.asarray(radius * backend.asarray(self.weight, np.float64)).clip(None, 1e30)
-            radius = radius.astype(np.float32)
+        steps, offsets = directions(self.tv, self.spacing)
 
         def bound(value: Any) -> Any:
             value = backend.asarray(value, np.float32)
@@ -105,7 +76,7 @@ class LinearEnergy(ABC):
 
         return Problem(
             cost=rounded,
-            radius=radius,
+            radius=ball_radius(backend, self, share * self.alpha / unit),
             lower=bound(self.lower),
             upper=bound(self.upper),
             steps=steps,
@@ -134,12 +105,57 @@ class LinearEnergy(ABC):
         """The energy in the arrays of `backend`, float32."""
 
 
-def _power_of_two(size: float) -> float:
+def check_regulariser(energy: Any, spatial: tuple[int, ...]) -> None:
+    """Check the fields alpha, spacing, tv and weight of any energy, and bring them into one form."""
+    change = object.__setattr__
+    change(energy, "alpha", checks.real_number("alpha", energy.alpha))
+    change(energy, "spacing", checks.spacing(energy.spacing, len(spatial)))
+    checks.one_of("tv", energy.tv, TV)
+    if energy.tv == "octagonal" and len(spatial) != 2:
+        raise InvalidParameterError(
+            f"tv='octagonal' measures boundaries in images; got {len(spatial)} spatial axes. "
+            "Use 'isotropic' or 'anisotropic'."
+        )
+    if energy.weight is None:
+        return
+    weight = checks.as_numeric("weight", energy.weight)
+    checks.finite("weight", weight, "Replace them by 0 where the boundary costs nothing.")
+    if weight.shape != spatial or bool((weight < 0).any()):
+        raise InvalidImageError(
+            f"weight must be non-negative with the spatial shape {spatial}; got shape {weight.shape}, "
+            f"least value {float(weight.min()) if weight.size else 0:g}. Pass one number per pixel."
+        )
+    change(energy, "weight", weight)
+
+
+def check_size(name: str, data: Any, energy: Any) -> None:
+    """Nothing is so large that its square would not be finite."""
+    heaviest = 1.0 if energy.weight is None else float(energy.weight.max())
+    largest = max(-float(data.min()), float(data.max()), energy.alpha, energy.alpha * heaviest)
+    if largest > _LARGEST:
+        raise InvalidParameterError(
+            f"{name}, alpha and alpha * weight must be at most {_LARGEST:g} in size; got {largest:g}. Divide "
+            "all of them by one number: the answer is the same."
+        )
+
+
+def ball_radius(backend: ArrayBackend, energy: Any, factor: float) -> Any:
+    """factor * weight, float32, with as many axes as the image has."""
+    ndim = len(energy.spacing)
+    # Beyond, a boundary is as good as forbidden, and float32 ends at 3e38.
+    factor = min(factor, 1e30)
+    if energy.weight is None:
+        return backend.asarray(factor, np.float32).reshape((1,) * ndim)
+    radius = backend.asarray(factor * backend.asarray(energy.weight, np.float64)).clip(None, 1e30)
+    return radius.astype(np.float32)
+
+
+def power_of_two(size: float) -> float:
     """The power of two just below `size`: dividing by it is exact."""
     return 2.0 ** float(np.clip(np.floor(np.log2(size)), -1000, 1000))
 
 
-def _directions(tv: str, spacing: tuple[float, ...]) -> tuple[tuple[float, ...], Any]:
+def directions(tv: str, spacing: tuple[float, ...]) -> tuple[tuple[float, ...], Any]:
     """Factors and neighbours of the differences.
 
     With four directions a difference counts as many lines of its direction as the Cauchy-Crofton formula gives it:

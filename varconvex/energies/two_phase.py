@@ -101,6 +101,10 @@ class TwoPhase(LinearEnergy):
         """The best of a few thresholds of u: by the coarea formula some threshold is as good as u."""
         return backend.threshold(problem, u, _THRESHOLDS)
 
+    def recall(self, u: Any) -> Any:
+        """(*spatial) -> (1, *spatial)."""
+        return u[None]
+
     def present(self, u: Any) -> Any:
         """(1, *spatial) -> (*spatial)."""
         return u[0]

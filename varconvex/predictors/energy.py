@@ -18,9 +18,28 @@ from ..energies.two_phase import TwoPhase
 from ..errors import InvalidParameterError
 from ..inputs import Scene
 from ..likelihoods._learnt import LearntLikelihood
+from ..likelihoods._regional import GivenCosts
 from ..likelihoods.base import Likelihood
+from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 from ..solvers.pdhg import Progress, pdhg
+from ._shaped import ShapedEnergy
 from .base import Prediction
+
+_UNKNOWN = (0.01, 0.03)
+"""Shares of background and object that may have any colour whatever, where the shape is known to be convex."""
+
+
+ALPHA_PER_SIDE = 0.25
+"""Default weight of the total variation: nats per pixel of boundary, for each pixel of the image's side.
+
+Enlarged k times, a picture has k^d times the data term and k^(d-1) times the boundary: an alpha that grows with the
+side gives the same object at every resolution.
+"""
+
+
+def default_alpha(scene: Scene) -> float:
+    """The default weight of the total variation, in nats per pixel of boundary."""
+    return ALPHA_PER_SIDE * float(np.count_nonzero(scene.seeds >= 0)) ** (1 / scene.seeds.ndim)
 
 
 @dataclass(frozen=True)
@@ -35,8 +54,8 @@ class EnergyPredictor:
         Weight of the total variation, in nats per pixel of boundary. Bigger is smoother; 0 leaves the likelihood alone.
     edge_weight : "contrast", None, or (*spatial) array
         Factor on the boundary's price: low where the image has edges, 1 everywhere, or as given.
-    tv, backend, max_iter, tol, time_limit, callback
-        As in `TwoPhase` and `pdhg`.
+    tv, relaxation, backend, max_iter, tol, time_limit, callback
+        As in `Potts` and `pdhg`.
     """
 
     likelihood: Likelihood
@@ -48,15 +67,13 @@ class EnergyPredictor:
     tol: float = 1e-3
     time_limit: float | None = None
     callback: Callable[[Progress], object] | None = None
+    relaxation: str = "zach"
 
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
         """Costs, energy, minimiser; `pull` = (v, weight) adds weight/2 |u - v|^2 (two labels only)."""
         begin = time.perf_counter()
         backend = get_backend(self.backend)
-        likelihood: Any = self.likelihood
-        if getattr(likelihood, "backend", backend) is None:  # it can compute anywhere: then where the energy is solved
-            likelihood = replace(likelihood, backend=backend)
-        costs = likelihood.costs(scene)
+        costs = self._placed().costs(scene)
         learnt = time.perf_counter()
         energy = self._energy(scene, costs, pull)
         solution = pdhg(
@@ -79,7 +96,7 @@ class EnergyPredictor:
     def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> "EnergyPredictor":
         """The scribbles' costs keep a share for good; mixtures of appearance join them, of the scribbles at first."""
         taught = LearntLikelihood.start(scene, prediction.costs, index)
-        return replace(self, likelihood=taught, edge_weight=self._weight(scene))
+        return replace(self.weighed(scene), likelihood=taught)
 
     def learn(self, scene: Scene, responsibility: np.ndarray) -> "EnergyPredictor":
         """The same energy with mixtures re-estimated from both sides of an answer and from the scribbles."""
@@ -92,6 +109,45 @@ class EnergyPredictor:
         energy = self._energy(scene, costs, None).value(get_backend(self.backend), index)
         # Two labels are solved for the difference of their costs: what the background costs everywhere is added again.
         return energy + likelihood.constant + (float(costs[0].sum(dtype=np.float64)) if len(costs) == 2 else 0.0)
+
+    def shaped(self, scene: Scene) -> ShapedEnergy:
+        """The energy of a set and its appearance together; for two labels on a plane.
+
+        Colours that no stroke has touched are left to position, the object's sooner: its strokes lie within it, and
+        those of the background go around.
+        """
+        likelihood = self._placed()
+        if isinstance(likelihood, NieuwenhuisCremersLikelihood) and not any(likelihood.unknown):
+            likelihood = replace(likelihood, unknown=_UNKNOWN)
+        return ShapedEnergy.start(scene, likelihood, self.alpha, self.edge_weight, self.backend)
+
+    def watched(self, scene: Scene, outline: Any, value: float, begin: float) -> bool:
+        """Show the callback a set that has been reached, and J; whether it says stop. No bound is known for it."""
+        if self.callback is None:
+            return False
+        u = outline.rasterize(scene.seeds.shape).astype(np.float32)
+        answer = self.callback(Progress(0, time.perf_counter() - begin, value, -np.inf, np.inf, u))
+        return isinstance(answer, bool | np.bool_) and bool(answer)
+
+    def settled(self, scene: Scene, energy: ShapedEnergy, stopped: bool) -> "EnergyPredictor":
+        """Return this predictor with what `energy` has learnt; if stopped, it will not begin to iterate."""
+        callback = (lambda _: True) if stopped else self.callback
+        return replace(self, likelihood=GivenCosts(energy.costs(scene.seeds.shape)), callback=callback)
+
+    def weighed(self, scene: Scene) -> "EnergyPredictor":
+        """The same, with the scene's edge weight computed once and for all."""
+        return replace(self, edge_weight=self._weight(scene))
+
+    def boundary(self, scene: Scene, index: np.ndarray) -> float:
+        """What the boundary of a label image costs, in nats."""
+        nothing = np.zeros((len(scene.labels), *scene.seeds.shape), np.float32)
+        return self._energy(scene, nothing, None).value(get_backend(self.backend), index)
+
+    def _placed(self) -> Any:
+        """The likelihood; if it can compute anywhere, then where the energy is solved."""
+        likelihood: Any = self.likelihood
+        backend = get_backend(self.backend)
+        return replace(likelihood, backend=backend) if getattr(likelihood, "backend", backend) is None else likelihood
 
     def _learnt(self) -> LearntLikelihood:
         if isinstance(self.likelihood, LearntLikelihood):
@@ -114,7 +170,7 @@ class EnergyPredictor:
         if pull is not None:
             raise InvalidParameterError("pull works with two labels; got more. Pull each object by itself.")
         seeded = np.stack([scene.seeds == k + 1 for k in range(len(scene.labels))])
-        return Potts(costs, self.alpha, lower=seeded.astype(np.float32), **common)
+        return Potts(costs, self.alpha, lower=seeded.astype(np.float32), relaxation=self.relaxation, **common)
 
     def _weight(self, scene: Scene) -> np.ndarray | None:
         if isinstance(self.edge_weight, str):

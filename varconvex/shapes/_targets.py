@@ -8,12 +8,13 @@ from ..errors import InvalidImageError, InvalidParameterError, InvalidScribblesE
 _NUMBERS = {2: "two", 3: "three"}
 
 
-def checked_target(target):
-    """As float32 in [0, 1], or an InvalidImageError."""
+def checked_target(target, dimensions=(2, 3)):
+    """As float32 in [0, 1] with one of these numbers of dimensions, or an InvalidImageError."""
     array = np.asarray(target)
-    if array.ndim not in (2, 3) or array.size == 0:
+    if array.ndim not in dimensions or array.size == 0:
+        known = " or ".join(_NUMBERS[n] for n in dimensions)
         raise InvalidImageError(
-            f"a shape needs a target with two or three dimensions; got shape {array.shape}: fit one image or "
+            f"this shape needs a target with {known} dimensions; got shape {array.shape}: fit one image or "
             "volume at a time"
         )
     if array.dtype.kind not in "buif":

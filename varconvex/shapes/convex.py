@@ -18,7 +18,9 @@ import numpy as np
 from .. import checks
 from ..certify import Certificate, certify_convexity
 from ..errors import InvalidParameterError
+from ._outline import Outline, least_outline
 from ._raster import rasterize
+from ._rays import Price
 from ._repair import check_hulls
 from ._stages import stages
 from ._start import empty_network, exact_network, inradius
@@ -219,6 +221,10 @@ class ConvexShape:
         if changed > _TOLERATED * np.count_nonzero(mask):
             network = exact_network(mask)
         return FittedConvex(mask, changed, network, _sum(price, mask), np.array(history))
+
+    def outline(self, cost: np.ndarray, price: Price, inside: np.ndarray, outside: np.ndarray) -> Outline:
+        """The convex set of least cost and boundary, up to a lattice: see `least_outline`."""
+        return least_outline(cost, price, inside, outside)
 
     def _descend(self, of, corners, cost, size, rng, callback):
         """The network that equals the start, improved within a window around it; in pixel coordinates."""

@@ -83,7 +83,7 @@ class Solution:
     p : (d, L, *spatial) array float32
         Dual variable, one component a spatial axis.
     binary : array
-        The rounded u, float32 zeros and ones.
+        The rounded u, float32 zeros and ones; of `ROF` and `TVL1` u itself, for which `labels` and `mask` mean nothing.
     energy : float
         Energy of `binary`.
     primal, dual : float
@@ -203,12 +203,16 @@ def pdhg(
     tol = checks.real_number("tol", tol)
     checks.function("callback", callback)
     limit = np.inf if time_limit is None else checks.real_number("time_limit", time_limit)
-    backend = get_backend(backend, getattr(energy, "cost", None))
+    backend = get_backend(backend, getattr(energy, "cost", getattr(energy, "image", None)))
     begin = time.perf_counter()
     problems = [energy.problem(backend)]
-    size = backend.mean_size(problems[0].cost)
+    if problems[0].truncated:
+        raise InvalidParameterError(
+            f"energy must be convex; got {type(energy).__name__}, which is not and has no gap. Use stationary(energy)."
+        )
+    size = backend.mean_size(problems[0].cost) + problems[0].fidelity
     if start is not None:
-        warm = _warm(backend, problems[0], start)
+        warm = _warm(energy, backend, problems[0], start)
     while start is None and coarse_to_fine and min(problems[-1].cost.shape[1:]) >= 2 * COARSEST:
         problems.append(backend.coarsen(problems[-1]))
     descent: _Descent | None = None
@@ -232,9 +236,10 @@ def pdhg(
             f"{descent.history[-1][0]} iterations); raise max_iter or time_limit, or tol",
             ConvergenceWarning,
         )
+    per_pixel = descent.problem.unit / descent.problem.scale
     return Solution(
         u=energy.present(descent.u),
-        p=descent.p if descent.problem.unit == 1 else descent.p * np.float32(descent.problem.unit),
+        p=descent.p if per_pixel == 1 else descent.p * np.float32(per_pixel),
         binary=energy.present(binary),
         energy=rounded,
         primal=descent.primal,
@@ -246,7 +251,7 @@ def pdhg(
     )
 
 
-def _warm(backend: ArrayBackend, problem: Problem, start: Solution) -> tuple[Any, Any]:
+def _warm(energy: Energy, backend: ArrayBackend, problem: Problem, start: Solution) -> tuple[Any, Any]:
     """The pair of another solution, made feasible for this problem; one of half the size is prolonged."""
     shape = problem.cost.shape
     half = (shape[0], *(-(-n // 2) for n in shape[1:]))
@@ -257,13 +262,15 @@ def _warm(backend: ArrayBackend, problem: Problem, start: Solution) -> tuple[Any
             f"start must be a Solution with p of shape {(len(problem.steps), *shape)}, this grid's, or "
             f"{(len(problem.steps), *half)}, half of it; got {got}. Leave it out to start from coarse grids."
         )
-    u = backend.asarray(start.u.reshape(p.shape[1:]))
-    p = backend.asarray(p if problem.unit == 1 else p / np.float32(problem.unit))
+    u = backend.asarray(energy.recall(start.u))
+    per_pixel = problem.unit / problem.scale
+    p = backend.asarray(p if per_pixel == 1 else p / np.float32(per_pixel))
     if p.shape[1:] != shape:
         return backend.prolong(problem, u, p, 1.0)
+    p = backend.project_ball(p, problem.radius, problem.isotropic, problem.coupling)
     # Copies: the other solution stays what it is.
     u = backend.asarray(backend.project(u, problem) + u.dtype.type(0))
-    return u, backend.asarray(backend.project_ball(p, problem.radius, problem.isotropic) + p.dtype.type(0))
+    return u, backend.asarray(p + p.dtype.type(0))
 
 
 class _Descent:
@@ -275,7 +282,7 @@ class _Descent:
         self.energy, self.backend, self.problem, self.start = energy, backend, problem, start
         self.u, self.p = u, p
         self.floor = LEAST_SIZE * problem.unit * size * u.size + np.finfo(np.float64).tiny
-        self.first = _step(problem.norm, size, _RATIO * float(problem.radius.mean(dtype=np.float64)))
+        self.first = _step(problem.norm, size, _scale(problem))
         self._set_step(self.first)
         self.gain = _ADAPT
         self.before = self._sample()
@@ -288,7 +295,7 @@ class _Descent:
         self.primal, dual = self.backend.values(self.problem, self.u, self.p)
         # In exact arithmetic dual <= primal; a bound that is lowered stays a bound.
         self.dual = min(max(self.dual, dual), self.primal)
-        common = self.problem.constant
+        common = self.problem.common
         size = max(abs(self.primal - common), abs(self.dual - common), self.floor)
         self.relative_gap = (self.primal - self.dual) / size
         self.history.append((iteration, time.perf_counter() - self.start, self.primal, self.dual))
@@ -350,6 +357,16 @@ class _Descent:
         u = self.energy.present(self.u.copy())
         iteration, seconds, primal, dual = self.history[-1]
         return Progress(iteration, seconds, primal, dual, self.relative_gap, u)
+
+
+def _scale(problem: Problem) -> float:
+    """sqrt(sigma / tau) at first."""
+    radius = float(problem.radius.mean(dtype=np.float64))
+    if not (problem.pull or problem.fidelity):
+        return _RATIO * radius
+    # An image is fitted over some sqrt(alpha) pixels, whatever its dual variable's length; measured on photographs.
+    pulled = max(2 * problem.pull, 12 * float(np.sqrt(problem.pull * radius)))
+    return max(pulled, 9 * float(np.sqrt(problem.fidelity * radius)))
 
 
 def _step(norm: float, mean_cost: float, scale: float) -> float:

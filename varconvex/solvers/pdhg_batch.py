@@ -96,7 +96,7 @@ def pdhg_batch(
     start = time.perf_counter()
     if not energies:
         return []
-    backend = get_backend(backend, getattr(energies[0], "cost", None))
+    backend = get_backend(backend, getattr(energies[0], "cost", getattr(energies[0], "image", None)))
     solutions: list[Any] = [None] * len(energies)
     groups: dict[Any, list[int]] = {}
     for b, energy in enumerate(energies):
@@ -127,7 +127,7 @@ def pdhg_batch(
 def _together(
     energies: Sequence[Energy], backend: ArrayBackend, max_iter: int, tol: float, limit: float, coarse_to_fine: bool
 ) -> list[Solution] | None:
-    """Their solutions, or None if they do not fit into a GPU's memory together."""
+    """Their solutions, or None if they do not fit into a GPU's memory together, or are of a kind without a kernel."""
     try:
         return _descend(energies, backend, max_iter, tol, limit, coarse_to_fine)
     except MemoryError as error:
@@ -138,9 +138,11 @@ def _together(
 
 def _descend(
     energies: Sequence[Energy], backend: ArrayBackend, max_iter: int, tol: float, limit: float, coarse_to_fine: bool
-) -> list[Solution]:
+) -> list[Solution] | None:
     start = time.perf_counter()
     problems = [energy.problem(backend) for energy in energies]
+    if any(q.fidelity or q.truncated or q.coupling != "separate" for q in problems):
+        return None  # no kernel that would solve them together
     levels, shapes = [problems], [energies[0].shape]
     while coarse_to_fine and max_iter and min(shapes[-1][1:]) >= 2 * COARSEST:
         levels.append(_halved(backend, levels[-1], len(shapes[-1]) - 1))
@@ -178,7 +180,7 @@ class _Descents:
         self.floor = LEAST_SIZE * data * [q.unit for q in problems] + np.finfo(np.float64).tiny
         mean_cost = data / self.u[0].size
         self.steps, self.late = (_steps(problems[0], mean_cost, ratio * mean_radius) for ratio in (_RATIO, _LATE_RATIO))
-        self.common = np.array([problem.constant for problem in problems])
+        self.common = np.array([problem.common for problem in problems])
         self.dual = np.full(len(problems), -np.inf)
         self.active = np.ones(len(problems), bool)
         self.history: list[list[tuple[int, float, float, float]]] = [[] for _ in problems]
@@ -220,7 +222,7 @@ class _Descents:
         converged = not self.active[b]
         return Solution(
             u=energy.present(self.u[b]),
-            p=self.p[b] * np.float32(problem.unit),
+            p=self.p[b] * np.float32(problem.unit / problem.scale),
             binary=energy.present(binary),
             energy=rounded,
             primal=float(self.primal[b]),
@@ -249,7 +251,9 @@ def _without_boundary(backend: ArrayBackend, problem: Problem, shape: tuple[int,
 
 def _halved(backend: ArrayBackend, problems: Sequence[Problem], ndim: int) -> list[Problem]:
     """`coarsen` for all of them, one field at a time."""
-    halves: list[dict[str, Any]] = [{"huber": 2 * problem.huber} for problem in problems]
+    halves: list[dict[str, Any]] = [
+        {"huber": 2 * q.huber, "constant": q.constant / 2**ndim, "common": q.common / 2**ndim} for q in problems
+    ]
     for name in ("cost", "radius", "lower", "upper"):
         arrays = [getattr(problem, name) for problem in problems]
         alike = len({array.shape for array in arrays}) == 1

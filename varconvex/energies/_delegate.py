@@ -1,0 +1,51 @@
+"""An energy that writes its data down as another one's cost, and leaves everything else to that one."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from ..backends import ArrayBackend, Problem
+from .potts import Potts
+from .two_phase import TwoPhase
+
+
+class Delegate(ABC):
+    """Answers the protocol through `regions`; subclasses may override what differs."""
+
+    @property
+    @abstractmethod
+    def regions(self) -> TwoPhase | Potts:
+        """The energy of the labels."""
+
+    @property
+    def cost(self) -> Any:
+        """Cost of each label, or of one minus that of the other."""
+        return self.regions.cost
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of u, (L, *spatial)."""
+        return self.regions.shape
+
+    def problem(self, backend: ArrayBackend) -> Problem:
+        """The energy in the arrays of `backend`, float32."""
+        return self.regions.problem(backend)
+
+    def start(self, backend: ArrayBackend, problem: Problem) -> Any:
+        """The minimiser for alpha = 0."""
+        return self.regions.start(backend, problem)
+
+    def value(self, backend: ArrayBackend, index: Any) -> float:
+        """The energy of a label image (index of each pixel's label)."""
+        return backend.primal_value(self.problem(backend), self.regions.indicator(backend, backend.asarray(index)))
+
+    def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
+        """As the labels' energy does."""
+        return self.regions.round(backend, problem, u)
+
+    def recall(self, u: Any) -> Any:
+        """As the labels' energy does."""
+        return self.regions.recall(u)
+
+    def present(self, u: Any) -> Any:
+        """u in the shape of the labels, or (K, *spatial)."""
+        return self.regions.present(u)

@@ -1,0 +1,129 @@
+"""What the energies share whose u is an image: fields, range and channels."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .. import checks
+from ..backends import ArrayBackend, Problem
+from ..errors import InvalidParameterError
+from ._linear import ball_radius, check_regulariser, check_size, directions, power_of_two
+
+
+@dataclass(frozen=True)
+class ImageEnergy(ABC):
+    """Fields of an energy D(u, image) + alpha R(grad u), subclassed by what D and R are.
+
+    A minimiser stays within the image's range, so [lower, upper] is no restriction, and gives a better bound. The
+    solver is shown v = (u - lower) / scale, of the order of 1, whatever the image's unit.
+    """
+
+    image: Any
+    alpha: float
+    weight: Any = field(default=None, kw_only=True)
+    channel_axis: int | None = field(default=None, kw_only=True)
+    spacing: Any = field(default=None, kw_only=True)
+    tv: str = field(default="isotropic", kw_only=True)
+    lower: Any = field(default=None, kw_only=True)
+    upper: Any = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Check every field, at the door."""
+        image = checks.as_numeric("image", self.image)
+        channels = self.channel_axis is not None
+        checks.spatial("image", image, (3, 4) if channels else (2, 3))
+        checks.finite("image", image, "Repair them first: every pixel is data here.")
+        change = object.__setattr__
+        change(self, "image", image)
+        if channels:
+            change(self, "channel_axis", checks.axis(self.channel_axis, image.ndim))
+        check_regulariser(self, self.shape[1:])
+        check_size("image", image, self)
+        low = float(image.min() if self.lower is None else self.lower)
+        high = float(image.max() if self.upper is None else self.upper)
+        if not (np.isfinite(low) and np.isfinite(high) and low <= high):
+            raise InvalidParameterError(
+                f"lower and upper must be finite numbers with lower <= upper; got {self.lower!r} and {self.upper!r}. "
+                "Leave them out to use the image's own range."
+            )
+        change(self, "lower", low)
+        change(self, "upper", high)
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the solver's u, (C, *spatial)."""
+        return self._layers.shape
+
+    @cached_property
+    def _layers(self) -> Any:
+        """The image with its channels in front, (C, *spatial)."""
+        return self._channels_first(self.image)
+
+    def _channels_first(self, image: Any) -> Any:
+        if self.channel_axis is None:
+            return image[None]
+        return image.transpose([self.channel_axis, *(k for k in range(image.ndim) if k != self.channel_axis)])
+
+    @property
+    def scale(self) -> float:
+        """What the solver's u is counted in: the power of two below the range, dividing by which is exact."""
+        return power_of_two(self.upper - self.lower or 1.0)
+
+    def _problem(self, backend: ArrayBackend, *, unit: float, radius: float, **terms: Any) -> Problem:
+        """The fields that all image energies have; `radius` is counted in `unit` and for v, as are the `terms`."""
+        ndim = len(self.spacing)
+        steps, offsets = directions(self.tv, self.spacing)
+        return Problem(
+            radius=ball_radius(backend, self, radius),
+            lower=backend.xp.zeros((1,) * (ndim + 1), np.float32),
+            upper=backend.xp.full((1,) * (ndim + 1), (self.upper - self.lower) / self.scale, np.float32),
+            steps=steps,
+            offsets=offsets,
+            isotropic=self.tv == "isotropic",
+            coupling="joint" if self.shape[0] > 1 else "separate",
+            unit=unit,
+            scale=self.scale,
+            **terms,
+        )
+
+    def data(self, backend: ArrayBackend) -> tuple[Any, float]:
+        """The image in the solver's unit, (C, *spatial) float32, and the sum of what rounding it took."""
+        return backend.rounded(backend.asarray(self._layers, np.float64) - self.lower, self.scale)
+
+    def squared(self, data: Any) -> float:
+        """Sum of squares of an image in the solver's unit, in float64."""
+        data = data.astype(np.float64)
+        return float((data * data).sum())
+
+    def start(self, backend: ArrayBackend, problem: Problem) -> Any:
+        """The minimiser for alpha = 0: the image itself."""
+        image = problem.target if problem.fidelity else problem.cost / problem.cost.dtype.type(-problem.pull)
+        return backend.project(image, problem)
+
+    @abstractmethod
+    def problem(self, backend: ArrayBackend) -> Problem:
+        """The energy in the arrays of `backend`, float32."""
+
+    def value(self, backend: ArrayBackend, image: Any) -> float:
+        """The energy of an image of the same shape."""
+        return backend.primal_value(self.problem(backend), replace(self, image=image, weight=None).data(backend)[0])
+
+    def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
+        """u itself: an image is not rounded to labels."""
+        return u, backend.primal_value(problem, u)
+
+    def recall(self, u: Any) -> Any:
+        """An image -> (C, *spatial) in the solver's unit."""
+        return ((self._channels_first(u).astype(np.float64) - self.lower) / self.scale).astype(np.float32)
+
+    def present(self, u: Any) -> Any:
+        """(C, *spatial) in the solver's unit -> the image's shape and range."""
+        u = (self.lower + self.scale * u.astype(np.float64)).astype(np.float32)
+        if self.channel_axis is None:
+            return u[0]
+        order = list(range(1, u.ndim))
+        order.insert(self.channel_axis, 0)
+        return u.transpose(order)

@@ -1,0 +1,116 @@
+"""Chan and Vese's piecewise constant regions, K of them, grey or colour.
+
+    min over labels, means c   sum_k sum_(x labelled k) |image(x) - c_k|^2 + alpha * length of the boundaries
+
+For given means this is `TwoPhase` (K = 2: masks from a convex problem, Chan, Esedoglu, Nikolova 2006,
+doi:10.1137/040615286) or `Potts`. `refit` re-estimates the means, which never raises the energy.
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from .. import checks
+from ..backends import ArrayBackend, Problem
+from ..errors import InvalidParameterError
+from ._delegate import Delegate
+from .potts import Potts
+from .two_phase import TwoPhase
+
+
+@dataclass(frozen=True)
+class ChanVese(Delegate):
+    """Energy of K regions of one colour each, for given colours.
+
+    Parameters
+    ----------
+    image : (*spatial) or (*spatial, C) float array
+        Intensities, 2-D or 3-D.
+    means : (K,) or (K, C) float array, K >= 2
+        The regions' colours; its number of axes says whether the image has channels.
+    alpha : float
+        Weight of the boundaries, in the squared unit of the image times a length. Bigger is smoother; 0 gives each
+        pixel to the nearest mean.
+    weight : (*spatial) array, optional
+        Factor on the boundary's price at each pixel; smaller attracts the boundary.
+    spacing, tv, relaxation
+        As in `Potts`.
+
+    Raises
+    ------
+    InvalidImageError, InvalidParameterError, UnsupportedTypeError
+        If a field has NaNs, a wrong shape, a wrong sign or a kind that is no number.
+
+    References
+    ----------
+    Chan, Vese, IEEE Trans. Image Process. 10, 2001, doi:10.1109/83.902291
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from varconvex import ChanVese, pdhg
+    >>> image = (np.hypot(*np.mgrid[-20:21, -20:21]) < 12) + np.random.default_rng(0).normal(size=(41, 41)) / 2
+    >>> solution = pdhg(ChanVese(image, (0.0, 1.0), alpha=1.0))
+    >>> bool(solution.labels[20, 20]), bool(solution.labels[0, 0])
+    (True, False)
+    """
+
+    image: Any
+    means: Any
+    alpha: float
+    weight: Any = field(default=None, kw_only=True)
+    spacing: Any = field(default=None, kw_only=True)
+    tv: str = field(default="isotropic", kw_only=True)
+    relaxation: str = field(default="zach", kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Check image and means; the rest is checked by the energy that they make."""
+        image, means = checks.as_numeric("image", self.image), checks.as_numeric("means", self.means)
+        checks.finite("image", image, "Repair them first: every pixel is data here.")
+        checks.finite("means", means, "Pass the regions' colours.")
+        split = image.ndim - means.ndim + 1
+        if means.ndim not in (1, 2) or len(means) < 2 or split not in (2, 3) or image.shape[split:] != means.shape[1:]:
+            raise InvalidParameterError(
+                "means must be (K,) for a grey image, or (K, C) for one of shape (*spatial, C), with K >= 2; got shape "
+                f"{means.shape} for an image of shape {image.shape}. Pass one colour a region."
+            )
+        object.__setattr__(self, "image", image)
+        object.__setattr__(self, "means", means)
+        object.__setattr__(self, "spacing", self.regions.spacing)
+
+    @cached_property
+    def costs(self) -> list[Any]:
+        """Squared distance of each pixel to each mean, K times (*spatial)."""
+        image = self.image.astype(np.result_type(self.image, np.float32), copy=False)
+        means = self.means.astype(image.dtype)
+        squares = [(image - mean) ** 2 for mean in means]
+        return [square.sum(axis=-1) for square in squares] if means.ndim == 2 else squares
+
+    @cached_property
+    def regions(self) -> TwoPhase | Potts:
+        """The energy of the labels, up to what they have in common."""
+        options = {name: getattr(self, name) for name in ("weight", "spacing", "tv")}
+        costs = self.costs
+        if len(costs) == 2:
+            return TwoPhase(costs[1] - costs[0], self.alpha, **options)
+        stacked = np.stack(costs) if isinstance(costs[0], np.ndarray) else costs[0].__array_namespace__().stack(costs)
+        return Potts(stacked, self.alpha, relaxation=self.relaxation, **options)
+
+    def refit(self, labels: Any) -> Self:
+        """The same energy with the means of labelled regions; an empty region keeps its own."""
+        index, count = checks.host(labels).ravel(), len(self.means)
+        layers = checks.host(self.image).reshape(index.size, -1).T
+        pixels = np.bincount(index, minlength=count)[:, None]
+        sums = np.stack([np.bincount(index, weights=layer, minlength=count) for layer in layers], axis=1)
+        old = checks.host(self.means).reshape(count, -1)
+        return replace(self, means=np.where(pixels, sums / np.maximum(pixels, 1), old).reshape(self.means.shape))
+
+    def problem(self, backend: ArrayBackend) -> Problem:
+        """That of the labels; for two of them all pay for being background."""
+        problem = super().problem(backend)
+        if len(self.means) > 2:
+            return problem
+        common = float(self.costs[0].sum())
+        return replace(problem, constant=common, common=common)

@@ -1,0 +1,310 @@
+"""Segmentation without scribbles, in one call: the image (or costs) in, a label image out.
+
+Images are scaled by their own range to [0, 1], so that the defaults hold for any dtype. `segment`, which learns from
+scribbles, is in `api.py`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import checks
+from .backends import ArrayBackend, get_backend
+from .edges import contrast_weight
+from .energies.chan_vese import ChanVese
+from .energies.geodesic_contours import GeodesicContours
+from .energies.potts import Potts
+from .errors import InvalidParameterError
+from .inputs import region, unit_image
+from .solvers.pdhg import Progress, Solution, pdhg
+
+_COARSEST = 64
+"""A grid whose shorter side is below twice this is solved as it stands."""
+
+_LLOYD = 20
+"""Rounds of K-means that start the means, on a coarse grid."""
+
+
+def segment_chan_vese(
+    image: Any,
+    n_regions: int = 2,
+    alpha: float = 0.25,
+    *,
+    means: Any = None,
+    channel_axis: int | None = None,
+    weight: Any = None,
+    spacing: Any = None,
+    tv: str = "isotropic",
+    relaxation: str = "zach",
+    tol: float = 1e-3,
+    max_rounds: int = 20,
+    max_iter: int = 10_000,
+    backend: str | ArrayBackend | None = None,
+) -> np.ndarray:
+    """Part an image into regions of one colour each, with short boundaries (Chan and Vese), by convex relaxation.
+
+    Labels and means are fitted in turns, until re-estimating the means lowers the energy by less than `tol`; first on
+    coarse grids. For given means the labels come with a gap; the means are a local optimum, as in K-means.
+
+    Parameters
+    ----------
+    image : (*spatial) array, or with channels along `channel_axis`
+        2-D or 3-D; scaled by its own range to [0, 1].
+    n_regions : int, at least 2
+        How many colours.
+    alpha : float
+        Weight of the boundaries (scikit-image's `mu`). Bigger is smoother; 0 is K-means.
+    means : (K,) or (K, C) array, optional
+        Colours to start from, in [0, 1]; by default those of K-means.
+    channel_axis : int or None
+        Where the channels are; None if there are none.
+    weight : (*spatial) array, optional
+        Factor on the boundary's price at each pixel, such as `contrast_weight(image)`.
+    spacing : float or tuple of float, optional
+        Distance between pixels along each axis.
+    tv, relaxation
+        As in `Potts`.
+    tol : float
+        Relative gap of the labels, and relative fall of the energy below which the means are final.
+    max_rounds : int
+        Most rounds on a grid.
+    max_iter, backend
+        As in `pdhg`.
+
+    Returns
+    -------
+    (*spatial) int array
+        Labels from 0 on, from the darkest region to the brightest. A region may be empty.
+
+    Raises
+    ------
+    InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
+        If something passed is not what it has to be.
+
+    Warns
+    -----
+    ConvergenceWarning, DataTermWarning
+
+    References
+    ----------
+    Chan, Vese, IEEE Trans. Image Process. 10, 2001, doi:10.1109/83.902291
+    Chan, Esedoglu, Nikolova, SIAM J. Appl. Math. 66, 2006, doi:10.1137/040615286
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from varconvex import segment_chan_vese
+    >>> disc = np.hypot(*np.mgrid[-20:21, -20:21]) < 12
+    >>> noisy = disc + np.random.default_rng(0).normal(size=disc.shape) / 4
+    >>> bool((segment_chan_vese(noisy, alpha=0.1) == disc).mean() > 0.98)
+    True
+    """
+    n_regions = checks.whole_number("n_regions", n_regions, least=2)
+    max_rounds = checks.whole_number("max_rounds", max_rounds, least=1)
+    layers = np.moveaxis(unit_image(image, channel_axis), -1, 0)
+    home, halve = get_backend(backend, image), get_backend("numba").halve
+    ndim = layers.ndim - 1
+    grids = [(layers, weight, checks.real_number("alpha", alpha))]
+    while min(grids[-1][0].shape[1:]) >= 2 * _COARSEST:
+        fine, price, strength = grids[-1]
+        price = None if price is None else halve(np.asarray(price, np.float32), ndim)
+        grids.append((halve(fine, ndim), price, strength / 2))
+    labels = None
+    for fine, price, strength in reversed(grids):
+        pixels = np.moveaxis(fine, 0, -1)
+        if means is None:
+            means = _quantile_means(pixels, n_regions)
+        means = np.reshape(checks.as_numeric("means", means), (n_regions, -1))
+        energy = ChanVese(pixels, means, strength, weight=price, spacing=spacing, tv=tv, relaxation=relaxation)
+        if labels is None:
+            for _ in range(_LLOYD):
+                energy = energy.refit(np.stack(energy.costs).argmin(axis=0))
+        energy, labels = _in_turns(energy, home, max_rounds, tol=tol, max_iter=max_iter)
+        means = energy.means
+    order = means.sum(axis=1).argsort(kind="stable")
+    return order.argsort()[labels]
+
+
+def _in_turns(energy: ChanVese, backend: ArrayBackend, max_rounds: int, **options: Any) -> tuple[ChanVese, np.ndarray]:
+    """Labels for the means and means for the labels, while the energy falls."""
+    best, labels, least = energy, np.zeros(energy.shape[1:], np.int64), np.inf
+    solution: Solution | None = None
+    for _ in range(max_rounds):
+        solution = pdhg(energy, backend=backend, start=solution, **options)
+        found = backend.to_numpy(solution.labels)
+        refitted = energy.refit(found)
+        value = refitted.value(backend, found)
+        if value >= least:
+            break
+        best, labels, least = refitted, found, value
+        if solution.energy - value <= options["tol"] * value:
+            break
+        energy = refitted
+    return best, labels
+
+
+def _quantile_means(pixels: np.ndarray, count: int) -> np.ndarray:
+    """Colours of equally many pixels each, along the direction in which the colours vary most."""
+    flat = pixels.reshape(-1, pixels.shape[-1]).astype(np.float64)
+    centred = flat - flat.mean(axis=0)
+    direction = np.linalg.eigh(centred.T @ centred)[1][:, -1]
+    along = np.argsort(centred @ direction, kind="stable")
+    return np.stack(
+        [flat[part].mean(axis=0) if len(part) else flat.mean(axis=0) for part in np.array_split(along, count)]
+    )
+
+
+def segment_geodesic_contours(
+    image: Any,
+    inside: Any,
+    outside: Any = None,
+    alpha: float = 1.0,
+    *,
+    balloon: float = 0.0,
+    cost: Any = None,
+    edge_weight: Any = "contrast",
+    channel_axis: int | None = None,
+    spacing: Any = None,
+    tv: str = "isotropic",
+    tol: float = 1e-3,
+    max_iter: int = 10_000,
+    time_limit: float | None = None,
+    callback: Callable[[Progress], object] | None = None,
+    backend: str | ArrayBackend | None = None,
+) -> np.ndarray:
+    """Cut out an object along the image's edges: the shortest contour between two seeds (geodesic active contours).
+
+    The global minimum, so no contour has to be started near the object; a balloon or a region term makes it find
+    objects whose edges alone would be too long.
+
+    Parameters
+    ----------
+    image : (*spatial) array, or with channels along `channel_axis`
+        2-D or 3-D; scaled by its own range to [0, 1]. Three channels are taken as sRGB.
+    inside : (*spatial) bool array
+        Pixels that belong to the object.
+    outside : (*spatial) bool array, optional
+        Pixels that do not; by default the image's border, where `inside` does not touch it.
+    alpha : float
+        Weight of the contour against balloon and region term. Bigger is shorter; without either it changes nothing.
+    balloon : float
+        Reward for each pixel of the object. Bigger blows it up to farther edges; negative shrinks it.
+    cost : (*spatial) array, optional
+        Region term: cost of the object minus cost of the background.
+    edge_weight : "contrast", None, or (*spatial) array
+        The metric g(x): low at the image's edges, 1 everywhere, or as given (>= 0).
+    channel_axis, spacing, tv, tol, max_iter, time_limit, callback, backend
+        As in `denoise_rof`.
+
+    Returns
+    -------
+    (*spatial) bool array
+
+    Raises
+    ------
+    InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
+        If something passed is not what it has to be.
+
+    Warns
+    -----
+    ConvergenceWarning, DataTermWarning
+
+    References
+    ----------
+    Caselles, Kimmel, Sapiro, Int. J. Comput. Vis. 22, 1997, doi:10.1023/A:1007979827043
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from varconvex import segment_geodesic_contours
+    >>> distance = np.hypot(*np.mgrid[-30:31, -30:31])
+    >>> mask = segment_geodesic_contours(distance < 15, distance < 8)
+    >>> bool((mask == (distance < 15)).mean() > 0.97)
+    True
+    """
+    pixels = unit_image(image, channel_axis)
+    shape = pixels.shape[:-1]
+    held = region("inside", inside, shape)
+    away = _border(shape) & ~held if outside is None else region("outside", outside, shape)
+    if (held & away).any():
+        raise InvalidParameterError(
+            f"inside and outside must not share pixels; {int((held & away).sum())} are in both. Take them out of one."
+        )
+    if isinstance(edge_weight, str):
+        checks.one_of("edge_weight", edge_weight, ("contrast",))
+        edge_weight = contrast_weight(pixels, spacing=spacing)
+    energy = GeodesicContours(
+        np.zeros(shape, np.float32) if cost is None else cost,
+        alpha,
+        weight=np.ones(shape, np.float32) if edge_weight is None else edge_weight,
+        balloon=balloon,
+        lower=held.astype(np.float32),
+        upper=(~away).astype(np.float32),
+        spacing=spacing,
+        tv=tv,
+    )
+    home = get_backend(backend, image)
+    solution = pdhg(energy, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=callback, backend=home)
+    return home.to_numpy(solution.mask)
+
+
+def _border(shape: tuple[int, ...]) -> np.ndarray:
+    border = np.ones(shape, bool)
+    border[(slice(1, -1),) * len(shape)] = False
+    return border
+
+
+def segment_potts(
+    cost: Any,
+    alpha: float,
+    *,
+    relaxation: str = "zach",
+    weight: Any = None,
+    lower: Any = 0.0,
+    spacing: Any = None,
+    tv: str = "isotropic",
+    tol: float = 1e-3,
+    max_iter: int = 10_000,
+    time_limit: float | None = None,
+    callback: Callable[[Progress], object] | None = None,
+    backend: str | ArrayBackend | None = None,
+) -> Any:
+    """Give each pixel one of K labels whose costs are known, with short boundaries (Potts' model).
+
+    Parameters
+    ----------
+    cost : (K, *spatial) float array, K >= 2
+        Cost of each label per pixel.
+    alpha, relaxation, weight, lower, spacing, tv
+        As in `Potts`.
+    tol, max_iter, time_limit, callback, backend
+        As in `pdhg`.
+
+    Returns
+    -------
+    (*spatial) int array
+        Index of each pixel's label.
+
+    Raises
+    ------
+    InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
+        If something passed is not what it has to be.
+
+    Warns
+    -----
+    ConvergenceWarning
+
+    References
+    ----------
+    Chambolle, Cremers, Pock, SIAM J. Imaging Sci. 5, 2012, doi:10.1137/110856733
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from varconvex import segment_potts
+    >>> segment_potts(np.random.default_rng(0).random((3, 8, 9)), 0.1).shape
+    (8, 9)
+    """
+    energy = Potts(cost, alpha, relaxation=relaxation, weight=weight, lower=lower, spacing=spacing, tv=tv)
+    return pdhg(energy, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=callback, backend=backend).labels

@@ -1,0 +1,209 @@
+"""Denoising in one call: the image in, an image of the same shape out. For gaps and histories solve the energies.
+
+Integers are divided by their type's largest value, as in scikit-image; floats are taken as they are.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from .backends import ArrayBackend
+from .energies.mumford_shah import MumfordShah
+from .energies.rof import ROF
+from .energies.tv_l1 import TVL1
+from .inputs import intensities
+from .solvers.pdhg import Progress, pdhg
+from .solvers.stationary import stationary
+
+
+def denoise_rof(
+    image: Any,
+    alpha: float = 0.1,
+    *,
+    huber: float = 0.0,
+    channel_axis: int | None = None,
+    weight: Any = None,
+    spacing: Any = None,
+    tv: str = "isotropic",
+    tol: float = 1e-3,
+    max_iter: int = 10_000,
+    time_limit: float | None = None,
+    callback: Callable[[Progress], object] | None = None,
+    backend: str | ArrayBackend | None = None,
+) -> Any:
+    """Remove Gaussian noise by total variation (Rudin, Osher, Fatemi), or its Huber form.
+
+    Parameters
+    ----------
+    image : (*spatial) array, or with channels along `channel_axis`
+        2-D or 3-D.
+    alpha : float
+        Weight of the total variation. Bigger is smoother; about the noise's standard deviation is a good start; 0
+        leaves the image as it is.
+    huber : float
+        Slope below which gradients are charged quadratically: bigger makes fewer steps of slopes; 0 is total variation.
+    channel_axis : int or None
+        Where the channels are; None if there are none. Channels share one gradient.
+    weight : (*spatial) array, optional
+        Factor on alpha at each pixel.
+    spacing : float or tuple of float, optional
+        Distance between pixels along each axis.
+    tv : {"isotropic", "anisotropic", "octagonal"}
+        Length of a gradient as Euclid measures it, along the grid, or along the grid and its diagonals (images only).
+    tol : float
+        Relative primal-dual gap to stop at.
+    max_iter, time_limit, callback, backend
+        As in `pdhg`.
+
+    Returns
+    -------
+    array of the image's shape, float32
+
+    Raises
+    ------
+    InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
+        If something passed is not what it has to be.
+
+    Warns
+    -----
+    ConvergenceWarning, DataTermWarning
+
+    References
+    ----------
+    Rudin, Osher, Fatemi, Physica D 60, 1992, doi:10.1016/0167-2789(92)90242-F
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from varconvex import denoise_rof
+    >>> noisy = np.eye(40) + np.random.default_rng(0).normal(size=(40, 40)) / 10
+    >>> denoise_rof(noisy, 0.2).shape
+    (40, 40)
+    """
+    energy = ROF(
+        intensities(image, channel_axis), alpha, huber=huber, channel_axis=channel_axis, weight=weight,
+        spacing=spacing, tv=tv,
+    )  # fmt: skip
+    return pdhg(energy, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=callback, backend=backend).u
+
+
+def denoise_tv_l1(
+    image: Any,
+    alpha: float = 1.0,
+    *,
+    channel_axis: int | None = None,
+    weight: Any = None,
+    spacing: Any = None,
+    tv: str = "isotropic",
+    tol: float = 1e-3,
+    max_iter: int = 10_000,
+    time_limit: float | None = None,
+    callback: Callable[[Progress], object] | None = None,
+    backend: str | ArrayBackend | None = None,
+) -> Any:
+    """Remove outliers, or whatever is smaller than a scale, by total variation with an absolute data term.
+
+    Parameters
+    ----------
+    image : (*spatial) array, or with channels along `channel_axis`
+        2-D or 3-D.
+    alpha : float
+        Weight of the total variation, in pixels: discs of a radius below 2 alpha vanish, bigger ones stay as they are,
+        whatever their contrast. 0 leaves the image as it is.
+    channel_axis, weight, spacing, tv, tol, max_iter, time_limit, callback, backend
+        As in `denoise_rof`.
+
+    Returns
+    -------
+    array of the image's shape, float32
+
+    Raises
+    ------
+    InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
+        If something passed is not what it has to be.
+
+    Warns
+    -----
+    ConvergenceWarning, DataTermWarning
+
+    References
+    ----------
+    Chan, Esedoglu, SIAM J. Appl. Math. 65, 2005, doi:10.1137/040604297
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from varconvex import denoise_tv_l1
+    >>> image = np.zeros((40, 40))
+    >>> image[10, 10] = 1
+    >>> bool(denoise_tv_l1(image).max() < 0.01)
+    True
+    """
+    energy = TVL1(
+        intensities(image, channel_axis), alpha, channel_axis=channel_axis, weight=weight, spacing=spacing, tv=tv
+    )
+    return pdhg(energy, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=callback, backend=backend).u
+
+
+def denoise_mumford_shah(
+    image: Any,
+    alpha: float = 20.0,
+    *,
+    jump: float = 0.1,
+    channel_axis: int | None = None,
+    weight: Any = None,
+    spacing: Any = None,
+    tol: float = 5e-5,
+    max_iter: int = 10_000,
+    time_limit: float | None = None,
+    callback: Callable[[int, float], object] | None = None,
+    backend: str | ArrayBackend | None = None,
+) -> Any:
+    """Smooth within edges, not across them: a stationary point of the piecewise smooth Mumford-Shah functional.
+
+    Parameters
+    ----------
+    image : (*spatial) array, or with channels along `channel_axis`
+        2-D or 3-D; the defaults are for intensities from 0 to 1.
+    alpha : float, more than 0
+        Weight of the squared gradient. Bigger is flatter between edges.
+    jump : float, more than 0
+        Price of a pixel of edge. Bigger leaves fewer edges.
+    channel_axis, weight, spacing
+        As in `denoise_rof`.
+    tol : float
+        Mean change of a pixel in one iteration, as a share of the image's range, to stop at.
+    max_iter, time_limit, callback, backend
+        As in `stationary`, which also gives the edges.
+
+    Returns
+    -------
+    array of the image's shape, float32
+        Not a global minimiser: the functional is not convex, and no bound is known.
+
+    Raises
+    ------
+    InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
+        If something passed is not what it has to be.
+
+    Warns
+    -----
+    ConvergenceWarning, DataTermWarning
+
+    References
+    ----------
+    Strekalovskiy, Cremers, ECCV 2014, doi:10.1007/978-3-319-10605-2_9
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from varconvex import denoise_mumford_shah
+    >>> image = np.tile(np.linspace(0, 0.2, 40) + (np.arange(40) > 20), (40, 1))
+    >>> bool(abs(denoise_mumford_shah(image) - image).max() < 0.05)
+    True
+    """
+    energy = MumfordShah(
+        intensities(image, channel_axis), alpha, jump=jump, channel_axis=channel_axis, weight=weight, spacing=spacing
+    )
+    return stationary(
+        energy, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=callback, backend=backend
+    ).u  # fmt: skip
