@@ -5,9 +5,10 @@
 DIR is a folder with images/, ground_truth/ and one or more scribbles*/ (see `varconvex.datasets.folders`), or holds
 such folders. Every image is segmented once, all defaults, with ``shape="convex"``: the energy's own answer and its
 projection are both scored; with --joint it is segmented twice more, ``unify="joint"`` without and with the shape
-(columns learnt and joint). Where no convex set can hold the scribbles, convex and joint are empty. Prints a table by
-image, with the figures of other programs where DIR or its parent has a peers.csv (columns set, scribbles, name, one a
-program); writes a picture of the worst images.
+(columns learnt and joint). With --shapes every other shape there is (hull, ball, 1-0-1, ...) is fitted to the same
+minimiser. Where no convex set can hold the scribbles, convex and joint are empty. Prints a table by image, with the
+figures of other programs where DIR or its parent has a peers.csv (columns set, scribbles, name, one a
+program); writes a picture of the worst images, and one of all that convexity made worse than the energy alone.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import numpy as np
 from tqdm import tqdm
 
 from varconvex import Segmentation, segment
+from varconvex._families import find, names
 from varconvex.components import keep_scribbled
 from varconvex.datasets.folders import Sample, read_folder
 from varconvex.errors import FileFormatError, ScribbleConflictError
@@ -51,6 +53,7 @@ class Score:
     learnt: float | None = None
     joint: float | None = None
     joint_seconds: float | None = None
+    shapes: dict[str, float | None] = field(default_factory=dict)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,13 +64,19 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images of each set")
     parser.add_argument("--joint", action="store_true", help="also with unify='joint', without and with the shape")
+    parser.add_argument("--shapes", action="store_true", help="also every other shape there is, on the same minimiser")
     parser.add_argument("--worst", type=int, default=5, metavar="N", help="how many of the worst to draw (default: 5)")
     parser.add_argument("--figure", type=Path, default=Path("quality-worst.png"), metavar="FILE", help="the picture")
+    parser.add_argument(
+        "--worse", type=Path, default=Path("quality-convexity-cost.png"), metavar="FILE",
+        help="the picture of all images that convexity made worse",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every figure")
     options = parser.parse_args(argv)
     try:
-        check_outputs([(options.figure, PICTURE_ENDINGS), (options.json, (".json",))], [])
-        scores, panels = _measure(options)
+        pictures = [(options.figure, PICTURE_ENDINGS), (options.worse, PICTURE_ENDINGS)]
+        check_outputs([*pictures, (options.json, (".json",))], [])
+        scores, panels, worse = _measure(options)
     except FileFormatError as error:
         print(f"benchmarks.quality: error: {error}", file=sys.stderr)
         return 2
@@ -75,6 +84,9 @@ def main(argv: list[str] | None = None) -> int:
     if panels:
         write_picture(options.figure, sheet(panels, columns=3))
         print(f"\nworst images: {options.figure}")
+    if worse:
+        write_picture(options.worse, sheet(worse, columns=3))
+        print(f"{len(worse)} images that convexity made worse: {options.worse}")
     if options.json:
         options.json.write_text(
             json.dumps({"environment": describe(), "scores": [asdict(s) for s in scores]}, indent=2)
@@ -116,25 +128,42 @@ def score_joint(sample: Sample, convex: bool) -> dict[str, float | None]:
     return found
 
 
+def score_shapes(sample: Sample, result: Segmentation) -> dict[str, float | None]:
+    """IoU of every other shape, fitted to the same minimiser; None where it cannot hold the scribbles."""
+    found: dict[str, float | None] = {}
+    for name in names("shapes"):
+        if name == "convex":
+            continue
+        inside, outside = sample.scribbles == 2, sample.scribbles == 1
+        shape = find("shapes", name)()
+        try:
+            shape.check(inside, outside)
+            mask = shape.fit(result.probability, inside=inside, outside=outside, random_state=0).mask
+            found[name] = iou(mask, sample.truth, ignore=~sample.scored)
+        except ScribbleConflictError:
+            found[name] = None
+    return found
+
+
 def table(scores: list[Score]) -> str:
     """The scores by image, and the means of each set."""
     programs = list(dict.fromkeys(name for s in scores for name in s.peers))
     methods = [m for m in _METHODS if m in _METHODS[:3] or any(getattr(s, m) is not None for s in scores)]
-    head = f"{'image':<42}" + "".join(f"{m:>{_width(m)}}" for m in methods)
+    shapes = list(dict.fromkeys(name for s in scores for name in s.shapes))
+    head = f"{'image':<42}" + "".join(f"{m:>{_width(m)}}" for m in (*methods, *shapes))
     head += f"{'seconds':>9}" + "".join(f"{p[:17]:>18}" for p in programs)
     lines = []
     for key in dict.fromkeys((s.set, s.scribbles) for s in scores):
         group = [s for s in scores if (s.set, s.scribbles) == key]
         lines += ["", f"{key[0]} / {key[1]}", head]
         lines += [
-            _line(s.name, {m: getattr(s, m) for m in methods}, s.seconds, [s.peers.get(p) for p in programs])
-            for s in group
+            _line(s.name, _values(s, methods, shapes), s.seconds, [s.peers.get(p) for p in programs]) for s in group
         ]
         peers = [_mean([s.peers.get(p) for s in group]) for p in programs]
         seconds = float(np.median([s.seconds for s in group]))
-        lines.append(
-            _line(f"MEAN of {len(group)}", {m: _mean([getattr(s, m) for s in group]) for m in methods}, seconds, peers)
-        )
+        every = [_values(s, methods, shapes) for s in group]
+        means = {m: _mean([values[m] for values in every]) for m in every[0]}
+        lines.append(_line(f"MEAN of {len(group)}", means, seconds, peers))
         held = sum(s.convex is not None for s in group)
         if held < len(group):
             lines.append(
@@ -143,10 +172,18 @@ def table(scores: list[Score]) -> str:
     return "\n".join(lines).lstrip("\n")
 
 
-def _measure(options: argparse.Namespace) -> tuple[list[Score], list[tuple[str, np.ndarray]]]:
+def _values(score: Score, methods: list[str], shapes: list[str]) -> dict[str, float | None]:
+    return {m: getattr(score, m) for m in methods} | {name: score.shapes.get(name) for name in shapes}
+
+
+_Panels = list[tuple[str, np.ndarray]]
+
+
+def _measure(options: argparse.Namespace) -> tuple[list[Score], _Panels, _Panels]:
     peers = _peers(options.data)
     scores: list[Score] = []
     drawn: list[tuple[float, str, np.ndarray]] = []
+    worse: _Panels = []
     for folder, scribbles in collections(options.data):
         samples = list(read_folder(folder, scribbles))[: options.limit]
         for sample in tqdm(samples, desc=f"{folder.name}/{scribbles}", unit="image", leave=False, disable=None):
@@ -155,12 +192,16 @@ def _measure(options: argparse.Namespace) -> tuple[list[Score], list[tuple[str, 
             seconds = time.perf_counter() - begin
             key = (folder.name, scribbles, sample.name)
             further = score_joint(sample, found["convex"] is not None) if options.joint else {}
-            scores.append(Score(*key, **found, **further, seconds=seconds, peers=peers.get(key, {})))
+            shapes = score_shapes(sample, result) if options.shapes else {}
+            scores.append(Score(*key, **found, **further, seconds=seconds, peers=peers.get(key, {}), shapes=shapes))
+            if found["convex"] is not None and found["convex"] < (found["tv"] or 0):
+                title = f"{found['tv']:.2f} to {found['convex']:.2f} {folder.name}/{scribbles}/{sample.name}"
+                worse.append((title, _panel(sample, result)))
             judged = found["tv"] if found["convex"] is None else found["convex"]
             drawn.append((judged, f"{judged:.2f} {folder.name}/{scribbles}/{sample.name}", _panel(sample, result)))
             # Only the worst are kept: a large folder must not fill the memory with pictures.
             drawn = sorted(drawn, key=lambda item: item[0])[: max(options.worst, 0)]
-    return scores, [(title, panel) for _, title, panel in drawn]
+    return scores, [(title, panel) for _, title, panel in drawn], worse
 
 
 def _panel(sample: Sample, result: Segmentation) -> np.ndarray:

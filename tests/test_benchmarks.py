@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import backends, energies, quality
+from benchmarks import backends, energies, quality, shape
+from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
+from varconvex._families import names
+from varconvex.certify import certify_convexity
 from varconvex.files import read_image
 
 
@@ -56,6 +59,28 @@ def test_quality_measures_joint_unification_where_it_is_asked_for(folder, tmp_pa
     assert impossible.split()[5] == "-"
 
 
+def test_quality_compares_every_shape_and_draws_what_convexity_made_worse(folder, tmp_path, capsys):
+    # The truth of the second image is hollowed out: no convex set can do as well as the energy alone.
+    hollow = tmp_path / "data" / "blobs" / "ground_truth" / "easy.png"
+    truth = np.asarray(Image.open(hollow)).copy()
+    truth[36:44, 20:60] = 0
+    truth[:, 80:] = (np.asarray(Image.open(tmp_path / "data/blobs/images/easy.png"))[:, 80:, 0] > 150) * 255
+    Image.fromarray(truth).save(hollow)
+    options = ["--data", str(folder), "--shapes", "--limit", "1", "--json", str(tmp_path / "scores.json")]
+    options += ["--figure", str(tmp_path / "a.png"), "--worse", str(tmp_path / "worse.png")]
+    assert quality.main(options) == 0
+    lines = capsys.readouterr().out.splitlines()
+    score = json.loads((tmp_path / "scores.json").read_text())["scores"][0]
+    others = [name for name in names("shapes") if name != "convex"]
+    assert sorted(score["shapes"]) == others
+    head, easy = (next(x for x in lines if x.startswith(n)) for n in ("image", "easy"))
+    column = head.split().index("hull")
+    assert easy.split()[column] == f"{score['shapes']['hull']:.3f}"
+    assert score["convex"] < score["tv"]
+    assert any("1 images that convexity made worse" in line for line in lines)
+    assert read_image(tmp_path / "worse.png").ndim == 3
+
+
 def test_quality_names_a_folder_that_is_none(tmp_path, capsys):
     assert quality.main(["--data", str(tmp_path)]) == 2
     assert "a folder with images/ and scribbles*/ was expected" in capsys.readouterr().err
@@ -68,6 +93,40 @@ def test_the_kernels_are_measured_beside_their_specification(tmp_path, capsys):
     # Generous, since machines are noisy: the aim is 8 at 1024 x 1024.
     assert figures["iterations"][0]["ratio"] > 3
     assert figures["environment"]["threads"] >= 1
+
+
+def test_the_projection_is_measured_against_the_best_known_answer(tmp_path, capsys):
+    path, picture = tmp_path / "shape.json", tmp_path / "worst.png"
+    options = ["--sizes", "64", "--seeds", "2", "--shapes", "disc", "triangle", "--noise", "clean", "blobs"]
+    assert shape.main([*options, "--json", str(path), "--figure", str(picture)]) == 0
+    figures = json.loads(path.read_text())
+    assert sum(row["n"] for row in figures["rows"]) == 8
+    assert all(row["not_convex"] == row["collapsed"] == row["not_repeated"] == 0 for row in figures["rows"])
+    assert all(row["worst_excess"] >= row["median_excess"] >= 0 for row in figures["rows"])
+    clean = [row for row in figures["rows"] if row["noise"] == "clean"]
+    assert all(row["worst_excess"] < 0.02 and row["least_iou"] > 0.97 for row in clean)
+    assert "clean" in capsys.readouterr().out
+    assert read_image(picture).ndim == 3
+
+
+def test_silhouettes_are_convex_and_the_same_at_every_resolution():
+    for seed, name in enumerate(SHAPES):
+        for place in PLACES:
+            mask = silhouette(name, place, 128, seed)
+            assert certify_convexity(mask).n_missing == 0, name
+            finer = silhouette(name, place, 384, seed)
+            assert abs(np.count_nonzero(finer) / 9 - np.count_nonzero(mask)) < 0.2 * np.count_nonzero(mask) + 10
+
+
+@pytest.mark.parametrize("noise", SPOILT)
+def test_targets_are_spoilt_as_they_say(noise):
+    mask = silhouette("disc", "medium", 128, 0)
+    target = spoil(mask, noise, 0)
+    assert target.min() >= 0
+    assert target.max() <= 1
+    flipped = np.mean(np.abs(target - mask))
+    low, high = {"clean": (0, 0), "soft": (0.01, 0.1), "salt and pepper": (0.28, 0.32), "blobs": (0.28, 0.36)}[noise]
+    assert low <= flipped <= high
 
 
 def test_the_classic_models_are_measured_beside_scikit_image(tmp_path, capsys):

@@ -100,9 +100,9 @@ def test_input_is_not_changed():
 
 
 @pytest.mark.parametrize("function", [certify_convexity, fill_hull, hull_vertices])
-@pytest.mark.parametrize("shape", [(4,), (2, 3, 4), (0, 4)])
+@pytest.mark.parametrize("shape", [(4,), (2, 3, 4, 5), (0, 4)])
 def test_masks_of_other_shapes_are_named(function, shape):
-    with pytest.raises(InvalidImageError, match="two dimensions"):
+    with pytest.raises(InvalidImageError, match="dimensions"):
         function(np.zeros(shape, bool))
 
 

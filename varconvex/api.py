@@ -2,15 +2,16 @@
 
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from difflib import get_close_matches
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
 
-from . import checks
+from . import checks, objects
 from ._families import find
 from .backends import ArrayBackend, get_backend
 from .certify import certify_convexity
@@ -52,7 +53,7 @@ def segment(
     scribbles: Any,
     alpha: float | None = None,
     *,
-    shape: str | Shape | None = None,
+    shape: str | Shape | Mapping[int, str | Shape | None] | None = None,
     unify: str = "sequential",
     predictor: str | Predictor = "energy",
     likelihood: str | Likelihood = "nieuwenhuis_cremers",
@@ -92,8 +93,9 @@ def segment(
         Weight of the total variation, in nats per pixel of boundary. Bigger is smoother; 0 leaves the likelihood alone.
         By default a quarter of the image's side N^(1/d), N pixels in d dimensions, so that the same picture at another
         resolution gives the same object.
-    shape : {"convex", "polygon"} or None
-        What the object is known to be; needs two labels and a 2-D image. It keeps clear of pixels outside.
+    shape : {"convex", "polygon", ...}, Shape, mapping of label to one of them or None, or None
+        What the object is known to be; it keeps clear of pixels outside. With more than one object a mapping says it of
+        each, ``{2: "convex", 3: None}``; labels that it leaves out have no shape, and the objects never overlap.
     unify : {"sequential", "joint"}
         How energy and shape come together: the solved u is projected once (paper, eq. 5); or energy, shape and the
         colour models are fitted to each other in turns, while one objective falls (`Segmentation.objective`). "joint"
@@ -153,7 +155,7 @@ def segment(
     InvalidImageError, InvalidScribblesError, InvalidParameterError, UnsupportedTypeError, UnknownKeywordError
         If something passed is not what it has to be.
     ScribbleConflictError
-        If no convex object can hold the scribbles; its `pixels` say where.
+        If no convex object can hold the scribbles, or no line parts those of two; its `pixels` say where.
     BackendUnavailableError
         If the backend cannot run here.
 
@@ -200,22 +202,34 @@ def segment(
     )
     who = _predictor(predictor, energy, rng)
     seconds = {"prepare": time.perf_counter() - begin}
-    if shape is None and unify == "sequential":
+    shapes = _shapes(shape, scene.labels)
+    if not shapes and unify == "sequential":
         prediction = who.predict(scene)
         index = keep_scribbled(prediction.index, scene.seeds) if components == "scribbled" else prediction.index
         return _result(scene, prediction, index, home, seconds | prediction.seconds)
-    if shape is not None and (len(scene.labels) != 2 or scene.labels[0] != 1):
-        raise InvalidScribblesError(
-            f"a shape needs one object (a label from 2 on) on a background (label 1); got labels {scene.labels}. "
-            "Segment the objects one at a time."
-        )
-    part = None if shape is None else _part("shapes", shape, "fit")
+    if shapes and len(scene.labels) > 2:
+        if unify == "joint":
+            raise InvalidParameterError(
+                "unify='joint' takes one object with a shape; got several labels with shapes. Use unify='sequential', "
+                "or segment the objects one at a time."
+            )
+        objects.check(shapes, scene)
+        prediction = who.predict(scene)
+        before = time.perf_counter()
+        index, several = objects.fit(shapes, scene, prediction.probability, random_state=rng)
+        if components == "scribbled":
+            loose = keep_scribbled(index, scene.seeds)
+            index = np.where(np.isin(index, list(several)), index, loose)
+        stages = seconds | prediction.seconds | {"shape": time.perf_counter() - before}
+        return _result(scene, prediction, index, home, stages, several)
+    part = shapes.get(1)
     if part is None or unify == "joint":
         found = joint(who, part, scene, time_limit=energy.time_limit, random_state=rng)
         stages = seconds | found.seconds
-        return _result(scene, found.prediction, found.index, home, stages, found.fitted, found.objective)
+        several = {} if found.fitted is None else {1: found.fitted}
+        return _result(scene, found.prediction, found.index, home, stages, several, found.objective)
     prediction, fitted, stages = sequential(who, part, scene, random_state=rng)
-    return _result(scene, prediction, fitted.mask.astype(np.int64), home, seconds | stages, fitted)
+    return _result(scene, prediction, fitted.mask.astype(np.int64), home, seconds | stages, {1: fitted})
 
 
 @_nearest_keyword
@@ -234,11 +248,11 @@ def project(
 
     Parameters
     ----------
-    target : (H, W) array
+    target : (H, W) or (D, H, W) array
         A mask (bool, or integers 0 and one other value), or probabilities of the object in [0, 1].
-    shape : {"convex", "polygon"}
+    shape : {"convex", "polygon", "hull", ...} or Shape
         What the object is known to be.
-    inside, outside : (H, W) bool array, optional
+    inside, outside : bool array of the target's shape, optional
         Pixels that must, and that must not, belong to the object.
     spacing : float or tuple of float, optional
         Distance between neighbouring pixels along each axis.
@@ -278,7 +292,7 @@ def project(
         probability,
         inside=held,
         outside=kept_out,
-        spacing=checks.spacing(spacing, 2),
+        spacing=checks.spacing(spacing, probability.ndim),
         random_state=checks.generator(random_state),
     )
     done = time.perf_counter()
@@ -295,9 +309,13 @@ def project(
         seconds={},
     )
     scene = Scene(
-        image=probability[..., None], seeds=2 * held + kept_out, labels=(1, 2), spacing=(1.0, 1.0), valid=~nowhere
+        image=probability[..., None],
+        seeds=2 * held + kept_out,
+        labels=(1, 2),
+        spacing=(1.0,) * probability.ndim,
+        valid=~nowhere,
     )
-    return _result(scene, prediction, fitted.mask.astype(np.int64), backend, {"shape": done - begin}, fitted)
+    return _result(scene, prediction, fitted.mask.astype(np.int64), backend, {"shape": done - begin}, {1: fitted})
 
 
 def _predictor(value: Any, energy: EnergyPredictor, rng: np.random.Generator) -> Predictor:
@@ -309,6 +327,32 @@ def _predictor(value: Any, energy: EnergyPredictor, rng: np.random.Generator) ->
         return part
     # The energy takes nothing from chance: so that a shape draws what it draws without a network, a copy is asked.
     return part.settle(energy, int(deepcopy(rng).integers(2**31)))
+
+
+def _shapes(shape: Any, labels: tuple[int, ...]) -> dict[int, Shape]:
+    """The shape of each label that has one, by the label's index."""
+    if shape is None:
+        return {}
+    if not isinstance(shape, Mapping):
+        if len(labels) != 2:
+            raise InvalidScribblesError(
+                "a shape by itself needs one object (a label from 2 on) on a background (label 1); got labels "
+                f"{labels}. Name the objects that have it, e.g. shape={{{labels[-1]}: {shape!r}}}."
+            )
+        shape = {labels[1]: shape}
+    for label in shape:
+        if label not in labels[1:]:
+            kind = "the background" if label == labels[0] else "no label of the scribbles"
+            raise InvalidParameterError(
+                f"shape must name labels of objects, {', '.join(map(str, labels[1:]))}; got {label!r}, which is "
+                f"{kind}. Leave it out."
+            )
+    wanted = {labels.index(label): value for label, value in shape.items() if value is not None}
+    if wanted and labels[0] != 1:
+        raise InvalidScribblesError(
+            f"a shape needs a background (label 1) to stand on; got labels {labels}. Scribble on the background, too."
+        )
+    return {k: _part("shapes", value, "fit") for k, value in sorted(wanted.items())}
 
 
 def _part(family: str, value: Any, method: str) -> Any:
@@ -328,11 +372,16 @@ def _result(
     index: np.ndarray,
     backend: ArrayBackend,
     seconds: dict[str, float],
-    fitted: FittedShape | None = None,
+    fitted: Mapping[int, FittedShape] = MappingProxyType({}),
     objective: tuple[float, ...] = (),
 ) -> Segmentation:
-    """Labels as the user named them, their energy, and the certificate; `index` is each pixel's label in the end."""
+    """Labels as the user named them, their energy, and the certificate; `index` is each pixel's label in the end.
+
+    `fitted` is by index of the label.
+    """
     begin = time.perf_counter()
+    certificates = {scene.labels[k]: certify_convexity(part.mask) for k, part in fitted.items()}
+    only = next(iter(fitted)) if len(fitted) == 1 else None
     ids = np.array(scene.labels)
     outside = scene.seeds < 0
     return Segmentation(
@@ -342,8 +391,10 @@ def _result(
         unconstrained=np.where(outside, -1, ids[prediction.index]),
         costs=prediction.costs,
         **_certified(prediction, index, backend),
-        certificate=None if fitted is None else certify_convexity(fitted.mask),
-        shape=fitted,
+        certificate=None if only is None else certificates[scene.labels[only]],
+        shape=None if only is None else fitted[only],
+        certificates=certificates,
+        shapes={scene.labels[k]: part for k, part in fitted.items()},
         objective=objective,
         seconds=seconds | {"certify": time.perf_counter() - begin},
         image=scene.image,

@@ -1,9 +1,10 @@
-"""Is a mask digitally convex?  Exactly:  mask = conv(mask) intersected with Z^2,  and one 8-connected piece.
+"""Is a mask digitally convex?  Exactly:  mask = conv(mask) intersected with Z^d,  and one connected piece.
 
-A set of pixels S is digitally convex when every lattice point of its convex hull belongs to it. The hull is
-bounded by two chains through the first and last pixel of every row, so one integer division a row and side
-lists its lattice points. Nothing here is rounded: a certificate is a proof. Convexity does not depend on the
-pixels' aspect ratio.
+A set of pixels S is digitally convex when every lattice point of its convex hull belongs to it. In the plane
+the hull is bounded by two chains through the first and last pixel of every row, so one integer division a row
+and side lists its lattice points; in a volume by planes with integer normals (`_solid_hulls`). Pieces are
+connected if they touch, at corners too: 8-connected in the plane, 26-connected in a volume. Nothing here is
+rounded: a certificate is a proof. Convexity does not depend on the pixels' aspect ratio.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class Certificate:
     """Lattice points of the hull that the mask lacks."""
 
     n_components: int
-    """8-connected components; 0 for an empty mask."""
+    """8-connected components (26-connected in a volume); 0 for an empty mask."""
 
     n_pixels: int
     """Pixels of the mask."""
@@ -44,11 +45,11 @@ class Certificate:
 
 
 def certify_convexity(mask: np.ndarray) -> Certificate:
-    """Prove or refute that `mask` is digitally convex and 8-connected, in integer arithmetic.
+    """Prove or refute that `mask` is digitally convex and connected, in integer arithmetic.
 
     Parameters
     ----------
-    mask : (H, W) bool, or integers 0 and 1
+    mask : (H, W) or (D, H, W) bool, or integers 0 and 1
 
     Returns
     -------
@@ -58,7 +59,7 @@ def certify_convexity(mask: np.ndarray) -> Certificate:
     Raises
     ------
     InvalidImageError
-        If `mask` is not two-dimensional, has no pixels, or has values other than 0 and 1.
+        If `mask` has neither two nor three dimensions, no pixels, or values other than 0 and 1.
 
     References
     ----------
@@ -70,10 +71,13 @@ def certify_convexity(mask: np.ndarray) -> Certificate:
     >>> bool(certify_convexity(np.ones((3, 4), bool)))
     True
     """
-    mask = as_mask(mask)
+    mask = as_mask(mask, (2, 3))
     n_pixels = int(np.count_nonzero(mask))
     if n_pixels == 0:
         return Certificate(False, 0, 0, 0)
+    if mask.ndim == 3:
+        n_missing, n_components = int(np.count_nonzero(fill_hull(mask))) - n_pixels, _count_components(mask)
+        return Certificate(n_missing == 0 and n_components == 1, n_missing, n_components, n_pixels)
     _, first, last = hull_rows(mask)
     n_missing = int(np.maximum(last - first + 1, 0).sum()) - n_pixels
     n_components = _count_runs(first, last) if n_missing == 0 else _count_components(mask)
@@ -85,11 +89,11 @@ def fill_hull(mask: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    mask : (H, W) bool, or integers 0 and 1
+    mask : (H, W) or (D, H, W) bool, or integers 0 and 1
 
     Returns
     -------
-    (H, W) bool
+    bool array of the same shape
         A new array.
 
     Raises
@@ -97,9 +101,15 @@ def fill_hull(mask: np.ndarray) -> np.ndarray:
     InvalidImageError
         As `certify_convexity`.
     """
-    mask = as_mask(mask)
+    mask = as_mask(mask, (2, 3))
     filled = np.zeros_like(mask)
-    if mask.any():
+    if mask.any() and mask.ndim == 3:
+        window = tuple(slice(i.min(), i.max() + 1) for i in np.nonzero(mask))
+        from ._solid_hulls import lattice_points
+
+        normals, offsets = hull_half_spaces(mask[window])
+        filled[window] = lattice_points(normals, offsets, mask[window].shape)
+    elif mask.any():
         top, first, last = hull_rows(mask)
         columns = np.arange(mask.shape[1])
         filled[top : top + len(first)] = (columns >= first[:, None]) & (columns <= last[:, None])
@@ -131,12 +141,44 @@ def hull_vertices(mask: np.ndarray) -> np.ndarray:
     return np.array(list(corners), np.int64)
 
 
-def as_mask(mask: np.ndarray) -> np.ndarray:
-    """`mask` as a (H, W) bool array, or an InvalidImageError that says why it is none."""
+def hull_half_spaces(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The convex hull of the pixel centres of `mask` as half-spaces, normals @ x <= offsets, in integers.
+
+    Parameters
+    ----------
+    mask : (H, W) or (D, H, W) bool, or integers 0 and 1; at least one pixel
+
+    Returns
+    -------
+    normals : (k, d) int64, pointing outwards
+    offsets : (k,) int64
+
+    Raises
+    ------
+    InvalidImageError
+        As `certify_convexity`.
+    """
+    mask = as_mask(mask, (2, 3))
+    if mask.ndim == 3:
+        from ._solid_hulls import extreme_points, half_spaces
+
+        return half_spaces(extreme_points(mask))
+    corners = hull_vertices(mask)
+    edges = np.roll(corners, -1, axis=0) - corners
+    edges = edges[edges.any(axis=1)]
+    edges //= np.gcd(edges[:, 0], edges[:, 1])[:, None]
+    normals = np.concatenate([edges[:, ::-1] * [1, -1], [[1, 0], [-1, 0], [0, 1], [0, -1]]])
+    normals = np.unique(normals, axis=0)
+    return normals, (normals @ corners.T).max(axis=1)
+
+
+def as_mask(mask: np.ndarray, dimensions: tuple[int, ...] = (2,)) -> np.ndarray:
+    """`mask` as a bool array of one of these numbers of dimensions, or an InvalidImageError that says why it isn't."""
     array = np.asarray(mask)
-    if array.ndim != 2 or array.size == 0:
+    if array.ndim not in dimensions or array.size == 0:
+        known = {(2,): "two", (2, 3): "two or three"}[dimensions]
         raise InvalidImageError(
-            f"a mask must have two dimensions and at least one pixel; got shape {array.shape}: pass one 2-D slice"
+            f"a mask must have {known} dimensions and at least one pixel; got shape {array.shape}: pass one slice of it"
         )
     if array.dtype == bool:
         return array
@@ -200,4 +242,4 @@ def _count_runs(first, last):
 def _count_components(mask):
     from scipy import ndimage
 
-    return int(ndimage.label(mask, structure=np.ones((3, 3)))[1])
+    return int(ndimage.label(mask, structure=np.ones((3,) * mask.ndim))[1])

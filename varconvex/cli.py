@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
+from ._families import names
 from .errors import VarconvexError
 from .reproduce import command as reproduce
 
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     segment.add_argument("-o", "--output", required=True, metavar="MASK", help="mask to write (.png, .tif, .npy)")
     segment.add_argument("--alpha", type=float, help="weight of the boundary; bigger is smoother")
-    segment.add_argument("--shape", choices=["convex", "polygon"], help="what the object is known to be")
+    segment.add_argument("--shape", choices=names("shapes"), help="what the object is known to be")
     segment.add_argument(
         "--unify", choices=["sequential", "joint"], help="shape after the energy, or both with the colours in turns"
     )
@@ -206,7 +207,7 @@ def _table(result: "Segmentation") -> str:
             del rows[1]
     if result.certificate is not None and result.shape is not None:
         rows.append(("certificate", str(result.certificate)))
-        rows.append(("filled", f"{result.shape.n_filled} pixels by the exact check"))
+        rows.append(("filled", f"{result.shape.n_filled} pixels by refinement and the exact check"))
     stages = "  ".join(f"{name} {seconds:.2f}" for name, seconds in result.seconds.items())
     rows.append(("seconds", f"{stages}  total {sum(result.seconds.values()):.2f}"))
     return "\n".join(f"{name:<15} {text}" for name, text in rows)

@@ -124,7 +124,7 @@ def unit_image(image: Any, channel_axis: int | None) -> np.ndarray:
 
 
 def probability_map(target: Any) -> np.ndarray:
-    """A mask, or a map of probabilities, as (H, W) float32 in [0, 1].
+    """A mask, or a map of probabilities, as (H, W) or (D, H, W) float32 in [0, 1].
 
     A mask is bool, or an integer array with 0 and one other value (PNG files hold 255).
 
@@ -134,7 +134,7 @@ def probability_map(target: Any) -> np.ndarray:
         If it is neither.
     """
     target = checks.host(checks.as_numeric("target", target))
-    checks.spatial("target", target, (2,))
+    checks.spatial("target", target)
     checks.finite("target", target, "Replace them by 0.5 where nothing is known.")
     if target.dtype.kind == "b":
         return target.astype(np.float32)

@@ -76,8 +76,8 @@ def segmented(result: "Segmentation", labels: np.ndarray) -> np.ndarray:
 def summary(result: "Segmentation") -> Image.Image:
     """One picture of a segmentation: the objects outlined, with a thin white line where the energy alone differs."""
     picture = segmented(result, result.labels)
-    if result.shape is not None:
-        picture = outline(picture, result.unconstrained == result.label_ids[-1], _UNCONSTRAINED, 1)
+    for label in result.shapes:
+        picture = outline(picture, result.unconstrained == label, _UNCONSTRAINED, 1)
     return Image.fromarray(picture)
 
 
@@ -91,8 +91,8 @@ def overview(result: "Segmentation") -> Image.Image:
         ("Likelihood: red object, blue background", evidence(result.costs)),
         (alone, segmented(result, result.unconstrained)),
     ]
-    if result.shape is not None:
-        proven = "Convex, certified" if result.certificate else "Not certified"
+    if result.shapes:
+        proven = "Convex, certified" if all(result.certificates.values()) else "Not certified"
         numbers = f": energy {result.energy:,.0f}, price {result.price:,.0f}" if energy else ""
         panels.append((f"{proven}{numbers}", segmented(result, result.labels)))
     if energy:

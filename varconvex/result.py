@@ -50,10 +50,12 @@ class Segmentation:
     status : {"converged", "max_iter", "time_limit", "stopped", "no energy"}
         Why the solver stopped.
     certificate : Certificate or None
-        Exact statement about the object's convexity; None where no shape was asked for.
+        Exact statement about the object's convexity; None where not exactly one object has a shape.
     shape : FittedShape or None
         The implicit set {x : G(x) <= 0}: ``shape(points)`` is G, ``shape.rasterize((h, w))`` its mask at any
-        resolution.
+        resolution; None where not exactly one object has a shape.
+    certificates, shapes : mapping of int to Certificate, to FittedShape
+        The same by label, of every object that has a shape.
     seconds : mapping of str to float
         Time by stage.
     objective : tuple of float
@@ -84,6 +86,8 @@ class Segmentation:
     seconds: Mapping[str, float] = field(default_factory=dict)
     image: np.ndarray | None = None
     objective: tuple[float, ...] = ()
+    certificates: Mapping[int, Certificate] = field(default_factory=dict)
+    shapes: Mapping[int, FittedShape] = field(default_factory=dict)
 
     @property
     def mask(self) -> np.ndarray:
@@ -114,6 +118,7 @@ class Segmentation:
             "converged": self.converged,
             "status": self.status,
             "certificate": certificate,
+            "certificates": {label: vars(found) for label, found in self.certificates.items()},
             "seconds": {name: round(value, 6) for name, value in self.seconds.items()},
         }
 
@@ -132,7 +137,8 @@ class Segmentation:
 
     def __repr__(self) -> str:
         shape = "x".join(str(n) for n in self.labels.shape)
-        convex = "" if self.certificate is None else f", {self.certificate}"
+        found = self.certificates.items()
+        convex = "".join(f", {f'label {k} ' * (len(found) > 1)}{certificate}" for k, certificate in found)
         numbers = ""
         if self.history:
             numbers = f"energy {self.energy:.6g}, relative gap {self.relative_gap:.1e}, price {self.price:.4g}, "

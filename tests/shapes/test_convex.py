@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from benchmarks._silhouettes import PLACES, SHAPES, silhouette, spoil
 from varconvex.certify import certify_convexity, fill_hull
 from varconvex.errors import (
     InvalidImageError,
@@ -88,9 +89,34 @@ def test_noise_and_distant_blobs_do_not_move_it(name, seed):
 @pytest.mark.parametrize("hidden", [(16,), (32, 32), (130, 130)])
 def test_other_networks(hidden):
     mask = shape_named("ellipse", 128)
-    fitted = ConvexShape(hidden).fit(salt_and_pepper(mask, 0.2, 0))
-    assert fitted.network.hidden == hidden
-    assert iou(fitted.mask, mask) >= 0.95
+    assert ConvexShape(hidden).fit(mask).network.hidden == hidden
+    assert iou(ConvexShape(hidden).fit(salt_and_pepper(mask, 0.2, 0)).mask, mask) >= 0.95
+
+
+def test_a_network_too_small_for_its_mask_is_replaced_by_one_that_is_the_mask():
+    mask = shape_named("disc", 300)
+    fitted = ConvexShape((4,)).fit(mask)
+    assert iou(fitted.mask, mask) >= 0.98
+    assert fitted.n_filled > 0.02 * mask.sum()
+    assert np.array_equal(rasterize(fitted.network, mask.shape), fitted.mask)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_clean_silhouettes_are_found_almost_to_the_pixel(place, seed):
+    for name in SHAPES[seed::2]:
+        mask = silhouette(name, place, 128, seed)
+        energy = ConvexShape().fit(mask).energy
+        assert energy <= -0.99 * np.count_nonzero(mask), name
+
+
+@pytest.mark.parametrize("noise", ["soft", "blobs"])
+def test_spoilt_silhouettes_cost_no_more_than_they_did_before(noise):
+    for seed, name in enumerate(SHAPES):
+        mask = silhouette(name, "medium", 128, seed)
+        target = spoil(mask, noise, seed)
+        # The truth costs what it costs; noise lets a fit be better, and hardly lets it be worse.
+        assert ConvexShape().fit(target).energy <= 0.98 * np.sum(1 - 2.0 * target[mask]), name
 
 
 def test_soft_targets():
@@ -288,8 +314,8 @@ def test_a_blocked_sliver_is_named():
 @pytest.mark.parametrize(
     ("target", "match"),
     [
-        (np.zeros((3, 4, 5)), "two dimensions"),
-        (np.zeros((0, 3)), "two dimensions"),
+        (np.zeros((3, 4, 5, 6)), "two or three dimensions"),
+        (np.zeros((0, 3)), "two or three dimensions"),
         (np.full((3, 3), np.nan), "replace NaN"),
         (np.full((3, 3), 2), r"in \[0, 1\]"),
         (np.full((3, 3), "a"), "must be numbers"),

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial import ConvexHull, QhullError
 
 from varconvex import certify_convexity, project, segment
-from varconvex.errors import InvalidParameterError, ScribbleConflictError
+from varconvex.errors import InvalidImageError, InvalidParameterError, ScribbleConflictError
 from varconvex.metrics import iou
 from varconvex.shapes._polygon import best_polygon
 from varconvex.shapes.polygon import PolygonShape
@@ -195,3 +195,8 @@ def test_scribbles_are_held_and_nothing_is_empty():
 def test_what_is_no_parameter_is_refused(arguments, message):
     with pytest.raises(InvalidParameterError, match=message):
         PolygonShape(**arguments)
+
+
+def test_volumes_are_refused():
+    with pytest.raises(InvalidImageError, match=r"a target with two dimensions; got shape \(3, 4, 5\)"):
+        PolygonShape().fit(np.ones((3, 4, 5)))

@@ -1,6 +1,6 @@
 """The pixels of a convex set, without looking at most of them.
 
-G is convex. So a block of pixels lies inside {G <= 0} if its four corners do, and outside if at one of them
+G is convex. So a block of pixels lies inside {G <= 0} if its corners do, and outside if at one of them
 
     G(c) + min over the block of <grad G(c), x - c>  >  0,
 
@@ -8,49 +8,57 @@ because a convex function is nowhere below its tangents. What is left is a thin 
 pixel.
 """
 
+import itertools
+
 import numpy as np
 
 _CHUNK = 4096
 
 
 def rasterize(network, shape, block=None):
-    """{G <= 0} at the integer points of a grid: (H, W) bool, equal to asking every pixel.
+    """{G <= 0} at the integer points of a grid: (H, W) or (D, H, W) bool, equal to asking every pixel.
 
     Parameters
     ----------
-    network : ICNN of two-dimensional points, row and column
-    shape : (int, int)
+    network : ICNN of points of as many coordinates as `shape` has
+    shape : (int, int) or (int, int, int)
     block : int, optional
         Side of a block, chosen after the size of the grid by default; changes the time only.
     """
-    height, width = shape
-    block = block or (8 if height * width <= 1024**2 else 16)
-    rows, columns = -(-height // block), -(-width // block)
-    corners = block * np.stack(np.meshgrid(np.arange(rows + 1), np.arange(columns + 1), indexing="ij"), axis=-1)
-    g, slope = value_and_slope(network, corners.reshape(-1, 2))
-    g, slope = g.reshape(rows + 1, columns + 1), slope.reshape(rows + 1, columns + 1, 2)
+    dim = len(shape)
+    block = block or (4 if dim == 3 else 8 if np.prod(shape) <= 1024**2 else 16)
+    blocks = tuple(-(-size // block) for size in shape)
+    corners = block * grid_points(tuple(n + 1 for n in blocks))
+    g, slope = value_and_slope(network, corners)
+    g = g.reshape([n + 1 for n in blocks])
+    slope = slope.reshape(*g.shape, dim)
 
-    inside = np.ones((rows, columns), bool)
-    possible = np.ones((rows, columns), bool)
-    for down in (0, 1):
-        for right in (0, 1):
-            at = np.s_[down : rows + down, right : columns + right]
-            inside &= g[at] <= 0
-            # Seen from this corner, the block lies towards smaller rows if it is a lower one, and so on.
-            away = slope[at] * [1 - 2 * down, 1 - 2 * right]
-            possible &= g[at] + block * np.minimum(away, 0).sum(axis=-1) <= 0
-    mask = np.zeros((rows, block, columns, block), bool)
-    mask[:] = inside[:, None, :, None]
-    top, left = np.nonzero(possible & ~inside)
-    within = np.stack(np.meshgrid(np.arange(block), np.arange(block), indexing="ij"), axis=-1)
-    points = block * np.stack([top, left], axis=-1)[:, None, None] + within
-    mask[top, :, left] = network(points.reshape(-1, 2)).reshape(-1, block, block) <= 0
-    return np.ascontiguousarray(mask.reshape(rows * block, columns * block)[:height, :width])
+    inside = np.ones(blocks, bool)
+    possible = np.ones(blocks, bool)
+    for side in itertools.product((0, 1), repeat=dim):
+        at = tuple(slice(s, n + s) for s, n in zip(side, blocks, strict=True))
+        inside &= g[at] <= 0
+        # Seen from this corner, the block lies towards smaller rows if it is a lower one, and so on.
+        away = slope[at] * (1 - 2 * np.array(side))
+        possible &= g[at] + block * np.minimum(away, 0).sum(axis=-1) <= 0
+    mask = np.zeros((*blocks, *(block,) * dim), bool)
+    mask[:] = inside.reshape(*blocks, *(1,) * dim)
+    where = np.nonzero(possible & ~inside)
+    points = block * np.stack(where, axis=-1)[:, None] + grid_points((block,) * dim)
+    mask[where] = network(points.reshape(-1, dim)).reshape(-1, *(block,) * dim) <= 0
+    paired = mask.transpose([i for k in range(dim) for i in (k, dim + k)])
+    padded = paired.reshape([n * block for n in blocks])
+    return np.ascontiguousarray(padded[tuple(slice(size) for size in shape)])
+
+
+def grid_points(shape):
+    """The indices of all pixels of a grid: (n, d) int."""
+    return np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).reshape(-1, len(shape))
 
 
 def value_and_slope(network, points):
-    """G and its gradient at `points`: (n,) and (n, 2)."""
-    g, slope = np.empty(len(points)), np.empty((len(points), 2))
+    """G and its gradient at `points`: (n,) and (n, d)."""
+    g, slope = np.empty(len(points)), np.empty(points.shape)
     for i in range(0, len(points), _CHUNK):
         x = points[i : i + _CHUNK].astype(network.dtype)
         g[i : i + _CHUNK], z = network.forward(x)

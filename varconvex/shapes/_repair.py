@@ -12,6 +12,7 @@ import numpy as np
 
 from ..certify import certify_convexity, fill_hull, hull_rows, hull_vertices
 from ..errors import InvalidScribblesError, ScribbleConflictError
+from ._solid_repair import deepest, joined
 
 _NORMALS = np.array([(r, c) for r in range(-4, 5) for c in range(-4, 5) if math.gcd(r, c) == 1])
 """Directions a cut may take besides those of the edges of what it must keep."""
@@ -27,19 +28,19 @@ def check_hulls(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    inside, outside : (H, W) bool
+    inside, outside : (H, W) or (D, H, W) bool
         Pixels that must be in the set and out of it.
 
     Returns
     -------
-    (H, W) bool
+    bool array of the same shape
         Digitally convex, connected, contains `inside`, avoids `outside`; empty if `inside` is.
 
     Raises
     ------
     ScribbleConflictError
         If the hull of `inside` contains pixels of `outside`, or is thinner than a pixel and cannot be joined
-        between them; `pixels` are those of `outside` that are in the way.
+        between them (in a volume: no way to join it was found); `pixels` are those of `outside` in the way.
     InvalidScribblesError
         If the shapes differ.
     """
@@ -50,26 +51,28 @@ def check_hulls(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
     hull = fill_hull(inside)
     in_the_way = np.argwhere(hull & outside)
     if len(in_the_way):
-        row, column = in_the_way[0].tolist()
         raise ScribbleConflictError(
             "the convex hull of the object scribbles must be free of background scribbles; it contains "
-            f"{len(in_the_way)} background pixel(s), the first at row {row}, column {column}: "
+            f"{len(in_the_way)} background pixel(s), the first at {_place(in_the_way[0])}: "
             "erase one of the two strokes there, or choose a shape that need not be convex",
             in_the_way,
         )
     if not hull.any() or certify_convexity(hull):
         return hull
-    joined, hit = _join(hull, outside)
-    if joined is None:
+    wider, hit = _join(hull, outside) if hull.ndim == 2 else (joined(hull, outside), outside)
+    if wider is None:
         in_the_way = np.argwhere(hit)
-        row, column = in_the_way[0].tolist()
         raise ScribbleConflictError(
             "object scribbles whose hull is thinner than a pixel need a free pixel beside it to be joined; "
-            f"background scribbles block both sides, the first at row {row}, column {column}: "
+            f"background scribbles block both sides, the first at {_place(in_the_way[0])}: "
             "draw the object's stroke a pixel wider, or erase the background's there",
             in_the_way,
         )
-    return joined
+    return wider
+
+
+def _place(index):
+    return ", ".join(f"{name} {i}" for name, i in zip(("slice", "row", "column")[-len(index) :], index, strict=True))
 
 
 def repair(mask, core, outside, cost):
@@ -92,16 +95,16 @@ def repair(mask, core, outside, cost):
     mask = fill_hull(mask | core)
     if (mask & outside).any():
         if not core.any():
-            core = _deepest_pixel(mask & ~outside)
+            core = deepest(mask & ~outside)
         if not core.any():
             return core
         mask = _cut(mask, core, outside, cost)
     if not mask.any() or certify_convexity(mask):
         return mask
     if not core.any():
-        joined, _ = _join(mask, outside)
-        if joined is not None:
-            return joined
+        wider, _ = _join(mask, outside)
+        if wider is not None:
+            return wider
     return _component(mask, core, cost)
 
 
@@ -157,17 +160,6 @@ def _bridges(mask):
     if first[row + 1] > last[row]:
         return [(top + row, int(last[row]) + 1), (top + row + 1, int(first[row + 1]) - 1)]
     return [(top + row, int(first[row]) - 1), (top + row + 1, int(last[row + 1]) + 1)]
-
-
-def _deepest_pixel(mask):
-    """The pixel of `mask` farthest from all that is not, the image's border included; empty for empty."""
-    from scipy import ndimage
-
-    pixel = np.zeros_like(mask)
-    if mask.any():
-        depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-        pixel[np.unravel_index(depth.argmax(), mask.shape)] = True
-    return pixel
 
 
 def _cut(mask, core, outside, cost):

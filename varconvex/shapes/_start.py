@@ -7,7 +7,7 @@ A start is its corners. Whatever directions are asked for, their half-planes fol
 
 import numpy as np
 
-from ..certify import fill_hull, hull_vertices
+from ..certify import fill_hull, hull_half_spaces, hull_vertices
 from ._polygon import best_polygon
 from ._training import pool
 from .icnn import ICNN
@@ -162,8 +162,8 @@ def half_planes(corners, count):
 
 
 def inradius(normals, offsets):
-    """About the depth of the deepest point in the half-planes, by subgradient steps from the origin."""
-    x, best = np.zeros(2), 0.0
+    """About the depth of the deepest point in the half-spaces, by subgradient steps from the origin."""
+    x, best = np.zeros(normals.shape[1]), 0.0
     for t in range(1, 101):
         depth = offsets - normals @ x
         nearest = int(depth.argmin())
@@ -178,19 +178,13 @@ def exact_network(mask):
     For a primitive integer normal n_k, a lattice point outside of the half-plane n_k . x <= c_k is outside by
     at least one: sum of relu(n_k . x - c_k) is 0 on the mask and at least 1 elsewhere. G is that minus 1/2.
     """
-    corners = hull_vertices(mask)
-    edges = np.roll(corners, -1, axis=0) - corners
-    edges = edges[edges.any(axis=1)]
-    edges //= np.gcd(edges[:, 0], edges[:, 1])[:, None]
-    normals = np.concatenate([edges[:, ::-1] * [1, -1], [[1, 0], [-1, 0], [0, 1], [0, -1]]])
-    normals = np.unique(normals, axis=0)
-    offsets = (normals @ corners.T).max(axis=1)
+    normals, offsets = hull_half_spaces(mask)
     return ICNN.from_half_planes(normals, offsets + 0.5, 0.5)
 
 
-def empty_network(hidden):
+def empty_network(dim, hidden):
     """A network that is 1 everywhere: the empty set."""
-    network = ICNN(2, hidden)
+    network = ICNN(dim, hidden)
     theta = network.pack()
     theta[-1] = 1
     network.unpack(theta)

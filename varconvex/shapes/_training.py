@@ -14,10 +14,10 @@ to it with half the step.
 import numpy as np
 
 from .._adam import Adam
-from ._raster import value_and_slope
+from ._raster import grid_points, value_and_slope
 
-_LEVEL_SIDE = 96
-"""The coarsest level has at least so many pixels along its longer side, where the image has."""
+_LEVEL_SIDES = {2: 96, 3: 32}
+"""The coarsest level has at least so many pixels along its longest side, where an image, or a volume, has."""
 
 _SHARPNESS = 2.5
 """s times the size of a pixel: sigma(-s G) goes from .9 to .1 within 1.8 pixels of the level."""
@@ -28,22 +28,23 @@ _RATE, _DECAY = 0.01, 0.45
 _SATURATED = 7.0
 """Beyond |s G| = 7 the sigmoid's slope is below a thousandth: no gradient is lost there."""
 
-_BATCH = 6144
-"""Pixels a step, at most; more do not help, since the boundary is what they sample."""
+_BATCH = 2048
+"""Pixels a step, at most; more help little, since the boundary is what they sample, and its last pixel is not the
+network's to find (`_chains`)."""
 
 _ROUND = 5
 """Steps between two exact looks at the energy."""
 
 
-def train(network, cost, scale, shift, depth, rng, *, steps=(60, 40, 30, 30), callback=None):
+def train(network, cost, scale, shift, depth, rng, *, steps=(50, 35, 20, 10), callback=None):
     """Descend from `network`, which is changed in place.
 
     Parameters
     ----------
     network : ICNN, float32, in frame coordinates
-    cost : (h, w) float32, negative favours the object
-    scale, shift : (2,) float
-        From pixels of `cost` to the frame: scale * (row, column) + shift.
+    cost : (h, w) or (d, h, w) float32, negative favours the object
+    scale, shift : (2,) or (3,) float
+        From pixels of `cost` to the frame: scale * index + shift.
     depth : float
         Inradius of the start, in frame units.
     rng : Generator
@@ -58,15 +59,15 @@ def train(network, cost, scale, shift, depth, rng, *, steps=(60, 40, 30, 30), ca
     list of float
         Hard energy, sum of `cost` over {G <= 0} on the pixels looked at, at the end of every round.
     """
-    pixel = float(np.sqrt(np.prod(scale)))
+    pixel = _pixel(scale)
     factor = 1
-    while max(cost.shape) >= 2 * factor * _LEVEL_SIDE and 2 * factor * pixel <= 0.5 * depth:
+    while max(cost.shape) >= 2 * factor * _LEVEL_SIDES[cost.ndim] and 2 * factor * pixel <= 0.5 * depth:
         factor *= 2
     history, level, small = [], 0, None
     while factor >= 1:
         coarse, small = small, pool(cost, factor)
         if coarse is None:
-            points = _all_points(small.shape)
+            points = grid_points(small.shape)
         else:
             points = _near_boundary(network, scale, shift, factor, coarse.shape)
         points = points[(points < small.shape).all(axis=1)]
@@ -74,7 +75,7 @@ def train(network, cost, scale, shift, depth, rng, *, steps=(60, 40, 30, 30), ca
             where = (scale * _centres(points, factor) + shift).astype(np.float32)
             count = steps[min(level, len(steps) - 1)]
             rate = _RATE * depth * _DECAY**level
-            around = small[points[:, 0], points[:, 1]]
+            around = small[tuple(points.T)]
             history += _descend(network, where, around, factor * pixel, rate, count, rng, callback)
         factor //= 2
         level += 1
@@ -82,17 +83,18 @@ def train(network, cost, scale, shift, depth, rng, *, steps=(60, 40, 30, 30), ca
 
 
 def pool(cost, factor):
-    """Sums of `cost` over blocks of factor x factor pixels; what sticks out over the border costs nothing."""
+    """Sums of `cost` over blocks of `factor` pixels a side; what sticks out over the border costs nothing."""
     if factor == 1:
         return cost
-    rows, columns = (-(-size // factor) for size in cost.shape)
-    padded = np.zeros((rows * factor, columns * factor), cost.dtype)
-    padded[: cost.shape[0], : cost.shape[1]] = cost
-    return padded.reshape(rows, factor, columns, factor).sum(axis=(1, 3))
+    blocks = [-(-size // factor) for size in cost.shape]
+    padded = np.zeros([n * factor for n in blocks], cost.dtype)
+    padded[tuple(slice(size) for size in cost.shape)] = cost
+    return padded.reshape([k for n in blocks for k in (n, factor)]).sum(axis=tuple(range(1, 2 * cost.ndim, 2)))
 
 
-def _all_points(shape):
-    return np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).reshape(-1, 2)
+def _pixel(scale):
+    """The side of a cube as large as a pixel."""
+    return float(np.prod(scale) ** (1 / len(scale)))
 
 
 def _centres(points, factor):
@@ -101,17 +103,17 @@ def _centres(points, factor):
 
 
 def _near_boundary(network, scale, shift, factor, coarse):
-    """Pixels within about eight of the boundary, found on the next coarser level."""
-    points = _all_points(coarse)
+    """Pixels within about six of the boundary, found on the next coarser level."""
+    points = grid_points(coarse)
     g, slope = value_and_slope(network, scale * _centres(points, 2 * factor) + shift)
-    pixel = 2 * factor * np.sqrt(np.prod(scale))
-    near = np.abs(g) <= 4 * pixel * _typical_slope(g, slope)
-    return (2 * points[near][:, None] + [[0, 0], [0, 1], [1, 0], [1, 1]]).reshape(-1, 2)
+    pixel = 2 * factor * _pixel(scale)
+    near = np.abs(g) <= 3 * pixel * _typical_slope(g, slope)
+    return (2 * points[near][:, None] + grid_points((2,) * len(coarse))).reshape(-1, len(coarse))
 
 
 def _typical_slope(g, slope):
     """|grad G| at the boundary: the median over the pixels nearest to it."""
-    steep = np.hypot(*slope.T)
+    steep = np.sqrt((slope**2).sum(axis=1))
     rising = steep > 0
     if not rising.any():
         return 1.0

@@ -14,26 +14,26 @@ import numpy as np
 
 
 class FittedShape(Protocol):
-    """A set on the plane that came out of a fit."""
+    """A set in the plane or in space that came out of a fit."""
 
     mask: np.ndarray
-    """(H, W) bool, the pixels of the set at the resolution of the target; True is inside."""
+    """(H, W) or (D, H, W) bool, the pixels of the set at the resolution of the target; True is inside."""
 
     n_filled: int
-    """Pixels that the exact check had to add or take after rasterisation, so that the mask keeps the promise."""
+    """Pixels that were added or taken after rasterisation, so that the mask keeps its promise and costs least."""
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """G at `points` ((n, 2) float, row and column in the target's pixels; a pixel's centre is an integer)."""
+        """G at `points` ((n, d) float, in the target's pixels along its d axes; a pixel's centre is an integer)."""
 
-    def rasterize(self, shape: tuple[int, int]) -> np.ndarray:
-        """The set on a grid of `shape` pixels that covers the same field of view: (h, w) bool."""
+    def rasterize(self, shape: tuple[int, ...]) -> np.ndarray:
+        """The set on a grid of `shape` pixels that covers the same field of view: bool of this shape."""
 
 
 class Shape(Protocol):
     """Fits a set of its kind to a target."""
 
     def check(self, inside: np.ndarray, outside: np.ndarray) -> None:
-        """Raise a ScribbleConflictError if no set of this kind can hold `inside` and avoid `outside` ((H, W) bool)."""
+        """Raise a ScribbleConflictError if no set of this kind can hold `inside` and avoid `outside` (bool)."""
 
     def fit(
         self,
@@ -45,4 +45,4 @@ class Shape(Protocol):
         random_state: int | np.random.Generator | None = None,
         callback: Callable[[np.ndarray], object] | None = None,
     ) -> FittedShape:
-        """Fit to `target` ((H, W) in [0, 1], 1 is object) with `inside` and `outside` ((H, W) bool) held exactly."""
+        """Fit to `target` ((*spatial) in [0, 1], 1 is object) with `inside` and `outside` (bool) held exactly."""

@@ -19,7 +19,8 @@ from ._polygon import best_polygon
 from ._rays import Price
 from ._repair import check_hulls, repair
 from ._start import _polygon_mask, edge_normals
-from .convex import _SCRIBBLE_COST, _checked_scribbles, _checked_spacing, _checked_target, _grid_shape, _sum
+from ._targets import checked_scribbles, checked_spacing, checked_target, grid_shape
+from .convex import _SCRIBBLE_COST, _sum
 
 _MOST_NODES = 129
 """Time grows with the fourth power: these take a minute already."""
@@ -66,7 +67,7 @@ class FittedPolygon:
         InvalidParameterError
             If `shape` is not two positive integers.
         """
-        height, width = _grid_shape(shape)
+        height, width = grid_shape(shape, 2)
         if (height, width) == self.mask.shape:
             return self.mask.copy()
         if not len(self.corners):
@@ -156,10 +157,10 @@ class PolygonShape:
         ScribbleConflictError
             If no convex set can hold `inside` and avoid `outside`; raised before anything is fitted.
         """
-        target = _checked_target(target)
-        avoid = _checked_scribbles(outside, target, "outside")
-        core = check_hulls(_checked_scribbles(inside, target, "inside"), avoid)
-        size = _checked_spacing(spacing)
+        target = checked_target(target, (2,))
+        avoid = checked_scribbles(outside, target, "outside")
+        core = check_hulls(checked_scribbles(inside, target, "inside"), avoid)
+        size = checked_spacing(spacing, 2)
         price = np.float32(1) - 2 * target
         cost = price.copy()
         cost[core], cost[avoid] = -_SCRIBBLE_COST, _SCRIBBLE_COST

@@ -1,0 +1,137 @@
+"""Several objects, each of a shape of its own or of none, that never overlap.
+
+    C_k = argmin over sets of shape k   <1 - 2 u_k, 1_C>     subject to   seeds of k in C,  all other seeds outside,
+
+one object at a time. Two convex sets that do not meet are parted by a line (a plane in a volume), and what is left of a
+convex set on one side of a line is convex. So where two of the C_k overlap they are cut along the line between their
+scribbles at which they lose least together, over all lines in a few dozen directions and those along the scribbles'
+hulls; then each object that was cut is fitted once more, all pixels of the others forbidden. What no shape takes goes
+to the label with the most of u among those that have none.
+"""
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from ._solid_hulls import extreme_points, half_spaces
+from .certify import fill_hull, hull_half_spaces
+from .errors import ScribbleConflictError
+from .inputs import Scene
+from .shapes.base import FittedShape, Shape
+
+_REACH = {2: 4, 3: 2}
+"""Largest entry of a line's integer normal, where it does not run along a hull."""
+
+
+def check(shapes: Mapping[int, Shape], scene: Scene) -> None:
+    """Raise a ScribbleConflictError if some object cannot have its shape, or two cannot be parted.
+
+    `shapes` is by index of the label, from 1 on.
+    """
+    for k, shape in shapes.items():
+        shape.check(*held(scene, k))
+    for i, j in combinations(shapes, 2):
+        hulls = fill_hull(scene.seeds == i + 1), fill_hull(scene.seeds == j + 1)
+        if not len(_parting_normals(*hulls)[0]):
+            pixels = np.argwhere(hulls[0] & hulls[1] if (hulls[0] & hulls[1]).any() else scene.seeds == j + 1)
+            raise ScribbleConflictError(
+                "the scribbles of two objects with a shape must have a line between them; those of labels "
+                f"{scene.labels[i]} and {scene.labels[j]} have none, their hulls cross near "
+                f"{tuple(pixels[0].tolist())}: "
+                "shorten one of the strokes there, or give one of the labels None for a shape",
+                pixels,
+            )
+
+
+def held(scene: Scene, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels that object `k` must hold, and must not: what is no part of the problem would be holes in its shape."""
+    mine = scene.seeds == k + 1
+    return mine, (scene.seeds != 0) & ~mine
+
+
+def fit(
+    shapes: Mapping[int, Shape], scene: Scene, u: np.ndarray, *, random_state: Any = None
+) -> tuple[np.ndarray, dict[int, FittedShape]]:
+    """Fit every object that has a shape; the others keep what is left.
+
+    Parameters
+    ----------
+    shapes : mapping of int to Shape
+        By index of the label, from 1 on.
+    scene : Scene
+    u : (K, *spatial) float array
+        Probability of each label.
+
+    Returns
+    -------
+    index : (*spatial) int array
+        Index of each pixel's label.
+    fitted : dict of int to FittedShape
+        By index of the label; their masks do not overlap.
+    """
+
+    def fitted_one(k: int, taken: np.ndarray) -> FittedShape:
+        inside, outside = held(scene, k)
+        return shapes[k].fit(
+            u[k], inside=inside, outside=outside | taken, spacing=scene.spacing, random_state=random_state
+        )
+
+    fitted = {k: fitted_one(k, np.zeros(u.shape[1:], bool)) for k in shapes}
+    masks = {k: part.mask for k, part in fitted.items()}
+    cut = set()
+    for i, j in combinations(shapes, 2):
+        if (masks[i] & masks[j]).any():
+            seeds = scene.seeds == i + 1, scene.seeds == j + 1
+            masks[i], masks[j] = _parted((masks[i], masks[j]), seeds, (1 - 2 * u[i], 1 - 2 * u[j]))
+            cut |= {i, j}
+    for k in sorted(cut):
+        fitted[k] = fitted_one(k, np.any([masks[other] for other in masks if other != k], axis=0))
+        masks[k] = fitted[k].mask
+    free = [k for k in range(len(u)) if k not in shapes]
+    index = np.array(free)[np.argmax([np.where(scene.seeds == k + 1, 2, u[k]) for k in free], axis=0)]
+    for k, mask in masks.items():
+        index[mask] = k
+    return index, fitted
+
+
+def _parted(
+    masks: tuple[np.ndarray, np.ndarray], seeds: tuple[np.ndarray, np.ndarray], costs: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two masks on either side of the line between their seeds that leaves them cheapest together."""
+    normals, lowest, highest = _parting_normals(*map(fill_hull, seeds))
+    points = [np.argwhere(mask) for mask in masks]
+    prices = [cost[mask].astype(np.float64) for cost, mask in zip(costs, masks, strict=True)]
+    best, normal, offset = np.inf, normals[0], int(lowest[0])
+    for n, low, high in zip(normals, lowest, highest, strict=True):
+        first, second = (np.clip(p @ n, low, high + 1) - low for p in points)
+        size = int(high - low) + 2
+        # The first keeps what is at an offset or below, the second what is above.
+        kept = np.cumsum(np.bincount(first, prices[0], size))
+        total = kept + prices[1].sum() - np.cumsum(np.bincount(second, prices[1], size))
+        at = int(np.argmin(total[:-1]))
+        if total[at] < best:
+            best, normal, offset = float(total[at]), n, int(low) + at
+    along = np.tensordot(normal, np.indices(masks[0].shape), axes=1)
+    return masks[0] & (along <= offset), masks[1] & (along > offset)
+
+
+def _parting_normals(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Integer normals of lines with `first` below and `second` above, and the offsets from and to which they lie.
+
+    Two hulls that do not meet are parted along a side of one of them; in a volume along a side of their difference.
+    """
+    reach = _REACH[first.ndim]
+    grid = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * first.ndim, indexing="ij"), axis=-1)
+    if first.ndim == 3:
+        ends = extreme_points(first)[:, None] - extreme_points(second)
+        sides = [half_spaces(np.unique(ends.reshape(-1, 3), axis=0))[0]]
+    else:
+        sides = [hull_half_spaces(first)[0], -hull_half_spaces(second)[0]]
+    normals = np.unique(np.concatenate([grid.reshape(-1, first.ndim), *sides]), axis=0)
+    normals = normals[np.gcd.reduce(normals, axis=1) == 1]
+    below = (normals @ np.argwhere(first).T).max(axis=1)
+    above = (normals @ np.argwhere(second).T).min(axis=1)
+    parts = below < above
+    return normals[parts], below[parts], above[parts] - 1
