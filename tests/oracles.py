@@ -8,16 +8,18 @@ from scipy.sparse.csgraph import maximum_flow
 
 
 def minimum_cut(cost, alpha, weight=None):
-    """Least energy of a mask, <cost, mask> + alpha * (number of 4-neighbour pairs that differ), by maximum flow.
+    """Least energy of a mask, <cost, mask> + alpha * (number of pairs of next neighbours that differ), by maximum flow.
 
-    Everything is an integer: the answer is exact. `weight` is a factor for each pixel's pairs to the right and below.
+    Everything is an integer: the answer is exact. `weight` is a factor for each pixel's pairs with the next
+    pixel along each axis.
     """
-    height, width = cost.shape
-    pixel = np.arange(height * width).reshape(height, width)
+    pixel = np.arange(cost.size).reshape(cost.shape)
     source, sink = pixel.size, pixel.size + 1
     arcs = []
     price = np.full(cost.shape, alpha) if weight is None else alpha * weight
-    for a, b, paid in ((pixel[:, :-1], pixel[:, 1:], price[:, :-1]), (pixel[:-1], pixel[1:], price[:-1])):
+    for axis in range(pixel.ndim):
+        a, b = (np.take(pixel, range(k, pixel.shape[axis] - 1 + k), axis=axis) for k in (0, 1))
+        paid = np.take(price, range(pixel.shape[axis] - 1), axis=axis)
         for tail, head in ((a, b), (b, a)):
             arcs.append((tail.ravel(), head.ravel(), paid.ravel()))
     flat = cost.ravel()

@@ -325,3 +325,12 @@ def test_projecting_nothing_gives_nothing():
     result = project(np.zeros((10, 12)))
     assert not result.mask.any()
     assert not result.certificate.convex
+
+
+def test_octagonal_length_is_offered_for_images_and_refused_for_volumes(two_blobs):
+    image, scribbles, disc = two_blobs
+    result = segment(image, scribbles, tv="octagonal")
+    assert (result.mask & disc).sum() > 0.97 * disc.sum()
+    assert result.price <= 3e-3 * abs(result.dual)
+    with pytest.raises(InvalidParameterError, match="tv='octagonal' measures boundaries in images"):
+        segment(np.stack([image] * 4), np.stack([scribbles] * 4), tv="octagonal")

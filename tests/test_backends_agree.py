@@ -2,6 +2,7 @@
 
 import sys
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ from varconvex.errors import BackendUnavailableError, InvalidParameterError
 SHAPES = [(53, 131), (200, 40), (7, 5), (1, 9), (9, 1), (2, 2), (1, 1)]
 
 
-def problem_of(rng, labels, shape, *, isotropic=True, weighted=True, pull=0.0):
+OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
+
+
+def problem_of(rng, labels, shape, *, isotropic=True, weighted=True, pull=0.0, huber=0.0, offsets=None):
     """A random problem with a few seeds."""
     f = np.float32
     lower = np.zeros((labels, *shape), f)
@@ -27,11 +31,19 @@ def problem_of(rng, labels, shape, *, isotropic=True, weighted=True, pull=0.0):
         radius=rng.uniform(0, 2, shape).astype(f) if weighted else np.full((1,) * len(shape), 1.5, f),
         lower=lower,
         upper=upper,
-        steps=tuple(rng.uniform(0.5, 1.0, len(shape)).tolist()),
+        steps=tuple(rng.uniform(0.5, 1.0, len(offsets or shape)).tolist()),
+        offsets=offsets,
         isotropic=isotropic,
         simplex=labels > 1,
         pull=pull,
+        huber=huber,
     )
+
+
+def at_home(backend, problem):
+    """The problem in the arrays of a backend."""
+    fields = {name: backend.asarray(getattr(problem, name)) for name in ("cost", "radius", "lower", "upper")}
+    return replace(problem, **fields)
 
 
 @pytest.mark.parametrize("shape", [(6, 7), (1, 5), (3, 4, 5)])
@@ -77,20 +89,31 @@ def test_simplex_projection_satisfies_the_optimality_conditions(backend, rng):
     np.testing.assert_allclose(np.where(w > 1e-12, v - w, theta), np.broadcast_to(theta, v.shape), atol=1e-9)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize(
-    ("labels", "isotropic", "weighted", "pull"),
-    [(1, True, True, 0.0), (1, False, False, 0.0), (1, True, False, 0.7), (3, True, True, 0.0), (2, False, False, 0.0)],
-)
-def test_iterations_agree_with_the_specification(backend, rng, shape, labels, isotropic, weighted, pull):
-    problem = problem_of(rng, labels, shape, isotropic=isotropic, weighted=weighted, pull=pull)
+CASES = [
+    {"labels": 1},
+    {"labels": 1, "isotropic": False, "weighted": False},
+    {"labels": 1, "weighted": False, "pull": 0.7},
+    {"labels": 3},
+    {"labels": 2, "isotropic": False, "weighted": False},
+    {"labels": 1, "huber": 0.2},
+    {"labels": 2, "huber": 0.2, "isotropic": False},
+    {"labels": 1, "offsets": OCTAGON, "isotropic": False},
+    {"labels": 3, "offsets": OCTAGON, "isotropic": False, "huber": 0.1},
+]
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (4, 5, 6), (40, 3, 9), (1, 1, 5), (7, 1, 1)])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_iterations_agree_with_the_specification(backend, rng, shape, case):
+    if len(shape) == 3 and "offsets" in case:
+        pytest.skip("the diagonals are those of an image")
+    problem = problem_of(rng, shape=shape, **case)
     answers = []
     for one in (NumpyBackend(), backend):
-        fields = {n: one.asarray(getattr(problem, n)) for n in ("cost", "radius", "lower", "upper")}
-        here = Problem(**{**vars(problem), **fields})
-        u = one.project(one.asarray(np.full((labels, *shape), 0.3, np.float32)), here)
-        p = one.asarray(np.zeros((2, labels, *shape), np.float32))
-        one.iterate(here, u, p, n=37, tau=0.3, sigma=0.3, rho=1.9, settle=True)
+        here = at_home(one, problem)
+        u = one.project(one.asarray(np.full(problem.cost.shape, 0.3, np.float32)), here)
+        p = one.asarray(np.zeros((len(problem.steps), *problem.cost.shape), np.float32))
+        one.iterate(here, u, p, n=37, tau=0.2, sigma=0.2, rho=1.9, settle=True)
         answers.append((one.to_numpy(u), one.to_numpy(p), one.values(here, u, p)))
     (u0, p0, v0), (u1, p1, v1) = answers
     np.testing.assert_allclose(u1, u0, atol=2e-5)
@@ -98,10 +121,58 @@ def test_iterations_agree_with_the_specification(backend, rng, shape, labels, is
     np.testing.assert_allclose(v1, v0, rtol=1e-5, atol=1e-3)
 
 
+@pytest.mark.parametrize("shape", [(53, 131), (200, 41), (300, 8), (1, 9), (9, 1), (1, 1), (9, 6, 7)])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_grids_in_between_agree_with_the_specification(backend, rng, shape, case):
+    if len(shape) == 3 and "offsets" in case:
+        pytest.skip("the diagonals are those of an image")
+    problem = problem_of(rng, shape=shape, **case)
+    half = tuple(-(-n // 2) for n in problem.cost.shape[1:])
+    start = rng.uniform(size=(case["labels"], *half)).astype(np.float32)
+    flow = rng.normal(size=(len(problem.steps), case["labels"], *half)).astype(np.float32)
+    answers = []
+    for one in (NumpyBackend(), backend):
+        here = at_home(one, problem)
+        coarse = one.coarsen(here)
+        finer = one.prolong(here, one.project(one.asarray(start), coarse), one.asarray(flow), 1.5)
+        answers.append([one.to_numpy(a) for a in (coarse.cost, coarse.radius, coarse.lower, *finer)])
+        if case["labels"] == 1:
+            mask, energy = one.threshold(here, finer[0], (0.2, 0.5, 0.8))
+            assert energy == pytest.approx(one.primal_value(here, mask), rel=1e-6, abs=1e-6)
+            answers[-1].append(one.to_numpy(mask))
+    for a, b in zip(*answers, strict=True):
+        np.testing.assert_allclose(b, a, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(8, 6), (7, 9), (4, 6, 8)])
+@pytest.mark.parametrize("offsets", [None, OCTAGON])
+def test_prolonging_repeats_the_divergence(backend, rng, shape, offsets):
+    if len(shape) == 3 and offsets:
+        pytest.skip("the diagonals are those of an image")
+    fine = problem_of(rng, 1, shape, weighted=False, isotropic=offsets is None, offsets=offsets)
+    fine = at_home(
+        backend, replace(fine, radius=np.full((1,) * len(shape), 100, np.float32), steps=(1.0,) * len(fine.steps))
+    )
+    coarse = backend.coarsen(fine)
+    shape_p = (len(fine.steps), *coarse.cost.shape)
+    # What flows out over the border is no part of p: only differences that are there have flows.
+    p = backend.gradient(backend.asarray(rng.normal(size=coarse.cost.shape).astype(np.float32)), fine.steps, offsets)
+    assert p.shape == shape_p
+    _, finer = backend.prolong(fine, coarse.lower, p, 1.0)
+    div = backend.to_numpy(backend.divergence(finer, fine.steps, offsets))
+    wanted = backend.to_numpy(backend.divergence(p, fine.steps, offsets))
+    for axis in range(1, wanted.ndim):
+        wanted = wanted.repeat(2, axis=axis)
+    inner = tuple(slice(0, n - n % 2) for n in wanted.shape[1:])
+    whole = tuple(slice(0, n // 2 * 2) for n in shape)
+    if all(n % 2 == 0 for n in shape):
+        np.testing.assert_allclose(div[(0, *whole)], wanted[(0, *inner)], atol=1e-5)
+    assert div.sum() == pytest.approx(0, abs=1e-3)
+
+
 def test_the_last_iteration_ends_feasible(backend, rng):
     problem = problem_of(rng, 3, (30, 20))
-    fields = {n: backend.asarray(getattr(problem, n)) for n in ("cost", "radius", "lower", "upper")}
-    problem = Problem(**{**vars(problem), **fields})
+    problem = at_home(backend, problem)
     u = backend.project(backend.asarray(np.full((3, 30, 20), 1 / 3, np.float32)), problem)
     p = backend.asarray(np.zeros((2, 3, 30, 20), np.float32))
     backend.iterate(problem, u, p, n=11, tau=0.3, sigma=0.3, rho=1.9, settle=True)
@@ -127,21 +198,22 @@ def test_any_number_of_threads_gives_the_same_bits(monkeypatch, rng, n):
         np.testing.assert_array_equal(p, answers[0][1])
 
 
-def test_a_volume_is_solved_as_the_specification_has_it(rng):
-    problem = problem_of(rng, 1, (4, 5, 6))
-    answers = []
-    for one in (get_backend("numpy"), get_backend("numba")):
-        u, p = np.full((1, 4, 5, 6), 0.5, np.float32), np.zeros((3, 1, 4, 5, 6), np.float32)
-        one.iterate(problem, u, p, n=9, tau=0.2, sigma=0.2, rho=1.9, settle=True)
-        answers.append(u)
-    np.testing.assert_array_equal(*answers)
+def test_the_operators_norm_is_bounded(rng):
+    backend = NumpyBackend()
+    for shape, offsets in [((9, 12), None), ((5, 6, 7), None), ((12, 12), OCTAGON)]:
+        steps = tuple(rng.uniform(0.3, 2, len(offsets or shape)))
+        problem = replace(problem_of(rng, 1, shape, offsets=offsets), steps=steps)
+        u = rng.normal(size=(1, *shape))
+        for _ in range(300):
+            u /= np.linalg.norm(u)
+            u = -backend.divergence(backend.gradient(u, steps, offsets), steps, offsets)
+        assert 0.8 * problem.norm <= np.sqrt(np.linalg.norm(u)) <= problem.norm
 
 
 def test_weak_duality_for_any_feasible_pair(backend, rng):
     for labels in (1, 3):
         problem = problem_of(rng, labels, (12, 9), pull=0.0)
-        fields = {n: backend.asarray(getattr(problem, n)) for n in ("cost", "radius", "lower", "upper")}
-        problem = Problem(**{**vars(problem), **fields})
+        problem = at_home(backend, problem)
         for _ in range(20):
             u = backend.project(backend.asarray(rng.normal(size=(labels, 12, 9)).astype(np.float32)), problem)
             p = backend.asarray(3 * rng.normal(size=(2, labels, 12, 9)).astype(np.float32))

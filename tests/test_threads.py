@@ -1,10 +1,16 @@
 """Threads: results in order, and nothing left running after an error."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
+from varconvex import TwoPhase, pdhg
 from varconvex._threads import n_threads, run
 
 
@@ -27,3 +33,46 @@ def test_an_error_drops_what_has_not_begun():
         run(work, [(k,) for k in range(200)])
     time.sleep(0.05)
     assert len(begun) < 100
+
+
+ALONE = """
+import threading, numpy as np
+from varconvex import TwoPhase, pdhg
+cost = np.random.default_rng(0).normal(size=(150, 160)).astype(np.float32)
+first = pdhg(TwoPhase(cost, 1.0)).u
+found = []
+def work():
+    for _ in range({solves}):
+        found.append(bool((pdhg(TwoPhase(cost, 1.0)).u == first).all()))
+threads = [threading.Thread(target=work) for _ in range(8)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+print(len(found), all(found))
+"""
+
+
+@pytest.mark.parametrize("layer", ["workqueue", "omp"])
+@pytest.mark.parametrize("solves", [3, pytest.param(100, marks=pytest.mark.slow)])
+def test_eight_callers_on_any_threading_layer_get_the_same_answer(layer, solves):
+    environment = {**os.environ, "NUMBA_THREADING_LAYER": layer, "OMP_WAIT_POLICY": "passive"}
+    program = ALONE.format(solves=solves)
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout.strip()) == (0, f"{8 * solves} True"), done.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs signals between threads")
+def test_an_interrupt_is_heard_in_half_a_second_and_the_next_call_works():
+    energy = TwoPhase(np.random.default_rng(0).normal(size=(2048, 2048)).astype(np.float32), 30.0)
+    sent = []
+
+    def interrupt():
+        sent.append(time.perf_counter())
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    timer = threading.Timer(1.0, interrupt)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        pdhg(energy, tol=0, max_iter=10**6)
+    heard = time.perf_counter()
+    assert heard - sent[0] < 0.5
+    assert pdhg(TwoPhase(np.ones((70, 70)), 1.0)).converged

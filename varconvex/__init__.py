@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from .shapes.convex import ConvexShape
     from .shapes.icnn import ICNN
     from .solvers.pdhg import pdhg
+    from .solvers.pdhg_batch import pdhg_batch
     from .solvers.stationary import stationary
+    from .solvers.warm_up import warm_up
 
 _HOME = {
     "ICNN": "shapes.icnn",
@@ -46,12 +48,14 @@ _HOME = {
     "denoise_tv_l1": "restoration",
     "get_backend": "backends",
     "pdhg": "solvers.pdhg",
+    "pdhg_batch": "solvers.pdhg_batch",
     "project": "api",
     "segment": "api",
     "segment_chan_vese": "regions",
     "segment_geodesic_contours": "regions",
     "segment_potts": "regions",
     "stationary": "solvers.stationary",
+    "warm_up": "solvers.warm_up",
 }
 
 __all__ = [  # noqa: RUF022 (the order in which they are met)
@@ -72,11 +76,13 @@ __all__ = [  # noqa: RUF022 (the order in which they are met)
     "GeodesicContours",
     "MumfordShah",
     "pdhg",
+    "pdhg_batch",
     "stationary",
     "ConvexShape",
     "ICNN",
     "certify_convexity",
     "get_backend",
+    "warm_up",
 ]
 
 try:

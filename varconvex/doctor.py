@@ -15,6 +15,7 @@ _REQUIRED = ("numpy", "scipy", "numba", "scikit-learn", "pillow", "threadpoolctl
 _OPTIONAL = {
     "plot": ("plots of your own", ("matplotlib",)),
     "bench": ("peers in the benchmarks", ("scikit-image", "PyMaxflow", "opencv-python-headless")),
+    "corruptions": ("corrupted images in `varconvex reproduce table2`", ("imagecorruptions-imaug",)),
     "notebook": ("the notebooks", ("jupytext", "ipykernel", "nbmake")),
     "test": ("the tests", ("pytest", "ruff", "mypy")),
 }
@@ -105,7 +106,7 @@ def _numba() -> tuple[int, str]:
     if importlib.util.find_spec("numba") is None:
         return 1, "nowhere (numba is missing)"
     from ._threads import n_threads
-    from .backends._numba_kernels import band
+    from .backends._numba_kernels import simplex_block
 
-    folder = os.environ.get("NUMBA_CACHE_DIR") or band.stats.cache_path or "nowhere: every start compiles anew"
+    folder = os.environ.get("NUMBA_CACHE_DIR") or simplex_block.stats.cache_path or "nowhere: every start compiles anew"
     return n_threads(), str(folder).replace(os.path.expanduser("~") + os.sep, "~" + os.sep) if sys.platform else folder

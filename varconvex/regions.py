@@ -12,13 +12,15 @@ import numpy as np
 from . import checks
 from .backends import ArrayBackend, get_backend
 from .edges import contrast_weight
-from .energies._linear import COARSEST, halve
 from .energies.chan_vese import ChanVese
 from .energies.geodesic_contours import GeodesicContours
 from .energies.potts import Potts
 from .errors import InvalidParameterError
 from .inputs import region, unit_image
-from .solvers.pdhg import Progress, pdhg
+from .solvers.pdhg import Progress, Solution, pdhg
+
+_COARSEST = 64
+"""A grid whose shorter side is below twice this is solved as it stands."""
 
 _LLOYD = 20
 """Rounds of K-means that start the means, on a coarse grid."""
@@ -101,12 +103,13 @@ def segment_chan_vese(
     n_regions = checks.whole_number("n_regions", n_regions, least=2)
     max_rounds = checks.whole_number("max_rounds", max_rounds, least=1)
     layers = np.moveaxis(unit_image(image, channel_axis), -1, 0)
-    home = get_backend(backend, image)
+    home, halve = get_backend(backend, image), get_backend("numba").halve
     ndim = layers.ndim - 1
     grids = [(layers, weight, checks.real_number("alpha", alpha))]
-    while min(grids[-1][0].shape[1:]) >= 4 * COARSEST:
+    while min(grids[-1][0].shape[1:]) >= 2 * _COARSEST:
         fine, price, strength = grids[-1]
-        grids.append((halve(fine, ndim), halve(None if price is None else np.asarray(price), ndim), strength / 2))
+        price = None if price is None else halve(np.asarray(price, np.float32), ndim)
+        grids.append((halve(fine, ndim), price, strength / 2))
     labels = None
     for fine, price, strength in reversed(grids):
         pixels = np.moveaxis(fine, 0, -1)
@@ -126,8 +129,9 @@ def segment_chan_vese(
 def _in_turns(energy: ChanVese, backend: ArrayBackend, max_rounds: int, **options: Any) -> tuple[ChanVese, np.ndarray]:
     """Labels for the means and means for the labels, while the energy falls."""
     best, labels, least = energy, np.zeros(energy.shape[1:], np.int64), np.inf
+    solution: Solution | None = None
     for _ in range(max_rounds):
-        solution = pdhg(energy, backend=backend, **options)
+        solution = pdhg(energy, backend=backend, start=solution, **options)
         found = backend.to_numpy(solution.labels)
         refitted = energy.refit(found)
         value = refitted.value(backend, found)

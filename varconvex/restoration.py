@@ -47,8 +47,8 @@ def denoise_rof(
         Factor on alpha at each pixel.
     spacing : float or tuple of float, optional
         Distance between pixels along each axis.
-    tv : {"isotropic", "anisotropic"}
-        Length of a gradient as Euclid measures it, or along the grid.
+    tv : {"isotropic", "anisotropic", "octagonal"}
+        Length of a gradient as Euclid measures it, along the grid, or along the grid and its diagonals (images only).
     tol : float
         Relative primal-dual gap to stop at.
     max_iter, time_limit, callback, backend

@@ -81,8 +81,8 @@ def test_patience_and_the_callback(rng):
         found = stationary(energy, max_iter=7, tol=1e-9)
     assert (found.iterations, found.status, found.converged) == (7, "max_iter", False)
     seen = []
-    stopped = stationary(energy, tol=0, callback=lambda iteration, change: seen.append(change) or iteration >= 30)
-    assert (stopped.status, stopped.iterations, len(seen)) == ("stopped", 30, 3)
+    stopped = stationary(energy, tol=0, callback=lambda iteration, change: seen.append(change) or iteration >= 20)
+    assert (stopped.status, stopped.iterations, len(seen)) == ("stopped", 20, 2)
     assert stopped.change == seen[-1]
     with pytest.warns(ConvergenceWarning, match="time_limit"):
         assert stationary(energy, tol=0, time_limit=0).status == "time_limit"

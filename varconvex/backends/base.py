@@ -31,12 +31,14 @@ flow along the i-th of k directions, which are the spatial axes unless `offsets`
 Arrays that broadcast are welcome: they are never written to.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
 import numpy as np
 
+from .. import checks
 from ._pairs import pairwise_length, project_pairs
 
 Array = Any
@@ -49,7 +51,7 @@ SAFE = 1.0 - 1e-6
 """The dual value is taken at p shrunk by this, so that rounding cannot leave |p| <= radius and the bound is a bound."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """The generic problem above, in a backend's arrays.
 
@@ -109,15 +111,34 @@ class Problem:
     scale: float = 1.0
     doubt: float = 0.0
 
+    @property
+    def norm(self) -> float:
+        """A bound of the norm of the gradient, |K|: 2 sqrt(sum of steps^2) along axes (Chambolle 2004)."""
+        squares = [step * step for step in self.steps]
+        if self.offsets is None:
+            return 2.0 * float(np.sqrt(sum(squares)))
+        # |K|^2 = max of sum 2 w^2 (1 - cos(theta . e)), which is linear in the cosine of each component of theta.
+        corners = np.stack(np.meshgrid(*[[0, 1]] * len(self.offsets[0])), axis=-1).reshape(-1, len(self.offsets[0]))
+        odd = corners @ np.abs(self.offsets).T % 2
+        return 2.0 * float(np.sqrt((odd @ squares).max()))
+
+
+_PAIRS = 2**20
+"""Pairs of a point and a seed that are held at a time."""
+
 
 class ArrayBackend:
     """The specification. Subclasses set `xp` and override what they make faster."""
 
     name = "base"
     xp: Any = np
+    many = False
+    """Whether several problems are solved sooner together than one after the other."""
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
-        """`array` as a contiguous array of this backend; copied only where it must be."""
+        """`array` as a contiguous array of this backend, from wherever it lives; copied only where it must be."""
+        if self.xp is np:
+            array = checks.host(array)
         return self.xp.ascontiguousarray(self.xp.asarray(array, dtype=dtype))
 
     def to_numpy(self, array: Array) -> np.ndarray:
@@ -275,6 +296,145 @@ class ArrayBackend:
         """Primal and dual value of a feasible pair; their difference is the gap."""
         return self.primal_value(problem, u), self.dual_value(problem, p)
 
+    def threshold(self, problem: Problem, u: Array, thresholds: tuple[float, ...]) -> tuple[Array, float]:
+        """The best of the masks Pi_C(u > t), one label, and its energy."""
+        masks = (self.project((u > u.dtype.type(t)).astype(u.dtype), problem) for t in thresholds)
+        energy, _, mask = min((self.primal_value(problem, mask), k, mask) for k, mask in enumerate(masks))
+        return mask, energy
+
+    def mean_size(self, array: Array) -> float:
+        """Mean of |array|."""
+        return float(abs(array).mean(dtype=np.float64))
+
+    def rounded(self, array: Array, unit: float) -> tuple[Array, float]:
+        """`array` / unit in float32, and the sum of what rounding changed; `unit` is a power of two."""
+        if array.dtype == np.float32 and unit == 1:
+            return self.asarray(array), 0.0
+        exact = array / unit
+        out = exact.astype(np.float32)
+        return self.asarray(out), float(abs(out - exact).sum(dtype=np.float64))
+
+    def halve(self, array: Array, ndim: int) -> Array:
+        """Means over blocks of two pixels along each of the last `ndim` axes; an odd last one is a block by itself."""
+        for axis in range(array.ndim - ndim, array.ndim):
+            size = array.shape[axis]
+            if size > 1:
+                starts = np.arange(0, size, 2)
+                even = self.xp.take(array, starts, axis=axis)
+                odd = self.xp.take(array, np.minimum(starts + 1, size - 1), axis=axis)
+                array = (even + odd) * array.dtype.type(0.5)
+        return array
+
+    def coarsen(self, problem: Problem) -> Problem:
+        """The same problem on a grid of half the size: fields are means, and a boundary counts half as much.
+
+        For d axes its energies are 2^-d of the fine ones.
+        """
+        d = problem.cost.ndim - 1
+        return replace(
+            problem,
+            cost=self.halve(problem.cost, d),
+            radius=self.halve(problem.radius, d) * problem.radius.dtype.type(0.5),
+            lower=self.halve(problem.lower, d),
+            upper=self.halve(problem.upper, d),
+            target=self.halve(problem.target, d) if problem.fidelity else None,
+            huber=2 * problem.huber,
+            constant=problem.constant / 2**d,
+            common=problem.common / 2**d,
+            doubt=0.0,
+        )
+
+    def prolong(self, problem: Problem, u: Array, p: Array, factor: float) -> tuple[Array, Array]:
+        """A pair of the half-size problem on this one's grid, both made feasible; p is multiplied by `factor`.
+
+        u is repeated. p is doubled, since its ball is twice as large, and interpolated along its own direction: a
+        fine flow halfway between two coarse ones is their mean. So div p is repeated exactly, as the means of the cost
+        are.
+        """
+        u, fine = self.spread(u, p, problem.cost.shape[1:], problem.offsets)
+        p = self.project_ball(fine * p.dtype.type(factor), problem.radius, problem.isotropic, problem.coupling)
+        return self.asarray(self.project(u, problem)), self.asarray(p)
+
+    def spread(self, u: Array, p: Array, spatial: tuple[int, ...], offsets: Offsets) -> tuple[Array, Array]:
+        """u repeated and p interpolated, u (..., *half of spatial) and p (k, ..., *half of spatial)."""
+        d = len(spatial)
+        where = np.indices(spatial, sparse=True)
+        offsets = offsets or _axes(d)
+        half = p.shape[-d:]
+        near_same = (..., *(w // 2 for w in where))
+        fine = self.xp.zeros((*p.shape[:-d], *spatial), dtype=p.dtype)
+        for flow, coarse, offset, (near, _) in zip(fine, p, offsets, _ends(p.ndim - 1, d, offsets), strict=True):
+            behind = [_behind(w, o) for w, o in zip(where, offset, strict=True)]
+            inside = np.ones(spatial, bool)
+            for w, size in zip(behind, half, strict=True):
+                inside = inside & (w >= 0) & (w < size)
+            safe = tuple(w.clip(0, size - 1) for w, size in zip(behind, half, strict=True))
+            both = coarse[near_same] + coarse[(..., *safe)] * self.asarray(inside, p.dtype)
+            flow[near] = both[near]
+        return u[near_same], fine
+
+    def iterate_many(
+        self,
+        problems: Sequence[Problem],
+        u: Array,
+        p: Array,
+        *,
+        n: int,
+        tau: Sequence[float],
+        sigma: Sequence[float],
+        rho: float,
+        settle: bool,
+        active: Sequence[bool] | None = None,
+    ) -> None:
+        """`iterate` on several problems of one shape, u (B, L, *spatial) and p (B, k, L, *spatial), in place.
+
+        Each has its own tau and sigma; those that are not `active` stay as they are. A backend for which together is
+        faster than one after the other overrides this and says so in `many`.
+        """
+        for b, problem in enumerate(problems):
+            if active is None or active[b]:
+                self.iterate(problem, u[b], p[b], n=n, tau=tau[b], sigma=sigma[b], rho=rho, settle=settle)
+
+    def values_many(self, problems: Sequence[Problem], u: Array, p: Array) -> np.ndarray:
+        """`values` of several problems of one shape: (B, 2) float64, in the host's memory."""
+        return np.array([self.values(problem, u[b], p[b]) for b, problem in enumerate(problems)])
+
+    def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
+        """log 1/m sum_j exp(-weight |x - x_j|^2 - |c - c_j|^2) at each point, (n,) float32.
+
+        Parameters
+        ----------
+        points : (n, F) float32
+            Features x and c of each point: the first `axes` are its position x, the others its colour c.
+        weight : (n,) float32
+            What the position's square counts.
+        seeds : (F, m) float32
+            The same features of the seeds.
+        axes : int
+            How many features are position.
+        """
+        xp = self.xp
+        points, weight, seeds = (self.asarray(array, np.float32) for array in (points, weight, seeds))
+        out = xp.empty(len(points), np.float32)
+        rows = max(1, _PAIRS // seeds.shape[1])
+        for part in (slice(start, start + rows) for start in range(0, len(points), rows)):
+            square = (points[part, :, None] - seeds) ** 2
+            e = weight[part, None] * square[:, :axes].sum(axis=1) + square[:, axes:].sum(axis=1)
+            # The least exponent is factored out, so that something is left of the sum.
+            least = e.min(axis=1)
+            out[part] = xp.log(xp.exp(least[:, None] - e).mean(axis=1)) - least
+        return out
+
+
+def _axes(d: int) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(int(i == k) for i in range(d)) for k in range(d))
+
+
+def _behind(where: np.ndarray, offset: int) -> np.ndarray:
+    """Along one axis, the coarse pixel from which the flow comes that a fine pixel's flow is averaged with."""
+    leaves = where % 2 == (1 if offset > 0 else 0)
+    return where // 2 - np.where(leaves, 0, offset)
+
 
 def next_steps(tau: float, sigma: float, gamma: float) -> tuple[float, float, float]:
     """theta, and tau and sigma after it, for strong convexity gamma; with 0 they stay as they are and theta is 1."""
@@ -285,7 +445,7 @@ def next_steps(tau: float, sigma: float, gamma: float) -> tuple[float, float, fl
 def _ends(ndim: int, count: int, offsets: Offsets) -> list[tuple[tuple, tuple]]:
     """Index of the pixels that have a neighbour at each offset, and of that neighbour; spatial axes are the last."""
     if offsets is None:
-        offsets = tuple(tuple(int(i == k) for i in range(count)) for k in range(count))
+        offsets = _axes(count)
     rest = (slice(None),) * (ndim - len(offsets[0]))
     return [
         ((*rest, *(slice(max(-o, 0), -o if o > 0 else None) for o in offset)),

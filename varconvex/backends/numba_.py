@@ -4,135 +4,295 @@ One iteration reads and writes u and p once, in place: with u_bar = 2 u_new - u 
 buffers, the dual row i can be updated as soon as the primal row i + 1 is known. K iterations travel down the image
 together, each one row behind the one before (a wavefront), so that memory is touched once for K iterations.
 
-Each thread has a band of rows, and with it the K rows that K iterations need of either neighbour: they are iterated
-along, one fewer an iteration, and fetched anew after K. So bands neither wait nor race, and the result is bitwise the
-same for any number of threads.
+Each thread has a band of rows, iterated as if the image ended at its seams; that is wrong within K rows of a seam after
+K iterations. Those rows come from a strip of 2 K rows on either side of the seam, copied before and iterated by itself.
+So bands neither wait nor race, and the result is bitwise the same for any number of threads.
 """
 
 from itertools import pairwise
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from .._threads import n_threads, run
-from ._numba_kernels import band, dual_band, primal_band
-from .base import SAFE, Array, ArrayBackend, Problem
+from . import _numba_coupled_values as coupled
+from . import _numba_values as values
+from ._numba_coupled import JOINT, PAIRWISE, SEPARATE, iterate_coupled_block
+from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, block_kernel, simplex_block
+from ._pairs import SWEEPS
+from .base import SAFE, Array, ArrayBackend, Problem, next_steps
 
-_DEPTH = 16
-"""Iterations that travel together. More needs more cached rows and halo work, fewer more hand-overs to the threads."""
+_DEPTH, _DEPTH_WIDE, _WIDE = 16, 8, 2048
+"""Iterations that travel together, and how many where a slab has more pixels than the last number. More needs more
+cached rows and longer strips, fewer more hand-overs to threads."""
 
-_MIN_BAND = 48
-"""Rows a thread should have at least: below, the halo rows cost more than the thread gains."""
+_OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
+_COUPLINGS = {"separate": SEPARATE, "joint": JOINT, "pairwise": PAIRWISE}
+_NOTHING = np.empty((0, 0), np.float32)
 
 
 class NumbaBackend(ArrayBackend):
-    """Two-dimensional float32 problems in fused, threaded kernels; anything else as the specification has it."""
+    """float32 problems in fused, threaded kernels; anything else as the specification has it."""
 
     name = "numba"
+
+    def __init__(self) -> None:
+        self._layouts: WeakKeyDictionary[Problem, _Layout] = WeakKeyDictionary()
+
+    def _layout(self, problem: Problem) -> "_Layout":
+        if problem not in self._layouts:
+            self._layouts[problem] = _Layout(problem)
+        return self._layouts[problem]
 
     def iterate(
         self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool,
         gamma: float = 0.0,
     ) -> None:  # fmt: skip
-        """As in the specification, in blocks of `_DEPTH` iterations."""
-        if gamma or not _fits(u, problem):
+        """As in the specification, in blocks of iterations that travel together."""
+        if not _compiled(u, problem):
             super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle, gamma=gamma)
             return
         f = np.float32
-        sy, sx = problem.steps
-        steps = (f(tau), f(1.0 / (1.0 + tau * problem.pull)), f(sigma), f(rho))
-        kind = (f(sx), f(sy), problem.isotropic, problem.simplex)
-        fields = _fields(problem, u)
-        bands = _Bands(u, p)
-        for done in range(0, n, _DEPTH):
-            block = min(_DEPTH, n - done)
+        layout = self._layout(problem)
+        plain = gamma == 0 and _fits(u, problem)
+        kernel = block_kernel(*layout.kind[1:], problem.huber > 0) if plain else iterate_coupled_block
+        plan = (f(tau), f(1.0 / (1.0 + tau * problem.pull)), f(sigma), f(sigma * problem.huber))
+        state = layout.order(u, p)
+        whole = _matrices(state)
+        depth = _DEPTH if u[:, 0].size <= _WIDE else _DEPTH_WIDE
+        for done in range(0, n, depth):
+            block = min(depth, n - done)
             ends = settle and done + block == n
-            run(band, [(*part, *fields, *place, block, ends, *steps, *kind) for part, place in bands.parts()])
-            bands.exchange()
-        bands.finish()
+            if plain:
+                tail = (*layout.fields, layout.shapes, len(u), block, ends, *plan, f(rho), layout.kind[0])
+            else:
+                schedule, tau, sigma = _schedule(problem, block, tau, sigma, gamma)
+                tail = (*layout.coupled_fields, len(u), ends, schedule, f(rho), *layout.kind, *layout.coupling)
+            bands = _bands(layout.shape[0], block)
+            strips = [_Strip(state, last, block) for _, last in bands[:-1]]
+            jobs = [[(*whole, layout.shape, *band, 0, *tail)] for band in bands]
+            for job, strip in zip(jobs, strips, strict=False):
+                shape = (strip.height, layout.shape[1])
+                job.append((*_matrices(strip.state), shape, 0, strip.height, strip.begin, *tail))
+            run(_call_all, [(kernel, job) for job in jobs])
+            for strip in strips:
+                strip.finish()
 
     def _primal_sum(self, problem: Problem, u: Array) -> float:
-        if not _fits(u, problem):
+        if not _compiled(u, problem):
             return super()._primal_sum(problem, u)
-        cost, radius, _, _ = _fields(problem, u)
-        sy, sx = problem.steps
-        return _add_rows(primal_band, u.shape[1], u, cost, radius, tail=(problem.pull, sx, sy, problem.isotropic))
+        layout = self._layout(problem)
+        matrix, *_ = _matrices((u,))
+        if not _fits(u, problem):
+            head = (matrix, layout.shape, *layout.coupled_fields, len(u))
+            pull, *charges = layout.charges
+            tail = (pull, problem.fidelity, *charges, *layout.coupling[:2])
+            return float(_sum_slabs(coupled.coupled_primal_block, layout.shape[0], *head, tail=tail).sum())
+        cost, radius, _, _ = layout.fields
+        head = (matrix, layout.shape, cost, radius, layout.shapes, len(u))
+        return float(_sum_slabs(values.primal_block, layout.shape[0], *head, tail=layout.charges).sum())
 
     def _dual_sum(self, problem: Problem, p: Array) -> float:
-        if not _fits(p[0], problem):
+        if not _compiled(p[0], problem) or problem.truncated:
             return super()._dual_sum(problem, p)
-        cost, _, lower, upper = _fields(problem, p[0])
-        sy, sx = (SAFE * step for step in problem.steps)
-        return _add_rows(dual_band, p.shape[2], p, cost, lower, upper, tail=(problem.pull, sx, sy, problem.simplex))
+        layout = self._layout(problem)
+        _, *flows = _matrices(layout.order(p[0], p))
+        steps, directions, _, simplex = layout.kind
+        head = (*flows, layout.shape, *layout.fields, layout.shapes, p.shape[1])
+        safe = tuple(np.float64(SAFE) * step for step in steps)
+        if problem.fidelity:
+            head = (*flows, layout.shape, *layout.coupled_fields, p.shape[1])
+            ends = (problem.pull, problem.fidelity, SAFE * SAFE * problem.huber, safe, directions)
+            return float(_sum_slabs(coupled.target_dual_block, layout.shape[0], *head, tail=ends).sum())
+        tail = (problem.pull, SAFE * SAFE * problem.huber, safe, directions, simplex)
+        return float(_sum_slabs(values.dual_block, layout.shape[0], *head, tail=tail).sum())
+
+    def threshold(self, problem: Problem, u: Array, thresholds: tuple[float, ...]) -> tuple[Array, float]:
+        """As in the specification, all thresholds in one pass."""
+        if not _fits(u, problem) or u.shape[0] > 1:
+            return super().threshold(problem, u, thresholds)
+        layout = self._layout(problem)
+        mask = np.empty_like(u)
+        matrix, out = _matrices((u, mask))[:2]
+        slabs = layout.shape[0]
+        head = (matrix, layout.shape, *layout.fields, layout.shapes)
+        tail = (np.array(thresholds, np.float32), *layout.charges)
+        sums = _sum_slabs(values.threshold_block, slabs, *head, tail=tail, columns=len(thresholds))
+        best = np.float32(thresholds[int(sums.sum(axis=0).argmin())])
+        _, _, lower, upper = layout.fields
+        head = (out, matrix, layout.shape, lower, upper, layout.shapes)
+        run(values.cut_block, [(*head, *rows, best) for rows in _rows(slabs)])
+        return mask, self.primal_value(problem, mask)
+
+    def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
+        """As in the specification, in blocks of seeds that stay in the cache."""
+        from ._numba_kernel_sum import log_kernel_mean
+
+        points, weight, seeds = (np.ascontiguousarray(a, np.float32) for a in (points, weight, seeds))
+        return log_kernel_mean(points, weight, seeds, axes)
+
+    def mean_size(self, array: Array) -> float:
+        """As in the specification, without a copy."""
+        if array.dtype not in (np.float32, np.float64) or not array.flags.c_contiguous or array.ndim < 2:
+            return super().mean_size(array)
+        matrix = array.reshape(-1, array.shape[-1])
+        return float(_sum_slabs(values.size_block, len(matrix), matrix).sum()) / array.size
+
+    def rounded(self, array: Array, unit: float) -> tuple[Array, float]:
+        """As in the specification, without a copy."""
+        if array.dtype != np.float64 or not array.flags.c_contiguous or array.ndim < 2:
+            return super().rounded(array, unit)
+        out = np.empty(array.shape, np.float32)
+        matrix = array.reshape(-1, array.shape[-1])
+        doubt = _sum_slabs(
+            values.round_block, len(matrix), out.reshape(matrix.shape), matrix, tail=(np.float64(1 / unit),)
+        )
+        return out, float(doubt.sum())
+
+    def halve(self, array: Array, ndim: int) -> Array:
+        """As in the specification, in one pass over an image."""
+        if ndim != 2 or array.dtype != np.float32 or min(array.shape[-2:]) < 2 or not array.flags.c_contiguous:
+            return super().halve(array, ndim)
+        height, width = array.shape[-2:]
+        out = np.empty((*array.shape[:-2], -(-height // 2), -(-width // 2)), np.float32)
+        layers = out.reshape(-1, *out.shape[-2:])
+        bands = _rows(out.shape[-2])
+        run(values.halve_block, [(layers, array.reshape(-1, height, width), *band) for band in bands])
+        return out
+
+    def prolong(self, problem: Problem, u: Array, p: Array, factor: float) -> tuple[Array, Array]:
+        """As in the specification, in one pass over an image."""
+        if not _fits(u, problem) or problem.cost.ndim != 3:
+            return super().prolong(problem, u, p, factor)
+        layout = self._layout(problem)
+        shape = problem.cost.shape
+        _, radius, lower, upper = layout.fields
+        bounds = lower.reshape(shape[0], -1, shape[-1]), upper.reshape(shape[0], -1, shape[-1])
+        u_fine, p_fine = np.empty(shape, np.float32), np.empty((len(problem.steps), *shape), np.float32)
+        tail = (np.float32(factor), problem.isotropic, problem.simplex)
+        run(
+            values.prolong_block,
+            [(u_fine, p_fine, u, p, radius, *bounds, *band, *tail) for band in _rows(shape[1])],
+        )
+        return (self.project(u_fine, problem) if problem.simplex else u_fine), p_fine
+
+    def project(self, v: Array, problem: Problem) -> Array:
+        """As in the specification; the simplex without sorting."""
+        if not (problem.simplex and v.dtype == np.float32 and v.shape == problem.cost.shape):
+            return super().project(v, problem)
+        layout = self._layout(problem)
+        projected = np.array(v, order="C")
+        matrix, *_ = _matrices((projected,))
+        head = (matrix, layout.shape, layout.fields[2], layout.shapes, len(v))
+        run(simplex_block, [(*head, *rows) for rows in _rows(layout.shape[0])])
+        return projected
 
 
-def _add_rows(kernel: Any, height: int, *arrays: np.ndarray, tail: tuple) -> float:
-    """The kernel's sum of every row, added in an order that does not depend on the number of threads."""
-    sums = np.zeros(height)
-    run(kernel, [(sums, *arrays, *rows, *tail) for rows in _rows(height)])
-    return float(sums.sum())
+def _compiled(u: np.ndarray, problem: Problem) -> bool:
+    pairs = problem.coupling == "pairwise" and not problem.isotropic  # along the grid nobody needs them
+    return u.dtype == np.float32 and (problem.offsets is None or problem.offsets == _OCTAGON) and not pairs
 
 
 def _fits(u: np.ndarray, problem: Problem) -> bool:
-    plain = problem.coupling == "separate" and not (problem.huber or problem.fidelity)
-    return len(problem.steps) == 2 and u.dtype == np.float32 and plain and problem.offsets is None
+    plain = problem.coupling == "separate" and not (problem.fidelity or problem.truncated)
+    return plain and _compiled(u, problem)
 
 
-def _fields(problem: Problem, u: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Cost, radius, lower and upper with full rows; those constant along the rows stay one row high."""
-    labels, _, width = u.shape
+class _Layout:
+    """A problem's fields as matrices of full rows, beside how many slabs and rows each has."""
 
-    def rows(field: Any, *lead: int) -> np.ndarray:
+    def __init__(self, problem: Problem) -> None:
+        self._image = problem.cost.ndim == 3
+        labels, *spatial = problem.cost.shape
+        self.shape = (spatial[0], 1) if self._image else (spatial[0], spatial[1])
+        target = np.zeros((1,) * problem.cost.ndim, np.float32) if problem.target is None else problem.target
+        fields = (problem.cost, problem.radius, problem.lower, problem.upper, target)
+        laid = [self._rows(field, spatial[-1], 1 if field is problem.radius else labels) for field in fields]
+        self.fields = tuple(field.reshape(-1, spatial[-1]) for field in laid[:4])
+        self.target = laid[4].reshape(-1, spatial[-1])
+        self.shapes = tuple(field.shape[1:3] for field in laid[:4])
+        self.coupled_fields = (*self.fields, self.target, (*self.shapes, laid[4].shape[1:3]))
+        terms = (problem.truncated, problem.huber > 0, problem.fidelity > 0)
+        self.coupling = (_COUPLINGS[problem.coupling], *terms, SWEEPS)
+        if self._image:
+            directions = IMAGE if problem.offsets is None else OCTAGONAL
+            order = problem.steps
+        else:
+            directions = VOLUME
+            slow, middle, fast = problem.steps
+            order = (slow, fast, middle)
+        steps = tuple(np.float32(step) for step in (*order, 0.0, 0.0)[:4])
+        self.kind = (steps, directions, problem.isotropic, problem.simplex)
+        self.charges = (problem.pull, problem.huber, tuple(map(np.float64, steps)), directions, problem.isotropic)
+
+    def _rows(self, field: Any, width: int, labels: int) -> np.ndarray:
+        """(labels, slabs or 1, rows or 1, width)."""
         field = np.asarray(field, dtype=np.float32)
-        field = field.reshape((1,) * (len(lead) + 2 - field.ndim) + field.shape)
-        return np.ascontiguousarray(np.broadcast_to(field, (*lead, field.shape[-2], width)))
+        d = 2 if self._image else 3
+        field = field.reshape((1,) * (d + 1 - field.ndim) + field.shape)
+        if self._image:
+            field = field[:, :, None]
+        return np.ascontiguousarray(np.broadcast_to(field, (labels, *field.shape[1:-1], width)))
 
-    return (
-        rows(problem.cost, labels),
-        rows(problem.radius),
-        rows(problem.lower, labels),
-        rows(problem.upper, labels),
-    )
+    def order(self, u: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, ...]:
+        """u, then the flows: slow, fast, and what others there are."""
+        return (u, *p) if self._image else (u, p[0], p[2], p[1])
 
 
-def _rows(height: int) -> list[tuple[int, int]]:
-    count = max(1, min(n_threads(), height // _MIN_BAND))
-    edges = [height * k // count for k in range(count + 1)]
+def _matrices(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """As matrices of rows, and empty ones up to five."""
+    matrices = [array.reshape(-1, array.shape[-1]) for array in arrays]
+    return (*matrices, *[_NOTHING] * (5 - len(matrices)))
+
+
+def _call_all(kernel: Any, calls: list[tuple]) -> None:
+    for call in calls:
+        kernel(*call)
+
+
+def _schedule(problem: Problem, n: int, tau: float, sigma: float, gamma: float) -> tuple[np.ndarray, float, float]:
+    """What `n` iterations of a coupled problem step with, a row each, and tau and sigma after them."""
+    plan = np.empty((n, 6), np.float32)
+    for row in plan:
+        shrink = 1.0 / (1.0 + tau * problem.pull)
+        row[:3] = tau, shrink, tau * problem.fidelity * shrink
+        theta, tau, sigma = next_steps(tau, sigma, gamma)
+        row[3:] = theta, sigma, sigma * problem.huber
+    return plan, tau, sigma
+
+
+class _Strip:
+    """2 n slabs on either side of a seam, in arrays of their own: after n iterations half of them are right."""
+
+    def __init__(self, state: tuple[np.ndarray, ...], seam: int, n: int) -> None:
+        self._whole, self._seam, self._n = state, seam, n
+        self.begin, end = max(seam - 2 * n, 0), min(seam + 2 * n, state[0].shape[1])
+        self.height = end - self.begin
+        self.state = tuple(array[:, self.begin : end].copy() for array in state)
+
+    def finish(self) -> None:
+        """Write what is right back."""
+        first, last = self._seam - self._n, self._seam + self._n
+        for whole, own in zip(self._whole, self.state, strict=True):
+            whole[:, first:last] = own[:, first - self.begin : last - self.begin]
+
+
+def _bands(slabs: int, n: int) -> list[tuple[int, int]]:
+    """Slabs of each thread; all but the last have a strip of 4 n to do as well, and none is shorter than two."""
+    count = max(1, min(n_threads(), slabs // (6 * n)))
+    share = (slabs + 4 * n * (count - 1)) / count - 4 * n
+    edges = [0, *(round(share * k) for k in range(1, count)), slabs]
     return list(pairwise(edges))
 
 
-class _Bands:
-    """u and p cut into bands of rows, one a thread, each in arrays of its own with the neighbours' nearest rows."""
+def _rows(height: int) -> list[tuple[int, int]]:
+    count = max(1, min(n_threads(), height // 96))
+    return list(pairwise(height * k // count for k in range(count + 1)))
 
-    def __init__(self, u: np.ndarray, p: np.ndarray) -> None:
-        self._whole = u, p
-        self._places = []
-        self._parts = []
-        height = u.shape[1]
-        for first, last in _rows(height):
-            above, below = min(first, _DEPTH), min(height - last, _DEPTH)
-            rows = slice(first - above, last + below)
-            self._places.append((first - above, above, below))
-            alone = rows == slice(0, height)
-            self._parts.append((u, p) if alone else (u[:, rows].copy(), p[:, :, rows].copy()))
 
-    def parts(self) -> list[tuple[tuple[np.ndarray, np.ndarray], tuple[int, int, int]]]:
-        """(u, p) of each band, and its first row's number with how many rows above and below are the neighbours'."""
-        return list(zip(self._parts, self._places, strict=True))
-
-    def exchange(self) -> None:
-        """Fetch the neighbours' rows anew."""
-        for (upper, place_upper), (lower, place_lower) in pairwise(self.parts()):
-            halo = place_lower[1]
-            for a, b in zip(upper, lower, strict=True):
-                end = a.shape[-2] - place_upper[2]
-                b[..., :halo, :] = a[..., end - halo : end, :]
-                a[..., end:, :] = b[..., halo : halo + place_upper[2], :]
-
-    def finish(self) -> None:
-        """Write the bands' own rows back."""
-        for part, (offset, above, below) in self.parts():
-            for whole, own in zip(self._whole, part, strict=True):
-                end = own.shape[-2] - below
-                if own is not whole:
-                    whole[..., offset + above : offset + end, :] = own[..., above:end, :]
+def _sum_slabs(kernel: Any, slabs: int, *head: Any, tail: tuple = (), columns: int = 0) -> np.ndarray:
+    """The kernel's sum of every slab: added up, it does not depend on the number of threads."""
+    sums = np.zeros((slabs, columns) if columns else slabs)
+    run(kernel, [(sums, *head, *rows, *tail) for rows in _rows(slabs)])
+    return sums

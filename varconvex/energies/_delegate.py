@@ -38,13 +38,13 @@ class Delegate(ABC):
         """The energy of a label image (index of each pixel's label)."""
         return backend.primal_value(self.problem(backend), self.regions.indicator(backend, backend.asarray(index)))
 
-    def coarsen(self) -> TwoPhase | Potts | None:
-        """The labels' energy on a grid of half the size."""
-        return self.regions.coarsen()
-
     def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
         """As the labels' energy does."""
         return self.regions.round(backend, problem, u)
+
+    def recall(self, u: Any) -> Any:
+        """As the labels' energy does."""
+        return self.regions.recall(u)
 
     def present(self, u: Any) -> Any:
         """u in the shape of the labels, or (K, *spatial)."""

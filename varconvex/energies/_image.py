@@ -1,16 +1,16 @@
-"""What the energies share whose u is an image: fields, range, channels, and the half-size problem."""
+"""What the energies share whose u is an image: fields, range and channels."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from .. import checks
 from ..backends import ArrayBackend, Problem
 from ..errors import InvalidParameterError
-from ._linear import COARSEST, ball_radius, check_regulariser, check_size, halve, power_of_two
+from ._linear import ball_radius, check_regulariser, check_size, directions, power_of_two
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,6 @@ class ImageEnergy(ABC):
         if channels:
             change(self, "channel_axis", checks.axis(self.channel_axis, image.ndim))
         check_regulariser(self, self.shape[1:])
-        image = image.astype(np.float64)
         check_size("image", image, self)
         low = float(image.min() if self.lower is None else self.lower)
         high = float(image.max() if self.upper is None else self.upper)
@@ -61,10 +60,12 @@ class ImageEnergy(ABC):
     @cached_property
     def _layers(self) -> Any:
         """The image with its channels in front, (C, *spatial)."""
+        return self._channels_first(self.image)
+
+    def _channels_first(self, image: Any) -> Any:
         if self.channel_axis is None:
-            return self.image[None]
-        axes = [self.channel_axis, *(k for k in range(self.image.ndim) if k != self.channel_axis)]
-        return self.image.transpose(axes)
+            return image[None]
+        return image.transpose([self.channel_axis, *(k for k in range(image.ndim) if k != self.channel_axis)])
 
     @property
     def scale(self) -> float:
@@ -74,11 +75,13 @@ class ImageEnergy(ABC):
     def _problem(self, backend: ArrayBackend, *, unit: float, radius: float, **terms: Any) -> Problem:
         """The fields that all image energies have; `radius` is counted in `unit` and for v, as are the `terms`."""
         ndim = len(self.spacing)
+        steps, offsets = directions(self.tv, self.spacing)
         return Problem(
             radius=ball_radius(backend, self, radius),
             lower=backend.xp.zeros((1,) * (ndim + 1), np.float32),
             upper=backend.xp.full((1,) * (ndim + 1), (self.upper - self.lower) / self.scale, np.float32),
-            steps=tuple(1.0 / h for h in self.spacing),
+            steps=steps,
+            offsets=offsets,
             isotropic=self.tv == "isotropic",
             coupling="joint" if self.shape[0] > 1 else "separate",
             unit=unit,
@@ -88,13 +91,17 @@ class ImageEnergy(ABC):
 
     def data(self, backend: ArrayBackend) -> tuple[Any, float]:
         """The image in the solver's unit, (C, *spatial) float32, and the sum of what rounding it took."""
-        exact = (backend.asarray(self._layers, np.float64) - self.lower) / self.scale
-        rounded = exact.astype(np.float32)
-        return rounded, float(abs(rounded - exact).sum())
+        return backend.rounded(backend.asarray(self._layers, np.float64) - self.lower, self.scale)
+
+    def squared(self, data: Any) -> float:
+        """Sum of squares of an image in the solver's unit, in float64."""
+        data = data.astype(np.float64)
+        return float((data * data).sum())
 
     def start(self, backend: ArrayBackend, problem: Problem) -> Any:
-        """The image itself."""
-        return backend.project(self.data(backend)[0], problem)
+        """The minimiser for alpha = 0: the image itself."""
+        image = problem.target if problem.fidelity else problem.cost / problem.cost.dtype.type(-problem.pull)
+        return backend.project(image, problem)
 
     @abstractmethod
     def problem(self, backend: ArrayBackend) -> Problem:
@@ -104,17 +111,13 @@ class ImageEnergy(ABC):
         """The energy of an image of the same shape."""
         return backend.primal_value(self.problem(backend), replace(self, image=image, weight=None).data(backend)[0])
 
-    def coarsen(self) -> Self | None:
-        """Half the size: means of 2 x 2 pixels, alpha halved, and the same range."""
-        ndim = len(self.spacing)
-        if min(self.shape[1:]) < 2 * COARSEST:
-            return None
-        image, weight = halve(self._layers, ndim), halve(self.weight, ndim)
-        return replace(self, image=image, channel_axis=0, weight=weight, alpha=self.alpha / 2)
-
     def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
         """u itself: an image is not rounded to labels."""
         return u, backend.primal_value(problem, u)
+
+    def recall(self, u: Any) -> Any:
+        """An image -> (C, *spatial) in the solver's unit."""
+        return ((self._channels_first(u).astype(np.float64) - self.lower) / self.scale).astype(np.float32)
 
     def present(self, u: Any) -> Any:
         """(C, *spatial) in the solver's unit -> the image's shape and range."""

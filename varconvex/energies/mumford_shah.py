@@ -9,8 +9,6 @@ refuses.
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from .. import checks
 from ..backends import ArrayBackend, Problem
 from ._image import ImageEnergy
@@ -36,7 +34,7 @@ class MumfordShah(ImageEnergy):
         Where the channels are; None for a grey image. Channels share one gradient and the edges.
     spacing : float or tuple of float, optional
         Distance between pixels along each axis; 1 if not given.
-    tv : {"isotropic", "anisotropic"}
+    tv : {"isotropic", "anisotropic", "octagonal"}
         One truncation for the whole gradient, or one for each direction.
     lower, upper : float, optional
         Bounds on u; by default the image's range.
@@ -80,8 +78,5 @@ class MumfordShah(ImageEnergy):
             pull=2.0,
             huber=self.jump / unit / (2 * self.alpha),
             truncated=True,
-            constant=unit * float((data.astype(np.float64) ** 2).sum()),
+            constant=unit * self.squared(data),
         )
-
-    def coarsen(self) -> None:
-        """None: a coarse grid's answer would lead to another stationary point."""

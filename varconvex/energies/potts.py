@@ -36,11 +36,11 @@ class Potts(LinearEnergy):
         Lower bounds on u, summing to at most 1 per pixel; a seed has 1 at its own label.
     spacing : tuple of float, optional
         Distance between pixels along each axis; 1 if not given.
-    tv : {"isotropic", "anisotropic"}
-        Length of the boundary as Euclid measures it, or along the grid.
+    tv : {"isotropic", "anisotropic", "octagonal"}
+        Length of the boundary as Euclid measures it, along the grid, or along the grid and its diagonals (images only).
     relaxation : {"zach", "ccp"}
         Zach's is fast; Chambolle, Cremers and Pock's has the higher bound and mixes labels less where three or more
-        meet, at several times the cost. Along the grid ("anisotropic") they are one.
+        meet, at several times the cost. Along directions one by one they are the same.
 
     Raises
     ------
@@ -105,6 +105,10 @@ class Potts(LinearEnergy):
         """The label with the most of u; the relaxation is not tight, so the price of rounding is real."""
         mask = backend.project(self.indicator(backend, u.argmax(axis=0)), problem)
         return mask, backend.primal_value(problem, mask)
+
+    def recall(self, u: Any) -> Any:
+        """As it is."""
+        return u
 
     def present(self, u: Any) -> Any:
         """As it is: (K, *spatial)."""

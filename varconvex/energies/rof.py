@@ -8,8 +8,6 @@ Colours share one gradient, so that edges of all channels fall together.
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from .. import checks
 from ..backends import ArrayBackend, Problem
 from ._image import ImageEnergy
@@ -35,8 +33,8 @@ class ROF(ImageEnergy):
         Where the channels are; None for a grey image.
     spacing : float or tuple of float, optional
         Distance between pixels along each axis; 1 if not given.
-    tv : {"isotropic", "anisotropic"}
-        Length of a gradient as Euclid measures it, or along the grid.
+    tv : {"isotropic", "anisotropic", "octagonal"}
+        Length of a gradient as Euclid measures it, along the grid, or along the grid and its diagonals (images only).
     lower, upper : float, optional
         Bounds on u; by default the image's range, which no minimiser leaves.
 
@@ -77,7 +75,7 @@ class ROF(ImageEnergy):
             cost=-data,
             pull=1.0,
             huber=self.huber / self.scale,
-            constant=0.5 * unit * float((data.astype(np.float64) ** 2).sum()),
+            constant=0.5 * unit * self.squared(data),
             # |v - data| is at most the range, which is at most 2 units.
             doubt=2.0 * lost,
         )

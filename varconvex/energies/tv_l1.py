@@ -29,8 +29,8 @@ class TVL1(ImageEnergy):
         Where the channels are; None for a grey image. Channels share one gradient.
     spacing : float or tuple of float, optional
         Distance between pixels along each axis; 1 if not given.
-    tv : {"isotropic", "anisotropic"}
-        Length of a gradient as Euclid measures it, or along the grid.
+    tv : {"isotropic", "anisotropic", "octagonal"}
+        Length of a gradient as Euclid measures it, along the grid, or along the grid and its diagonals (images only).
     lower, upper : float, optional
         Bounds on u; by default the image's range, which no minimiser has to leave.
 
@@ -60,7 +60,7 @@ class TVL1(ImageEnergy):
             backend,
             unit=self.scale,
             radius=self.alpha,
-            cost=backend.xp.zeros((1,) * data.ndim, data.dtype),
+            cost=backend.xp.zeros_like(data),
             fidelity=1.0,
             target=data,
             doubt=lost,

@@ -21,26 +21,29 @@ from .. import checks
 from ..backends import ArrayBackend, Problem, get_backend
 from ..energies.base import Energy
 from ..errors import ConvergenceWarning, InvalidParameterError
+from ._memory import or_on_the_cpu
 
-_RELAXATION = 1.9
-_RATIO, _LATE_RATIO, _LATE = 0.5, 0.2, 800
-"""sigma / tau = (ratio r)^2 with r the mean radius: the dual variable lives on that scale, the primal one on 1. Most
-problems are done soonest with the first ratio; what is not done after so many iterations waits for u, whose steps the
-second one makes longer."""
+RELAXATION = 1.9
+_RATIO = 1.0
+"""sigma / tau = (ratio r)^2 at first, with r the mean radius: p lives on that scale, and u on 1."""
 
-_LOOK_FIRST, _LOOK_EVERY = 12, 48
-"""Iterations until the first look at the gap, then twice as many each time up to the second number; a look costs
-about two iterations."""
+_ADAPT, _CALMER, _SAMPLED = 0.5, 0.97, 8
+"""At a look, sigma / tau goes this share of the way (in logarithms) to the ratio in which p and u have moved since the
+last one (Applegate et al. 2021, arXiv:2106.04756), then less and less; movement is measured in every eighth slab."""
 
-_LEAST_SIZE = 1e-3
+_LOOK_LEAST, _LOOK_MOST = 8, 48
+"""Iterations between two looks at the gap: a third of those done, within these; a look costs about two iterations."""
+
+LEAST_SIZE = 1e-3
 """The gap is relative to the energy, or, where that is nearly 0 by cancellation, to this share of the data's size."""
 
 _CHUNK_SECONDS = 0.1
 """Longest stay in one kernel call, so that Ctrl-C, the time limit and the callback are heard."""
 
 
-_State = tuple[Any, Any, float]
-"""u, p, and the unit that p is counted in."""
+COARSEST, COARSE_ITERATIONS = 32, 500
+"""A grid whose shorter side is below twice the first is solved as it stands; most iterations on a coarse grid, which
+only has to be a good start: below the tolerance its own discretisation is the error."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Solution:
     p : (d, L, *spatial) array float32
         Dual variable, one component a spatial axis.
     binary : array
-        The rounded u, float32 zeros and ones.
+        The rounded u, float32 zeros and ones; of `ROF` and `TVL1` u itself, for which `labels` and `mask` mean nothing.
     energy : float
         Energy of `binary`.
     primal, dual : float
@@ -128,6 +131,7 @@ class Solution:
         return self.binary > 0.5 if self.p.shape[1] == 1 else self.labels > 0
 
 
+@or_on_the_cpu
 def pdhg(
     energy: Energy,
     *,
@@ -137,6 +141,7 @@ def pdhg(
     time_limit: float | None = None,
     callback: Callable[[Progress], object] | None = None,
     coarse_to_fine: bool = True,
+    start: Solution | None = None,
 ) -> Solution:
     """Minimise an energy until the primal-dual gap certifies the answer.
 
@@ -155,7 +160,10 @@ def pdhg(
     callback : callable, optional
         Called with a `Progress` at each look at the gap. Returning True stops the solver.
     coarse_to_fine : bool
-        Start from the half-size problem's answer.
+        Start from the half-size problem's answer; without a say where `start` is given.
+    start : Solution, optional
+        Start from the answer to a problem like this one, on the same grid (another cost, one more stroke, a pull) or on
+        one of half the size. The same tolerance is met in a fraction of the time where little has changed.
 
     Returns
     -------
@@ -172,6 +180,8 @@ def pdhg(
     -----
     ConvergenceWarning
         If `tol` was not met.
+    DeviceMemoryWarning
+        If a GPU's memory did not suffice, so that the CPU solved the problem.
 
     References
     ----------
@@ -194,17 +204,31 @@ def pdhg(
     checks.function("callback", callback)
     limit = np.inf if time_limit is None else checks.real_number("time_limit", time_limit)
     backend = get_backend(backend, getattr(energy, "cost", getattr(energy, "image", None)))
-    start = time.perf_counter()
-    levels = [energy]
-    while coarse_to_fine and (coarser := levels[-1].coarsen()) is not None:
-        levels.append(coarser)
-    state: _State | None = None
-    for level in reversed(levels):
-        finest = level is energy
-        descent = _Descent(level, backend, state, start)
-        # A coarse grid only has to be a good start; below the tolerance its own discretisation is the error.
-        descent.run(max_iter if finest else 500, tol, limit, callback if finest else None)
-        state = descent.u, descent.p, descent.problem.unit
+    begin = time.perf_counter()
+    problems = [energy.problem(backend)]
+    if problems[0].truncated:
+        raise InvalidParameterError(
+            f"energy must be convex; got {type(energy).__name__}, which is not and has no gap. Use stationary(energy)."
+        )
+    size = backend.mean_size(problems[0].cost) + problems[0].fidelity
+    if start is not None:
+        warm = _warm(energy, backend, problems[0], start)
+    while start is None and coarse_to_fine and min(problems[-1].cost.shape[1:]) >= 2 * COARSEST:
+        problems.append(backend.coarsen(problems[-1]))
+    descent: _Descent | None = None
+    while problems:
+        problem = problems.pop()
+        finest = not problems
+        if start is not None:
+            u, p = warm
+        elif descent is None:
+            u = energy.start(backend, problem)
+            p = backend.xp.zeros((len(problem.steps), *u.shape), dtype=u.dtype)
+        else:
+            u, p = backend.prolong(problem, descent.u, descent.p, 1.0)
+        descent = _Descent(energy, backend, problem, u, p, size, begin)
+        descent.run(max_iter if finest else COARSE_ITERATIONS, tol, limit, callback if finest else None)
+    assert descent is not None
     binary, rounded = energy.round(backend, descent.problem, descent.u)
     if descent.status not in ("converged", "stopped"):
         checks.warn_caller(
@@ -212,9 +236,10 @@ def pdhg(
             f"{descent.history[-1][0]} iterations); raise max_iter or time_limit, or tol",
             ConvergenceWarning,
         )
+    per_pixel = descent.problem.unit / descent.problem.scale
     return Solution(
         u=energy.present(descent.u),
-        p=descent.p * np.float32(descent.problem.unit / descent.problem.scale),
+        p=descent.p if per_pixel == 1 else descent.p * np.float32(per_pixel),
         binary=energy.present(binary),
         energy=rounded,
         primal=descent.primal,
@@ -226,28 +251,41 @@ def pdhg(
     )
 
 
+def _warm(energy: Energy, backend: ArrayBackend, problem: Problem, start: Solution) -> tuple[Any, Any]:
+    """The pair of another solution, made feasible for this problem; one of half the size is prolonged."""
+    shape = problem.cost.shape
+    half = (shape[0], *(-(-n // 2) for n in shape[1:]))
+    p = start.p if isinstance(start, Solution) else None
+    if p is None or p.shape[0] != len(problem.steps) or p.shape[1:] not in (shape, half):
+        got = f"p of shape {p.shape}" if p is not None else repr(start)[:60]
+        raise InvalidParameterError(
+            f"start must be a Solution with p of shape {(len(problem.steps), *shape)}, this grid's, or "
+            f"{(len(problem.steps), *half)}, half of it; got {got}. Leave it out to start from coarse grids."
+        )
+    u = backend.asarray(energy.recall(start.u))
+    per_pixel = problem.unit / problem.scale
+    p = backend.asarray(p if per_pixel == 1 else p / np.float32(per_pixel))
+    if p.shape[1:] != shape:
+        return backend.prolong(problem, u, p, 1.0)
+    p = backend.project_ball(p, problem.radius, problem.isotropic, problem.coupling)
+    # Copies: the other solution stays what it is.
+    u = backend.asarray(backend.project(u, problem) + u.dtype.type(0))
+    return u, backend.asarray(p + p.dtype.type(0))
+
+
 class _Descent:
     """One grid's iterations: the state, the step sizes, and what is known of the gap."""
 
-    def __init__(self, energy: Energy, backend: ArrayBackend, state: _State | None, start: float) -> None:
-        self.energy, self.backend, self.start = energy, backend, start
-        self.problem = energy.problem(backend)
-        if self.problem.truncated:
-            raise InvalidParameterError(
-                f"energy must be convex; got {type(energy).__name__}, which is not and has no gap. Use "
-                "stationary(energy)."
-            )
-        if state is None:
-            self.u = energy.start(backend, self.problem)
-            self.p = backend.xp.zeros((len(energy.spacing), *energy.shape), dtype=self.u.dtype)
-        else:
-            self.u, self.p = _prolong(backend, self.problem, *state, energy.shape)
-        data = float(abs(self.problem.cost).sum(dtype=np.float64)) + self.problem.fidelity * self.u.size
-        self.floor = _LEAST_SIZE * self.problem.unit * data + np.finfo(np.float64).tiny
-        mean_cost, mean_radius = data / self.u.size, float(self.problem.radius.mean(dtype=np.float64))
-        (self.tau, self.sigma), self.late = (
-            _steps(self.problem.steps, mean_cost, scale) for scale in _scales(self.problem, mean_radius)
-        )
+    def __init__(
+        self, energy: Energy, backend: ArrayBackend, problem: Problem, u: Any, p: Any, size: float, start: float
+    ) -> None:
+        self.energy, self.backend, self.problem, self.start = energy, backend, problem, start
+        self.u, self.p = u, p
+        self.floor = LEAST_SIZE * problem.unit * size * u.size + np.finfo(np.float64).tiny
+        self.first = _step(problem.norm, size, _scale(problem))
+        self._set_step(self.first)
+        self.gain = _ADAPT
+        self.before = self._sample()
         self.status = "max_iter"
         self.history: list[tuple[int, float, float, float]] = []
         self.dual = -np.inf
@@ -262,6 +300,23 @@ class _Descent:
         self.relative_gap = (self.primal - self.dual) / size
         self.history.append((iteration, time.perf_counter() - self.start, self.primal, self.dual))
 
+    def _set_step(self, sigma: float) -> None:
+        self.sigma, self.tau = sigma, 1.0 / (sigma * self.problem.norm**2)
+
+    def _sample(self) -> tuple[Any, Any]:
+        return self.u[:, ::_SAMPLED].copy(), self.p[:, :, ::_SAMPLED].copy()
+
+    def _adapt(self) -> None:
+        """Lengthen the steps of whichever of u and p has to go further."""
+        after = self._sample()
+        du, dp = (float(((new - old) ** 2).sum() ** 0.5) for new, old in zip(after, self.before, strict=True))
+        self.before = after
+        if du > 0 and dp > 0:
+            wanted = dp / (du * self.problem.norm)
+            sigma = self.sigma * (wanted / self.sigma) ** self.gain
+            self._set_step(float(np.clip(sigma, self.first / 8, 4 * self.first)))
+        self.gain *= _CALMER
+
     def run(self, max_iter: int, tol: float, limit: float, callback: Callable[[Progress], object] | None) -> None:
         """Iterate until the gap, the number of iterations, the clock or the callback says stop."""
         done, chunk = 0, 8
@@ -275,9 +330,7 @@ class _Descent:
             if done >= max_iter:
                 self.status = "max_iter"
                 return
-            if done >= _LATE:
-                self.tau, self.sigma = self.late
-            until = min(done + min(max(done, _LOOK_FIRST), _LOOK_EVERY), max_iter)
+            until = min(done + min(max(done // 24 * 8, _LOOK_LEAST), _LOOK_MOST), max_iter)
             while done < until:
                 before = time.perf_counter()
                 if before - self.start >= limit:
@@ -288,11 +341,12 @@ class _Descent:
                     return
                 n = min(chunk, until - done)
                 # How an interval is cut into chunks depends on the clock; what is computed must not.
-                self._iterate(n, _RELAXATION, settle=done + n == until)
+                self._iterate(n, RELAXATION, settle=done + n == until)
                 done += n
                 took = max(time.perf_counter() - before, 1e-9) / n
-                chunk = int(np.clip(_CHUNK_SECONDS / took, 1, _LOOK_EVERY))
+                chunk = int(np.clip(_CHUNK_SECONDS / took, 1, _LOOK_MOST))
             self._look(done)
+            self._adapt()
 
     def _iterate(self, n: int, rho: float, *, settle: bool) -> None:
         self.backend.iterate(
@@ -305,36 +359,22 @@ class _Descent:
         return Progress(iteration, seconds, primal, dual, self.relative_gap, u)
 
 
-def _scales(problem: Problem, mean_radius: float) -> tuple[float, float]:
-    """sqrt(sigma / tau): at first, and of what takes long."""
+def _scale(problem: Problem) -> float:
+    """sqrt(sigma / tau) at first."""
+    radius = float(problem.radius.mean(dtype=np.float64))
     if not (problem.pull or problem.fidelity):
-        return _RATIO * mean_radius, _LATE_RATIO * mean_radius
+        return _RATIO * radius
     # An image is fitted over some sqrt(alpha) pixels, whatever its dual variable's length; measured on photographs.
-    pulled = max(2 * problem.pull, 12 * float(np.sqrt(problem.pull * mean_radius)))
-    return (max(pulled, 6 * float(np.sqrt(problem.fidelity * mean_radius))),) * 2
+    pulled = max(2 * problem.pull, 12 * float(np.sqrt(problem.pull * radius)))
+    return max(pulled, 9 * float(np.sqrt(problem.fidelity * radius)))
 
 
-def _steps(steps: tuple[float, ...], mean_cost: float, scale: float) -> tuple[float, float]:
-    """Step sizes tau and sigma with tau sigma |K|^2 = 1, where |K|^2 <= 4 sum of 1/h^2 (Chambolle 2004)."""
-    norm = 2.0 * float(np.sqrt(sum(step * step for step in steps)))
+def _step(norm: float, mean_cost: float, scale: float) -> float:
+    """The dual step sigma for which p moves on this scale."""
     # No flow can be needed that is longer than the whole data term; and with alpha = 0 one step has to do.
     scale = float(np.clip(scale, 1e-6 * mean_cost, 1e3 * mean_cost))
-    scale = scale / norm if scale > 0 else 1.0 / norm
-    return 1.0 / (scale * norm * norm), scale
+    return (scale if scale > 0 else 1.0) / norm
 
 
 def _says_stop(answer: object) -> bool:
     return isinstance(answer, bool | np.bool_) and bool(answer)
-
-
-def _prolong(
-    backend: ArrayBackend, problem: Problem, u: Any, p: Any, unit: float, shape: tuple[int, ...]
-) -> tuple[Any, Any]:
-    """A coarse pair on the grid of `shape`: u repeated, p doubled (its ball is twice as large), both made feasible."""
-    for axis in range(1, len(shape)):
-        u, p = u.repeat(2, axis=axis), p.repeat(2, axis=axis + 1)
-    crop = tuple(slice(n) for n in shape)
-    u = backend.asarray(backend.project(u[crop], problem))
-    p = np.float32(2 * unit / problem.unit) * p[(slice(None), *crop)]
-    p = backend.project_ball(p, problem.radius, problem.isotropic, problem.coupling)
-    return u, backend.asarray(p)

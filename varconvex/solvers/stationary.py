@@ -21,7 +21,7 @@ from ..energies.base import Energy
 from ..errors import ConvergenceWarning, InvalidParameterError
 
 _LOOK_EVERY = 10
-"""Iterations between two looks at how far u still moves, as in fastms."""
+"""Iterations at multiples of which u may be found to stand still, as in fastms."""
 
 
 @dataclass(frozen=True)
@@ -131,21 +131,20 @@ def stationary(
         )
     u = energy.start(backend, problem)
     p = backend.xp.zeros((len(problem.steps), *u.shape), dtype=u.dtype)
-    # tau sigma |K|^2 = 1, |K|^2 <= 4 sum of 1/h^2: 1/(2 d) and 1/2 where h = 1.
-    norm = 2.0 * sum(step * step for step in problem.steps)
-    tau, sigma, gamma = 1.0 / norm, 0.5, problem.pull
+    # tau sigma |K|^2 = 1: tau is 1/(2 d) in d dimensions of spacing 1.
+    tau, sigma, gamma = 2.0 / problem.norm**2, 0.5, problem.pull
     width = float(problem.upper.max() - problem.lower.min()) or 1.0
     history: list[tuple[int, float, float]] = []
     done, change, status = 0, np.inf, "max_iter"
     while done < max_iter:
-        n = min(_LOOK_EVERY, max_iter - done)
+        n = min(_until_next_look(history, tol), max_iter - done)
         for part in (n - 1, 1):
             before = u.copy() if part == 1 else None
             backend.iterate(problem, u, p, n=part, tau=tau, sigma=sigma, rho=1.0, settle=False, gamma=gamma)
             for _ in range(part):
                 _, tau, sigma = next_steps(tau, sigma, gamma)
         done += n
-        change = float(abs(u - before).mean(dtype=np.float64)) * u.shape[0] / width
+        change = backend.mean_size(u - before) * u.shape[0] / width
         history.append((done, time.perf_counter() - begin, change))
         answer = None if callback is None else callback(done, change)
         if isinstance(answer, bool | np.bool_) and answer:
@@ -173,3 +172,15 @@ def stationary(
         converged=bool(change <= tol),
         status=status,
     )
+
+
+def _until_next_look(history: list[tuple[int, float, float]], tol: float) -> int:
+    """Iterations until it is worth looking again: changes fall as a power of the iteration, and a look costs three."""
+    if len(history) < 2:
+        return _LOOK_EVERY
+    (k0, _, c0), (k1, _, c1) = history[-2:]
+    power = np.log(c0 / c1) / np.log(k1 / k0) if c0 > c1 > 0 else 0.0
+    if not power or tol <= 0:
+        return 4 * _LOOK_EVERY
+    rest = k1 * ((c1 / tol) ** (1 / power) - 1)
+    return _LOOK_EVERY * int(np.clip(0.8 * rest / _LOOK_EVERY, 1, 4))
