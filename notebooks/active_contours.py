@@ -26,9 +26,9 @@
 # shorter, and long thin shapes: nothing but the seeds says what the object looks like.
 
 # %%
-# %config InlineBackend.figure_formats = ["jpeg"]
 import matplotlib.pyplot as plt
 import numpy as np
+from PIL import Image
 from skimage import data
 
 from varconvex import segment_geodesic_contours
@@ -59,7 +59,10 @@ def show(panels, columns):
         axis.contour(mask, [0.5], colors="red", linewidths=1.2)
         axis.set_title(name)
         axis.axis("off")
-    plt.show()
+    figure.canvas.draw()
+    page = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3]).quantize(32)  # few colours: a small file
+    plt.close(figure)
+    return page
 
 
 show([("24 clicks, and strokes between the rows", inside), ("the shortest contours", mask)], 2)

@@ -26,9 +26,9 @@
 # uneven light, texture, and things of two colours. The colours are a local optimum, as in K-means.
 
 # %%
-# %config InlineBackend.figure_formats = ["jpeg"]
 import matplotlib.pyplot as plt
 import numpy as np
+from PIL import Image
 from skimage import data
 
 from varconvex import segment_chan_vese
@@ -48,7 +48,10 @@ def show(panels):
             axis.contour(mask, [0.5], colors="red", linewidths=1)
         axis.set_title(name)
         axis.axis("off")
-    plt.show()
+    figure.canvas.draw()
+    page = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3]).quantize(64)  # few colours: a small file
+    plt.close(figure)
+    return page
 
 
 show(

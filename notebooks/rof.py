@@ -24,9 +24,9 @@
 # contrast from small things, and makes stairs of slopes.
 
 # %%
-# %config InlineBackend.figure_formats = ["jpeg"]
 import matplotlib.pyplot as plt
 import numpy as np
+from PIL import Image
 from skimage import data
 
 from varconvex import denoise_rof
@@ -48,7 +48,10 @@ def show(**panels):
         axis.imshow(u, cmap="gray", vmin=0, vmax=1)
         axis.set_title(name if u is clean else f"{name}, {psnr(u):.1f} dB")
         axis.axis("off")
-    plt.show()
+    figure.canvas.draw()
+    page = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3]).quantize(32)  # few colours: a small file
+    plt.close(figure)
+    return page
 
 
 show(clean=clean, noisy=noisy, denoised=denoised)

@@ -25,9 +25,9 @@
 # corners and cuts thin lines; and the best $u$ need not be unique.
 
 # %%
-# %config InlineBackend.figure_formats = ["jpeg"]
 import matplotlib.pyplot as plt
 import numpy as np
+from PIL import Image
 from skimage import data
 
 from varconvex import denoise_tv_l1
@@ -48,7 +48,10 @@ def show(panels, columns):
         axis.imshow(u, cmap="gray", vmin=0, vmax=1)
         axis.set_title(name)
         axis.axis("off")
-    plt.show()
+    figure.canvas.draw()
+    page = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3]).quantize(32)  # few colours: a small file
+    plt.close(figure)
+    return page
 
 
 show([("page", page), ("what is large", paper), ("the rest: evenly lit", letters)], 3)
