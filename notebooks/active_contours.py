@@ -28,7 +28,6 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-from PIL import Image
 from skimage import data
 
 from varconvex import segment_geodesic_contours
@@ -46,12 +45,12 @@ outside |= np.isin(rows, (85, 158, 228)) & (columns < 370)
 mask = segment_geodesic_contours(coins, inside, outside, balloon=0.02)
 
 
-def show(panels, columns):
+def show(panels, columns, width=10):
     """Pictures (name, mask) row by row, each mask as an outline on the image."""
     rows = -(-len(panels) // columns)
-    height, width = coins.shape
+    height = coins.shape[0] / coins.shape[1]
     figure, axes = plt.subplots(
-        rows, columns, figsize=(11, rows * (0.4 + 11 / columns * height / width)), dpi=80, layout="constrained"
+        rows, columns, figsize=(width, rows * (0.4 + width / columns * height)), dpi=80, layout="constrained"
     )
     for axis, (name, mask) in zip(axes.flat, panels, strict=True):
         axis.imshow(coins, cmap="gray")
@@ -59,13 +58,10 @@ def show(panels, columns):
         axis.contour(mask, [0.5], colors="red", linewidths=1.2)
         axis.set_title(name)
         axis.axis("off")
-    figure.canvas.draw()
-    page = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3]).quantize(32)  # few colours: a small file
-    plt.close(figure)
-    return page
+    plt.show()
 
 
-show([("24 clicks, and strokes between the rows", inside), ("the shortest contours", mask)], 2)
+show([("24 clicks, and strokes between the rows", inside), ("the shortest contours", mask)], 2, width=6.4)
 
 # %% [markdown]
 # No colours, no likelihood: the seeds and the edges.
@@ -76,8 +72,9 @@ show([("24 clicks, and strokes between the rows", inside), ("the shortest contou
 # the rim. A little drives them out to the rim; too much, and they burst; a negative one lets them shrink to the clicks.
 
 # %%
-balloons = [-0.02, 0, 0.02, 0.05]
-show([(f"balloon = {nu}", segment_geodesic_contours(coins, inside, outside, balloon=nu)) for nu in balloons], 2)
+# %config InlineBackend.figure_formats = ["jpeg"]
+balloons = [-0.02, 0, 0.05]
+show([(f"balloon = {nu}", segment_geodesic_contours(coins, inside, outside, balloon=nu)) for nu in balloons], 3)
 
 # %% [markdown]
 # ## When to stop
@@ -96,7 +93,7 @@ looks = []
 solution = pdhg(energy, tol=1e-4, callback=lambda now: looks.append((now.seconds, now.relative_gap, now.u > 0.5)))
 seconds, gaps, masks = zip(*looks, strict=True)
 
-figure, (first, second, third) = plt.subplots(1, 3, figsize=(11, 3), dpi=90, layout="constrained")
+figure, (first, second, third) = plt.subplots(1, 3, figsize=(10, 3), dpi=80, layout="constrained")
 first.imshow(g, cmap="gray")
 first.set_title("the metric g: black is cheap")
 first.axis("off")

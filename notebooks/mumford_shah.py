@@ -28,7 +28,6 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-from PIL import Image
 from skimage import data
 
 from varconvex import MumfordShah, denoise_mumford_shah, stationary
@@ -38,24 +37,21 @@ smooth = denoise_mumford_shah(cat, channel_axis=-1)
 edges = stationary(MumfordShah(cat, channel_axis=-1)).edges  # the same, and where the gradient was cut
 
 
-def show(panels, columns):
+def show(panels, columns, width=10):
     """Pictures (name, picture) on a page, row by row; masks in black on white."""
     rows = -(-len(panels) // columns)
-    height, width = panels[0][1].shape[:2]
+    height = panels[0][1].shape[0] / panels[0][1].shape[1]
     figure, axes = plt.subplots(
-        rows, columns, figsize=(11, rows * (0.4 + 11 / columns * height / width)), dpi=80, layout="constrained"
+        rows, columns, figsize=(width, rows * (0.4 + width / columns * height)), dpi=80, layout="constrained"
     )
     for axis, (name, picture) in zip(axes.flat, panels, strict=True):
         axis.imshow(picture if picture.ndim == 3 else ~picture, cmap="gray")
         axis.set_title(name)
         axis.axis("off")
-    figure.canvas.draw()
-    page = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3]).quantize(64)  # few colours: a small file
-    plt.close(figure)
-    return page
+    plt.show()
 
 
-show([("Chelsea", cat), ("piecewise smooth", smooth), ("its edges", edges)], 3)
+show([("Chelsea", cat), ("piecewise smooth", smooth), ("its edges", edges)], 3, width=7.2)
 
 # %% [markdown]
 # ## One parameter to play with
@@ -65,6 +61,7 @@ show([("Chelsea", cat), ("piecewise smooth", smooth), ("its edges", edges)], 3)
 # $\sqrt{\alpha}$ pixels far.)
 
 # %%
+# %config InlineBackend.figure_formats = ["jpeg"]
 jumps = [0.01, 0.04, 0.3]
 tried = [stationary(MumfordShah(cat, jump=jump, channel_axis=-1)) for jump in jumps]
 show(
@@ -86,7 +83,7 @@ for tol in rests:
     energies.append(one.energy)
     changes.append(255 * abs(one.u - smooth).mean())
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.2), dpi=80, layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), dpi=80, layout="constrained")
 iterations, _, moved = zip(*one.history, strict=True)
 left.loglog(iterations, moved, ".-")
 left.axhline(5e-5, color="grey", linestyle=":")
@@ -112,13 +109,11 @@ low, high = 0.0, 1.0
 for _ in range(12):  # bisection: a bigger alpha goes farther from the image
     middle = (low + high) / 2
     low, high = (
-        (middle, high)
-        if ((denoise_rof(cat, middle, channel_axis=-1) - cat) ** 2).mean() < distance
-        else (low, middle)
+        (middle, high) if ((denoise_rof(cat, middle, channel_axis=-1) - cat) ** 2).mean() < distance else (low, middle)
     )
 flat = denoise_rof(cat, low, channel_axis=-1)
 
-figure, axis = plt.subplots(figsize=(11, 3), dpi=80, layout="constrained")
+figure, axis = plt.subplots(figsize=(10, 3), dpi=80, layout="constrained")
 for name, picture in (("image", cat), (f"ROF, alpha = {low:.2f}", flat), ("Mumford-Shah", smooth)):
     axis.plot(picture[200, :, 1], label=name, color="lightgrey" if name == "image" else None)
 axis.set(xlabel="column", ylabel="green", title="one row of the picture")

@@ -33,7 +33,6 @@
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
-from PIL import Image
 from skimage import color, data
 
 from varconvex import segment_potts
@@ -52,25 +51,26 @@ def paint(labels):
     return np.uint8(means)[labels]
 
 
-def show(panels, columns):
+def show(panels, columns, width=10):
     """Pictures (name, picture) on a page, row by row."""
     rows = -(-len(panels) // columns)
-    height, width = panels[0][1].shape[:2]
+    height = panels[0][1].shape[0] / panels[0][1].shape[1]
     figure, axes = plt.subplots(
-        rows, columns, figsize=(11, rows * (0.4 + 11 / columns * height / width)), dpi=80, layout="constrained"
+        rows, columns, figsize=(width, rows * (0.4 + width / columns * height)), dpi=80, layout="constrained"
     )
     for axis, (name, picture) in zip(axes.flat, panels, strict=True):
         axis.imshow(picture)
         axis.set_title(name)
         axis.axis("off")
-    figure.canvas.draw()
-    page = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3]).quantize(64)  # few colours: a small file
-    plt.close(figure)
-    return page
+    plt.show()
 
 
 nearest = cost.argmin(axis=0)
-show([("coffee", coffee), ("nearest of 5 colours", paint(nearest)), ("Potts", paint(segment_potts(cost, 0.1)))], 3)
+show(
+    [("coffee", coffee), ("nearest of 5 colours", paint(nearest)), ("Potts", paint(segment_potts(cost, 0.1)))],
+    3,
+    width=7.4,
+)
 
 # %% [markdown]
 # ## One parameter to play with
@@ -79,6 +79,7 @@ show([("coffee", coffee), ("nearest of 5 colours", paint(nearest)), ("Potts", pa
 # fewer and rounder regions, until the cheapest label takes all.
 
 # %%
+# %config InlineBackend.figure_formats = ["jpeg"]
 alphas = [0.02, 0.1, 0.5, 2]
 show([(f"alpha = {alpha}", paint(segment_potts(cost, alpha))) for alpha in alphas], 2)
 
@@ -116,13 +117,15 @@ show(panels, 3)
 # rounding: boundaries of whole pixels are longer than those of $u$, and the relaxation is not tight.
 
 # %%
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.2), dpi=80, layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), dpi=80, layout="constrained")
 bounds, table = {}, [f"{'alpha = 0.5':12} seconds    bound of u    energy   labels above bound   mixed pixels"]
 for relaxation in ("zach", "ccp"):
     energy = Potts(cost, 0.5, relaxation=relaxation)
     looks = []
     solution = pdhg(
-        energy, tol=1e-4, callback=lambda now, looks=looks: looks.append((now.seconds, now.relative_gap, now.u.argmax(0)))
+        energy,
+        tol=1e-4,
+        callback=lambda now, looks=looks: looks.append((now.seconds, now.relative_gap, now.u.argmax(0))),
     )
     seconds, gaps, labels = zip(*looks, strict=True)
     left.semilogy(seconds, gaps, ".-", label=relaxation)
@@ -136,8 +139,8 @@ left.set(xlabel="seconds, coarse grids included", ylabel="relative gap", title="
 right.set(xlabel="relative gap", ylabel="% of all pixels", title="how far from the last labels")
 right.invert_xaxis()
 left.legend()
-plt.show()
 print("\n".join(table))
+plt.show()
 
 # %% [markdown]
 # ## Beside OpenCV and scikit-image

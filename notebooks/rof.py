@@ -26,7 +26,6 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-from PIL import Image
 from skimage import data
 
 from varconvex import denoise_rof
@@ -41,20 +40,19 @@ def psnr(u):
     return -10 * np.log10(((u - clean) ** 2).mean())
 
 
-def show(**panels):
+def show(width=10, **panels):
     """Pictures side by side, each with its name and PSNR."""
-    figure, axes = plt.subplots(1, len(panels), figsize=(11, 0.4 + 11 / len(panels)), dpi=90, layout="constrained")
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(width, 0.4 + width / len(panels)), dpi=80, layout="constrained"
+    )
     for axis, (name, u) in zip(axes, panels.items(), strict=True):
         axis.imshow(u, cmap="gray", vmin=0, vmax=1)
-        axis.set_title(name if u is clean else f"{name}, {psnr(u):.1f} dB")
+        axis.set_title(f"{name}, {psnr(u):.1f} dB")
         axis.axis("off")
-    figure.canvas.draw()
-    page = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3]).quantize(32)  # few colours: a small file
-    plt.close(figure)
-    return page
+    plt.show()
 
 
-show(clean=clean, noisy=noisy, denoised=denoised)
+show(width=5.6, noisy=noisy, denoised=denoised)
 
 # %% [markdown]
 # ## One parameter to play with
@@ -62,6 +60,7 @@ show(clean=clean, noisy=noisy, denoised=denoised)
 # `alpha`, in the unit of the image. The noise's standard deviation, here 0.1, is a good start; 0 gives the image back.
 
 # %%
+# %config InlineBackend.figure_formats = ["jpeg"]
 alphas = [0.03, 0.06, 0.12, 0.4]
 show(**{f"alpha = {alpha}": denoise_rof(noisy, alpha) for alpha in alphas})
 
@@ -84,7 +83,7 @@ solution = pdhg(
 )
 iterations, gaps, decibels = np.transpose(looks)
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.2), dpi=90, layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), dpi=80, layout="constrained")
 left.loglog(iterations[1:], gaps[1:], ".-")
 left.set(xlabel="iterations", ylabel="relative gap", title="how far from the best energy, at most")
 right.semilogx(gaps, decibels, ".-")
@@ -113,7 +112,7 @@ ramp = np.tile(np.linspace(0.2, 0.8, 128), (128, 1))
 ramp[40:88, 40:88] += 0.3
 rough = ramp + np.random.default_rng(1).normal(scale=0.1, size=ramp.shape)
 
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), dpi=90, layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.4), dpi=80, layout="constrained")
 axes[2].plot(ramp[20], "k:", label="true")
 for axis, huber in zip(axes, (0.0, 0.01), strict=False):
     u = denoise_rof(rough, 0.3, huber=huber)

@@ -27,7 +27,6 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-from PIL import Image
 from skimage import data
 
 from varconvex import denoise_tv_l1
@@ -42,16 +41,13 @@ def show(panels, columns):
     rows = -(-len(panels) // columns)
     height, width = panels[0][1].shape
     figure, axes = plt.subplots(
-        rows, columns, figsize=(11, rows * (0.35 + 11 / columns * height / width)), dpi=80, layout="constrained"
+        rows, columns, figsize=(10, rows * (0.35 + 10 / columns * height / width)), dpi=80, layout="constrained"
     )
     for axis, (name, u) in zip(axes.flat, panels, strict=True):
         axis.imshow(u, cmap="gray", vmin=0, vmax=1)
         axis.set_title(name)
         axis.axis("off")
-    figure.canvas.draw()
-    page = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3]).quantize(32)  # few colours: a small file
-    plt.close(figure)
-    return page
+    plt.show()
 
 
 show([("page", page), ("what is large", paper), ("the rest: evenly lit", letters)], 3)
@@ -62,6 +58,7 @@ show([("page", page), ("what is large", paper), ("the rest: evenly lit", letters
 # `alpha`, a length in pixels. Letters are strokes, about 3 pixels wide, so they go early; the shadow stays.
 
 # %%
+# %config InlineBackend.figure_formats = ["jpeg"]
 alphas = [0.5, 1, 1.5, 4]
 show([(f"alpha = {alpha}", denoise_tv_l1(page, alpha)) for alpha in alphas], 2)
 
@@ -76,7 +73,9 @@ for row, contrast in zip((25, 75, 125), (0.15, 0.4, 0.8), strict=True):
     for column, radius in zip((25, 75, 135, 205), (4, 7, 10, 20), strict=True):
         discs[np.hypot(rows - row, columns - column) < radius] += contrast
 
-show([("radius 4, 7, 10, 20", discs), ("alpha = 4", denoise_tv_l1(discs, 4)), ("alpha = 6", denoise_tv_l1(discs, 6))], 3)
+show(
+    [("radius 4, 7, 10, 20", discs), ("alpha = 4", denoise_tv_l1(discs, 4)), ("alpha = 6", denoise_tv_l1(discs, 6))], 3
+)
 
 # %% [markdown]
 # ## When to stop
@@ -92,7 +91,7 @@ solution = pdhg(TVL1(page, 2), tol=1e-4, callback=lambda now: looks.append((now.
 seconds, gaps, pictures = zip(*looks, strict=True)
 changes = [255 * abs(u - solution.u).mean() for u in pictures]
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.2), dpi=80, layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), dpi=80, layout="constrained")
 left.semilogy(seconds, gaps, ".-")
 left.set(xlabel="seconds, coarse grids included", ylabel="relative gap", title="how far from the best energy, at most")
 right.loglog(gaps[:-1], changes[:-1], ".-")
