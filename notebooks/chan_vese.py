@@ -38,7 +38,7 @@ camera, coins = data.camera(), data.coins()
 def show(panels, width=10):
     """Pictures (name, image, mask) side by side, with the mask's outline."""
     height = panels[0][1].shape[0] / panels[0][1].shape[1]
-    figure, axes = plt.subplots(
+    _, axes = plt.subplots(
         1, len(panels), figsize=(width, 0.4 + width / len(panels) * height), dpi=80, layout="constrained"
     )
     for axis, (name, image, mask) in zip(axes, panels, strict=True):
@@ -55,7 +55,7 @@ show(
         ("good: a dark man on bright ground", camera, segment_chan_vese(camera)),
         ("bad: bright ground at the top left", coins, segment_chan_vese(coins)),
     ],
-    width=6,
+    width=5.4,
 )
 
 # %% [markdown]
@@ -145,8 +145,8 @@ print("\n".join(table))
 show(found)
 
 # %% [markdown]
-# Seconds of one run each on the machine that made this page, compiled before; defaults otherwise. scikit-image stops
-# when its contour has moved little, which can be far from where it would come to rest.
+# Seconds of one run each on the machine that made this page, compiled before, with defaults otherwise; scikit-image uses
+# one core. It stops when its contour has moved little, which can be far from where it would come to rest.
 #
 # ## Exercise
 #

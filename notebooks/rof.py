@@ -42,9 +42,7 @@ def psnr(u):
 
 def show(width=10, **panels):
     """Pictures side by side, each with its name and PSNR."""
-    figure, axes = plt.subplots(
-        1, len(panels), figsize=(width, 0.4 + width / len(panels)), dpi=80, layout="constrained"
-    )
+    _, axes = plt.subplots(1, len(panels), figsize=(width, 0.4 + width / len(panels)), dpi=80, layout="constrained")
     for axis, (name, u) in zip(axes, panels.items(), strict=True):
         axis.imshow(u, cmap="gray", vmin=0, vmax=1)
         axis.set_title(f"{name}, {psnr(u):.1f} dB")
@@ -92,8 +90,8 @@ right.set(xlabel="relative gap", ylabel="PSNR in dB", title="what the picture ga
 plt.show()
 
 # %% [markdown]
-# The picture is done at a gap of 0.001, the default of `tol`: what comes after changes no grey value that a screen can
-# show.
+# By its PSNR the picture is done at the first look. Pixel by pixel it is at a gap of 0.001, the default of `tol`: what
+# comes after changes hardly a grey value that a screen can show.
 
 # %%
 default = pdhg(ROF(noisy, 0.1))
