@@ -145,8 +145,8 @@ print("\n".join(table))
 show(found)
 
 # %% [markdown]
-# Seconds of one run each on the machine that made this page, compiled before, with defaults otherwise; scikit-image uses
-# one core. It stops when its contour has moved little, which can be far from where it would come to rest.
+# Seconds of one run each on the machine that made this page, compiled before, with defaults otherwise; scikit-image
+# uses one core. It stops when its contour has moved little, which can be far from where it would come to rest.
 #
 # ## Exercise
 #

@@ -16,18 +16,19 @@
 #
 # $$\min_{u \geq 0,\; \sum_k u_k = 1} \; \sum_k \langle c_k, u_k \rangle + \alpha \, R(\nabla u)$$
 #
-# Each pixel takes one of $K$ labels, label $k$ costs $c_k(x)$ there, and boundaries cost $\alpha$ a pixel of length. For
-# three labels and more that is NP-hard, so $u$ may be anything between labels, and $R$ says what a mixture pays.
+# Each pixel takes one of $K$ labels, label $k$ costs $c_k(x)$ there, and boundaries cost $\alpha$ a pixel of length.
+# For three labels and more that is NP-hard, so $u$ may be anything between labels, and $R$ says what a mixture pays.
 # Two answers agree on every label image, but not between them:
 #
-# * **Zach** et al. (2008; see [doi:10.1007/s11263-013-0619-y](https://doi.org/10.1007/s11263-013-0619-y)): half the total
-#   variation of each label, $R = \tfrac12 \sum_k |\nabla u_k|$. Fast.
-# * **Chambolle, Cremers and Pock** (2012, [doi:10.1137/110856733](https://doi.org/10.1137/110856733)): the largest convex
-#   function of its kind, $R = \max \sum_k p_k \cdot \nabla u_k$ over all $p$ with $|p_i - p_j| \leq 1$. Several times
-#   as much work for an iteration.
+# * **Zach** et al. (2008; see [doi:10.1007/s11263-013-0619-y](https://doi.org/10.1007/s11263-013-0619-y)): half the
+#   total variation of each label, $R = \tfrac12 \sum_k |\nabla u_k|$. Fast.
+# * **Chambolle, Cremers and Pock** (2012, [doi:10.1137/110856733](https://doi.org/10.1137/110856733)): the largest
+#   convex function of its kind, $R = \max \sum_k p_k \cdot \nabla u_k$ over all $p$ with $|p_i - p_j| \leq 1$. Several
+#   times as much work for an iteration.
 #
-# **Good at** many labels with short boundaries, and at saying how far from the best they can be. **Bad at** knowing what
-# labels cost (that is your part), and at many labels at once: time and memory grow with $K$, for the second with $K^2$.
+# **Good at** a few labels with short boundaries, and at saying how far from the best they can be. **Bad at** knowing
+# what labels cost (that is your part), and at many labels at once: the work grows with $K$, for the second relaxation
+# with the number of pairs.
 
 # %%
 import cv2
@@ -55,7 +56,7 @@ def show(panels, columns, width=10):
     """Pictures (name, picture) on a page, row by row."""
     rows = -(-len(panels) // columns)
     height = panels[0][1].shape[0] / panels[0][1].shape[1]
-    figure, axes = plt.subplots(
+    _, axes = plt.subplots(
         rows, columns, figsize=(width, rows * (0.4 + width / columns * height)), dpi=80, layout="constrained"
     )
     for axis, (name, picture) in zip(axes.flat, panels, strict=True):
@@ -69,7 +70,7 @@ nearest = cost.argmin(axis=0)
 show(
     [("coffee", coffee), ("nearest of 5 colours", paint(nearest)), ("Potts", paint(segment_potts(cost, 0.1)))],
     3,
-    width=7.4,
+    width=6.6,
 )
 
 # %% [markdown]
@@ -112,9 +113,9 @@ show(panels, 3)
 # %% [markdown]
 # ## When to stop
 #
-# On the photograph the two bounds are nearly the same, as junctions are rare there. The labels' energy is what counts,
-# and it hardly moves once the gap is below 0.001, the default. What stays between labels and bound is the price of
-# rounding: boundaries of whole pixels are longer than those of $u$, and the relaxation is not tight.
+# On the photograph the two bounds are nearly the same, as junctions are rare there. Once the gap is below 0.001, the
+# default, a pixel in a hundred still changes hands, for less than rounding costs anyway: what stays between labels and
+# bound, as boundaries of whole pixels are longer than those of $u$, and no relaxation is tight.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), dpi=80, layout="constrained")
@@ -187,6 +188,6 @@ show([(name, paint(found[name])) for name in ("nearest colour", "majority, radiu
 #
 # ## Exercise
 #
-# Recompute `cost` from the mean colours of the labels and solve again, until nothing changes: which model have you built?
-# (`segment_chan_vese` does this.) Then give `Potts` a `weight` from `varconvex.edges.contrast_weight(coffee / 255)` and raise
-# `alpha` to match. Which regions come back?
+# Recompute `cost` from the mean colours of the labels and solve again, until nothing changes: which model have you
+# built? (`segment_chan_vese` does this.) Then give `segment_potts` the `weight` that
+# `varconvex.edges.contrast_weight(coffee / 255)` makes, and raise `alpha` to match. Which regions come back?
