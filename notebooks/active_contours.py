@@ -132,7 +132,7 @@ def morphological(steps, threshold):
 found, table = [], [f"{'':26} seconds  energy"]
 methods = {"segment_geodesic_contours": lambda: segment_geodesic_contours(coins, inside, outside, balloon=0.02)}
 for steps in (15, 25, 40):
-    best = min((0.2, 0.3, 0.4, 0.5, 0.6), key=lambda threshold: value(morphological(steps, threshold)))  # noqa: B023
+    best = min((0.2, 0.3, 0.4, 0.5, 0.6), key=lambda threshold: value(morphological(steps, threshold)))
     methods[f"scikit-image, {steps} steps"] = lambda steps=steps, best=best: morphological(steps, best)
 for name, method in methods.items():
     method()  # once unmeasured

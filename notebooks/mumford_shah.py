@@ -174,6 +174,6 @@ show(found[1:], 3)
 #
 # ## Exercise
 #
-# What is found depends on the way. Give `denoise_mumford_shah` a large `jump` and then, on what came out, a smaller one;
-# or blur the image first, or add noise. Compare `value` of the answers: can you beat the table? What does it mean for
-# the edges if you can?
+# What is found depends on the way. Give `denoise_mumford_shah` a large `jump` and then, on what came out, a smaller
+# one; or blur the image first, or add noise. Compare `value` of the answers: can you beat the table? What does it mean
+# for the edges if you can?
