@@ -62,7 +62,7 @@ def show(panels, columns, width=10):
     plt.show()
 
 
-show([("24 clicks, and strokes between the rows", inside), ("the shortest contours", mask)], 2, width=5.8)
+show([("24 clicks, 3 strokes", inside), ("the shortest contours", mask)], 2, width=5.8)
 
 # %% [markdown]
 # No colours, no likelihood: the seeds and the edges.

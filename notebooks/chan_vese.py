@@ -52,8 +52,8 @@ def show(panels, width=10):
 
 show(
     [
-        ("good: a dark man on bright ground", camera, segment_chan_vese(camera)),
-        ("bad: bright ground at the top left", coins, segment_chan_vese(coins)),
+        ("good: dark on bright", camera, segment_chan_vese(camera)),
+        ("bad: uneven light", coins, segment_chan_vese(coins)),
     ],
     width=5.4,
 )
