@@ -26,7 +26,6 @@
 # uneven light, texture, and things of two colours. The colours are a local optimum, as in K-means.
 
 # %%
-# %config InlineBackend.figure_formats = ["jpeg"]
 import matplotlib.pyplot as plt
 import numpy as np
 from skimage import data
@@ -36,11 +35,11 @@ from varconvex import segment_chan_vese
 camera, coins = data.camera(), data.coins()
 
 
-def show(panels):
+def show(panels, width=10):
     """Pictures (name, image, mask) side by side, with the mask's outline."""
-    height, width = panels[0][1].shape[:2]
-    figure, axes = plt.subplots(
-        1, len(panels), figsize=(11, 0.4 + 11 / len(panels) * height / width), dpi=80, layout="constrained"
+    height = panels[0][1].shape[0] / panels[0][1].shape[1]
+    _, axes = plt.subplots(
+        1, len(panels), figsize=(width, 0.4 + width / len(panels) * height), dpi=80, layout="constrained"
     )
     for axis, (name, image, mask) in zip(axes, panels, strict=True):
         axis.imshow(image, cmap="gray")
@@ -53,9 +52,10 @@ def show(panels):
 
 show(
     [
-        ("good: a dark man on bright ground", camera, segment_chan_vese(camera)),
-        ("bad: bright ground at the top left", coins, segment_chan_vese(coins)),
-    ]
+        ("good: dark on bright", camera, segment_chan_vese(camera)),
+        ("bad: uneven light", coins, segment_chan_vese(coins)),
+    ],
+    width=5.4,
 )
 
 # %% [markdown]
@@ -64,6 +64,7 @@ show(
 # `alpha` weighs the boundary. Bigger is smoother; 0 is K-means, and asks each pixel alone.
 
 # %%
+# %config InlineBackend.figure_formats = ["jpeg"]
 alphas = [0, 0.25, 2, 10]
 show([(f"alpha = {alpha}", camera, segment_chan_vese(camera, alpha=alpha)) for alpha in alphas])
 
@@ -93,16 +94,16 @@ energy = ChanVese(camera / 255, means=(0.1, 0.6), alpha=2.0)
 solution = pdhg(energy, tol=1e-5, callback=lambda now: looks.append((now.iteration, now.relative_gap, now.u > 0.5)))
 iterations, gaps, masks = zip(*looks, strict=True)
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.2), dpi=80, layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), dpi=80, layout="constrained")
 left.semilogy(iterations[1:], gaps[1:], ".-")
 left.set(xlabel="iterations", ylabel="relative gap", title="how far from the best energy, at most")
 right.semilogx(gaps, [(mask != solution.mask).mean() * 100 for mask in masks], ".-")
 right.invert_xaxis()
 right.set(xlabel="relative gap", ylabel="% of all pixels", title="how far from the last mask")
-plt.show()
 print(f"relaxed energy   {solution.primal:10.2f}")
 print(f"lower bound      {solution.dual:10.2f}")
 print(f"the mask's       {solution.energy:10.2f}   {solution.energy / solution.dual - 1:.2%} above the bound")
+plt.show()
 
 # %% [markdown]
 # What is left between mask and bound is the price of rounding, and no iteration will lower it: on the grid a slanted
@@ -144,8 +145,8 @@ print("\n".join(table))
 show(found)
 
 # %% [markdown]
-# Seconds of one run each on the machine that made this page, compiled before; defaults otherwise. scikit-image stops
-# when its contour has moved little, which can be far from where it would come to rest.
+# Seconds of one run each on the machine that made this page, compiled before, with defaults otherwise; scikit-image
+# uses one core. It stops when its contour has moved little, which can be far from where it would come to rest.
 #
 # ## Exercise
 #
