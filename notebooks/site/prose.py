@@ -1,0 +1,29 @@
+"""The prose of the docstrings, which is plain text, as reStructuredText.
+
+Pipes are norms and stars are adjoints or any number of axes here, not markup; what stands in backticks is a name or
+code; what is indented is a formula.
+"""
+
+import re
+
+_CODE = re.compile(r"(``.+?``|`[^`]+`)")
+
+
+def escaped(line: str) -> str:
+    """A line in which |u|, K* and trailing underscores stand for themselves; code and examples are left alone."""
+    if line.lstrip().startswith((">>>", "... ")):
+        return line
+    parts = _CODE.split(line)
+    return "".join(p if k % 2 else re.sub(r"([|*]|(?<=\w)_(?=\W|$))", r"\\\1", p) for k, p in enumerate(parts))
+
+
+def page(docstring: str) -> str:
+    """A module's docstring: paragraphs escaped, indented ones as they are typed."""
+    paragraphs = []
+    for paragraph in docstring.strip().split("\n\n"):
+        lines = paragraph.split("\n")
+        if all(line.startswith("    ") for line in lines):
+            paragraphs.append("\n".join([".. code-block:: text", "", *lines]))
+        else:
+            paragraphs.append("\n".join(escaped(line) for line in lines))
+    return "\n\n".join(paragraphs)
