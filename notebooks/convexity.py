@@ -1,0 +1,143 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Convexity: a set that cannot be otherwise
+#
+# $$G(x) = W_z\, \mathrm{relu}(W_0 x + b_0) + W_x x + b, \quad W_z \geq 0 \qquad\Longrightarrow\qquad
+# C = \{x : G(x) \leq 0\} \text{ is convex}$$
+#
+# $$\text{sequential: } \min_\nu \big|u - \sigma(-s\, G_\nu)\big|^2 \qquad\qquad
+# \text{joint: } \min_{u, \nu, \theta} \; E(u; \theta) + \tfrac{\lambda}{2} \big|u - \sigma(-s\, G_\nu)\big|^2$$
+#
+# An input convex network (Amos, Xu and Kolter 2017, [arXiv:1609.07152](https://arxiv.org/abs/1609.07152)) is convex in $x$
+# whatever its other weights are. So the object is convex by construction, not by a penalty; after rasterisation an exact check in
+# integers certifies the mask.
+#
+# **Good at** objects that are known to be convex and are half hidden, or stand beside others of their colour. **Bad at** objects
+# that are not convex: it will make them so.
+
+# %%
+import numpy as np
+from skimage import data
+
+from varconvex import segment
+from varconvex.plots import outline, segmented, sheet, strokes
+
+image = data.coffee()
+scribbles = {
+    "object": [[(150, 105), (250, 120), (330, 200)], [(360, 260), (330, 400)], [(180, 450), (240, 460)]],
+    "background": [[(60, 60), (20, 140)], [(330, 40), (390, 120)], [(20, 500), (120, 540), (380, 560)]],
+}
+alone = segment(image, scribbles)
+convex = segment(image, scribbles, shape="convex")
+panels = [
+    ("Strokes: the saucer, and the table", strokes(image, alone.seeds, alone.label_ids)),
+    ("The energy alone: what has the saucer's colour", segmented(alone, alone.labels)),
+    ("The nearest convex set, certified", segmented(convex, convex.labels)),
+]
+sheet(panels, columns=3).quantize(96)
+
+# %% [markdown]
+# Cup and spoon hide the saucer. The energy leaves out what has other colours, as it should; the convex set goes on behind them.
+# What being convex costs, beyond what the energy alone could reach, is known:
+
+# %%
+print(convex.certificate)
+print(f"price of being convex {convex.price:,.0f} nats, {convex.price / abs(convex.dual):.1%} of the bound")
+
+# %% [markdown]
+# ## Sequential and joint
+#
+# Sequential projects the solved $u$ once. Joint goes on in turns: colour models learn from both sides of the convex set, the energy
+# is solved again, pulled to the set, and the set projected again. A step is taken only if one objective falls.
+
+# %%
+joint = segment(image, scribbles, shape="convex", unify="joint")
+print("objective, step by step:", ", ".join(f"{value:,.0f}" for value in joint.objective))
+panels = [
+    (f"Sequential, {int(convex.mask.sum()):,} pixels", segmented(convex, convex.labels)),
+    (f"Joint, {int(joint.mask.sum()):,} pixels", segmented(joint, joint.labels)),
+]
+sheet(panels, columns=2).quantize(64)
+
+# %% [markdown]
+# ## The shape is a function
+#
+# Its levels are convex, all of them, and it can be asked anywhere.
+
+# %%
+import matplotlib.pyplot as plt
+
+rows, columns = np.mgrid[0:400:4, 0:600:4]
+values = joint.shape(np.stack([rows.ravel(), columns.ravel()], axis=1)).reshape(rows.shape)
+figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+axes.imshow(image.mean(axis=2), cmap="gray", alpha=0.5)
+levels = axes.contour(columns, rows, values, levels=[-60, -30, 0, 30, 60], cmap="coolwarm", linewidths=1.5)
+axes.clabel(levels)
+axes.set(title="Levels of G: the object is where G is at most 0", xticks=[], yticks=[])
+
+# %% [markdown]
+# Convexity does not come from the fit. A network with random weights is convex, too: no midpoint lies above its chord.
+
+# %%
+from varconvex import ICNN
+
+network = ICNN.random(2, (32, 32), random_state=0)
+rng = np.random.default_rng(0)
+a, b = rng.normal(size=(2, 10_000, 2))
+lift = network((a + b) / 2) - (network(a) + network(b)) / 2
+print(f"G(midpoint) minus the mean of G at the ends, the largest of 10,000: {lift.max():.1e}")
+
+# %% [markdown]
+# ## One parameter to play with
+#
+# `hidden`: how wide the network is. Each unit is a possible side, so that few units make polygons.
+
+# %%
+from varconvex import ConvexShape
+
+panels = []
+for width in [4, 6, 12, 48]:
+    tried = segment(image, scribbles, shape=ConvexShape(hidden=(width,)))
+    panels.append((f"hidden = ({width},), price {tried.price:,.0f}", segmented(tried, tried.labels)))
+sheet(panels, columns=4).quantize(48)
+
+# %% [markdown]
+# ## Beside OpenCV and scikit-image
+#
+# The usual way: `cv2.grabCut`, then the convex hull. A hull takes every pixel that it is given, stray ones first; `project` finds
+# the convex set that differs from the mask at the fewest pixels.
+
+# %%
+import cv2
+from skimage.morphology import convex_hull_image
+
+from varconvex import project
+
+mask = np.full(alone.seeds.shape, cv2.GC_PR_BGD, np.uint8)
+mask[alone.seeds == 2], mask[alone.seeds == 1] = cv2.GC_FGD, cv2.GC_BGD
+cv2.setRNGSeed(0)
+cv2.grabCut(image[..., ::-1].copy(), mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK)
+cut = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
+hull, nearest = convex_hull_image(cut), project(cut)
+panels = []
+for name, found in [("grabCut", cut), ("its hull", hull), ("its projection", nearest.mask)]:
+    panels.append((f"{name}: {np.mean(found != cut):.1%} changed", outline(image, found, (255, 208, 32))))
+sheet(panels, columns=3).quantize(64)
+
+# %% [markdown]
+# ## Exercise
+#
+# Ask for the coffee in the cup: which strokes does it take, and does it need a shape? Then scribble on the whole cup with its handle:
+# what does `shape="convex"` make of the handle, and what does the price say?
