@@ -7,16 +7,14 @@ Ratios of medians travel between machines; milliseconds do not.
 
 import argparse
 import json
-import time
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from varconvex import TwoPhase, get_backend
-from varconvex.backends import ArrayBackend
 
 from ._environment import describe
+from .timing import collect, iteration
 
 _ITERATIONS = {"numpy": 3, "numba": 48}
 
@@ -49,23 +47,10 @@ def measure(size: int, rounds: int) -> dict[str, list[float]]:
     """Seconds an iteration of each backend, one entry a round."""
     rng = np.random.default_rng(0)
     energy = TwoPhase(rng.normal(size=(size, size)), 2.0, weight=rng.uniform(0.1, 1, (size, size)))
-    backends = {name: get_backend(name) for name in _ITERATIONS}
-    for backend in backends.values():
-        _iterate(energy, backend, 1)
-    times: dict[str, list[float]] = {name: [] for name in backends}
-    for _ in tqdm(range(rounds), desc=f"{size}²", leave=False, disable=None):
-        for name, backend in backends.items():
-            times[name].append(_iterate(energy, backend, _ITERATIONS[name]))
-    return times
-
-
-def _iterate(energy: TwoPhase, backend: ArrayBackend, n: int) -> float:
-    problem = energy.problem(backend)
-    u = energy.start(backend, problem)
-    p = backend.xp.zeros((2, *energy.shape), dtype=u.dtype)
-    begin = time.perf_counter()
-    backend.iterate(problem, u, p, n=n, tau=0.25, sigma=0.5, rho=1.9, settle=True)
-    return (time.perf_counter() - begin) / n
+    calls = {name: iteration(energy, get_backend(name), n) for name, n in _ITERATIONS.items()}
+    for call in calls.values():
+        call()  # compiled and in memory
+    return collect(calls, rounds, f"{size}²")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,31 @@
 """Fixtures that the whole suite shares."""
 
+import sys
+
 import numpy as np
 import pytest
+from cuda_on_host import COMPILER, FakeCupy
 
 from varconvex import get_backend
 from varconvex.errors import BackendUnavailableError
 
 
-@pytest.fixture(params=["numpy", "numba", "cupy"])
+@pytest.fixture
+def fake_cupy(request, monkeypatch):
+    """A CuPy without a device: the backend's kernels, compiled for the host."""
+    if COMPILER is None:
+        pytest.skip("compiling the CUDA kernels for the host needs g++, which is not installed")
+    cupy = FakeCupy(request.config.cache.mkdir("cuda_on_host"))
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    return cupy
+
+
+@pytest.fixture(params=["numpy", "numba", "cupy", "cuda on the host"])
 def backend(request):
     """Every backend that can run here, by the same tests."""
+    if request.param == "cuda on the host":
+        request.getfixturevalue("fake_cupy")
+        return get_backend("cupy")
     try:
         return get_backend(request.param)
     except BackendUnavailableError as error:

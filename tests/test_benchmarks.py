@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import backends, quality
+from benchmarks import backends, energies, quality
 from varconvex.files import read_image
 
 
@@ -68,3 +68,17 @@ def test_the_kernels_are_measured_beside_their_specification(tmp_path, capsys):
     # Generous, since machines are noisy: the aim is 8 at 1024 x 1024.
     assert figures["iterations"][0]["ratio"] > 3
     assert figures["environment"]["threads"] >= 1
+
+
+def test_the_classic_models_are_measured_beside_scikit_image(tmp_path, capsys):
+    pytest.importorskip("skimage")
+    path = tmp_path / "figures.json"
+    assert energies.main(["--size", "64", "--frame", "48", "64", "--rounds", "1", "--json", str(path)]) == 0
+    figures = json.loads(path.read_text())
+    assert figures["rof"]["suboptimal"] <= 1e-3
+    assert figures["rof"]["they_are_suboptimal"] <= 1e-3
+    assert all(row["energy"] <= 1.001 * row["their_energy"] for row in figures["chan_vese"])
+    assert all(row["change"] <= 5e-5 for row in figures["mumford_shah"])
+    lines = capsys.readouterr().out.splitlines()
+    astronaut = next(line for line in lines if line.startswith("astronaut"))
+    assert astronaut.split()[1] == str(figures["mumford_shah"][0]["iterations"])

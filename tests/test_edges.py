@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from varconvex.edges import BETA, FLOOR, contrast_weight
+from varconvex.edges import BETA, FLOOR, SCALES, contrast_tensors, contrast_weight
 from varconvex.errors import InvalidImageError, InvalidParameterError
 
 
@@ -111,3 +111,43 @@ def test_wrong_images_are_named():
         contrast_weight(np.zeros(5))
     with pytest.raises(InvalidImageError, match="finite everywhere"):
         contrast_weight(np.full((3, 3, 1), np.nan))
+
+
+def along(tensor, down, right):
+    return down**2 * tensor[0] + 2 * down * right * tensor[1] + right**2 * tensor[2]
+
+
+def test_tensors_know_the_direction_of_an_edge():
+    image = np.zeros((60, 60, 1))
+    image[:, 30:] = 0.3
+    valid = np.ones((60, 60), bool)
+    found = contrast_tensors(image, valid)
+    assert len(found) == len(SCALES)
+    for tensor in found:
+        assert along(tensor, 0, 1)[30, 29] > 3
+        assert along(tensor, 1, 0) == pytest.approx(np.zeros((60, 60)), abs=1e-9)
+        assert along(tensor, 0, 1)[:, :20] == pytest.approx(np.zeros((60, 20)), abs=1e-6)
+        assert (tensor[0] + tensor[2]).mean() == pytest.approx(1)
+
+
+def test_tensors_turn_with_the_image_and_ignore_its_contrast(rng):
+    image = rng.random((20, 20, 3))
+    valid = np.ones((20, 20), bool)
+    grey = rng.random((20, 20, 1))
+    for tensor, turned in zip(contrast_tensors(image, valid), contrast_tensors(np.rot90(image), valid), strict=True):
+        for entry, other, sign in ((0, 2, 1), (1, 1, -1), (2, 0, 1)):
+            assert np.rot90(tensor[entry]) == pytest.approx(sign * turned[other], abs=1e-6)
+    for tensor, faint in zip(contrast_tensors(grey, valid), contrast_tensors(0.2 + 0.1 * grey, valid), strict=True):
+        assert tensor == pytest.approx(faint, rel=1e-3, abs=1e-4)
+
+
+def test_tensors_of_what_is_flat_or_unknown_are_zero(rng):
+    valid = np.ones((12, 15), bool)
+    for tensor in contrast_tensors(np.full((12, 15, 3), 0.4), valid):
+        assert not tensor.any()
+    image = np.full((12, 15, 1), 0.4)
+    image[4:8, 5:9], valid[3:9, 4:10] = 5.0, False
+    for tensor in contrast_tensors(image, valid):
+        assert tensor == pytest.approx(np.zeros((3, 12, 15)), abs=1e-9)
+    assert all(tensor.shape == (3, 1, 4) for tensor in contrast_tensors(rng.random((1, 4, 1)), np.ones((1, 4), bool)))
+    assert not any(tensor.any() for tensor in contrast_tensors(image, np.zeros((12, 15), bool)))

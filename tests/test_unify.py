@@ -10,6 +10,7 @@ from varconvex.likelihoods._learnt import LearntLikelihood
 from varconvex.likelihoods._mixture import fit_mixture
 from varconvex.likelihoods.gaussian_mixture import GaussianMixtureLikelihood
 from varconvex.metrics import iou
+from varconvex.predictors._shaped import ShapedEnergy
 from varconvex.predictors.energy import EnergyPredictor
 from varconvex.shapes.convex import ConvexShape
 from varconvex.unify import joint
@@ -86,24 +87,57 @@ def test_one_that_was_not_made_ready_cannot_learn(two_colours):
         predictor_of().learn(prepare(image, scribbles), np.stack([~disc, disc]))
 
 
-@pytest.mark.parametrize("shape", [None, ConvexShape()])
+def wrongly(inside, wrong):
+    """A labelling that has nothing to do with the answer `inside`."""
+    return ~inside if wrong == "inside out" else np.random.default_rng(0).random(inside.shape) < 0.5
+
+
 @pytest.mark.parametrize("wrong", ["inside out", "at random"])
-def test_what_was_learnt_wrongly_is_refused(two_colours, shape, wrong):
+def test_what_was_learnt_wrongly_is_refused(two_colours, wrong):
     image, scribbles, _ = two_colours
 
     class Confused(EnergyPredictor):
         def learn(self, scene, responsibility):
-            other = 1 - responsibility
-            if wrong == "at random":
-                coins = np.random.default_rng(0).random(scene.seeds.shape) < 0.5
-                other = np.stack([coins, ~coins]).astype(np.float32)
-            return super().learn(scene, other)
+            inside = wrongly(responsibility[1] > 0.5, wrong)
+            return super().learn(scene, np.stack([~inside, inside]).astype(np.float32))
 
     scene = prepare(image, scribbles)
-    found = joint(Confused(GaussianMixtureLikelihood(), alpha=10.0), shape, scene)
+    found = joint(Confused(GaussianMixtureLikelihood(), alpha=10.0), None, scene)
     assert len(found.objective) == 2
     assert found.objective[1] == found.objective[0]
     np.testing.assert_array_equal(found.prediction.index, predictor_of().predict(scene).index)
+
+
+@pytest.mark.parametrize("wrong", ["inside out", "at random"])
+def test_what_was_learnt_wrongly_is_refused_with_a_shape(two_colours, wrong):
+    image, scribbles, _ = two_colours
+
+    class Confused(ShapedEnergy):
+        def learn(self, mask):
+            return super().learn(wrongly(mask, wrong))
+
+    class Predictor(EnergyPredictor):
+        def shaped(self, scene):
+            return Confused.start(scene, self.likelihood, self.alpha, self.edge_weight)
+
+    scene = prepare(image, scribbles)
+    found = joint(Predictor(GaussianMixtureLikelihood(), alpha=10.0), ConvexShape(), scene)
+    assert len(found.objective) == 2
+    assert found.objective[1] == found.objective[0]
+
+
+def test_a_shape_that_cannot_minimise_is_pulled_and_projected(two_colours):
+    image, scribbles, disc = two_colours
+
+    class Projecting:
+        def __init__(self):
+            self.check, self.fit = ConvexShape().check, ConvexShape().fit
+
+    found = joint(predictor_of(), Projecting(), prepare(image, scribbles))
+    assert (np.diff(found.objective) <= 0).all()
+    assert found.objective[-1] < found.objective[0]
+    assert certify_convexity(found.fitted.mask).convex
+    assert iou(found.fitted.mask, disc) > 0.95
 
 
 @pytest.mark.parametrize("shape", KINDS)
@@ -152,7 +186,7 @@ def test_the_callback_sees_every_round_and_can_stop_it(two_colours):
     starts = [k for k, progress in enumerate(seen) if progress.iteration == 0]
     assert len(starts) >= 3
     assert all(progress.u.shape == scribbles.shape for progress in seen)
-    for wanted in (1, starts[1] + 1):
+    for wanted, fewer in ((1, True), (starts[1] + 1, False)):
         calls = []
 
         def stop(progress, calls=calls, wanted=wanted):
@@ -161,7 +195,8 @@ def test_the_callback_sees_every_round_and_can_stop_it(two_colours):
 
         part = segment(image, scribbles, shape="convex", unify="joint", callback=stop)
         assert len(calls) == wanted
-        assert len(part.objective) < len(whole.objective)
+        assert part.status == "stopped"
+        assert len(part.objective) == 1 if fewer else len(part.objective) <= len(whole.objective)
         assert part.certificate.convex
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .shapes.convex import ConvexShape
     from .shapes.icnn import ICNN
     from .solvers.pdhg import pdhg
+    from .solvers.pdhg_batch import pdhg_batch
     from .solvers.stationary import stationary
     from .solvers.warm_up import warm_up
 
@@ -47,6 +48,7 @@ _HOME = {
     "denoise_tv_l1": "restoration",
     "get_backend": "backends",
     "pdhg": "solvers.pdhg",
+    "pdhg_batch": "solvers.pdhg_batch",
     "project": "api",
     "segment": "api",
     "segment_chan_vese": "regions",
@@ -74,6 +76,7 @@ __all__ = [  # noqa: RUF022 (the order in which they are met)
     "GeodesicContours",
     "MumfordShah",
     "pdhg",
+    "pdhg_batch",
     "stationary",
     "ConvexShape",
     "ICNN",

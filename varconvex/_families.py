@@ -6,6 +6,7 @@ after its file, in CamelCase, and after its family, in the singular. Adding a pa
 
 import importlib
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 
 from .errors import InvalidParameterError
@@ -33,6 +34,7 @@ def find(family: str, name: str) -> type:
     return getattr(module, _class(family, name))
 
 
+@lru_cache  # the files are read once a process: a backend is asked for with every solve
 def _parts(family: str) -> dict[str, str]:
     """File of each part by its public name."""
     parts = {}

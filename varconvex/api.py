@@ -3,6 +3,7 @@
 import inspect
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from difflib import get_close_matches
 from functools import wraps
 from typing import Any, TypeVar
@@ -19,19 +20,12 @@ from .energies.two_phase import TwoPhase
 from .errors import InvalidParameterError, InvalidScribblesError, UnknownKeywordError
 from .inputs import Scene, prepare, probability_map, region
 from .likelihoods.base import Likelihood
-from .predictors.base import Prediction
-from .predictors.energy import EnergyPredictor
+from .predictors.base import Prediction, Predictor
+from .predictors.energy import EnergyPredictor, default_alpha
 from .result import Segmentation
 from .shapes.base import FittedShape, Shape
 from .solvers.pdhg import Progress, pdhg
 from .unify import joint, sequential
-
-ALPHA_PER_SIDE = 0.25
-"""Default weight of the total variation: nats per pixel of boundary, for each pixel of the image's side.
-
-Enlarged k times, a picture has k^d times the data term and k^(d-1) times the boundary: an alpha that grows with the
-side gives the same object at every resolution.
-"""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,6 +54,7 @@ def segment(
     *,
     shape: str | Shape | None = None,
     unify: str = "sequential",
+    predictor: str | Predictor = "energy",
     likelihood: str | Likelihood = "nieuwenhuis_cremers",
     edge_weight: Any = "contrast",
     tv: str = "isotropic",
@@ -97,13 +92,19 @@ def segment(
         Weight of the total variation, in nats per pixel of boundary. Bigger is smoother; 0 leaves the likelihood alone.
         By default a quarter of the image's side N^(1/d), N pixels in d dimensions, so that the same picture at another
         resolution gives the same object.
-    shape : {"convex"} or None
+    shape : {"convex", "polygon"} or None
         What the object is known to be; needs two labels and a 2-D image. It keeps clear of pixels outside.
     unify : {"sequential", "joint"}
         How energy and shape come together: the solved u is projected once (paper, eq. 5); or energy, shape and the
         colour models are fitted to each other in turns, while one objective falls (`Segmentation.objective`). "joint"
-        also learns from the pixels that no stroke touches, and takes about three times as long. Without a shape it
-        learns from the energy's answer alone, and keeps only parts that hold a scribble, whatever `components` says.
+        also learns from the pixels that no stroke touches. With a convex shape the outline is found directly, at two
+        fifths of `alpha`, less where it follows edges. Without a shape it learns from the energy's answer alone,
+        and keeps only parts that hold a scribble, whatever `components` says.
+    predictor : {"energy", "fcn", "cnn"} or Predictor
+        Who says how probable the object is at each pixel: the energy of likelihood and total variation; or a network
+        taught by the scribbles, pointwise or with 3x3 windows, whose log-odds replace the likelihood in that energy
+        (with ``alpha=0`` nothing smooths them). An instance says more: `FcnPredictor` and `CnnPredictor` what the
+        network sees, `GivenPredictor` what a map from elsewhere says.
     likelihood : {"nieuwenhuis_cremers", "gaussian_mixture", "histogram"} or Likelihood
         How the scribbles' appearance becomes a cost per pixel.
     edge_weight : "contrast", None, or (*spatial) array
@@ -138,7 +139,8 @@ def segment(
         Most seconds for the energy, and after which joint unification begins no further round; the best answer so far
         is returned, with a warning where the solver was cut short.
     callback : callable, optional
-        Called with a `Progress` at each look at the gap, in every round; returning True stops it all.
+        Called with a `Progress` at each look at the gap, and after each round of joint unification with the mask so
+        far; returning True stops it all.
     random_state : int or numpy.random.Generator, optional
         Seeds what is random: the same seed gives the same mask.
 
@@ -184,9 +186,9 @@ def segment(
     checks.function("callback", callback)
     rng = checks.generator(random_state)
     home = get_backend(backend, image)
-    predictor = EnergyPredictor(
+    energy = EnergyPredictor(
         likelihood=_part("likelihoods", likelihood, "costs"),
-        alpha=_default_alpha(scene) if alpha is None else checks.real_number("alpha", alpha),
+        alpha=default_alpha(scene) if alpha is None else checks.real_number("alpha", alpha),
         edge_weight=edge_weight,
         tv=tv,
         backend=home,
@@ -196,9 +198,10 @@ def segment(
         callback=callback,
         relaxation=relaxation,
     )
+    who = _predictor(predictor, energy, rng)
     seconds = {"prepare": time.perf_counter() - begin}
     if shape is None and unify == "sequential":
-        prediction = predictor.predict(scene)
+        prediction = who.predict(scene)
         index = keep_scribbled(prediction.index, scene.seeds) if components == "scribbled" else prediction.index
         return _result(scene, prediction, index, home, seconds | prediction.seconds)
     if shape is not None and (len(scene.labels) != 2 or scene.labels[0] != 1):
@@ -208,10 +211,10 @@ def segment(
         )
     part = None if shape is None else _part("shapes", shape, "fit")
     if part is None or unify == "joint":
-        found = joint(predictor, part, scene, time_limit=predictor.time_limit, random_state=rng)
+        found = joint(who, part, scene, time_limit=energy.time_limit, random_state=rng)
         stages = seconds | found.seconds
         return _result(scene, found.prediction, found.index, home, stages, found.fitted, found.objective)
-    prediction, fitted, stages = sequential(predictor, part, scene, random_state=rng)
+    prediction, fitted, stages = sequential(who, part, scene, random_state=rng)
     return _result(scene, prediction, fitted.mask.astype(np.int64), home, seconds | stages, fitted)
 
 
@@ -233,7 +236,7 @@ def project(
     ----------
     target : (H, W) array
         A mask (bool, or integers 0 and one other value), or probabilities of the object in [0, 1].
-    shape : {"convex"}
+    shape : {"convex", "polygon"}
         What the object is known to be.
     inside, outside : (H, W) bool array, optional
         Pixels that must, and that must not, belong to the object.
@@ -297,8 +300,15 @@ def project(
     return _result(scene, prediction, fitted.mask.astype(np.int64), backend, {"shape": done - begin}, fitted)
 
 
-def _default_alpha(scene: Scene) -> float:
-    return ALPHA_PER_SIDE * float(np.count_nonzero(scene.seeds >= 0)) ** (1 / scene.seeds.ndim)
+def _predictor(value: Any, energy: EnergyPredictor, rng: np.random.Generator) -> Predictor:
+    """A predictor by its name, or the object itself; what it leaves open, `segment`'s own keywords say."""
+    if isinstance(value, str) and value == "energy":
+        return energy
+    part = _part("predictors", value, "predict")
+    if not hasattr(part, "settle"):
+        return part
+    # The energy takes nothing from chance: so that a shape draws what it draws without a network, a copy is asked.
+    return part.settle(energy, int(deepcopy(rng).integers(2**31)))
 
 
 def _part(family: str, value: Any, method: str) -> Any:
@@ -325,24 +335,13 @@ def _result(
     begin = time.perf_counter()
     ids = np.array(scene.labels)
     outside = scene.seeds < 0
-    solution = prediction.solution
-    energy = solution.energy
-    if index is not prediction.index:
-        energy = prediction.energy.value(backend, index)
     return Segmentation(
         labels=np.where(outside, -1, ids[index]),
         label_ids=scene.labels,
         probability=prediction.probability,
         unconstrained=np.where(outside, -1, ids[prediction.index]),
         costs=prediction.costs,
-        energy=energy,
-        unconstrained_energy=solution.energy,
-        primal=solution.primal,
-        dual=solution.dual,
-        relative_gap=solution.relative_gap,
-        history=solution.history,
-        converged=solution.converged,
-        status=solution.status,
+        **_certified(prediction, index, backend),
         certificate=None if fitted is None else certify_convexity(fitted.mask),
         shape=fitted,
         objective=objective,
@@ -350,3 +349,25 @@ def _result(
         image=scene.image,
         seeds=np.where(scene.seeds > 0, ids[np.maximum(scene.seeds, 1) - 1], scene.seeds),
     )
+
+
+def _certified(prediction: Prediction, index: np.ndarray, backend: ArrayBackend) -> dict[str, Any]:
+    """What is certain about an energy, by the names of `Segmentation`; nothing, where a predictor minimises none."""
+    solution = prediction.solution
+    if prediction.energy is None or solution is None:
+        return dict.fromkeys(("energy", "unconstrained_energy", "primal", "dual", "relative_gap"), float("nan")) | {
+            "history": (),
+            "converged": True,
+            "status": "no energy",
+        }
+    energy = solution.energy if index is prediction.index else prediction.energy.value(backend, index)
+    return {
+        "energy": energy,
+        "unconstrained_energy": solution.energy,
+        "primal": solution.primal,
+        "dual": solution.dual,
+        "relative_gap": solution.relative_gap,
+        "history": solution.history,
+        "converged": solution.converged,
+        "status": solution.status,
+    }

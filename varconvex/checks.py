@@ -132,7 +132,7 @@ def finite(name: str, array: Any, remedy: str) -> None:
     with np.errstate(invalid="ignore"):
         if np.isfinite(float(array.min())) and np.isfinite(float(array.max())):  # a NaN anywhere would be both
             return
-    bad = ~np.isfinite(array) if isinstance(array, np.ndarray) else ~array.__array_namespace__().isfinite(array)
+    bad = ~np.isfinite(array)  # of a CuPy array that is one, too
     count = int(bad.sum())
     if count:
         first = tuple(int(i) for i in np.argwhere(np.asarray(getattr(bad, "get", lambda: bad)()))[0])

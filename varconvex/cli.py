@@ -1,4 +1,4 @@
-"""The command ``varconvex``: demo, segment, project, doctor.
+"""The command ``varconvex``: demo, segment, project, reproduce, doctor.
 
 Exit status: 0 done, 1 something is missing (doctor), 2 bad input or usage, 130 interrupted.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .errors import VarconvexError
+from .reproduce import command as reproduce
 
 if TYPE_CHECKING:
     from .result import Segmentation
@@ -58,10 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     segment.add_argument("-o", "--output", required=True, metavar="MASK", help="mask to write (.png, .tif, .npy)")
     segment.add_argument("--alpha", type=float, help="weight of the boundary; bigger is smoother")
-    segment.add_argument("--shape", choices=["convex"], help="what the object is known to be")
+    segment.add_argument("--shape", choices=["convex", "polygon"], help="what the object is known to be")
     segment.add_argument(
         "--unify", choices=["sequential", "joint"], help="shape after the energy, or both with the colours in turns"
     )
+    segment.add_argument("--predictor", choices=["energy", "fcn", "cnn"], help="who says what is probable")
     segment.add_argument("--likelihood", help="nieuwenhuis_cremers (default), gaussian_mixture or histogram")
     segment.add_argument("--edge-weight", choices=["contrast", "none"], help="boundaries are cheaper at edges, or not")
     segment.add_argument("--tv", choices=["isotropic", "anisotropic"], help="how the boundary's length is measured")
@@ -87,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     project.add_argument("--probability", action="store_true", help="grey values are probabilities of the object")
     _common(project)
     project.set_defaults(run=_project)
+
+    reproduce.add_to(commands)
 
     doctor = commands.add_parser("doctor", help="what is installed, what is missing, and what installs it")
     doctor.add_argument("--json", action="store_true", help="print it as JSON")
@@ -129,6 +133,7 @@ def _segment(options: argparse.Namespace) -> int:
         "alpha",
         "shape",
         "unify",
+        "predictor",
         "likelihood",
         "tv",
         "components",
@@ -188,15 +193,17 @@ def _report(result: "Segmentation", options: argparse.Namespace) -> None:
 
 def _table(result: "Segmentation") -> str:
     """The numbers of a result, one a line."""
-    rows = [
-        ("energy", f"{result.energy:,.1f} nats  (of the mask)"),
-        ("without shape", f"{result.unconstrained_energy:,.1f} nats  (total variation alone)"),
-        ("lower bound", f"{result.dual:,.1f} nats  (no mask of any shape can be below)"),
-        ("relative gap", f"{result.relative_gap:.2e}  ({result.status} after {result.history[-1][0]} iterations)"),
-        ("price", f"{result.price:,.1f} nats  (at most, of being binary{' and convex' if result.shape else ''})"),
-    ]
-    if result.shape is None:
-        del rows[1]
+    rows = []
+    if result.history:  # a predictor without an energy knows of no bound
+        rows = [
+            ("energy", f"{result.energy:,.1f} nats  (of the mask)"),
+            ("without shape", f"{result.unconstrained_energy:,.1f} nats  (total variation alone)"),
+            ("lower bound", f"{result.dual:,.1f} nats  (no mask of any shape can be below)"),
+            ("relative gap", f"{result.relative_gap:.2e}  ({result.status} after {result.history[-1][0]} iterations)"),
+            ("price", f"{result.price:,.1f} nats  (at most, of being binary{' and convex' if result.shape else ''})"),
+        ]
+        if result.shape is None:
+            del rows[1]
     if result.certificate is not None and result.shape is not None:
         rows.append(("certificate", str(result.certificate)))
         rows.append(("filled", f"{result.shape.n_filled} pixels by the exact check"))

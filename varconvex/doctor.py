@@ -15,6 +15,7 @@ _REQUIRED = ("numpy", "scipy", "numba", "scikit-learn", "pillow", "threadpoolctl
 _OPTIONAL = {
     "plot": ("plots of your own", ("matplotlib",)),
     "bench": ("peers in the benchmarks", ("scikit-image", "PyMaxflow", "opencv-python-headless")),
+    "corruptions": ("corrupted images in `varconvex reproduce table2`", ("imagecorruptions-imaug",)),
     "notebook": ("the notebooks", ("jupytext", "ipykernel", "nbmake")),
     "test": ("the tests", ("pytest", "ruff", "mypy")),
 }

@@ -3,9 +3,12 @@
     g(x) = floor + (1 - floor) exp(-beta |grad I(x)|^2 / (2 mean |grad I|^2))
 
 The scale is the image's own mean contrast, as in GrabCut, so that neither range nor contrast of an image
-matters.
+matters. Who knows the direction n of a boundary's normal asks for less than |grad I|: what changes along n,
+
+    g(x, n) = mean over scales of  exp(-n' T(x) n),      T = sum over channels grad I grad I' / mean |grad I|^2
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -93,22 +96,64 @@ def contrast_weight(
     return np.clip(weight, floor, 1).astype(np.float32)
 
 
+SCALES = (0.0025, 0.00625)
+"""Standard deviations of the smoothing before the gradients of `contrast_tensors`, in sides of the image: for sharp
+edges, and for those that are blurred themselves."""
+
+
+def contrast_tensors(image: np.ndarray, valid: np.ndarray) -> list[np.ndarray]:
+    """What changes in which direction, at each scale of `SCALES`.
+
+    Parameters
+    ----------
+    image : (H, W, C) float array
+        On square pixels.
+    valid : (H, W) bool
+        Pixels that count.
+
+    Returns
+    -------
+    list of (3, H, W) float64
+        T's entries 00, 01 and 11 in units of the image's mean contrast; 0 in a flat image and where unknown.
+    """
+    from scipy.ndimage import binary_erosion
+
+    channels = features(image)
+    side = float(valid.size) ** 0.5
+    known = binary_erosion(valid, border_value=1)
+    found = []
+    for scale in SCALES:
+        tensor = np.zeros((3, *valid.shape))
+        for smooth in _smoothed(channels, (1.0, 1.0), max(scale * side, 0.5), valid):
+            down = np.gradient(smooth, axis=0) if valid.shape[0] > 1 else np.zeros_like(smooth)
+            right = np.gradient(smooth, axis=1) if valid.shape[1] > 1 else np.zeros_like(smooth)
+            tensor += (down * down, down * right, right * right)
+        tensor *= known
+        mean = float((tensor[0] + tensor[2])[known].mean()) if known.any() else 0.0
+        found.append(tensor / mean if mean > np.finfo(np.float32).eps ** 2 else 0 * tensor)
+    return found
+
+
+def _smoothed(channels: np.ndarray, steps: tuple[float, ...], scale: float, valid: np.ndarray) -> Iterator[np.ndarray]:
+    """Each channel smoothed, of what is valid only."""
+    from scipy.ndimage import gaussian_filter
+
+    within = valid.astype(np.float32)
+    pixel = float(np.prod(steps)) ** (1 / len(steps))
+    widths = [scale * pixel / step for step in steps]
+    share = gaussian_filter(within, widths)
+    for c in range(channels.shape[-1]):
+        # Normalised by the share of valid pixels, so that the others do not darken their neighbours.
+        yield gaussian_filter(channels[..., c] * within, widths) / np.maximum(share, 1e-6)
+
+
 def _squared_gradient(
     channels: np.ndarray, steps: tuple[float, ...], scale: float, valid: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """|grad I|^2 by forward differences, as in the total variation it weighs, and where it is known."""
-    from scipy.ndimage import gaussian_filter
-
-    spatial = channels.shape[:-1]
-    known = np.ones(spatial, bool) if valid is None else valid.copy()
-    within = known.astype(np.float32)
-    pixel = float(np.prod(steps)) ** (1 / len(steps))
-    widths = [scale * pixel / step for step in steps]
-    share = gaussian_filter(within, widths)
-    total = np.zeros(spatial, np.float64)
-    for c in range(channels.shape[-1]):
-        # Normalised by the share of valid pixels, so that the others do not darken their neighbours.
-        smooth = gaussian_filter(channels[..., c] * within, widths) / np.maximum(share, 1e-6)
+    known = np.ones(channels.shape[:-1], bool) if valid is None else valid.copy()
+    total = np.zeros(channels.shape[:-1], np.float64)
+    for smooth in _smoothed(channels, steps, scale, known):
         for axis, step in enumerate(steps):
             last = np.take(smooth, [-1], axis)
             total += (np.diff(smooth, axis=axis, append=last) / step) ** 2

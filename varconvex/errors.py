@@ -66,5 +66,9 @@ class DataTermWarning(VarconvexWarning):
     """The data term says nothing, or its choice had to be changed."""
 
 
+class DeviceMemoryWarning(VarconvexWarning):
+    """A GPU's memory did not suffice; the CPU solved the problem instead."""
+
+
 class ScribbleWarning(VarconvexWarning):
     """Scribbles were clipped, or overwritten by a later stroke."""

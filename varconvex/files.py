@@ -125,6 +125,11 @@ def write_picture(path: str | os.PathLike, picture: Any) -> None:
     _atomic(path, lambda file: picture.save(file, format=Image.EXTENSION[Path(path).suffix.lower()]))
 
 
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write a text file; it appears whole or not at all."""
+    _atomic(path, lambda file: file.write(text.encode()))
+
+
 def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str]]], inputs: Sequence[Any]) -> None:
     """Judge the files to be written, (path or None, endings), before anything is computed.
 

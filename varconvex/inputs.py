@@ -227,7 +227,7 @@ def _compact(seeds: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
 def _unit_range(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Intensities in [0, 1] by the range of the valid pixels over all channels, so that no dtype is special."""
     # A power of two first: differences of the largest floats would overflow, and scaling by it is exact.
-    values = image[valid].astype(np.float64)
+    values = (image if valid.all() else image[valid]).astype(np.float64)
     largest = float(np.abs(values).max(initial=0.0))
     scale = 2.0 ** min(-float(np.floor(np.log2(largest))), 1000.0) if largest > 0 else 1.0
     low, high = (values * scale).min(initial=np.inf), (values * scale).max(initial=-np.inf)

@@ -84,16 +84,19 @@ def summary(result: "Segmentation") -> Image.Image:
 def overview(result: "Segmentation") -> Image.Image:
     """The page of a segmentation: scribbles, likelihood, energy alone, shape (if any), gap curve."""
     image = result.image if result.image is not None else np.ones((*result.labels.shape, 1))
+    energy = bool(result.history)
+    alone = f"Total variation, energy {result.unconstrained_energy:,.0f}" if energy else "Prediction"
     panels = [
         ("Scribbles", strokes(photograph(image), result.seeds, result.label_ids)),
         ("Likelihood: red object, blue background", evidence(result.costs)),
-        (f"Total variation, energy {result.unconstrained_energy:,.0f}", segmented(result, result.unconstrained)),
+        (alone, segmented(result, result.unconstrained)),
     ]
     if result.shape is not None:
         proven = "Convex, certified" if result.certificate else "Not certified"
-        title = f"{proven}: energy {result.energy:,.0f}, price {result.price:,.0f}"
-        panels.append((title, segmented(result, result.labels)))
-    panels.append((f"Relative gap {result.relative_gap:.1e}", gap_curve(result.history, result.labels.shape)))
+        numbers = f": energy {result.energy:,.0f}, price {result.price:,.0f}" if energy else ""
+        panels.append((f"{proven}{numbers}", segmented(result, result.labels)))
+    if energy:
+        panels.append((f"Relative gap {result.relative_gap:.1e}", gap_curve(result.history, result.labels.shape)))
     return sheet(panels, columns=3)
 
 

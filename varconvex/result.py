@@ -3,6 +3,7 @@
 price = E(labels) - dual bound >= E(labels) - min E
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,10 +13,15 @@ import numpy as np
 from .certify import Certificate
 from .shapes.base import FittedShape
 
+_NUMBERS = ("energy", "unconstrained_energy", "primal", "dual", "gap", "relative_gap", "price")
+
 
 @dataclass(frozen=True, repr=False)
 class Segmentation:
     """A segmented image. ``np.asarray(segmentation)`` is its label image.
+
+    A predictor that minimises no energy (a network by itself, a map from elsewhere) leaves energies and bounds NaN and
+    the history empty: nothing is certain about them.
 
     Attributes
     ----------
@@ -41,7 +47,7 @@ class Segmentation:
         One entry a look at the gap.
     converged : bool
         Whether the gap met the tolerance.
-    status : {"converged", "max_iter", "time_limit", "stopped"}
+    status : {"converged", "max_iter", "time_limit", "stopped", "no energy"}
         Why the solver stopped.
     certificate : Certificate or None
         Exact statement about the object's convexity; None where no shape was asked for.
@@ -102,15 +108,9 @@ class Segmentation:
         ids, counts = np.unique(self.labels, return_counts=True)
         return {
             "labels": {int(i): int(n) for i, n in zip(ids, counts, strict=True)},
-            "energy": self.energy,
-            "unconstrained_energy": self.unconstrained_energy,
-            "primal": self.primal,
-            "dual": self.dual,
-            "gap": self.gap,
-            "relative_gap": self.relative_gap,
-            "price": self.price,
+            **{name: _or_none(getattr(self, name)) for name in _NUMBERS},
             "objective": list(self.objective),
-            "iterations": self.history[-1][0],
+            "iterations": self.history[-1][0] if self.history else 0,
             "converged": self.converged,
             "status": self.status,
             "certificate": certificate,
@@ -133,10 +133,10 @@ class Segmentation:
     def __repr__(self) -> str:
         shape = "x".join(str(n) for n in self.labels.shape)
         convex = "" if self.certificate is None else f", {self.certificate}"
-        return (
-            f"<Segmentation {shape}, {len(self.label_ids)} labels, energy {self.energy:.6g}, relative gap "
-            f"{self.relative_gap:.1e}, price {self.price:.4g}, {self.status}{convex}>"
-        )
+        numbers = ""
+        if self.history:
+            numbers = f"energy {self.energy:.6g}, relative gap {self.relative_gap:.1e}, price {self.price:.4g}, "
+        return f"<Segmentation {shape}, {len(self.label_ids)} labels, {numbers}{self.status}{convex}>"
 
     def _repr_png_(self) -> bytes | None:
         """The picture that a notebook shows; volumes have none."""
@@ -145,3 +145,8 @@ class Segmentation:
         from .plots import png_bytes, summary
 
         return png_bytes(summary(self))
+
+
+def _or_none(number: float) -> float | None:
+    """JSON knows no NaN."""
+    return None if math.isnan(number) else number

@@ -4,17 +4,19 @@
 
     joint:        min over u, nu and theta of   E(u; theta) + lambda/2 |u - sigma(-s G_nu)|^2     (paper, eq. 4)
 
-Joint goes block by block, from the sequential answer. theta: the predictor learns from both sides of the agreement
-C = {G_nu <= 0}. u and nu: the prediction pulled to C, and the shape projected again, for a lambda that grows. Every
-step is a proposal, and is accepted only if
+Joint goes block by block. Every step is a proposal, and is accepted only if
 
     J(C; theta) = E(1_C; theta)
 
 falls, which is the joint energy where u and shape agree, lambda -> infinity. For the variational energy J is the length
 of the labels in nats, given the image: -log of the label's posterior at each pixel and, with more weight, at each
 scribble, no pixel counting more than a few nats, plus the boundary's price. A theta that fits both sides well but tells
-them apart worse, or forgets the scribbles, makes J rise and is refused. Without a shape nu is left out: C is the
-prediction, in the parts that hold a scribble, since a part that no scribble vouches for would teach the models wrongly.
+them apart worse, or forgets the scribbles, makes J rise and is refused. theta: the predictor learns from both sides of
+the agreement C. u and nu: where the shape can minimise J over its sets (`outline`) and the predictor can say J for a
+set (`shaped`), that minimum, on a small grid; u and the network follow on the full one at the end. Elsewhere the
+prediction is pulled to C and the shape projected again, for a lambda that grows, from the sequential answer on. Without
+a shape nu is left out: C is the prediction, in the parts that hold a scribble, since a part that no scribble vouches
+for would teach the models wrongly.
 
 Predictors and shapes are known by their protocols only.
 """
@@ -22,7 +24,7 @@ Predictors and shapes are known by their protocols only.
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,9 @@ _ROUNDS = 5
 
 _PULLS = (0.0, 1.0)
 """lambda, in nats a pixel: first u is free to leave the shape, then a pixel needs half a nat to do so."""
+
+_TAUGHT = 2
+"""The same where every block is at its minimum: a third teaches little, and costs as much."""
 
 _SETTLED = 1e-3
 """A round that moves a smaller share of the object than this is the last: mixtures cannot tell the difference."""
@@ -115,10 +120,12 @@ def joint(
     begin = time.perf_counter()
     if shape is not None:
         shape.check(*_held(scene))
+        if scene.seeds.ndim == 2 and hasattr(shape, "outline") and hasattr(predictor, "shaped"):
+            return _together(predictor, shape, scene, time_limit, random_state)
     seconds: defaultdict[str, float] = defaultdict(float)
     prediction = _predict(predictor, scene, None, seconds)
     index, fitted = _answer(prediction, shape, scene, seconds, random_state)
-    if prediction.solution.status == "stopped":
+    if prediction.stopped:
         return Unified(prediction, index, fitted, (), dict(seconds))
     since = time.perf_counter()
     predictor = predictor.ready(scene, prediction, index)
@@ -144,11 +151,42 @@ def joint(
             if value < values[-1]:
                 index, fitted = proposed, proposed_shape
             values.append(min(value, values[-1]))
-            if proposal.solution.status == "stopped":
+            if proposal.stopped:
                 return Unified(free, index, fitted, tuple(values), dict(seconds))
         prediction = free or prediction
         if np.count_nonzero(index != before) <= _SETTLED * np.count_nonzero(before):
             break
+    return Unified(prediction, index, fitted, tuple(values), dict(seconds))
+
+
+def _together(predictor: Any, shape: Any, scene: Scene, time_limit: float | None, random_state: Any) -> Unified:
+    """Where predictor and shape can: the blocks of J in turns on a small grid, then u and nu on the full one."""
+    begin = time.perf_counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
+    energy = predictor.shaped(scene)
+    outline = energy.best(shape)
+    values: list[float] = [energy.value(outline)]
+    stopped = predictor.watched(scene, outline, values[-1], begin)
+    for _ in range(_TAUGHT):
+        if stopped or (time_limit is not None and time.perf_counter() - begin >= time_limit):
+            break
+        taught = energy.learn(outline.mask)
+        value = taught.value(outline)
+        if not value < values[-1]:
+            values.append(values[-1])
+            break
+        energy, before = taught, outline.mask
+        proposed = energy.best(shape)
+        values += [value, min(energy.value(proposed), value)]
+        if values[-1] < value:
+            outline = proposed
+        stopped = predictor.watched(scene, outline, values[-1], begin)
+        if np.count_nonzero(outline.mask != before) <= _SETTLED * np.count_nonzero(before):
+            break
+    seconds["learn"] = time.perf_counter() - begin
+    prediction = _predict(predictor.settled(scene, energy, stopped), scene, None, seconds)
+    target = outline.rasterize(scene.seeds.shape).astype(np.float32)
+    index, fitted = _answer(replace(prediction, probability=target), shape, scene, seconds, random_state)
     return Unified(prediction, index, fitted, tuple(values), dict(seconds))
 
 

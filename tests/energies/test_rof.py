@@ -5,7 +5,7 @@ import pytest
 from oracles import minimum_cut
 from scipy.optimize import minimize
 
-from varconvex import ROF, denoise_rof, pdhg
+from varconvex import ROF, TVL1, denoise_rof, pdhg, pdhg_batch
 from varconvex.errors import DataTermWarning, InvalidImageError, InvalidParameterError
 
 
@@ -113,6 +113,32 @@ def test_the_energy_of_an_image_is_what_the_formula_says(rng):
 
     image, other = rng.random((12, 9)), rng.random((12, 9))
     assert ROF(image, 0.3).value(get_backend("numpy"), other) == pytest.approx(rof_energy(image, other, 0.3), rel=1e-5)
+
+
+@pytest.mark.parametrize("channels", [None, 0, -1])
+def test_another_solution_is_a_start(rng, channels):
+    image = 50 * rng.random((40, 44, 42)[: 2 + (channels is not None)]) + 7
+    if channels is not None:
+        image = np.moveaxis(image, 0, -1)[..., :3] if channels == -1 else image[:3]
+    energy = ROF(image, 5.0, channel_axis=channels)
+    first = pdhg(energy, tol=1e-4)
+    again = pdhg(energy, tol=2e-4, start=first)
+    assert again.iterations == 0
+    np.testing.assert_allclose(again.u, first.u, atol=1e-4)
+    assert again.primal == pytest.approx(first.primal, rel=1e-5)
+
+
+def test_batches_say_the_same_as_one_after_the_other(backend, rng):
+    images = rng.random((2, 20, 30))
+    energies = [ROF(images[0], 0.2), ROF(images[1] * 9, 2.0), TVL1(images[0], 0.5)]
+    for energy, solution in zip(energies, pdhg_batch(energies, backend=backend, tol=1e-4), strict=True):
+        alone = pdhg(energy, backend=backend, tol=1e-4)
+        assert solution.converged
+        assert solution.primal == pytest.approx(alone.primal, rel=3e-4)
+        assert solution.dual <= alone.primal
+        np.testing.assert_allclose(
+            abs(backend.to_numpy(solution.p)).max(), abs(backend.to_numpy(alone.p)).max(), rtol=0.05
+        )
 
 
 def test_the_front_scales_integers_and_keeps_its_hands_off(rng):

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from scipy.spatial import ConvexHull, QhullError
 
+from varconvex import certify_convexity, project, segment
+from varconvex.errors import InvalidParameterError, ScribbleConflictError
+from varconvex.metrics import iou
 from varconvex.shapes._polygon import best_polygon
+from varconvex.shapes.polygon import PolygonShape
 
 NODES = 4
 CELL = 3
@@ -118,3 +122,76 @@ def test_nothing_to_gain_is_empty():
     corners, energy = best_polygon(np.ones((20, 30)))
     assert corners.shape == (0, 2)
     assert energy == 0
+
+
+def test_the_shape_attains_the_optimum_of_every_triangle_and_quadrilateral():
+    nodes = np.array([(r, c) for r in range(3) for c in range(3)])
+    rng = np.random.default_rng(4)
+    target = rng.random((6, 6))
+    fitted = PolygonShape(nodes=3, alpha=0.2).fit(target)
+    cost = 1 - 2 * target
+    energies = [0.0]
+    for size in range(3, 7):
+        for chosen in combinations(range(9), size):
+            try:
+                corners = nodes[list(chosen)][ConvexHull(nodes[list(chosen)]).vertices] * 3
+            except QhullError:
+                continue
+            energies.append(area_integral(cost, corners) + 0.2 * perimeter(corners))
+    assert fitted.optimum == pytest.approx(min(energies), abs=0.03)
+    if len(fitted.corners):
+        own = area_integral(cost, fitted.corners + 0.5) + 0.2 * perimeter(fitted.corners)
+        assert own == pytest.approx(fitted.optimum, abs=0.03)
+
+
+def test_the_shape_is_found_by_its_name_and_keeps_its_promises(two_blobs):
+    image, scribbles, disc = two_blobs
+    for unify in ("sequential", "joint"):
+        result = segment(image, scribbles, shape="polygon", unify=unify)
+        assert (result.labels[scribbles > 0] == scribbles[scribbles > 0]).all()
+        assert certify_convexity(result.mask).convex
+        assert iou(result.mask, disc) > 0.9
+
+
+def test_noise_and_distant_blobs_do_not_move_the_polygon(rng):
+    truth = np.zeros((90, 120), bool)
+    truth[20:70, 30:90] = True
+    target = truth ^ (rng.random(truth.shape) < 0.3)
+    target[80:88, 5:15] = True
+    # The truth has its corners on this lattice.
+    result = project(target, shape=PolygonShape(nodes=13))
+    assert iou(result.mask, truth) > 0.95
+    assert result.shape.optimum <= (1 - 2.0 * target)[truth].sum() + 1e-9
+    again = result.shape.rasterize((180, 240))
+    assert iou(again, np.kron(truth, np.ones((2, 2))) > 0) > 0.93
+    assert (result.shape(np.argwhere(result.mask)) <= 1e-9).mean() > 0.99
+
+
+def test_scribbles_are_held_and_nothing_is_empty():
+    target = np.zeros((30, 40))
+    inside, outside = np.zeros(target.shape, bool), np.zeros(target.shape, bool)
+    assert not PolygonShape().fit(target).mask.any()
+    assert not PolygonShape().fit(target).rasterize((60, 80)).any()
+    assert np.isinf(PolygonShape().fit(target)(np.zeros((1, 2)))).all()
+    inside[10, 10:13], outside[9, 11] = True, True
+    seen = []
+    mask = PolygonShape().fit(target, inside=inside, outside=outside, callback=seen.append).mask
+    assert mask[inside].all()
+    assert not mask[outside].any()
+    np.testing.assert_array_equal(seen[0], mask)
+    outside[10, 11] = True
+    with pytest.raises(ScribbleConflictError, match="convex hull of the object scribbles"):
+        PolygonShape().fit(target, inside=np.roll(inside, 0), outside=outside & inside)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"nodes": 2}, "nodes must be"),
+        ({"nodes": 1000}, "nodes must be at most 129; got 1000: time grows"),
+        ({"alpha": -1}, "alpha must be"),
+    ],
+)
+def test_what_is_no_parameter_is_refused(arguments, message):
+    with pytest.raises(InvalidParameterError, match=message):
+        PolygonShape(**arguments)

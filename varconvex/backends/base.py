@@ -31,12 +31,14 @@ flow along the i-th of k directions, which are the spatial axes unless `offsets`
 Arrays that broadcast are welcome: they are never written to.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
 import numpy as np
 
+from .. import checks
 from ._pairs import pairwise_length, project_pairs
 
 Array = Any
@@ -121,14 +123,22 @@ class Problem:
         return 2.0 * float(np.sqrt((odd @ squares).max()))
 
 
+_PAIRS = 2**20
+"""Pairs of a point and a seed that are held at a time."""
+
+
 class ArrayBackend:
     """The specification. Subclasses set `xp` and override what they make faster."""
 
     name = "base"
     xp: Any = np
+    many = False
+    """Whether several problems are solved sooner together than one after the other."""
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
-        """`array` as a contiguous array of this backend; copied only where it must be."""
+        """`array` as a contiguous array of this backend, from wherever it lives; copied only where it must be."""
+        if self.xp is np:
+            array = checks.host(array)
         return self.xp.ascontiguousarray(self.xp.asarray(array, dtype=dtype))
 
     def to_numpy(self, array: Array) -> np.ndarray:
@@ -341,24 +351,79 @@ class ArrayBackend:
         fine flow halfway between two coarse ones is their mean. So div p is repeated exactly, as the means of the cost
         are.
         """
-        shape = problem.cost.shape
-        d = len(shape) - 1
-        where = np.indices(shape[1:], sparse=True)
-        u = u[(slice(None), *(w // 2 for w in where))]
-        fine = self.xp.zeros((len(problem.steps), *shape), dtype=p.dtype)
-        offsets = problem.offsets or _axes(d)
-        for flow, coarse, offset, (near, _) in zip(fine, p, offsets, _ends(d + 1, len(offsets), offsets), strict=True):
-            # Behind along the direction, for the pixels that the flow does not leave the coarse pixel from.
-            behind = [_behind(w, o) for w, o in zip(where, offset, strict=True)]
-            inside = np.ones(shape[1:], bool)
-            for w, size in zip(behind, coarse.shape[1:], strict=True):
-                inside = inside & (w >= 0) & (w < size)
-            safe = tuple(w.clip(0, size - 1) for w, size in zip(behind, coarse.shape[1:], strict=True))
-            spread = coarse[(slice(None), *(w // 2 for w in where))]
-            spread = spread + coarse[(slice(None), *safe)] * self.asarray(inside, p.dtype)
-            flow[near] = spread[near]
+        u, fine = self.spread(u, p, problem.cost.shape[1:], problem.offsets)
         p = self.project_ball(fine * p.dtype.type(factor), problem.radius, problem.isotropic, problem.coupling)
         return self.asarray(self.project(u, problem)), self.asarray(p)
+
+    def spread(self, u: Array, p: Array, spatial: tuple[int, ...], offsets: Offsets) -> tuple[Array, Array]:
+        """u repeated and p interpolated, u (..., *half of spatial) and p (k, ..., *half of spatial)."""
+        d = len(spatial)
+        where = np.indices(spatial, sparse=True)
+        offsets = offsets or _axes(d)
+        half = p.shape[-d:]
+        near_same = (..., *(w // 2 for w in where))
+        fine = self.xp.zeros((*p.shape[:-d], *spatial), dtype=p.dtype)
+        for flow, coarse, offset, (near, _) in zip(fine, p, offsets, _ends(p.ndim - 1, d, offsets), strict=True):
+            behind = [_behind(w, o) for w, o in zip(where, offset, strict=True)]
+            inside = np.ones(spatial, bool)
+            for w, size in zip(behind, half, strict=True):
+                inside = inside & (w >= 0) & (w < size)
+            safe = tuple(w.clip(0, size - 1) for w, size in zip(behind, half, strict=True))
+            both = coarse[near_same] + coarse[(..., *safe)] * self.asarray(inside, p.dtype)
+            flow[near] = both[near]
+        return u[near_same], fine
+
+    def iterate_many(
+        self,
+        problems: Sequence[Problem],
+        u: Array,
+        p: Array,
+        *,
+        n: int,
+        tau: Sequence[float],
+        sigma: Sequence[float],
+        rho: float,
+        settle: bool,
+        active: Sequence[bool] | None = None,
+    ) -> None:
+        """`iterate` on several problems of one shape, u (B, L, *spatial) and p (B, k, L, *spatial), in place.
+
+        Each has its own tau and sigma; those that are not `active` stay as they are. A backend for which together is
+        faster than one after the other overrides this and says so in `many`.
+        """
+        for b, problem in enumerate(problems):
+            if active is None or active[b]:
+                self.iterate(problem, u[b], p[b], n=n, tau=tau[b], sigma=sigma[b], rho=rho, settle=settle)
+
+    def values_many(self, problems: Sequence[Problem], u: Array, p: Array) -> np.ndarray:
+        """`values` of several problems of one shape: (B, 2) float64, in the host's memory."""
+        return np.array([self.values(problem, u[b], p[b]) for b, problem in enumerate(problems)])
+
+    def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
+        """log 1/m sum_j exp(-weight |x - x_j|^2 - |c - c_j|^2) at each point, (n,) float32.
+
+        Parameters
+        ----------
+        points : (n, F) float32
+            Features x and c of each point: the first `axes` are its position x, the others its colour c.
+        weight : (n,) float32
+            What the position's square counts.
+        seeds : (F, m) float32
+            The same features of the seeds.
+        axes : int
+            How many features are position.
+        """
+        xp = self.xp
+        points, weight, seeds = (self.asarray(array, np.float32) for array in (points, weight, seeds))
+        out = xp.empty(len(points), np.float32)
+        rows = max(1, _PAIRS // seeds.shape[1])
+        for part in (slice(start, start + rows) for start in range(0, len(points), rows)):
+            square = (points[part, :, None] - seeds) ** 2
+            e = weight[part, None] * square[:, :axes].sum(axis=1) + square[:, axes:].sum(axis=1)
+            # The least exponent is factored out, so that something is left of the sum.
+            least = e.min(axis=1)
+            out[part] = xp.log(xp.exp(least[:, None] - e).mean(axis=1)) - least
+        return out
 
 
 def _axes(d: int) -> tuple[tuple[int, ...], ...]:

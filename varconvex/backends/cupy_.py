@@ -1,13 +1,30 @@
-"""The specification run by CuPy on an NVIDIA GPU. This is the only file that imports cupy."""
+"""The same iterations as `base.py` in CUDA kernels, for an NVIDIA GPU. This is the only file that imports cupy.
 
+Everything stays on the device: iterations are launched one after the other and nobody waits for them; only a look at
+the gap brings two numbers home. The kernels (`tile.cu`, `fused.cu`, `values.cu`) are compiled when first used, and kept
+on disk by CuPy. A problem that they cannot say runs as the specification has it, operation by operation.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from ..errors import BackendUnavailableError
-from .base import Array, ArrayBackend
+from . import _cuda
+from ._cuda_state import State
+from .base import Array, ArrayBackend, Offsets, Problem
 
 _INSTALL = "install CuPy for your driver: pip install 'varconvex[cuda12]' or 'varconvex[cuda13]'"
+
+_SHARES = 1024
+"""Most blocks that add up one problem's value: enough to fill a GPU, few enough to be folded by one block."""
+
+_SMALL, _MANY_LAUNCHES = 2**21, 8
+"""For a state of so many numbers at most, so many launches or more are recorded: where a launch takes the device less
+time than the host, a replayed CUDA graph is sooner done."""
 
 
 def n_devices() -> int:
@@ -32,9 +49,10 @@ def n_devices() -> int:
 
 
 class CupyBackend(ArrayBackend):
-    """CuPy on the current device, operation by operation."""
+    """float32 problems on planes and volumes in CUDA kernels; anything else as the specification has it."""
 
     name = "cupy"
+    many = True
 
     def __init__(self) -> None:
         if n_devices() < 1:
@@ -44,7 +62,224 @@ class CupyBackend(ArrayBackend):
         import cupy
 
         self.xp: Any = cupy
+        self._kernel = _kernels(cupy)
+        self._state: State | None = None
+        try:
+            self._kernel("fold")
+        except Exception as error:  # whatever NVRTC, the driver or the disk has to say
+            raise BackendUnavailableError(
+                f"backend 'cupy' must be able to compile its kernels; CuPy {cupy.__version__} reports: {error}; "
+                f"{_INSTALL}, or use backend='numba'"
+            ) from error
 
     def to_numpy(self, array: Array) -> np.ndarray:
         """`array` in the host's memory."""
         return np.asarray(self.xp.asnumpy(array))
+
+    def iterate(
+        self,
+        problem: Problem,
+        u: Array,
+        p: Array,
+        *,
+        n: int,
+        tau: float,
+        sigma: float,
+        rho: float,
+        settle: bool,
+        **options: Any,
+    ) -> None:
+        """As in the specification, launched and not waited for. Options that the kernels do not know are left to it."""
+        if not any(options.values()) and self._remembered([problem], u[None], p[None]).fits:
+            self.iterate_many([problem], u[None], p[None], n=n, tau=[tau], sigma=[sigma], rho=rho, settle=settle)
+        else:
+            super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle, **options)
+
+    def iterate_many(
+        self,
+        problems: Sequence[Problem],
+        u: Array,
+        p: Array,
+        *,
+        n: int,
+        tau: Sequence[float],
+        sigma: Sequence[float],
+        rho: float,
+        settle: bool,
+        active: Sequence[bool] | None = None,
+    ) -> None:
+        """As in the specification, all of them in one launch."""
+        state = self._remembered(problems, u, p)
+        if not state.fits:
+            super().iterate_many(problems, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle, active=active)
+            return
+        if n < 1:
+            return
+        u_next, p_next = state.scratch
+        state.set(tau, sigma, active)
+        launches = _launches(state, u.shape, n, rho, settle)
+        flip = len(launches) % 2
+        if flip:  # the last launch must write where the answer is looked for
+            u_next[...], p_next[...] = u, p
+
+        def launch() -> None:
+            for k, (name, grid, threads, args, shared) in enumerate(launches):
+                side = np.int32((flip + k) % 2)
+                self._kernel(name)(grid, threads, (state.tasks, *args, side), shared_mem=shared)
+
+        if u.size <= _SMALL and len(launches) >= _MANY_LAUNCHES:
+            state.play((n, rho, settle), launch)
+        else:
+            launch()
+
+    def _remembered(self, problems: Sequence[Problem], u: Array, p: Array) -> State:
+        """The last call's state if this call is about the same arrays, or else a new one."""
+        state = self._state
+        if state is None or not state.holds(problems, u, p):
+            self._state = None  # its memory may be needed for the new one
+            state = self._state = State(self.xp, problems, u, p)
+        return state
+
+    def _primal_sum(self, problem: Problem, u: Array) -> float:
+        task = self._lone(problem, u, None)
+        return super()._primal_sum(problem, u) if task is None else float(self._sums(task, 1, u[0].size)[0, 0])
+
+    def _dual_sum(self, problem: Problem, p: Array) -> float:
+        task = self._lone(problem, None, p)
+        return super()._dual_sum(problem, p) if task is None else float(self._sums(task, 1, p[0, 0].size)[0, 1])
+
+    def _lone(self, problem: Problem, u: Array | None, p: Array | None) -> Array | None:
+        """The problem with u or p alone, as the kernels read it; None if they cannot."""
+        whole: Array = u if p is None else p[0]
+        if not _cuda.plain(whole):
+            return None
+        known = None if self._state is None else self._state.lone(problem, u, p)
+        if known is not None:
+            return known
+        if not _cuda.fits(problem, whole):
+            return None
+        return self.xp.asarray(np.frombuffer(bytes(_cuda.task(problem, u, p)), np.uint8))
+
+    def values(self, problem: Problem, u: Array, p: Array) -> tuple[float, float]:
+        """Primal and dual value of a feasible pair, in one go."""
+        state = self._remembered([problem], u[None], p[None])
+        if not state.fits:
+            return super().values(problem, u, p)
+        primal, dual = self._sums(state.tasks, 1, u[0].size)[0].tolist()
+        unit, constant = problem.unit, problem.constant
+        return unit * primal + constant, unit * (dual - problem.doubt) + constant
+
+    def values_many(self, problems: Sequence[Problem], u: Array, p: Array) -> np.ndarray:
+        """As in the specification, all of them in one launch, and with one wait."""
+        state = self._remembered(problems, u, p)
+        if not state.fits:
+            return super().values_many(problems, u, p)
+        primal, dual = self._sums(state.tasks, len(problems), u[0, 0].size).T
+        unit, doubt, constant = (np.array([getattr(q, n) for q in problems]) for n in ("unit", "doubt", "constant"))
+        return np.stack([unit * primal + constant, unit * (dual - doubt) + constant], axis=1)
+
+    def _sums(self, tasks: Array, images: int, pixels: int) -> np.ndarray:
+        """(images, 2): primal and dual sum of each task."""
+        count = min(-(-pixels // _cuda.ADDERS), _SHARES)
+        shares = self.xp.empty((images, 2, count))
+        sums = self.xp.empty((images, 2))
+        self._kernel("values")((count, images), (_cuda.ADDERS,), (tasks, shares))
+        self._kernel("fold")((2 * images,), (_cuda.ADDERS,), (shares, np.int32(count), sums))
+        return self.to_numpy(sums)
+
+    def threshold(self, problem: Problem, u: Array, thresholds: tuple[float, ...]) -> tuple[Array, float]:
+        """As in the specification, all thresholds in one launch."""
+        task = self._lone(problem, u, None)
+        if task is None or len(u) > 1 or problem.simplex:
+            return super().threshold(problem, u, thresholds)
+        count = min(-(-u.size // _cuda.ADDERS), _SHARES)
+        shares, sums = self.xp.empty((len(thresholds), count)), self.xp.empty(len(thresholds))
+        levels = self.asarray(thresholds, np.float32)
+        self._kernel("thresholds")((count, len(thresholds)), (_cuda.ADDERS,), (task, levels, shares))
+        self._kernel("fold")((len(thresholds),), (_cuda.ADDERS,), (shares, np.int32(count), sums))
+        values = self.to_numpy(sums)
+        best = int(values.argmin())
+        mask = self.project((u > np.float32(thresholds[best])).astype(u.dtype), problem)
+        return mask, problem.unit * float(values[best]) + problem.constant
+
+    def halve(self, array: Array, ndim: int) -> Array:
+        """As in the specification, in one launch."""
+        if not _cuda.plain(array) or ndim not in (2, 3) or array.size >= 2**31:
+            return super().halve(array, ndim)
+        lead, shape = array.shape[:-ndim], array.shape[-ndim:]
+        out = self.xp.empty((*lead, *(-(-n // 2) for n in shape)), np.float32)
+        sizes = tuple(map(np.int32, (*_cuda.volume(shape), math.prod(lead))))
+        self._kernel("halve")(*_by_pixel(out.size), (array, *sizes, out))
+        return out
+
+    def prolong(self, problem: Problem, u: Array, p: Array, factor: float) -> tuple[Array, Array]:
+        """As in the specification, in one launch."""
+        fine = self.xp.empty(problem.cost.shape, np.float32)
+        if not (_cuda.fits(problem, fine) and _cuda.plain(u) and _cuda.plain(p)):
+            return super().prolong(problem, u, p, factor)
+        flow = self.xp.empty((len(problem.steps), *fine.shape), np.float32)
+        self._spread(_cuda.task(problem, fine, flow), u, p, factor, feasible=True)
+        return fine, flow
+
+    def spread(self, u: Array, p: Array, spatial: tuple[int, ...], offsets: Offsets) -> tuple[Array, Array]:
+        """As in the specification, in one launch."""
+        known = len(spatial) in (2, 3) and len(p) <= _cuda.MOST_DIRECTIONS
+        if not (known and _cuda.plain(u) and p.size << len(spatial) < 2**31):
+            return super().spread(u, p, spatial, offsets)
+        fine = self.xp.empty((*u.shape[: -len(spatial)], *spatial), np.float32)
+        flow = self.xp.empty((len(p), *fine.shape), np.float32)
+        layers = (math.prod(fine.shape[: -len(spatial)]), *spatial)
+        self._spread(_cuda.geometry(offsets, layers, fine, flow), u, self.asarray(p, np.float32), 1.0, feasible=False)
+        return fine, flow
+
+    def _spread(self, task: _cuda.Task, u: Array, p: Array, factor: float, feasible: bool) -> None:
+        tasks = self.xp.asarray(np.frombuffer(bytes(task), np.uint8))
+        pixels = task.depth * task.height * task.width
+        self._kernel("spread")(*_by_pixel(pixels), (tasks, u, p, np.float32(factor), np.int32(feasible)))
+
+    def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
+        """As in the specification, one thread a point."""
+        if len(seeds) > _cuda.MOST_FEATURES:
+            return super().log_kernel_mean(points, weight, seeds, axes)
+        points, weight, seeds = (self.asarray(array, np.float32) for array in (points, weight, seeds))
+        (n, features), m = points.shape, seeds.shape[1]
+        out = self.xp.empty(n, np.float32)
+        sizes = tuple(map(np.int32, (n, m, features, axes)))
+        self._kernel("kernel_sum")(*_by_pixel(n), (points, weight, seeds, *sizes, out))
+        return out
+
+
+def _by_pixel(count: int) -> tuple[tuple[int], tuple[int]]:
+    """Blocks and threads, a thread a pixel."""
+    return (-(-count // 256),), (256,)
+
+
+_Launch = tuple[str, tuple[int, ...], tuple[int, ...], tuple[Any, ...], int]
+
+
+def _launches(state: State, shape: tuple[int, ...], n: int, rho: float, settle: bool) -> list[_Launch]:
+    """Kernel, blocks, threads, arguments and shared memory of each launch for n iterations on u of this shape."""
+    f, i = np.float32, np.int32
+    last = 1.0 if settle else rho
+    if state.tile:
+        grid, threads = _cuda.tile_blocks(*shape[-2:])
+        counts = _cuda.tile_launches(n)
+        ends = [rho] * (len(counts) - 1) + [last]
+        return [
+            (state.tile, (*grid, shape[0]), threads, (i(count), f(rho), f(end)), 0)
+            for count, end in zip(counts, ends, strict=True)
+        ]
+    cut = state.blocks
+    assert cut is not None  # the problems fit
+    x, y, layers = cut.grid
+    return [
+        ("fused", (x, y, layers * shape[0]), cut.threads, (i(layers), f(r)), cut.shared)
+        for r in [rho] * (n - 1) + [last]
+    ]
+
+
+@lru_cache(maxsize=1)
+def _kernels(cupy: Any) -> Any:
+    """Finds a kernel by its name; all are compiled when the first one is asked for."""
+    module = cupy.RawModule(code=_cuda.source(), options=_cuda.options())
+    return lru_cache(maxsize=None)(module.get_function)

@@ -23,8 +23,9 @@ from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, block_kernel, simplex_bloc
 from ._pairs import SWEEPS
 from .base import SAFE, Array, ArrayBackend, Problem, next_steps
 
-_DEPTH = 16
-"""Iterations that travel together. More needs more cached rows and longer strips, fewer more hand-overs to threads."""
+_DEPTH, _DEPTH_WIDE, _WIDE = 16, 8, 2048
+"""Iterations that travel together, and how many where a slab has more pixels than the last number. More needs more
+cached rows and longer strips, fewer more hand-overs to threads."""
 
 _OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
 _COUPLINGS = {"separate": SEPARATE, "joint": JOINT, "pairwise": PAIRWISE}
@@ -48,7 +49,7 @@ class NumbaBackend(ArrayBackend):
         self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool,
         gamma: float = 0.0,
     ) -> None:  # fmt: skip
-        """As in the specification, in blocks of `_DEPTH` iterations."""
+        """As in the specification, in blocks of iterations that travel together."""
         if not _compiled(u, problem):
             super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle, gamma=gamma)
             return
@@ -59,8 +60,9 @@ class NumbaBackend(ArrayBackend):
         plan = (f(tau), f(1.0 / (1.0 + tau * problem.pull)), f(sigma), f(sigma * problem.huber))
         state = layout.order(u, p)
         whole = _matrices(state)
-        for done in range(0, n, _DEPTH):
-            block = min(_DEPTH, n - done)
+        depth = _DEPTH if u[:, 0].size <= _WIDE else _DEPTH_WIDE
+        for done in range(0, n, depth):
+            block = min(depth, n - done)
             ends = settle and done + block == n
             if plain:
                 tail = (*layout.fields, layout.shapes, len(u), block, ends, *plan, f(rho), layout.kind[0])
@@ -122,6 +124,13 @@ class NumbaBackend(ArrayBackend):
         head = (out, matrix, layout.shape, lower, upper, layout.shapes)
         run(values.cut_block, [(*head, *rows, best) for rows in _rows(slabs)])
         return mask, self.primal_value(problem, mask)
+
+    def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
+        """As in the specification, in blocks of seeds that stay in the cache."""
+        from ._numba_kernel_sum import log_kernel_mean
+
+        points, weight, seeds = (np.ascontiguousarray(a, np.float32) for a in (points, weight, seeds))
+        return log_kernel_mean(points, weight, seeds, axes)
 
     def mean_size(self, array: Array) -> float:
         """As in the specification, without a copy."""

@@ -8,8 +8,9 @@ values 0 none, 1 object, 2 background; they are handed out in this library's con
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,21 @@ class Sample:
     scored: np.ndarray
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A sample that is read when it is asked for, so that one broken file does not hide the others.
+
+    Attributes
+    ----------
+    name : str
+    read : callable
+        Returns the `Sample`, or raises a FileFormatError that names the file.
+    """
+
+    name: str
+    read: Callable[[], Sample]
+
+
 def read_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> Iterator[Sample]:
     """The folder's samples by name, each read when its turn comes.
 
@@ -75,6 +91,11 @@ def read_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> Iter
     ...     result = segment(sample.image, sample.scribbles)
     ...     print(sample.name, iou(result.mask, sample.truth, ignore=~sample.scored))
     """
+    return (entry.read() for entry in list_folder(folder, scribbles))
+
+
+def list_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> list[Entry]:
+    """The folder's samples by name, none of them read yet; parameters and errors as in `read_folder`."""
     root = Path(folder)
     for part in ("images", "ground_truth", scribbles):
         if not (root / part).is_dir():
@@ -82,20 +103,21 @@ def read_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> Iter
                 f"a folder of samples must have the subfolders images, ground_truth and {scribbles}; {root} "
                 f"has no {part}. Check the path and the scribbles' name."
             )
-    paths = sorted(
-        p for p in (root / "images").iterdir() if p.suffix.lower() in _ENDINGS and not p.name.startswith(".")
-    )
+    return [Entry(path.stem, partial(_read, root, path, scribbles)) for path in images_in(root / "images")]
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The image files of a folder by name; a FileFormatError if there is none."""
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS and not p.name.startswith("."))
     if not paths:
-        raise FileFormatError(
-            f"{root / 'images'} must hold images ({', '.join(sorted(_ENDINGS))}); it has none. Add some."
-        )
-    return (_read(root, path, scribbles) for path in paths)
+        raise FileFormatError(f"{folder} must hold images ({', '.join(sorted(_ENDINGS))}); it has none. Add some.")
+    return paths
 
 
 def _read(root: Path, path: Path, scribbles: str) -> Sample:
-    image = _as_rgb(read_image(path), path)
-    truth = _values(root / "ground_truth" / f"{path.stem}.png", image, (_BACKGROUND, _NOT_SCORED, _OBJECT))
-    strokes = _values(root / scribbles / f"{path.stem}.png", image, (0, 1, 2))
+    image = as_rgb(read_image(path), path)
+    truth = values_of(root / "ground_truth" / f"{path.stem}.png", image, (_BACKGROUND, _NOT_SCORED, _OBJECT))
+    strokes = values_of(root / scribbles / f"{path.stem}.png", image, (0, 1, 2))
     return Sample(
         name=path.stem,
         image=image,
@@ -105,21 +127,23 @@ def _read(root: Path, path: Path, scribbles: str) -> Sample:
     )
 
 
-def _as_rgb(image: np.ndarray, path: Path) -> np.ndarray:
+def as_rgb(image: np.ndarray, path: Path) -> np.ndarray:
+    """An image as (H, W, 3) uint8; a FileFormatError that names `path` if it has more bits."""
     if image.dtype != np.uint8:
         raise FileFormatError(f"images must have 8 bits a channel; {path} has {image.dtype}. Convert it.")
     return np.repeat(image[..., None], 3, axis=-1) if image.ndim == 2 else image
 
 
-def _values(path: Path, image: np.ndarray, allowed: tuple[int, ...]) -> np.ndarray:
+def values_of(path: Path, image: np.ndarray, allowed: tuple[int, ...] | None) -> np.ndarray:
+    """The values of a mask of this image's size, none but the `allowed`; a FileFormatError that names `path` if not."""
     values = read_mask(path)
     if values.shape != image.shape[:2]:
         raise FileFormatError(
             f"{path} must have its image's size {image.shape[:2]}; it has {values.shape}. "
             "Is it another image's, or resized?"
         )
-    odd = sorted(set(np.unique(values).tolist()) - set(allowed))
-    if odd:
+    odd = sorted(set(np.unique(values).tolist()) - set(allowed)) if allowed else []
+    if allowed and odd:
         raise FileFormatError(
             f"{path} must hold the values {', '.join(map(str, allowed))} only; it has {odd[:5]} as well. "
             "Was it resized with interpolation, or saved in another encoding?"

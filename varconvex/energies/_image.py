@@ -41,7 +41,6 @@ class ImageEnergy(ABC):
         if channels:
             change(self, "channel_axis", checks.axis(self.channel_axis, image.ndim))
         check_regulariser(self, self.shape[1:])
-        image = image.astype(np.float64)
         check_size("image", image, self)
         low = float(image.min() if self.lower is None else self.lower)
         high = float(image.max() if self.upper is None else self.upper)
@@ -92,9 +91,12 @@ class ImageEnergy(ABC):
 
     def data(self, backend: ArrayBackend) -> tuple[Any, float]:
         """The image in the solver's unit, (C, *spatial) float32, and the sum of what rounding it took."""
-        exact = (backend.asarray(self._layers, np.float64) - self.lower) / self.scale
-        rounded = exact.astype(np.float32)
-        return rounded, float(abs(rounded - exact).sum())
+        return backend.rounded(backend.asarray(self._layers, np.float64) - self.lower, self.scale)
+
+    def squared(self, data: Any) -> float:
+        """Sum of squares of an image in the solver's unit, in float64."""
+        data = data.astype(np.float64)
+        return float((data * data).sum())
 
     def start(self, backend: ArrayBackend, problem: Problem) -> Any:
         """The minimiser for alpha = 0: the image itself."""

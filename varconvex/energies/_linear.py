@@ -50,7 +50,8 @@ class LinearEnergy(ABC):
                 f"{name} must lie in [0, 1], as u does; got values from {float(bound.min()):g} to "
                 f"{float(bound.max()):g}. Clip it."
             )
-        object.__setattr__(self, name, bound)
+        # A number, rather than an array of one, may be met by arrays of any backend.
+        object.__setattr__(self, name, bound if bound.ndim else bound[()])
 
     @cached_property
     def shape(self) -> tuple[int, ...]:

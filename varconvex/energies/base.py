@@ -33,10 +33,10 @@ class Energy(Protocol):
         """A feasible u to start from, (L, *spatial) float32."""
 
     def value(self, backend: ArrayBackend, index: Any) -> float:
-        """The energy of a label image (index of each pixel's label)."""
+        """The energy of an answer: a label image (index of each pixel's label), or an image where u is one."""
 
     def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
-        """A binary u no worse than its neighbours, and its energy; u may lie anywhere in C."""
+        """A binary u no worse than its neighbours, or u if it is an image, and its energy; u may lie anywhere in C."""
 
     def recall(self, u: Any) -> Any:
         """What `present` made this u of; its grid may be half as large."""

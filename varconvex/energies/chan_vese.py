@@ -83,8 +83,10 @@ class ChanVese(Delegate):
     @cached_property
     def costs(self) -> list[Any]:
         """Squared distance of each pixel to each mean, K times (*spatial)."""
-        image, means = self.image.astype(np.float64), self.means.astype(np.float64)
-        return [((image - mean) ** 2).sum(axis=(-1,) * (means.ndim - 1)) for mean in means]
+        image = self.image.astype(np.result_type(self.image, np.float32), copy=False)
+        means = self.means.astype(image.dtype)
+        squares = [(image - mean) ** 2 for mean in means]
+        return [square.sum(axis=-1) for square in squares] if means.ndim == 2 else squares
 
     @cached_property
     def regions(self) -> TwoPhase | Potts:
@@ -98,9 +100,12 @@ class ChanVese(Delegate):
 
     def refit(self, labels: Any) -> Self:
         """The same energy with the means of labelled regions; an empty region keeps its own."""
-        chosen = [self.image[labels == k] for k in range(len(self.means))]
-        means = [c.mean(axis=0, dtype=np.float64) if len(c) else m for c, m in zip(chosen, self.means, strict=True)]
-        return replace(self, means=np.array([checks.host(mean) for mean in means]))
+        index, count = checks.host(labels).ravel(), len(self.means)
+        layers = checks.host(self.image).reshape(index.size, -1).T
+        pixels = np.bincount(index, minlength=count)[:, None]
+        sums = np.stack([np.bincount(index, weights=layer, minlength=count) for layer in layers], axis=1)
+        old = checks.host(self.means).reshape(count, -1)
+        return replace(self, means=np.where(pixels, sums / np.maximum(pixels, 1), old).reshape(self.means.shape))
 
     def problem(self, backend: ArrayBackend) -> Problem:
         """That of the labels; for two of them all pay for being background."""

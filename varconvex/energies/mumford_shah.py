@@ -9,8 +9,6 @@ refuses.
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from .. import checks
 from ..backends import ArrayBackend, Problem
 from ._image import ImageEnergy
@@ -80,5 +78,5 @@ class MumfordShah(ImageEnergy):
             pull=2.0,
             huber=self.jump / unit / (2 * self.alpha),
             truncated=True,
-            constant=unit * float((data.astype(np.float64) ** 2).sum()),
+            constant=unit * self.squared(data),
         )

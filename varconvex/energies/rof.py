@@ -8,8 +8,6 @@ Colours share one gradient, so that edges of all channels fall together.
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from .. import checks
 from ..backends import ArrayBackend, Problem
 from ._image import ImageEnergy
@@ -77,7 +75,7 @@ class ROF(ImageEnergy):
             cost=-data,
             pull=1.0,
             huber=self.huber / self.scale,
-            constant=0.5 * unit * float((data.astype(np.float64) ** 2).sum()),
+            constant=0.5 * unit * self.squared(data),
             # |v - data| is at most the range, which is at most 2 units.
             doubt=2.0 * lost,
         )

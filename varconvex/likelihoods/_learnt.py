@@ -117,10 +117,10 @@ class LearntLikelihood:
         return self.learnt
 
 
-def _spread_out(weights: np.ndarray) -> np.ndarray:
+def _spread_out(weights: np.ndarray, count: int = _SAMPLE) -> np.ndarray:
     """Indices of a sample with these weights, evenly spread over them: the same one each time."""
     total = np.cumsum(weights, dtype=np.float64)
-    return np.searchsorted(total, (np.arange(_SAMPLE) + 0.5) / _SAMPLE * total[-1])
+    return np.searchsorted(total, (np.arange(count) + 0.5) / count * total[-1])
 
 
 def _appearance(scene: Scene) -> np.ndarray:

@@ -3,7 +3,9 @@
     cost_k(x) = -log 1/m_k sum_j N(x; x_kj, rho_k(x)^2) N(I(x); I_kj, sigma^2)
     rho_k(x)  = rho_factor * max(distance from x to the nearest scribble of k, one pixel)
 
-Near a stroke only its own colours count; far from all strokes, all colours of the label do.
+Near a stroke only its own colours count; far from all strokes, all colours of the label do. A share `unknown` of the
+label may have any colour whatever: N(I(x); I_kj, sigma^2) becomes (1 - unknown) N + unknown, on N's scale of 1 at its
+centre. What looks like no stroke at all is then left to position.
 """
 
 from dataclasses import dataclass
@@ -12,6 +14,8 @@ import numpy as np
 
 from .. import checks
 from .._colour import features
+from ..backends import ArrayBackend, get_backend
+from ..errors import InvalidParameterError
 from ..inputs import Scene
 from ._common import CLIP, bounded, teaching_seeds
 
@@ -39,6 +43,11 @@ class NieuwenhuisCremersLikelihood:
         Pixels of a label's scribbles that take part; of more, as many, evenly spread along the strokes.
         Neighbouring pixels of a stroke repeat each other, so that bigger is hardly better, and slower in
         proportion. The distances always know all of them.
+    unknown : (2,) float in [0, 1)
+        Share of the background's and of each object's kernel that any colour may claim. Bigger leaves colours that no
+        stroke has touched to position; 0 lets the nearest stroke's colours decide, however far they are.
+    backend : {"numba", "numpy", "cupy"}, ArrayBackend or None
+        What sums the kernels. None is what solves the energy, and Numba outside of `segment`.
 
     References
     ----------
@@ -59,6 +68,8 @@ class NieuwenhuisCremersLikelihood:
     sigma: float = 0.1
     clip: float | None = CLIP
     max_seeds: int = 1000
+    unknown: tuple[float, float] = (0.0, 0.0)
+    backend: str | ArrayBackend | None = None
 
     def __post_init__(self) -> None:
         checks.real_number("rho_factor", self.rho_factor, strict=True)
@@ -66,6 +77,12 @@ class NieuwenhuisCremersLikelihood:
         checks.whole_number("max_seeds", self.max_seeds, least=1)
         if self.clip is not None:
             checks.real_number("clip", self.clip)
+        shares = np.asarray(self.unknown)
+        if shares.shape != (2,) or shares.dtype.kind not in "buif" or not ((shares >= 0) & (shares < 1)).all():
+            raise InvalidParameterError(
+                f"unknown must be two shares in [0, 1), the background's and the objects'; got {self.unknown!r}. "
+                "Pass e.g. (0.01, 0.03)."
+            )
 
     def costs(self, scene: Scene) -> np.ndarray:
         """Costs of the scene's K labels at every pixel.
@@ -85,16 +102,22 @@ class NieuwenhuisCremersLikelihood:
         InvalidScribblesError
             If a label has no scribble on a valid pixel.
         """
-        from ._kernel_sum import log_kernel_mean
-
+        backend = get_backend(self.backend)
         taught = teaching_seeds(scene)
         axes = scene.seeds.ndim
         points = self._points(scene)
+        there = backend.asarray(points)
         costs = np.empty((len(taught), *scene.seeds.shape), np.float32)
-        for cost, mine in zip(costs, taught, strict=True):
+        for k, (cost, mine) in enumerate(zip(costs, taught, strict=True)):
             rho = self._width(scene, mine).ravel()
-            seeds = np.ascontiguousarray(points[_thinned(mine, int(self.max_seeds))].T)
-            density = log_kernel_mean(points, 0.5 / rho**2, seeds, axes)
+            seeds = points[_thinned(mine, int(self.max_seeds))].T
+            weight = backend.asarray(0.5 / rho**2)
+            density = backend.to_numpy(backend.log_kernel_mean(there, weight, backend.asarray(seeds), axes))
+            unknown = self.unknown[min(k, 1)]
+            if unknown:
+                places, starts = points[:, :axes], seeds[:axes]
+                anything = backend.log_kernel_mean(backend.asarray(places), weight, backend.asarray(starts), axes)
+                density = np.logaddexp(density + np.log1p(-unknown), backend.to_numpy(anything) + np.log(unknown))
             # The Gaussians' other factors are the same for all labels.
             cost[...] = (axes * np.log(rho) - density).reshape(cost.shape)
         return bounded(costs, scene, self.clip)

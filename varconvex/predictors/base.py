@@ -30,24 +30,37 @@ class Prediction:
         Index of each pixel's label.
     costs : (K, *spatial) float32 array
         What each label costs at each pixel, in nats.
-    energy : Energy
-        The energy that was minimised.
-    solution : Solution
-        Its minimiser with its certificate.
     seconds : dict of str to float
         Time by stage.
+    energy : Energy or None
+        The energy that was minimised, where the predictor minimises one.
+    solution : Solution or None
+        Its minimiser with its certificate.
+    theta : object
+        What was learnt on the way, in the predictor's own form; `ready` may go on from there.
     """
 
     probability: np.ndarray
     index: np.ndarray
     costs: np.ndarray
-    energy: Energy
-    solution: Solution
     seconds: dict[str, float]
+    energy: Energy | None = None
+    solution: Solution | None = None
+    theta: Any = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the predictor was told to stop: then nothing else should begin."""
+        return self.solution is not None and self.solution.status == "stopped"
 
 
 class Predictor(Protocol):
-    """Anything that gives a probability per pixel."""
+    """Anything that gives a probability per pixel.
+
+    A new predictor is one new file in this folder, ``forest.py`` with a class ``ForestPredictor``, and is found by its
+    name. It may have a method ``settle(energy, random_state)``, which returns it with what it had left open said by
+    `segment`: the energy that its keywords describe, and a seed.
+    """
 
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
         """The probability of the object at each pixel of the scene."""

@@ -18,9 +18,28 @@ from ..energies.two_phase import TwoPhase
 from ..errors import InvalidParameterError
 from ..inputs import Scene
 from ..likelihoods._learnt import LearntLikelihood
+from ..likelihoods._regional import GivenCosts
 from ..likelihoods.base import Likelihood
+from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 from ..solvers.pdhg import Progress, pdhg
+from ._shaped import ShapedEnergy
 from .base import Prediction
+
+_UNKNOWN = (0.01, 0.03)
+"""Shares of background and object that may have any colour whatever, where the shape is known to be convex."""
+
+
+ALPHA_PER_SIDE = 0.25
+"""Default weight of the total variation: nats per pixel of boundary, for each pixel of the image's side.
+
+Enlarged k times, a picture has k^d times the data term and k^(d-1) times the boundary: an alpha that grows with the
+side gives the same object at every resolution.
+"""
+
+
+def default_alpha(scene: Scene) -> float:
+    """The default weight of the total variation, in nats per pixel of boundary."""
+    return ALPHA_PER_SIDE * float(np.count_nonzero(scene.seeds >= 0)) ** (1 / scene.seeds.ndim)
 
 
 @dataclass(frozen=True)
@@ -53,10 +72,10 @@ class EnergyPredictor:
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
         """Costs, energy, minimiser; `pull` = (v, weight) adds weight/2 |u - v|^2 (two labels only)."""
         begin = time.perf_counter()
-        costs = self.likelihood.costs(scene)
+        backend = get_backend(self.backend)
+        costs = self._placed().costs(scene)
         learnt = time.perf_counter()
         energy = self._energy(scene, costs, pull)
-        backend = get_backend(self.backend)
         solution = pdhg(
             energy,
             backend=backend,
@@ -77,7 +96,7 @@ class EnergyPredictor:
     def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> "EnergyPredictor":
         """The scribbles' costs keep a share for good; mixtures of appearance join them, of the scribbles at first."""
         taught = LearntLikelihood.start(scene, prediction.costs, index)
-        return replace(self, likelihood=taught, edge_weight=self._weight(scene))
+        return replace(self.weighed(scene), likelihood=taught)
 
     def learn(self, scene: Scene, responsibility: np.ndarray) -> "EnergyPredictor":
         """The same energy with mixtures re-estimated from both sides of an answer and from the scribbles."""
@@ -90,6 +109,45 @@ class EnergyPredictor:
         energy = self._energy(scene, costs, None).value(get_backend(self.backend), index)
         # Two labels are solved for the difference of their costs: what the background costs everywhere is added again.
         return energy + likelihood.constant + (float(costs[0].sum(dtype=np.float64)) if len(costs) == 2 else 0.0)
+
+    def shaped(self, scene: Scene) -> ShapedEnergy:
+        """The energy of a set and its appearance together; for two labels on a plane.
+
+        Colours that no stroke has touched are left to position, the object's sooner: its strokes lie within it, and
+        those of the background go around.
+        """
+        likelihood = self._placed()
+        if isinstance(likelihood, NieuwenhuisCremersLikelihood) and not any(likelihood.unknown):
+            likelihood = replace(likelihood, unknown=_UNKNOWN)
+        return ShapedEnergy.start(scene, likelihood, self.alpha, self.edge_weight, self.backend)
+
+    def watched(self, scene: Scene, outline: Any, value: float, begin: float) -> bool:
+        """Show the callback a set that has been reached, and J; whether it says stop. No bound is known for it."""
+        if self.callback is None:
+            return False
+        u = outline.rasterize(scene.seeds.shape).astype(np.float32)
+        answer = self.callback(Progress(0, time.perf_counter() - begin, value, -np.inf, np.inf, u))
+        return isinstance(answer, bool | np.bool_) and bool(answer)
+
+    def settled(self, scene: Scene, energy: ShapedEnergy, stopped: bool) -> "EnergyPredictor":
+        """Return this predictor with what `energy` has learnt; if stopped, it will not begin to iterate."""
+        callback = (lambda _: True) if stopped else self.callback
+        return replace(self, likelihood=GivenCosts(energy.costs(scene.seeds.shape)), callback=callback)
+
+    def weighed(self, scene: Scene) -> "EnergyPredictor":
+        """The same, with the scene's edge weight computed once and for all."""
+        return replace(self, edge_weight=self._weight(scene))
+
+    def boundary(self, scene: Scene, index: np.ndarray) -> float:
+        """What the boundary of a label image costs, in nats."""
+        nothing = np.zeros((len(scene.labels), *scene.seeds.shape), np.float32)
+        return self._energy(scene, nothing, None).value(get_backend(self.backend), index)
+
+    def _placed(self) -> Any:
+        """The likelihood; if it can compute anywhere, then where the energy is solved."""
+        likelihood: Any = self.likelihood
+        backend = get_backend(self.backend)
+        return replace(likelihood, backend=backend) if getattr(likelihood, "backend", backend) is None else likelihood
 
     def _learnt(self) -> LearntLikelihood:
         if isinstance(self.likelihood, LearntLikelihood):

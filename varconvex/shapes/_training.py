@@ -13,6 +13,7 @@ to it with half the step.
 
 import numpy as np
 
+from .._adam import Adam
 from ._raster import value_and_slope
 
 _LEVEL_SIDE = 96
@@ -126,7 +127,7 @@ def _descend(network, points, cost, pixel, rate, count, rng, callback):
     g = _shift_to_best_level_set(network, g, cost)
     best_energy, best = _hard_energy(g, cost), network.pack()
     history = [best_energy]
-    adam = _Adam(best.size)
+    adam = Adam(best.size)
     for _ in range(count // _ROUND):
         band = np.flatnonzero(np.abs(sharpness * g) < _SATURATED)
         if not len(band):
@@ -145,7 +146,7 @@ def _descend(network, points, cost, pixel, rate, count, rng, callback):
             network.unpack(best)
             g = network(points)
             rate *= 0.5
-            adam = _Adam(best.size)
+            adam = Adam(best.size)
         if callback is not None:
             callback(network)
     network.unpack(best)
@@ -186,19 +187,3 @@ def _shift_to_best_level_set(network, g, cost):
 
 def _hard_energy(g, cost):
     return float(cost[g <= 0].sum(dtype=np.float64))
-
-
-class _Adam:
-    """Kingma and Ba, ICLR 2015, arXiv:1412.6980."""
-
-    def __init__(self, size, beta1=0.9, beta2=0.99):
-        self.beta1, self.beta2, self.t = beta1, beta2, 0
-        self.m, self.v = np.zeros(size, np.float32), np.zeros(size, np.float32)
-
-    def step(self, gradient):
-        self.t += 1
-        self.m += (1 - self.beta1) * (gradient - self.m)
-        self.v += (1 - self.beta2) * (gradient * gradient - self.v)
-        m = self.m / np.float32(1 - self.beta1**self.t)
-        v = self.v / np.float32(1 - self.beta2**self.t)
-        return m / (np.sqrt(v) + np.float32(1e-10))

@@ -2,8 +2,9 @@
 
     min over nu of |target - sigma(-s G_nu)|^2      subject to   inside in {G <= 0},  outside in {G > 0}
 
-`unify` knows shapes by these two protocols only. A new shape is one new file in this folder, ``star.py`` with a class
-``StarShape``, and is found by its name.
+`unify` knows shapes by these two protocols only. A shape that can minimise any cost and boundary over its sets may have
+a method `outline` besides (see `ConvexShape.outline`), which joint unification then prefers to projections. A new shape
+is one new file in this folder, ``star.py`` with a class ``StarShape``, and is found by its name.
 """
 
 from collections.abc import Callable

@@ -16,7 +16,9 @@ import numpy as np
 from .. import checks
 from ..certify import Certificate, as_mask, certify_convexity
 from ..errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
+from ._outline import Outline, least_outline
 from ._raster import rasterize
+from ._rays import Price
 from ._repair import check_hulls, repair
 from ._start import convex_start, empty_network, exact_network, half_planes, inradius
 from ._training import train
@@ -206,6 +208,10 @@ class ConvexShape:
         if changed > _TOLERATED * np.count_nonzero(mask):
             network = exact_network(mask)
         return FittedConvex(mask, changed, network, _sum(price, mask), np.array(history))
+
+    def outline(self, cost: np.ndarray, price: Price, inside: np.ndarray, outside: np.ndarray) -> Outline:
+        """The convex set of least cost and boundary, up to a lattice: see `least_outline`."""
+        return least_outline(cost, price, inside, outside)
 
     def _descend(self, corners, cost, size, rng, callback):
         """The network that equals the start, improved within a window around it; in pixel coordinates."""

@@ -21,8 +21,9 @@ from .. import checks
 from ..backends import ArrayBackend, Problem, get_backend
 from ..energies.base import Energy
 from ..errors import ConvergenceWarning, InvalidParameterError
+from ._memory import or_on_the_cpu
 
-_RELAXATION = 1.9
+RELAXATION = 1.9
 _RATIO = 1.0
 """sigma / tau = (ratio r)^2 at first, with r the mean radius: p lives on that scale, and u on 1."""
 
@@ -33,15 +34,16 @@ last one (Applegate et al. 2021, arXiv:2106.04756), then less and less; movement
 _LOOK_LEAST, _LOOK_MOST = 8, 48
 """Iterations between two looks at the gap: a third of those done, within these; a look costs about two iterations."""
 
-_LEAST_SIZE = 1e-3
+LEAST_SIZE = 1e-3
 """The gap is relative to the energy, or, where that is nearly 0 by cancellation, to this share of the data's size."""
 
 _CHUNK_SECONDS = 0.1
 """Longest stay in one kernel call, so that Ctrl-C, the time limit and the callback are heard."""
 
 
-_COARSEST = 32
-"""A grid whose shorter side is below twice this is solved as it stands."""
+COARSEST, COARSE_ITERATIONS = 32, 500
+"""A grid whose shorter side is below twice the first is solved as it stands; most iterations on a coarse grid, which
+only has to be a good start: below the tolerance its own discretisation is the error."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Solution:
     p : (d, L, *spatial) array float32
         Dual variable, one component a spatial axis.
     binary : array
-        The rounded u, float32 zeros and ones.
+        The rounded u, float32 zeros and ones; of `ROF` and `TVL1` u itself, for which `labels` and `mask` mean nothing.
     energy : float
         Energy of `binary`.
     primal, dual : float
@@ -129,6 +131,7 @@ class Solution:
         return self.binary > 0.5 if self.p.shape[1] == 1 else self.labels > 0
 
 
+@or_on_the_cpu
 def pdhg(
     energy: Energy,
     *,
@@ -177,6 +180,8 @@ def pdhg(
     -----
     ConvergenceWarning
         If `tol` was not met.
+    DeviceMemoryWarning
+        If a GPU's memory did not suffice, so that the CPU solved the problem.
 
     References
     ----------
@@ -208,7 +213,7 @@ def pdhg(
     size = backend.mean_size(problems[0].cost) + problems[0].fidelity
     if start is not None:
         warm = _warm(energy, backend, problems[0], start)
-    while start is None and coarse_to_fine and min(problems[-1].cost.shape[1:]) >= 2 * _COARSEST:
+    while start is None and coarse_to_fine and min(problems[-1].cost.shape[1:]) >= 2 * COARSEST:
         problems.append(backend.coarsen(problems[-1]))
     descent: _Descent | None = None
     while problems:
@@ -222,8 +227,7 @@ def pdhg(
         else:
             u, p = backend.prolong(problem, descent.u, descent.p, 1.0)
         descent = _Descent(energy, backend, problem, u, p, size, begin)
-        # A coarse grid only has to be a good start; below the tolerance its own discretisation is the error.
-        descent.run(max_iter if finest else 500, tol, limit, callback if finest else None)
+        descent.run(max_iter if finest else COARSE_ITERATIONS, tol, limit, callback if finest else None)
     assert descent is not None
     binary, rounded = energy.round(backend, descent.problem, descent.u)
     if descent.status not in ("converged", "stopped"):
@@ -277,7 +281,7 @@ class _Descent:
     ) -> None:
         self.energy, self.backend, self.problem, self.start = energy, backend, problem, start
         self.u, self.p = u, p
-        self.floor = _LEAST_SIZE * problem.unit * size * u.size + np.finfo(np.float64).tiny
+        self.floor = LEAST_SIZE * problem.unit * size * u.size + np.finfo(np.float64).tiny
         self.first = _step(problem.norm, size, _scale(problem))
         self._set_step(self.first)
         self.gain = _ADAPT
@@ -337,7 +341,7 @@ class _Descent:
                     return
                 n = min(chunk, until - done)
                 # How an interval is cut into chunks depends on the clock; what is computed must not.
-                self._iterate(n, _RELAXATION, settle=done + n == until)
+                self._iterate(n, RELAXATION, settle=done + n == until)
                 done += n
                 took = max(time.perf_counter() - before, 1e-9) / n
                 chunk = int(np.clip(_CHUNK_SECONDS / took, 1, _LOOK_MOST))
@@ -362,7 +366,7 @@ def _scale(problem: Problem) -> float:
         return _RATIO * radius
     # An image is fitted over some sqrt(alpha) pixels, whatever its dual variable's length; measured on photographs.
     pulled = max(2 * problem.pull, 12 * float(np.sqrt(problem.pull * radius)))
-    return max(pulled, 6 * float(np.sqrt(problem.fidelity * radius)))
+    return max(pulled, 9 * float(np.sqrt(problem.fidelity * radius)))
 
 
 def _step(norm: float, mean_cost: float, scale: float) -> float:

@@ -1,4 +1,4 @@
-"""The sum of kernels in the log domain, compiled by Numba.
+"""The mean kernel in the log domain, compiled by Numba; `log_kernel_mean` in `base.py` is its specification.
 
     log 1/m sum_j exp(-w(x) |x - x_j|^2 - |c(x) - c_j|^2)
 
@@ -104,23 +104,7 @@ def _fill(out, points, weight, seeds, axes):
 
 
 def log_kernel_mean(points: np.ndarray, weight: np.ndarray, seeds: np.ndarray, axes: int) -> np.ndarray:
-    """Log of the mean kernel over the seeds, at each point.
-
-    Parameters
-    ----------
-    points : (n, F) float32
-        Features; colours already divided by sqrt(2) sigma.
-    weight : (n,) float32
-        1 / (2 rho^2) for the first `axes` features, the position; the others weigh 1.
-    seeds : (F, m) float32, C-contiguous
-        The same features of the seeds.
-    axes : int
-        How many features are position.
-
-    Returns
-    -------
-    (n,) float32
-    """
+    """Log of the mean kernel over the seeds, at each point; everything float32 and C-contiguous."""
     out = np.empty(len(points), np.float32)
     parts = [slice(start, start + _PIXELS) for start in range(0, len(points), _PIXELS)]
     run(_fill, [(out[part], points[part], weight[part], seeds, axes) for part in parts])

@@ -1,0 +1,209 @@
+"""Networks taught by scribbles: what they learn, hold and refuse, alone, with the energy, and with a shape."""
+
+from functools import partialmethod
+
+import numpy as np
+import pytest
+
+from varconvex import segment
+from varconvex.errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
+from varconvex.inputs import prepare
+from varconvex.metrics import iou
+from varconvex.predictors.cnn import CnnPredictor
+from varconvex.predictors.fcn import FcnPredictor
+from varconvex.shapes.convex import ConvexShape
+from varconvex.unify import joint, sequential
+
+NETWORKS = [FcnPredictor, CnnPredictor]
+
+
+def quick(network, **options):
+    return network(**{"members": 1, "steps": 80, "random_state": 1, **options})
+
+
+@pytest.fixture(scope="module")
+def scene(two_blobs):
+    return prepare(two_blobs[0], two_blobs[1])
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_colours_are_learnt_and_both_blobs_taken(network, scene, two_blobs):
+    image, _, _disc = two_blobs
+    red = image[..., 0] > 0.5
+    found = quick(network, inputs="rgb", energy=None).predict(scene)
+    assert iou(found.index == 1, red) > 0.9
+    assert found.solution is None
+    assert not found.stopped
+    assert found.probability.min() >= 0
+    assert found.probability.max() <= 1
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_with_places_the_blob_without_a_stroke_stays_away(network, two_blobs):
+    image, scribbles, disc = two_blobs
+    scribbles = scribbles.copy()
+    scribbles[44:76, 78:80] = 1
+    result = segment(image, scribbles, predictor=quick(network, steps=200), shape="convex")
+    assert iou(result.mask, disc) > 0.9
+    assert result.certificate.convex
+    assert result.relative_gap <= 1e-3
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("energy", ["default", None])
+def test_scribbles_hold_and_no_answer_is_empty(network, energy, scene):
+    found = quick(network, steps=1, energy=energy).predict(scene)
+    assert (found.index[scene.seeds == 2] == 1).all()
+    assert (found.index[scene.seeds == 1] == 0).all()
+    _prediction, fitted, seconds = sequential(quick(network, steps=1, energy=energy), ConvexShape(), scene)
+    assert fitted.mask[scene.seeds == 2].all()
+    assert not fitted.mask[scene.seeds == 1].any()
+    assert {"train", "shape"} <= set(seconds)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_same_seed_same_answer(network, scene):
+    one, two, other = (quick(network, random_state=seed, energy=None).predict(scene) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.probability, two.probability)
+    assert (one.probability != other.probability).any()
+
+
+@pytest.mark.parametrize("name", ["fcn", "cnn"])
+def test_by_name_with_segments_seed(name, two_blobs, monkeypatch):
+    for network in NETWORKS:  # by all defaults, but for how long they learn
+        monkeypatch.setattr(network, "__init__", partialmethod(network.__init__, members=1, steps=60))
+    image, scribbles, _disc = two_blobs
+    kept = image.copy(), scribbles.copy()
+    one, two = (segment(image, scribbles, predictor=name, shape="convex", random_state=5) for _ in range(2))
+    np.testing.assert_array_equal(one.labels, two.labels)
+    assert one.mask[40, 40]
+    np.testing.assert_array_equal(image, kept[0])
+    np.testing.assert_array_equal(scribbles, kept[1])
+
+
+def test_more_smoothing_leaves_less_boundary(two_blobs, rng):
+    image, scribbles, _ = two_blobs
+    image = np.clip(image + rng.normal(scale=0.2, size=image.shape), 0, 1)
+    lengths = []
+    for alpha in (0.0, 5.0, 50.0):
+        mask = segment(image, scribbles, alpha, predictor=quick(FcnPredictor, inputs="rgb")).mask
+        lengths.append(int((mask[1:] != mask[:-1]).sum() + (mask[:, 1:] != mask[:, :-1]).sum()))
+    assert lengths[0] > lengths[1] > lengths[2]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_pull_pulls(network, scene, two_blobs):
+    wish = two_blobs[2].astype(np.float32)
+    predictor = quick(network, inputs="rgb+xy", energy=None)
+    free = predictor.predict(scene)
+    ready = predictor.ready(scene, free, free.index)
+    distances = []
+    for weight in (0.0, 1.0, 20.0):
+        pulled = ready.predict(scene, (wish, weight))
+        distances.append(float(((pulled.probability - wish) ** 2).mean()))
+    assert distances[0] > distances[1] > distances[2]
+    # A pull belongs to one prediction: what was learnt is as it was.
+    np.testing.assert_array_equal(ready.predict(scene).probability, free.probability)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_both_sides_teach_and_the_objective_knows(network, scene, two_blobs):
+    disc = two_blobs[2].astype(np.int64)
+    predictor = quick(network)
+    first = predictor.predict(scene)
+    ready = predictor.ready(scene, first, first.index)
+    sides = np.stack([1 - disc, disc]).astype(np.float32)
+    taught = ready.learn(scene, sides)
+    assert taught.objective(scene, disc) < ready.objective(scene, disc)
+    # Labels that contradict what was taught, and the scribbles, are long.
+    assert taught.objective(scene, 1 - disc) > 5 * taught.objective(scene, disc)
+    # The objective is a sum: without the energy the boundary's price is missing.
+    alone = quick(network, energy=None, taught=taught.taught, counts=taught.counts)
+    boundary = taught._regulariser(scene).boundary(scene, disc)
+    assert taught.objective(scene, disc) == pytest.approx(alone.objective(scene, disc) + boundary)
+
+
+@pytest.mark.parametrize("energy", ["default", None])
+@pytest.mark.parametrize("shape", [None, ConvexShape()])
+def test_joint_never_rises_for_networks_too(scene, shape, energy):
+    found = joint(quick(FcnPredictor, steps=150, energy=energy), shape, scene)
+    assert len(found.objective) >= 2
+    assert (np.diff(found.objective) <= 0).all()
+    assert found.prediction.theta is not None
+
+
+def test_what_was_learnt_wrongly_is_refused(scene):
+    class Confused(FcnPredictor):
+        def learn(self, scene, responsibility):
+            return super().learn(scene, 1 - responsibility)
+
+    found = joint(quick(Confused), ConvexShape(), scene)
+    assert len(found.objective) == 2
+    assert found.objective[1] == found.objective[0]
+
+
+def test_a_result_without_an_energy_says_so(two_blobs, tmp_path):
+    image, scribbles, _ = two_blobs
+    result = segment(image, scribbles, predictor=quick(FcnPredictor, energy=None), shape="convex")
+    assert np.isnan([result.energy, result.dual, result.gap, result.price, result.relative_gap]).all()
+    assert result.status == "no energy"
+    assert "no energy" in repr(result)
+    assert "nan" not in repr(result)
+    assert result.to_dict()["price"] is None
+    assert result.to_dict()["iterations"] == 0
+    assert result.plot(tmp_path / "page.png").size[0] > 400
+    assert result._repr_png_()
+
+
+def test_volumes_are_learnt_pixel_by_pixel(rng):
+    volume = rng.normal(scale=0.1, size=(8, 20, 22))
+    volume[2:6, 5:15, 5:15] += 1
+    strokes = np.zeros(volume.shape, int)
+    strokes[4, 8:12, 8:12], strokes[:, 1, 1:20] = 2, 1
+    assert segment(volume, strokes, predictor=quick(FcnPredictor, inputs="rgb+xy+features")).mask[4, 10, 10]
+    with pytest.raises(InvalidImageError, match="predictor 'cnn' needs a 2-D image; got 3"):
+        segment(volume, strokes, predictor="cnn")
+
+
+def test_pixels_left_out_and_tiny_images(two_blobs):
+    image, scribbles, _disc = two_blobs
+    image = image.copy()
+    image[10:14, 60:70] = np.nan
+    result = segment(image, scribbles, predictor=quick(CnnPredictor), nan_policy="mask")
+    assert np.isfinite(result.probability).all()
+    for shape in [(1, 9), (9, 1), (2, 2), (1, 2)]:
+        tiny = np.arange(np.prod(shape), dtype=float).reshape(shape)
+        strokes = np.zeros(shape, int)
+        strokes.flat[0], strokes.flat[-1] = 1, 2
+        for network in NETWORKS:
+            labels = segment(tiny, strokes, predictor=quick(network, steps=3, inputs="rgb+xy+features")).labels
+            assert (labels.flat[0], labels.flat[-1]) == (1, 2)
+
+
+def test_three_labels_are_refused(two_blobs):
+    image, scribbles, _ = two_blobs
+    scribbles = scribbles.copy()
+    scribbles[60:62, 90:100] = 3
+    with pytest.raises(InvalidScribblesError, match=r"two labels; got labels \(1, 2, 3\)"):
+        segment(image, scribbles, predictor="fcn")
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"members": 0}, "members must be a finite number, at least 1"),
+        ({"steps": 1.5}, "steps must be a whole number"),
+        ({"noise": -1}, "noise must be a finite number"),
+        ({"hidden": (0,)}, "hidden must be a finite number, at least 1"),
+        ({"energy": "none"}, "energy must be one of 'default', None"),
+        ({"inputs": "sem"}, "inputs must name some of"),
+    ],
+)
+def test_parameters_are_judged(options, match):
+    with pytest.raises(InvalidParameterError, match=match):
+        FcnPredictor(**options)
+
+
+def test_an_unknown_predictor_is_named():
+    with pytest.raises(InvalidParameterError, match="predictor must be one of cnn, energy, fcn, given"):
+        segment(np.eye(3), [[1, 0, 2]] * 3, predictor="fnc")

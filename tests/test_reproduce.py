@@ -1,0 +1,313 @@
+"""The paper's tables on a few images that are made here: the grid, resuming, bad input, and the command."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from varconvex.cli import main
+from varconvex.datasets.collection import list_samples
+from varconvex.errors import FileFormatError
+from varconvex.files import read_image
+from varconvex.metrics import iou
+from varconvex.reproduce import layout, table1, table2
+from varconvex.reproduce.cells import Cells, key_of
+
+
+@pytest.fixture
+def data(tmp_path, two_blobs):
+    """A folder of two samples."""
+    image, scribbles, disc = two_blobs
+    root = tmp_path / "data"
+    for part in ("images", "ground_truth", "scribbles"):
+        (root / part).mkdir(parents=True)
+    index = np.array([0, 2, 1], np.uint8)
+    for name, shift in (("a", 0), ("b", 6)):
+        moved = [np.roll(array, shift, axis=1) for array in (image, disc, scribbles)]
+        Image.fromarray((moved[0] * 255).astype(np.uint8)).save(root / "images" / f"{name}.png")
+        Image.fromarray(moved[1].astype(np.uint8) * 255).save(root / "ground_truth" / f"{name}.png")
+        Image.fromarray(index[moved[2]]).save(root / "scribbles" / f"{name}.png")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Networks that learn for a moment: what is tested here is the table."""
+    made = table1.predictor_of
+
+    def brief(*args):
+        predictor = made(*args)
+        return predictor if predictor == "energy" else replace(predictor, members=1, steps=8)
+
+    monkeypatch.setattr(table1, "predictor_of", brief)
+    monkeypatch.setattr("varconvex.reproduce.pictures.predictor_of", brief)
+
+
+def counted(monkeypatch, module):
+    calls = []
+    score = module.score
+
+    def counting(*args, **kwargs):
+        calls.append(args)
+        return score(*args, **kwargs)
+
+    monkeypatch.setattr(module, "score", counting)
+    return calls
+
+
+def test_the_whole_grid_in_the_papers_layout(data, tmp_path):
+    found, _ = table1.table1(list_samples(data)[:1], tmp_path / "out", seeds=(1,))
+    cells = found["cells"]
+    assert len(cells) == 3 * 2 * 2 + 2
+    for cell in cells:
+        assert 0.3 < cell["convex"] <= 1
+        assert cell["empty"] == 0
+        assert cell["uncertified"] == 0
+    text = layout.table(found)
+    assert text.count("CNN / convex") == text.count("FCN / convex") == 3
+    assert "0.697 / 0.763" in text
+    assert "0.768 / 0.769" in text
+    assert all(f"{cell['predictor']:.3f}" in text for cell in cells)
+
+
+def small(data, out, **options):
+    return table1.table1(list_samples(data), out, seeds=(1,), inputs=["rgb+xy"], networks=["fcn"], **options)
+
+
+def test_a_figure_is_the_mean_over_images_and_then_over_seeds(data, tmp_path):
+    found, results = table1.table1(
+        list_samples(data), tmp_path / "out", seeds=(1, 2), inputs=["rgb+xy"], networks=["fcn"]
+    )
+    names = [f"rgb+xy_fcn_joint_seed{seed}" for seed in (1, 2)]
+    means = [np.mean([results.by_cell[n][image]["convex"] for image in ("a", "b")]) for n in names]
+    cell = next(c for c in found["cells"] if (c["network"], c["unify"]) == ("fcn", "joint"))
+    assert cell["convex"] == pytest.approx(np.mean(means))
+    assert cell["convex_spread"] == pytest.approx(np.std(means, ddof=1))
+    assert f"{cell['predictor']:.3f}+-{cell['predictor_spread']:.3f}" in layout.table(found)
+
+
+def test_nothing_is_computed_twice_and_half_written_files_are(data, tmp_path, monkeypatch):
+    calls = counted(monkeypatch, table1)
+    out = tmp_path / "out"
+    first, _ = small(data, out)
+    assert len(calls) == 2 * 4
+    again, _ = small(data, out)
+    assert len(calls) == 2 * 4
+    assert again["reused"] == 2 * 4
+    assert again["cells"] == first["cells"]
+    files = sorted((out / "cells").rglob("*.json"))
+    files[0].write_text(files[0].read_text()[:20])  # as a killed run leaves it, were it not written whole
+    files[1].write_text("[]")
+    files[2].unlink()
+    third, _ = small(data, out)
+    assert len(calls) == 2 * 4 + 3
+    for one, two in zip(third["cells"], first["cells"], strict=True):
+        assert one | {"seconds": 0} == two | {"seconds": 0}
+
+
+def test_a_run_that_is_interrupted_goes_on_where_it_was(data, tmp_path, monkeypatch):
+    calls, score = [], table1.score
+
+    def interrupted(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return score(*args, **kwargs)
+
+    monkeypatch.setattr(table1, "score", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        small(data, tmp_path / "out")
+    found, _ = small(data, tmp_path / "out")
+    assert found["reused"] == 5
+    assert len(calls) == 6 + 3
+    assert not list((tmp_path / "out").rglob(".*"))
+
+
+def test_other_settings_images_or_code_are_noticed(data, monkeypatch):
+    sample = list_samples(data)[0].read()
+    settings = {"seed": 1}
+    key = key_of(settings, sample)
+    assert key == key_of({"seed": 1}, list_samples(data)[0].read())
+    others = [key_of({"seed": 2}, sample)]
+    for part in ("image", "scribbles", "truth", "scored"):
+        array = getattr(sample, part).copy()
+        array.flat[0] ^= True
+        others.append(key_of(settings, replace(sample, **{part: array})))
+    monkeypatch.setattr("varconvex.reproduce.cells.fingerprint", lambda: "another version")
+    others.append(key_of(settings, sample))
+    assert len({key, *others}) == 7
+
+
+def test_names_stay_in_their_folder_and_apart(tmp_path):
+    cells = Cells(tmp_path / "out")
+    names = ["a", "../../a", "a/b", "a b", "a_b", ".hidden", "A\n"]
+    for k, name in enumerate(names):
+        assert cells.get("cell", name, "key", lambda k=k: {"value": k})[0] == {"value": k}
+    for k, name in enumerate(names):
+        assert cells.get("cell", name, "key", dict)[0] == {"value": k}
+    assert len(list((tmp_path / "out" / "cells" / "cell").iterdir())) == len(names)
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def break_truth(data):
+    (data / "ground_truth" / "a.png").unlink()
+    return r"a\.png does not exist"
+
+
+def break_scribbles(data):
+    Image.fromarray(np.zeros((90, 120), np.uint8)).save(data / "scribbles" / "a.png")
+    return "at least two labels"
+
+
+def break_size(data):
+    Image.fromarray(np.zeros((9, 12), np.uint8)).save(data / "scribbles" / "a.png")
+    return "must have its image's size"
+
+
+def break_file(data):
+    (data / "images" / "a.png").write_bytes(b"\x89PNG and no more")
+    return "a readable image file was expected"
+
+
+def break_convexity(data):
+    index = np.array(Image.open(data / "scribbles" / "a.png"))
+    index[40, 40] = 2
+    Image.fromarray(index).save(data / "scribbles" / "a.png")
+    return "hull of the object scribbles"
+
+
+BREAKS = [break_truth, break_scribbles, break_size, break_file, break_convexity]
+
+
+@pytest.mark.parametrize("broken", BREAKS)
+def test_an_image_that_cannot_be_used_is_named_and_in_no_mean(data, tmp_path, broken):
+    import re
+
+    whole, _ = small(data, tmp_path / "one")
+    reason = broken(data)
+    found, results = small(data, tmp_path / "two")
+    assert found["images"] == 1
+    assert list(found["skipped"]) == ["a"]
+    assert re.search(reason, found["skipped"]["a"])
+    assert all(list(cell) == ["b"] for cell in results.by_cell.values())
+    assert "left out (1):\n  a: " in layout.table(found)
+    assert whole["skipped"] == {}
+
+
+def test_no_image_at_all_is_an_error(data, tmp_path):
+    (data / "ground_truth" / "b.png").unlink()
+    break_truth(data)
+    with pytest.raises(FileFormatError, match=r"at least one image that can be used.*a: "):
+        small(data, tmp_path / "out")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileFormatError, match="cannot be made"):
+        small(data, tmp_path / "file")
+
+
+def test_alone_is_another_cell(data, tmp_path, monkeypatch):
+    calls = counted(monkeypatch, table1)
+    small(data, tmp_path / "out")
+    before = len(calls)
+    found, _ = small(data, tmp_path / "out", alone=True)
+    assert len(calls) == before + 4  # the energy's own cells are as they were
+    assert "the network alone" in layout.table(found)
+
+
+def test_ones_own_features(data, tmp_path, two_blobs):
+    features = tmp_path / "features"
+    options = {"seeds": (1,), "inputs": ["rgb+features"], "networks": ["fcn"], "features": features}
+    with pytest.raises(FileFormatError, match="a folder of features"):
+        table1.table1(list_samples(data), tmp_path / "out", **options)
+    features.mkdir()
+    disc = two_blobs[2]
+    for name, shift in (("a", 0), ("b", 6)):
+        np.save(features / f"{name}.npy", np.roll(disc, shift, axis=1)[..., None].astype(np.float32))
+    found, _ = table1.table1(list_samples(data), tmp_path / "out", **options)
+    plain, _ = table1.table1(list_samples(data), tmp_path / "out", **(options | {"features": None}))
+    assert found["cells"][0]["predictor"] > plain["cells"][0]["predictor"]
+    (features / "b.npy").unlink()
+    found, _ = table1.table1(list_samples(data), tmp_path / "out", **options)
+    assert list(found["skipped"]) == ["b"]
+
+
+def test_table_2_on_ones_own_masks(data, tmp_path, two_blobs, rng):
+    masks = tmp_path / "masks"
+    truths = {name: np.array(Image.open(data / "ground_truth" / f"{name}.png")) > 0 for name in ("a", "b")}
+    for column in ("clean", "gaussian_noise"):
+        (masks / column).mkdir(parents=True)
+        for name, truth in truths.items():
+            noisy = truth ^ (rng.random(truth.shape) < 0.1)
+            Image.fromarray(noisy.astype(np.uint8) * 255).save(masks / column / f"{name}.png")
+    found, _ = table2.table2(list_samples(data), tmp_path / "out", masks=masks)
+    clean, _noise = found["cells"]
+    mask = np.array(Image.open(masks / "clean" / "a.png")) > 0
+    other = np.array(Image.open(masks / "clean" / "b.png")) > 0
+    assert clean["map"] == pytest.approx((iou(mask, truths["a"]) + iou(other, truths["b"])) / 2)
+    assert clean["projected"] > 0.97 > clean["map"]
+    text = layout.table(found)
+    assert "0.7275" in text
+    assert "raises or keeps the mean in 2 of 2 columns" in text
+    # One that is missing or of another size is named, and left out of its own column only.
+    (masks / "clean" / "a.png").unlink()
+    Image.fromarray(np.zeros((5, 5), np.uint8)).save(masks / "gaussian_noise" / "b.png")
+    found, _ = table2.table2(list_samples(data), tmp_path / "out", masks=masks)
+    assert [c["images"] for c in found["cells"]] == [1, 1]
+    assert found["cells"][0]["map"] == pytest.approx(iou(other, truths["b"]))
+    assert sorted(found["skipped"]) == ["a, clean_seed42", "b, gaussian_noise_seed42"]
+    assert "it has (5, 5)" in found["skipped"]["b, gaussian_noise_seed42"]
+    with pytest.raises(FileFormatError, match="subfolders of masks"):
+        table2.table2(list_samples(data), tmp_path / "out", masks=data)
+
+
+def test_table_2_corrupts_the_images_itself(data, tmp_path, monkeypatch):
+    pytest.importorskip("imagecorruptions")
+    calls = counted(monkeypatch, table2)
+    found, _ = table2.table2(list_samples(data)[:1], tmp_path / "out", predictor="energy")
+    assert [c["corruption"] for c in found["cells"]] == list(table2.COLUMNS)
+    assert len(calls) == 9
+    clean = found["cells"][0]
+    assert clean["projected"] >= clean["map"]
+    table2.table2(list_samples(data)[:1], tmp_path / "out", predictor="energy")
+    assert len(calls) == 9
+
+
+def test_the_command_writes_table_numbers_and_pictures(data, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["reproduce", "table1", "--data", str(data), "--limit", "1", "--seeds", "3", "--out", str(out)]
+    assert main([*arguments, "--networks", "fcn", "--inputs", "rgb+xy", "--pictures", "1"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("Table 1")
+    assert (out / "table1.txt").read_text().strip() in text
+    assert json.loads((out / "table1.json").read_text())["images"] == 1
+    assert read_image(out / "figure2.png").shape[1] > 4 * 400
+    cells = list((out / "cells").rglob("*.json"))
+    assert len(cells) == 4
+    assert json.loads(cells[0].read_text())["image"] == "a"
+
+
+def test_the_commands_table_2(data, tmp_path, capsys):
+    (tmp_path / "masks").mkdir()
+    (data / "ground_truth").rename(tmp_path / "masks" / "clean")
+    (data / "ground_truth").mkdir()
+    for name in ("a", "b"):
+        (data / "ground_truth" / f"{name}.png").write_bytes((tmp_path / "masks" / "clean" / f"{name}.png").read_bytes())
+    out = tmp_path / "out"
+    arguments = ["reproduce", "table2", "--data", str(data), "--out", str(out), "--masks", str(tmp_path / "masks")]
+    assert main(arguments) == 0
+    assert "proj(SAM)" in capsys.readouterr().out
+    assert read_image(out / "corruptions.png").shape[0] > 100
+
+
+@pytest.mark.parametrize(
+    ("more", "match"),
+    [
+        (["--limit", "0"], "--limit must be at least 1"),
+        (["--inputs", "rgb"], "--inputs must be among"),
+        (["--data", "nowhere"], "is not there"),
+    ],
+)
+def test_the_command_judges_its_options(data, tmp_path, capsys, more, match):
+    assert main(["reproduce", "table1", "--data", str(data), "--out", str(tmp_path / "out"), *more]) == 2
+    assert match in capsys.readouterr().err

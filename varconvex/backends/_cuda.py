@@ -1,0 +1,206 @@
+"""What the CUDA kernels are told: their text, `Problem` as C lays it out, and how a grid is cut into blocks.
+
+Nothing here needs a device, or CuPy: `cupy_.py` launches what this file describes.
+"""
+
+import ctypes
+import math
+from collections.abc import Sequence
+from dataclasses import MISSING, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .base import SAFE, Array, Offsets, Problem
+
+FILES = ("problem", "fused", "tile", "values", "grids", "kernel_sum")
+"""One text, in this order: the first holds what the others use."""
+
+MOST_DIRECTIONS, MOST_FEATURES, ADDERS = 4, 12, 256
+"""As in problem.cu, kernel_sum.cu and values.cu."""
+
+SIDE, ROWS, DEPTH = 64, 4, 8
+"""Of the tile: pixels a side, rows a thread, and most iterations a launch. The deeper, the fewer bytes an iteration,
+but the more of the tile is computed for nothing. So many rows just fill the registers without a spill."""
+
+_SHARED = 48 * 1024
+"""Bytes of shared memory that a block may have without asking, on any device."""
+
+_PLANE_BLOCKS = ((1, 8, 32), (1, 4, 32), (1, 4, 16))
+_VOLUME_BLOCKS = ((8, 8, 16), (4, 4, 16), (4, 4, 8))
+"""Threads of a block along z, y and x, best first: fewer where many labels need the shared memory."""
+
+
+class Field(ctypes.Structure):
+    """A field's address and strides, in numbers."""
+
+    _fields_ = (("data", ctypes.c_void_p), *((name, ctypes.c_int) for name in ("label", "z", "y", "x")))
+
+
+class Pixel(ctypes.Structure):
+    """An index or a distance in pixels."""
+
+    _fields_ = tuple((name, ctypes.c_int) for name in ("z", "y", "x"))
+
+
+class Task(ctypes.Structure):
+    """`Problem` of problem.cu: a problem, its state, and its step sizes."""
+
+    _fields_ = (
+        *((name, Field) for name in ("cost", "radius", "lower", "upper")),
+        *((name, ctypes.c_void_p) for name in ("u", "p", "u_next", "p_next")),
+        *((name, ctypes.c_int) for name in ("depth", "height", "width", "labels", "directions")),
+        ("offset", (ctypes.c_int * 3) * MOST_DIRECTIONS),
+        *((name, Pixel) for name in ("before", "after")),
+        ("step", ctypes.c_float * MOST_DIRECTIONS),
+        *((name, ctypes.c_float) for name in ("tau", "sigma", "pull", "huber")),
+        *((name, ctypes.c_int) for name in ("isotropic", "simplex", "active")),
+    )
+
+
+class Blocks(NamedTuple):
+    """How `fused` cuts a grid: blocks and threads along (x, y, z), bytes of shared memory."""
+
+    grid: tuple[int, ...]
+    threads: tuple[int, ...]
+    shared: int
+
+
+@lru_cache(maxsize=1)
+def source() -> str:
+    """The kernels' text; each file keeps its own line numbers."""
+    here = Path(__file__).parent
+    parts = (f'#line 1 "{name}.cu"\n{(here / f"{name}.cu").read_text(encoding="utf-8")}' for name in FILES)
+    return "\n".join(parts)
+
+
+def options() -> tuple[str, ...]:
+    """Of the compiler: what the text leaves to Python."""
+    tile = (f"-DSIDE={SIDE}", f"-DROWS={ROWS}", f"-DDEPTH={DEPTH}")
+    numbers = (f"-DSAFE={SAFE!r}", f"-DTINY={float(np.finfo(np.float32).tiny)!r}f")
+    return (*numbers, f"-DPROBLEM_BYTES={ctypes.sizeof(Task)}", *tile)
+
+
+_KNOWN = frozenset(
+    ("cost", "radius", "lower", "upper", "steps", "isotropic", "simplex", "pull", "huber", "offsets", "unit",
+     "constant", "doubt", "common", "scale")
+)  # fmt: skip
+"""Fields of `Problem` that the kernels know, or do not meet because they are about the values' presentation. Others may
+be there, but must have their defaults."""
+
+
+def fits(problem: Problem, u: Array) -> bool:
+    """Whether the kernels can say this problem; one that they cannot is left to the specification."""
+    strange = (f for f in fields(problem) if f.name not in _KNOWN)
+    if any(f.default is MISSING or not _same(getattr(problem, f.name), f.default) for f in strange):
+        return False
+    return (
+        plain(u)
+        and all(array.dtype == np.float32 for array in (problem.cost, problem.radius, problem.lower, problem.upper))
+        and u.ndim in (3, 4)
+        and len(problem.steps) <= MOST_DIRECTIONS
+        and u.size * len(problem.steps) < 2**31
+        and blocks(problem.offsets, u.shape) is not None
+    )
+
+
+def alike(problems: Sequence[Problem], u: Array) -> bool:
+    """Whether the kernels can say all of these problems, u (B, L, *spatial), in one launch."""
+    kinds = {(tile_name(q), q.simplex, len(q.steps), q.offsets) for q in problems}
+    return len(kinds) == 1 and all(fits(q, u[0]) for q in problems)
+
+
+def _same(value: Any, default: Any) -> bool:
+    return value is default or (type(value) is type(default) and np.ndim(value) == 0 and bool(value == default))
+
+
+def plain(array: Array) -> bool:
+    """Whether a kernel can find its way in it: float32, one number after the other."""
+    return array.dtype == np.float32 and bool(array.flags.c_contiguous)
+
+
+def tileable(problem: Problem, u: Array) -> bool:
+    """Whether the tile, which knows planes with one label, can take a problem that fits."""
+    return u.ndim == 3 and len(u) == 1 and not problem.simplex and problem.offsets is None
+
+
+def tile_name(problem: Problem) -> str:
+    """The tile's kernel for this kind of total variation."""
+    return f"tile_{'' if problem.isotropic else 'an'}isotropic{'_huber' if problem.huber else ''}"
+
+
+def tile_launches(n: int) -> list[int]:
+    """Iterations of each launch: at most DEPTH, as equal as can be."""
+    count = -(-n // DEPTH)
+    return [n * (k + 1) // count - n * k // count for k in range(count)]
+
+
+def tile_blocks(height: int, width: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Blocks and threads of the tile, along (x, y)."""
+    inner = SIDE - 2 * DEPTH
+    return (-(-width // inner), -(-height // inner)), (SIDE, SIDE // ROWS)
+
+
+@lru_cache(maxsize=64)
+def blocks(offsets: Offsets, whole: tuple[int, ...]) -> Blocks | None:
+    """How `fused` cuts u's grid, or None if no block holds so many labels or reaches so far."""
+    labels, *shape = whole
+    _, before, after = _directions(offsets, len(shape))
+    for threads in _PLANE_BLOCKS if len(shape) == 2 else _VOLUME_BLOCKS:
+        inner = [t - b - a for t, b, a in zip(threads, before, after, strict=True)]
+        shared = 4 * labels * math.prod(threads)
+        if min(inner) > 0 and shared <= _SHARED:
+            grid = [-(-n // i) for n, i in zip(volume(shape), inner, strict=True)]
+            return Blocks(tuple(grid[::-1]), threads[::-1], shared)
+    return None
+
+
+def task(problem: Problem, u: Array | None, p: Array | None) -> Task:
+    """`Problem` as the kernels read it, but for the step sizes; it holds addresses, so the arrays must outlive it."""
+    whole = u.shape if u is not None else p.shape[1:]  # type: ignore[union-attr]
+    made = geometry(problem.offsets, whole, u, p)
+    for name in ("cost", "radius", "lower", "upper"):
+        setattr(made, name, _field(getattr(problem, name), len(whole)))
+    made.step[: len(problem.steps)] = problem.steps
+    made.pull, made.huber = problem.pull, problem.huber
+    made.isotropic, made.simplex, made.active = problem.isotropic, problem.simplex, True
+    return made
+
+
+def geometry(offsets: Offsets, whole: tuple[int, ...], u: Array | None, p: Array | None) -> Task:
+    """A problem's grid and arrays, without its fields."""
+    labels, *shape = whole
+    directions, before, after = _directions(offsets, len(shape))
+    made = Task(labels=labels, directions=len(directions), before=Pixel(*before), after=Pixel(*after))
+    made.depth, made.height, made.width = volume(shape)
+    made.u, made.p = (None if array is None else array.data.ptr for array in (u, p))
+    for mine, offset in zip(made.offset, directions, strict=False):
+        mine[:] = offset
+    return made
+
+
+def volume(shape: Sequence[int]) -> tuple[int, int, int]:
+    """Depth, height and width; a plane has depth 1."""
+    depth, height, width = (1,) * (3 - len(shape)) + tuple(shape)
+    return depth, height, width
+
+
+@lru_cache(maxsize=64)
+def _directions(offsets: Offsets, ndim: int) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...], tuple[int, ...]]:
+    """Each direction's (z, y, x), and how far they reach back and ahead along these."""
+    if offsets is None:
+        offsets = tuple(tuple(int(i == k) for i in range(ndim)) for k in range(ndim))
+    full = tuple((0,) * (3 - ndim) + tuple(offset) for offset in offsets)
+    along = list(zip(*full, strict=True))
+    return full, tuple(max(0, -min(steps)) for steps in along), tuple(max(0, *steps) for steps in along)
+
+
+def _field(array: Array, ndim: int) -> Field:
+    """Address and strides of a float32 array that broadcasts to u's `ndim` axes, labels first."""
+    strides = [0] * 4
+    for axis in range(-min(array.ndim, ndim), 0):
+        if array.shape[axis] > 1:
+            strides[axis if axis > -ndim else 0] = array.strides[axis] // 4
+    return Field(array.data.ptr, *strides)

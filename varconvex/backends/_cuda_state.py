@@ -1,0 +1,90 @@
+"""What the launches on one (u, p) need, at addresses that stay, put together once.
+
+Packing a problem takes Python longer than many an iteration takes a GPU. Most calls are about the same arrays as the
+call before; then only the step sizes are new. And launches at the same addresses can be recorded once and replayed.
+"""
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _cuda
+from .base import Array, Problem
+
+_TASK = np.dtype(_cuda.Task)
+
+
+class State:
+    """Problems of one shape with their u (B, L, *spatial) and p (B, k, L, *spatial).
+
+    It holds the arrays, but not the problems: when one of them is gone, it is of no more use and lets go of everything.
+    """
+
+    def __init__(self, xp: Any, problems: Sequence[Problem], u: Array, p: Array) -> None:
+        self._xp, self._u, self._p = xp, u, p
+        self._where = (u.data.ptr, p.data.ptr, u.shape, u.dtype)
+        me = weakref.ref(self)
+        self._problems = [weakref.ref(problem, lambda _: _let_go(me())) for problem in problems]
+        self._scratch: tuple[Array, Array] | None = None
+        self._graphs: dict[Any, Any] = {}
+        self.fits = _cuda.alike(problems, u) and _cuda.plain(p)
+        """Whether the kernels can say these problems; without it there is nothing else here."""
+        if self.fits:
+            self.tile = _cuda.tile_name(problems[0]) if _cuda.tileable(problems[0], u[0]) else None
+            self.blocks = _cuda.blocks(problems[0].offsets, u.shape[1:])
+            packed = b"".join(bytes(_cuda.task(*each)) for each in zip(problems, u, p, strict=True))
+            self._host = np.frombuffer(bytearray(packed), _TASK)
+            self.tasks = xp.asarray(np.frombuffer(packed, np.uint8))
+
+    def holds(self, problems: Sequence[Problem], u: Array, p: Array) -> bool:
+        """Whether it is about these very problems and arrays."""
+        if self._where != (u.data.ptr, p.data.ptr, u.shape, u.dtype):
+            return False
+        return len(problems) == len(self._problems) and all(
+            known() is problem for known, problem in zip(self._problems, problems, strict=True)
+        )
+
+    @property
+    def scratch(self) -> tuple[Array, Array]:
+        """Arrays like u and p: what a launch writes, since it must not write what it reads."""
+        if self._scratch is None:
+            self._scratch = self._xp.empty_like(self._u), self._xp.empty_like(self._p)
+            for name, array in zip(("u_next", "p_next"), self._scratch, strict=True):
+                size = array[0].nbytes
+                self._host[name] = array.data.ptr + size * np.arange(len(array), dtype=np.uint64)
+        return self._scratch
+
+    def set(self, tau: Sequence[float], sigma: Sequence[float], active: Sequence[bool] | None) -> None:
+        """Tell the device the step sizes, and which problems take part."""
+        self._host["tau"], self._host["sigma"] = tau, sigma
+        self._host["active"] = True if active is None else active
+        self.tasks.set(self._host.view(np.uint8))
+
+    def lone(self, problem: Problem, u: Array | None, p: Array | None) -> Array | None:
+        """One of the problems with another u alone, or another p alone; None if it is not among them."""
+        place = next((b for b, known in enumerate(self._problems) if known() is problem), None)
+        if not self.fits or place is None:
+            return None
+        task = self._host[place : place + 1].copy()
+        task["u"], task["p"] = (0 if array is None else array.data.ptr for array in (u, p))
+        return self._xp.asarray(task.view(np.uint8))
+
+    def play(self, what: Any, launch: Callable[[], None]) -> None:
+        """Launch; what is launched a second time is recorded in a CUDA graph, and from then on replayed."""
+        if what not in self._graphs:
+            self._graphs[what] = None
+            launch()
+            return
+        if self._graphs[what] is None:
+            with self._xp.cuda.Stream(non_blocking=True) as stream:
+                stream.begin_capture()
+                launch()
+                self._graphs[what] = stream.end_capture()
+        self._graphs[what].launch()
+
+
+def _let_go(state: State | None) -> None:
+    if state is not None:
+        vars(state).update(_u=None, _p=None, _scratch=None, tasks=None, _graphs={})

@@ -1,0 +1,58 @@
+"""Samples in any of the known layouts, recognised by their folders.
+
+img/ ground_truth/ user_scribbles/   the convexity data set, as a folder or a zip file
+images/ ground_truth/ scribbles/     a folder of samples
+images/ ground_truth/                the same, and a robot scribbles
+"""
+
+import os
+import zlib
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FileFormatError
+from ..files import read_image
+from .convexity import find_root, list_convexity
+from .folders import Entry, Sample, as_rgb, images_in, list_folder, values_of
+from .robot import robot_scribbles
+
+
+def list_samples(source: str | os.PathLike, scribbles: str = "scribbles") -> list[Entry]:
+    """The samples of a folder or zip file, none of them read yet.
+
+    Parameters
+    ----------
+    source : path
+    scribbles : str
+        Name of the subfolder with the scribbles, in the second layout.
+
+    Raises
+    ------
+    FileFormatError
+        If there is no known layout; when an entry is read, if it is broken.
+
+    Examples
+    --------
+    >>> for entry in list_samples("data/birds"):  # doctest: +SKIP
+    ...     sample = entry.read()
+    """
+    root = Path(source)
+    if root.is_file() or find_root(root):
+        return list_convexity(root)
+    if not root.is_dir():
+        raise FileFormatError(f"a folder or a zip file of samples was expected; {root} is not there. Check the path.")
+    if (root / "images").is_dir() and (root / "ground_truth").is_dir() and not any(root.glob("scribbles*")):
+        return [Entry(path.stem, partial(_by_robot, root, path)) for path in images_in(root / "images")]
+    return list_folder(root, scribbles)
+
+
+def _by_robot(root: Path, path: Path) -> Sample:
+    image = as_rgb(read_image(path), path)
+    truth = values_of(root / "ground_truth" / f"{path.stem}.png", image, (0, 128, 255))
+    nothing = np.zeros(truth.shape, np.int64)
+    sample = Sample(path.stem, image, nothing, truth == 255, truth != 128)
+    # Every image has strokes of its own, the same ones each time.
+    return replace(sample, scribbles=robot_scribbles(sample.truth, random_state=zlib.crc32(path.stem.encode())))

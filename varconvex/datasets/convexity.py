@@ -1,0 +1,118 @@
+"""The convexity data set: 51 photographs of nearly convex objects with scribbles by hand, from a folder or a zip file.
+
+    <root>/img/img_<k>.png   <root>/ground_truth/GT_<k>.png   <root>/user_scribbles/scribbleMask_<k>.png
+
+Ground truth is 255 on the object. Scribbles are grey with three levels, ascending: none, background, object.
+
+L. Gorelick, O. Veksler, Y. Boykov, C. Nieuwenhuis, *Convexity shape prior for segmentation*, ECCV 2014,
+doi:10.1007/978-3-319-10602-1_44; the data are at https://vision.cs.uwaterloo.ca/data/.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+import weakref
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FileFormatError
+from ..files import read_image
+from .folders import Entry, Sample, as_rgb, images_in, values_of
+
+_LARGEST = 2 << 30
+"""Bytes an archive may unpack to: the data set has a hundredth of it."""
+
+
+def list_convexity(source: str | os.PathLike) -> list[Entry]:
+    """The data set's samples in the order of their numbers, none of them read yet.
+
+    Parameters
+    ----------
+    source : path
+        The folder, one that holds it, or its zip file (unpacked for as long as the entries live).
+
+    Raises
+    ------
+    FileFormatError
+        At once if the layout is not there; when an entry is read if a file of it is missing, unreadable, of another
+        size than its image, or no mask.
+
+    Examples
+    --------
+    >>> for entry in list_convexity("convexity.zip"):  # doctest: +SKIP
+    ...     sample = entry.read()
+    ...     result = segment(sample.image, sample.scribbles, shape="convex")
+    """
+    path = Path(source)
+    holder = _Unpacked(path) if path.is_file() else None
+    root = find_root(holder.folder if holder else path)
+    if root is None:
+        raise FileFormatError(
+            f"the convexity data set has the subfolders img, ground_truth and user_scribbles; {path} has not all of "
+            "them. Check the path."
+        )
+    numbered = sorted((number(image.stem), image) for image in images_in(root / "img"))
+    return [Entry(image.stem, partial(_read, root, image, k, holder)) for k, image in numbered]
+
+
+def find_root(folder: Path) -> Path | None:
+    """`folder`, or the folder at most two below it, that has the data set's layout; None if none has."""
+    if not folder.is_dir():
+        return None
+    for candidate in (folder, *sorted(folder.glob("*")), *sorted(folder.glob("*/*"))):
+        if all((candidate / part).is_dir() for part in ("img", "ground_truth", "user_scribbles")):
+            return candidate
+    return None
+
+
+def number(stem: str) -> int:
+    """The number a name ends in; a FileFormatError if it ends in none."""
+    found = re.search(r"(\d+)$", stem)
+    if found is None:
+        raise FileFormatError(f"images of the convexity data set are named img_<number>; got {stem!r}. Rename it.")
+    return int(found.group(1))
+
+
+def _read(root: Path, path: Path, k: int, _holder: object) -> Sample:
+    image = as_rgb(read_image(path), path)
+    truth = values_of(root / "ground_truth" / f"GT_{k}.png", image, None)
+    file = root / "user_scribbles" / f"scribbleMask_{k}.png"
+    strokes = values_of(file, image, None)
+    levels = np.unique(strokes)
+    if len(levels) != 3:
+        raise FileFormatError(
+            f"scribbles of the convexity data set have three grey levels (none, background, object); {file} has "
+            f"{len(levels)}. Are strokes missing, or was it saved with smooth edges?"
+        )
+    return Sample(
+        name=path.stem,
+        image=image,
+        scribbles=np.searchsorted(levels, strokes),
+        truth=truth == 255,
+        scored=np.ones(truth.shape, bool),
+    )
+
+
+class _Unpacked:
+    """A zip file in a temporary folder, which goes when this object does."""
+
+    def __init__(self, path: Path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+                if size > _LARGEST:
+                    raise FileFormatError(
+                        f"{path} would unpack to {size} bytes, more than the {_LARGEST} a data set may have. Unpack it "
+                        "by hand and pass the folder."
+                    )
+                self.folder = Path(tempfile.mkdtemp(prefix="varconvex-"))
+                self._finalizer = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+                archive.extractall(self.folder)  # never leaves the folder: zipfile drops ".." and roots
+        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+            raise FileFormatError(
+                f"a folder or a zip file was expected; {path} is neither ({error}). Is the download complete?"
+            ) from error

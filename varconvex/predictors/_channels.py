@@ -1,0 +1,168 @@
+"""What a network sees of each pixel: any of colour, place and features, side by side.
+
+    rgb        the colours, in Lab where there are three channels, so that equal distances look about equally different;
+               and the same smoothed over a two-hundredth of the image, which noise and texture do not move
+    xy         the pixel's place, in every spatial axis, as long in all of them
+    features   what the user brings, or else the toolkit's own responses: a bank of filters at three scales
+
+The paper's features came from semantic soft segmentation (Aksoy et al. 2018), a network of its own that knows things by
+name. The responses here know no meaning: they see edges, ridges and texture. Bring your own array where you have one.
+
+Each group is centred, and scaled as one by its own spread, so that no unit matters and no channel drowns another.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .. import checks
+from .._colour import features as colours
+from ..errors import InvalidParameterError
+from ..inputs import Scene
+
+GROUPS = ("rgb", "xy", "features")
+
+_FINE = 0.005
+"""Standard deviation of the smoothed colours, in sides of the image N^(1/d)."""
+
+_SCALES = (0.005, 0.01, 0.02)
+"""Of the filter bank, in the same unit."""
+
+_PLACE = 1.7
+"""Half of the longer side in spreads of a colour: uniformly spread places have a variance of one then."""
+
+
+def groups_of(inputs: Any) -> tuple[str, ...]:
+    """The groups that `inputs` names, such as "rgb+xy": each once, in the order of `GROUPS`."""
+    named = inputs.split("+") if isinstance(inputs, str) else inputs
+    if not isinstance(named, tuple | list) or not named or not set(named) <= set(GROUPS):
+        raise InvalidParameterError(
+            f"inputs must name some of rgb, xy and features, such as 'rgb+xy'; got {inputs!r}. Choose among them."
+        )
+    return tuple(group for group in GROUPS if group in named)
+
+
+def channels(scene: Scene, inputs: Any, features: Any = None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The channels of every pixel.
+
+    Parameters
+    ----------
+    scene : Scene
+    inputs : str
+        Groups joined by "+".
+    features : (*spatial, F) array, optional
+        The user's own; the filter bank if not given.
+
+    Returns
+    -------
+    values : (*spatial, c) float32
+    groups : (c,) tuple of str
+        The group of each channel.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a group is unknown, or `features` has another shape or is given for nothing.
+    InvalidImageError
+        If `features` is not finite.
+    """
+    chosen = groups_of(inputs)
+    if features is not None and "features" not in chosen:
+        raise InvalidParameterError(
+            f"inputs must name features where they are given; got {inputs!r}. Use "
+            f"inputs='{'+'.join((*chosen, 'features'))}'."
+        )
+    found: dict[str, np.ndarray] = {}
+    if "rgb" in chosen:
+        colour = colours(scene.image)
+        found["rgb"] = _scaled(np.concatenate([colour, _smooth(colour, scene, _FINE)], axis=-1), scene)
+    if "xy" in chosen:
+        found["xy"] = _place(scene)
+    if "features" in chosen:
+        own = filter_bank(scene) if features is None else _own(features, scene)
+        found["features"] = _scaled(own, scene, each=True)
+    groups = tuple(group for group, values in found.items() for _ in range(values.shape[-1]))
+    return np.concatenate(list(found.values()), axis=-1, dtype=np.float32), groups
+
+
+def filter_bank(scene: Scene) -> np.ndarray:
+    """Responses at three scales: colour, and of the lightness the slope, the two curvatures and the local spread.
+
+    The slope is |grad|, the curvatures are the Hessian's largest and smallest eigenvalue times the scale squared (of a
+    volume, its Laplacian and largest second derivative): no response depends on where an edge turns.
+
+    Returns
+    -------
+    (*spatial, 3 (C + 4)) float32
+    """
+    from scipy.ndimage import gaussian_filter
+
+    colour = colours(scene.image)
+    light = colour[..., 0]
+    found = []
+    for width in _SCALES:
+        sigma = _widths(scene, width)
+        smooth = gaussian_filter(light, sigma)
+        slope = np.zeros_like(light)
+        for axis in range(light.ndim):
+            order = [int(a == axis) for a in range(light.ndim)]
+            slope += (sigma[axis] * gaussian_filter(light, sigma, order=order)) ** 2
+        spread = np.sqrt(np.maximum(gaussian_filter(light**2, sigma) - smooth**2, 0))
+        found += [_smooth(colour, scene, width), np.stack([np.sqrt(slope), *_curvatures(light, sigma), spread], -1)]
+    return np.concatenate(found, axis=-1).astype(np.float32)
+
+
+def _curvatures(light: np.ndarray, sigma: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    from scipy.ndimage import gaussian_filter
+
+    def second(a: int, b: int) -> np.ndarray:
+        order = [int(axis == a) + int(axis == b) for axis in range(light.ndim)]
+        return sigma[a] * sigma[b] * gaussian_filter(light, sigma, order=order)
+
+    straight = [second(axis, axis) for axis in range(light.ndim)]
+    if light.ndim != 2:
+        return sum(straight), np.max(straight, axis=0)  # type: ignore[return-value]
+    mean = (straight[0] + straight[1]) / 2
+    apart = np.hypot((straight[0] - straight[1]) / 2, second(0, 1))
+    return mean + apart, mean - apart
+
+
+def _smooth(values: np.ndarray, scene: Scene, width: float) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(values, [*_widths(scene, width), 0])
+
+
+def _widths(scene: Scene, width: float) -> list[float]:
+    side = float(np.count_nonzero(scene.seeds >= 0)) ** (1 / scene.seeds.ndim)
+    return [width * side / step for step in scene.spacing]
+
+
+def _place(scene: Scene) -> np.ndarray:
+    sizes = np.array(scene.seeds.shape) * scene.spacing
+    axes = [
+        (np.arange(n) - (n - 1) / 2) * step * (2 * _PLACE / sizes.max())
+        for n, step in zip(scene.seeds.shape, scene.spacing, strict=True)
+    ]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+
+
+def _scaled(values: np.ndarray, scene: Scene, each: bool = False) -> np.ndarray:
+    """Centred, and divided by the spread over the valid pixels: of all channels together, or of each."""
+    known = values[scene.valid].astype(np.float64)
+    centred = values - known.mean(axis=0)
+    spread = known.std(axis=0) if each else np.sqrt(known.var(axis=0).mean(keepdims=True))
+    return np.where(scene.valid[..., None], centred / np.where(spread > 1e-6, spread, 1), 0)
+
+
+def _own(features: Any, scene: Scene) -> np.ndarray:
+    values = checks.host(checks.as_numeric("features", features))
+    if values.shape == scene.seeds.shape:
+        values = values[..., None]
+    if values.shape[:-1] != scene.seeds.shape or values.shape[-1] == 0:
+        raise InvalidParameterError(
+            f"features must have shape {scene.seeds.shape} + (F,), one vector a pixel; got {np.shape(features)}. "
+            "Resize them to the image, channels last."
+        )
+    checks.finite("features", values, "Replace them by 0 where nothing is known.")
+    return values.astype(np.float64)

@@ -1,0 +1,123 @@
+"""A small convolutional network, its value and its derivative, written by hand.
+
+    z_0 = x,      z_{i+1} = tanh(W_i * z_i + b_i),      n(x) = W_k * z_k + b_k      (linear: the log-odds of the object)
+
+Each layer is a k x k correlation without padding: with k = 1 a network that sees one pixel at a time (the paper's
+FCN), with k = 3 its CNN. Every operation goes through `xp`, so that arrays of CuPy stay on their device.
+"""
+
+from typing import Any
+
+import numpy as np
+
+_CHUNK = 1 << 15
+"""Pixels at a time when a whole image is asked for: their activations stay in the cache."""
+
+
+class ConvNet:
+    """A network from (n, h, w, channels) to log-odds (n, h - 2 reach, w - 2 reach).
+
+    All parameters live in the one vector that `pack` returns and `unpack` sets.
+
+    Parameters
+    ----------
+    channels : int
+        Of the input.
+    hidden : tuple of int
+        Widths of the hidden layers.
+    kernel : int
+        Side k of the windows, odd.
+    dtype : float32 or float64
+    xp : module
+        NumPy, or CuPy.
+    """
+
+    def __init__(self, channels: int, hidden: tuple[int, ...], kernel: int, dtype: Any = np.float32, xp: Any = np):
+        self.channels, self.hidden, self.kernel = int(channels), tuple(hidden), int(kernel)
+        self.dtype, self.xp = np.dtype(dtype), xp
+        self.reach = (kernel // 2) * (len(hidden) + 1)
+        self._slots: list[tuple[slice, slice]] = []
+        start, below = 0, self.channels
+        for width in (*self.hidden, 1):
+            middle = start + kernel * kernel * below * width
+            self._slots.append((slice(start, middle), slice(middle, middle + width)))
+            start, below = middle + width, width
+        self.unpack(xp.zeros(start, self.dtype))
+
+    @classmethod
+    def random(cls, channels, hidden, kernel, rng, dtype=np.float32, xp=np):
+        """A random network: W ~ N(0, 1 / fan-in), b ~ N(0, 1/4), so that units bend at different places."""
+        network = cls(channels, hidden, kernel, dtype, xp)
+        theta = np.empty(network._slots[-1][1].stop)
+        for (w, b), below in zip(network._slots, (channels, *hidden), strict=True):
+            theta[w] = rng.standard_normal(w.stop - w.start) / np.sqrt(kernel * kernel * below)
+            theta[b] = 0.5 * rng.standard_normal(b.stop - b.start)
+        theta[network._slots[-1][1]] = 0
+        network.unpack(xp.asarray(theta, dtype=dtype))
+        return network
+
+    def pack(self) -> Any:
+        """All parameters in one vector, a copy: (P,)."""
+        return self._theta.copy()
+
+    def unpack(self, theta: Any) -> None:
+        """Set all parameters from one vector; `theta` is not changed."""
+        self._theta = self.xp.array(theta, dtype=self.dtype)
+        self.w = [
+            self._theta[w].reshape(-1, width) for (w, _), width in zip(self._slots, (*self.hidden, 1), strict=True)
+        ]
+        self.b = [self._theta[b] for _, b in self._slots]
+
+    def forward(self, x: Any) -> tuple[Any, list[tuple[Any, Any]]]:
+        """Log-odds of `x` ((n, h, w, channels)), and what `backward` asks for: each layer's input and its windows."""
+        seen, z = [], x
+        for i, (w, b) in enumerate(zip(self.w, self.b, strict=True)):
+            windows = self._windows(z)
+            seen.append((z, windows))
+            z = windows @ w
+            z += b
+            if i < len(self.hidden):
+                self.xp.tanh(z, out=z)
+        return z[..., 0], seen
+
+    def backward(self, seen: list[tuple[Any, Any]], dn: Any) -> Any:
+        """Gradient of sum(dn * n) to the parameters, packed: (P,)."""
+        dtheta = self.xp.empty_like(self._theta)
+        da = dn[..., None]
+        for i in reversed(range(len(self.w))):
+            z, windows = seen[i]
+            rows, flat = windows.reshape(-1, windows.shape[-1]), da.reshape(-1, da.shape[-1])
+            slot_w, slot_b = self._slots[i]
+            dtheta[slot_w] = (rows.T @ flat).ravel()
+            dtheta[slot_b] = flat.sum(axis=0)
+            if i:
+                da = self._windows_adjoint((flat @ self.w[i].T).reshape(windows.shape), z) * (1 - z * z)
+        return dtheta
+
+    def __call__(self, x: Any) -> Any:
+        """Log-odds of an image (h, w, channels) at every pixel whose window it holds: (h - 2 reach, w - 2 reach)."""
+        rows = x.shape[0] - 2 * self.reach
+        step = max(1, _CHUNK // x.shape[1])
+        strips = [x[None, i : min(i + step, rows) + 2 * self.reach] for i in range(0, rows, step)]
+        return self.xp.concatenate([self.forward(strip)[0][0] for strip in strips])
+
+    def _windows(self, z: Any) -> Any:
+        """The k x k neighbours of each pixel side by side: (n, h, w, c) -> (n, h - k + 1, w - k + 1, k k c)."""
+        if self.kernel == 1:
+            return z
+        return self.xp.concatenate([z[at] for at in self._shifts(z)], axis=-1)
+
+    def _windows_adjoint(self, windows: Any, z: Any) -> Any:
+        """The adjoint of `_windows`, in the shape of `z`."""
+        if self.kernel == 1:
+            return windows
+        total = self.xp.zeros_like(z)
+        for i, at in enumerate(self._shifts(z)):
+            total[at] += windows[..., i * z.shape[-1] : (i + 1) * z.shape[-1]]
+        return total
+
+    def _shifts(self, z: Any) -> list[tuple[slice, slice, slice]]:
+        k, (height, width) = self.kernel, z.shape[1:3]
+        return [
+            (slice(None), slice(i, height - k + 1 + i), slice(j, width - k + 1 + j)) for i in range(k) for j in range(k)
+        ]

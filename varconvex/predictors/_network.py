@@ -1,0 +1,300 @@
+"""A small network taught by one image's scribbles (paper, section 4), and what `fcn` and `cnn` share.
+
+    theta = argmin   say CE(scribbles) + (1 - say) CE(both sides of an answer) + weight/4 mean KL(v, sigma(n))
+
+n is the network's log-odds, CE the mean cross-entropy with both classes weighed alike, v what a `pull` asks for. By
+Pinsker's inequality KL(v, p) >= 2 |v - p|^2, so the last term bounds weight/2 |sigma(n) - v|^2; unlike the square it
+has a slope where the network is certain and wrong. The inputs are jittered while it learns: that is what a kernel does
+for a density, and keeps few strokes from being learnt by heart. A few networks from different starts are averaged:
+where no stroke speaks, they disagree and say little.
+
+The network's log-odds may be the cost of the toolkit's energy, so that boundaries are short and follow the image's
+edges; without one they are thresholded. See `_log_odds`, which also holds the objective of joint unification.
+"""
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from .. import checks
+from .._adam import Adam
+from ..backends import get_backend
+from ..errors import InvalidImageError
+from ..inputs import Scene
+from ..likelihoods._common import teaching_seeds
+from ._channels import channels, groups_of
+from ._convnet import ConvNet
+from ._log_odds import check_labels, counts_of, objective, prediction, sigmoid
+from .base import Prediction
+from .energy import EnergyPredictor, default_alpha
+
+_RATE = 0.02
+"""Of the first step; the last is 0."""
+
+_SAY = 0.5
+"""Share of the scribbles in the loss once both sides of an answer teach."""
+
+_JITTER = {"rgb": 1.0, "xy": 0.4, "features": 3.0}
+"""Jitter of each group of channels, in units of `noise`. Filter responses are many and move together: jitter that is
+independent in each averages out over them, so each gets more."""
+
+_TAIL = {"rgb": 0.0, "xy": 1.5, "features": 0.0}
+"""Standard deviation of the logarithm of the jitter's own width, drawn for each pixel.
+
+Strokes must speak for what is near and for what is far: a jitter of one width cannot do both, one of many widths does,
+as a density whose width grows with the distance to the stroke (Nieuwenhuis, Cremers 2013)."""
+
+_FIRST = 0.3
+"""Share of what the scribbles alone had taught in the log-odds for good, as for the energy's colour models."""
+
+_SURE = 8.0
+"""Most nats that one network of several may say: one that is certain must not outvote the others' doubt."""
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What networks have learnt about one scene.
+
+    Attributes
+    ----------
+    seen : (*spatial, c) float32
+        The channels, padded by the networks' reach.
+    groups : (c,) tuple of str
+        The group of each channel.
+    thetas : tuple of (P,) vectors
+        One a network.
+    first, now : (*spatial) float32
+        Log-odds that the scribbles alone have taught, and the present ones.
+    sides : (2, *spatial) array or None
+        Both sides of an answer, where one teaches, too.
+    """
+
+    seen: Any
+    groups: tuple[str, ...]
+    thetas: tuple[Any, ...]
+    first: np.ndarray
+    now: np.ndarray
+    sides: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class NetworkPredictor:
+    """A network taught by the scribbles; see `FcnPredictor` and `CnnPredictor`.
+
+    Parameters
+    ----------
+    inputs : str
+        What it sees of a pixel: "rgb", "xy", "features", joined by "+".
+    features : (*spatial, F) array, optional
+        The user's own; the toolkit's filter responses if not given.
+    energy : "default", EnergyPredictor or None
+        Regularises the log-odds, which replace its likelihood; by default as `segment`'s keywords say. None leaves the
+        network alone.
+    hidden : tuple of int
+        Widths of the hidden layers.
+    members : int
+        Networks that are averaged. More are steadier and take longer.
+    steps : int
+        Steps of Adam for each network. More follow the strokes more closely.
+    noise : float
+        Standard deviation of the jitter in spreads of a channel. Bigger generalises further and blurs; 0 learns the
+        strokes by heart.
+    random_state : int, optional
+        Same seed, same answer; `segment`'s by default.
+    backend : name, ArrayBackend or None
+        Where the network computes: its arrays live on the backend's device.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter is not what it may be.
+    """
+
+    kernel: ClassVar[int]
+    batch: ClassVar[int]
+
+    inputs: str = "rgb+xy"
+    features: Any = None
+    energy: Any = "default"
+    hidden: tuple[int, ...] = (16, 16, 16)
+    members: int = 4
+    steps: int = 600
+    noise: float = 0.4
+    random_state: int | None = None
+    backend: Any = None
+    taught: Taught | None = field(default=None, repr=False)
+    counts: tuple[float, float] = (1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        """Check every field, at the door."""
+        groups_of(self.inputs)
+        if self.energy is not None and not isinstance(self.energy, EnergyPredictor):
+            checks.one_of("energy", self.energy, ("default", None))
+        for name, least in (("members", 1), ("steps", 1), ("random_state", 0)):
+            if getattr(self, name) is not None or name != "random_state":
+                object.__setattr__(self, name, checks.whole_number(name, getattr(self, name), least=least))
+        object.__setattr__(self, "noise", checks.real_number("noise", self.noise))
+        object.__setattr__(self, "hidden", tuple(checks.whole_number("hidden", n, least=1) for n in self.hidden))
+
+    def settle(self, energy: EnergyPredictor, random_state: int) -> Self:
+        """What it leaves open, said by `segment`: the energy of its other keywords, the seed, where to compute."""
+        return replace(
+            self,
+            energy=energy if self.energy == "default" else self.energy,
+            random_state=random_state if self.random_state is None else self.random_state,
+            backend=energy.backend if self.backend is None else self.backend,
+        )
+
+    def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
+        """Learn the scribbles, unless that is done; `pull` = (v, weight) adds its term to the loss."""
+        begin = time.perf_counter()
+        taught = self.taught or self._first(scene)
+        if pull is not None:
+            taught = self._teach(scene, taught, pull)
+        spent = time.perf_counter() - begin
+        found = prediction(taught.now, scene, self._regulariser(scene))
+        return replace(found, theta=taught, seconds={"train": spent, **found.seconds})
+
+    def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> Self:
+        """Return this predictor with what it learnt when it predicted; `index` says what a scribble counts as."""
+        energy = self._regulariser(scene)
+        energy = energy and energy.weighed(scene)
+        return replace(
+            self, taught=prediction.theta or self._first(scene), counts=counts_of(scene, index), energy=energy
+        )
+
+    def learn(self, scene: Scene, responsibility: np.ndarray) -> Self:
+        """The same networks, taught further by both sides of an answer and by the scribbles."""
+        taught = replace(self.taught or self._first(scene), sides=responsibility)
+        return replace(self, taught=self._teach(scene, taught, None))
+
+    def objective(self, scene: Scene, index: np.ndarray) -> float:
+        """The length of these labels for who sees the image, in nats, and the price of their boundary."""
+        taught = self.taught or self._first(scene)
+        return objective(taught.now, scene, index, self.counts, self._regulariser(scene))
+
+    def _regulariser(self, scene: Scene) -> EnergyPredictor | None:
+        if self.energy == "default":
+            return EnergyPredictor(None, alpha=default_alpha(scene), backend=self.backend)  # type: ignore[arg-type]
+        return self.energy
+
+    def _first(self, scene: Scene) -> Taught:
+        """Networks from random starts, taught by the scribbles alone."""
+        self._check(scene)
+        xp = get_backend(self.backend).xp
+        values, groups = channels(scene, self.inputs, self.features)
+        reach = (self.kernel // 2) * (len(self.hidden) + 1)
+        seen = np.pad(values, [(reach, reach)] * scene.seeds.ndim + [(0, 0)], mode="symmetric") if reach else values
+        thetas = tuple(
+            ConvNet.random(values.shape[-1], self.hidden, self.kernel, np.random.default_rng(seed), xp=xp).pack()
+            for seed in np.random.SeedSequence(self.random_state or 0).spawn(self.members)
+        )
+        nothing = np.zeros(scene.seeds.shape, np.float32)
+        taught = self._teach(scene, Taught(xp.asarray(seen), groups, thetas, nothing, nothing), None)
+        return replace(taught, first=taught.now)
+
+    def _teach(self, scene: Scene, taught: Taught, pull: tuple[Any, float] | None) -> Taught:
+        """Every network a course further; a full one from the start, half of one afterwards."""
+        from threadpoolctl import threadpool_limits
+
+        fresh = not taught.first.any()
+        steps = self.steps if fresh else max(1, self.steps // 2)
+        thetas, total = [], np.zeros(scene.seeds.shape, np.float32)
+        backend = get_backend(self.backend)
+        # Products so narrow are slower on several threads, by far where cores are shared.
+        with threadpool_limits(1, "blas"):
+            for member, theta in enumerate(taught.thetas):
+                network = ConvNet(taught.seen.shape[-1], self.hidden, self.kernel, xp=backend.xp)
+                network.unpack(theta)
+                course = _Course(
+                    self, scene, taught, pull, np.random.default_rng([self.random_state or 0, member, fresh])
+                )
+                course.run(network, steps, _RATE if fresh else _RATE / 2)
+                thetas.append(network.pack())
+                total += np.clip(self._everywhere(network, taught.seen, backend, scene), -_SURE, _SURE)
+        now = total / len(thetas)
+        if not fresh:
+            now = _FIRST * taught.first + (1 - _FIRST) * now
+        return replace(taught, thetas=tuple(thetas), now=now.astype(np.float32))
+
+    def _everywhere(self, network: ConvNet, seen: Any, backend: Any, scene: Scene) -> np.ndarray:
+        image = seen if self.kernel > 1 else seen.reshape(-1, 1, seen.shape[-1])
+        return backend.to_numpy(network(image)).reshape(scene.seeds.shape)
+
+    def _check(self, scene: Scene) -> None:
+        check_labels(scene)
+        if self.kernel > 1 and scene.seeds.ndim != 2:
+            raise InvalidImageError(
+                f"predictor 'cnn' needs a 2-D image; got {scene.seeds.ndim} spatial axes. Use 'fcn', or take slices."
+            )
+
+
+class _Course:
+    """Batches of one scene, and the loss on them."""
+
+    def __init__(self, predictor: NetworkPredictor, scene: Scene, taught: Taught, pull: Any, rng: np.random.Generator):
+        self.rng, self.reach = rng, 0
+        self.seen, self.xp = taught.seen, get_backend(predictor.backend).xp
+        self.width = np.float32(predictor.noise) * np.array([_JITTER[group] for group in taught.groups], np.float32)
+        self.tail = np.array([_TAIL[group] for group in taught.groups], np.float32)
+        self.shape = scene.seeds.shape
+        self.batch = predictor.batch
+        background, inside = teaching_seeds(scene)
+        taught_by: list[tuple[Any, float, Any, float]] = []
+        say = 1.0 if taught.sides is None else _SAY
+        taught_by += [(background, 0.0, None, say / 2), (inside, 1.0, None, say / 2)]
+        if taught.sides is not None:
+            for k, label in ((0, 0.0), (1, 1.0)):
+                mine = np.flatnonzero((taught.sides[k] > 0.5) & scene.valid)
+                if len(mine):
+                    taught_by.append((mine, label, None, (1 - say) / 2))
+        if pull is not None:
+            target = np.asarray(pull[0], np.float32).ravel()
+            taught_by.append((np.flatnonzero(scene.valid), 0.0, target, float(pull[1])))
+        self.sources = taught_by
+
+    def run(self, network: ConvNet, steps: int, rate: float) -> None:
+        """`steps` of Adam, ever shorter."""
+        adam = Adam(network.pack().size, xp=self.xp)
+        self.reach = network.reach
+        for t in range(steps):
+            gradient = self._gradient(network)
+            length = np.float32(rate * (1 - t / steps) ** 0.5)
+            network.unpack(network.pack() - length * adam.step(gradient))
+
+    def _gradient(self, network: ConvNet) -> Any:
+        each = max(1, self.batch // len(self.sources))
+        drawn = [indices[self.rng.integers(len(indices), size=each)] for indices, *_ in self.sources]
+        x = self._patches(np.concatenate(drawn))
+        n, seen = network.forward(x)
+        p = sigmoid(n[:, 0, 0])
+        slope = self.xp.empty_like(p)
+        for i, (_, label, target, weight) in enumerate(self.sources):
+            part = slice(i * each, (i + 1) * each)
+            mine = p[part]
+            if target is None:
+                slope[part] = np.float32(weight / each) * (mine - np.float32(label))
+            else:
+                wish = self.xp.asarray(target[drawn[i]])
+                slope[part] = np.float32(weight / 4 / each) * (mine - wish)
+        return network.backward(seen, slope[:, None, None])
+
+    def _patches(self, indices: np.ndarray) -> Any:
+        """What the network sees of these pixels, jittered: (n, k, k, c)."""
+        side = 2 * self.reach + 1
+        if side == 1:
+            x = self.seen.reshape(-1, self.seen.shape[-1])[self.xp.asarray(indices)][:, None, None]
+        else:
+            rows, columns = np.unravel_index(indices, self.shape)
+            around = np.arange(side)
+            x = self.seen[
+                self.xp.asarray(rows[:, None, None] + around[:, None]),
+                self.xp.asarray(columns[:, None, None] + around),
+            ]
+        if self.width.any():
+            jitter = self.rng.standard_normal((len(indices), 1, 1, x.shape[-1]), dtype=np.float32)
+            spread = self.rng.standard_normal((len(indices), 1, 1, 1), dtype=np.float32)
+            x = x + self.xp.asarray(jitter * self.width * np.exp(self.tail * spread))
+        return x

@@ -1,0 +1,23 @@
+"""The paper's CNN: four layers of 3x3 windows, so that a pixel is seen with four neighbours in every direction."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ._network import NetworkPredictor
+
+
+@dataclass(frozen=True)
+class CnnPredictor(NetworkPredictor):
+    """Convolutional network for 2-D images; parameters as in `NetworkPredictor`, by default fewer and shorter courses.
+
+    Examples
+    --------
+    >>> from varconvex import segment
+    >>> result = segment(image, scribbles, predictor="cnn", shape="convex")  # doctest: +SKIP
+    """
+
+    kernel: ClassVar[int] = 3
+    batch: ClassVar[int] = 192
+
+    members: int = 2
+    steps: int = 300

@@ -1,0 +1,20 @@
+"""The paper's FCN: a network that sees one pixel at a time, taught by the scribbles of one image."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ._network import NetworkPredictor
+
+
+@dataclass(frozen=True)
+class FcnPredictor(NetworkPredictor):
+    """Pointwise network; parameters as in `NetworkPredictor`.
+
+    Examples
+    --------
+    >>> from varconvex import segment
+    >>> result = segment(image, scribbles, predictor="fcn", shape="convex")  # doctest: +SKIP
+    """
+
+    kernel: ClassVar[int] = 1
+    batch: ClassVar[int] = 1024

@@ -1,0 +1,107 @@
+"""A map from elsewhere: SAM, a U-Net, ilastik, a colleague's mask.
+
+    N(f) = sigma(n),      n given, or log(p / (1 - p)) of given probabilities, or +-3 on and off a given mask
+
+It has no theta: joint unification has nothing to teach it, and is the sequential one.
+
+**SAM**, as in the paper's Table 2: prompt it with one pixel of the object's scribble, and hand its logits on::
+
+    from segment_anything import SamPredictor, sam_model_registry
+
+    sam = SamPredictor(sam_model_registry["vit_h"](checkpoint="sam_vit_h_4b8939.pth"))
+    sam.set_image(image)                                     # (H, W, 3) uint8, RGB
+    row, column = rng.choice(np.argwhere(scribbles == 2))    # SAM wants (x, y), and does badly on whole strokes
+    masks, scores, _ = sam.predict(np.array([[column, row]]), np.array([1]), return_logits=True)
+    given = GivenPredictor(masks[scores.argmax()], kind="logits")
+    result = segment(image, scribbles, predictor=given, shape="convex")
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import checks
+from ..errors import InvalidImageError, InvalidParameterError
+from ..inputs import Scene, probability_map
+from ..likelihoods._common import CLIP
+from ._log_odds import check_labels, counts_of, objective, prediction
+from .base import Prediction
+from .energy import EnergyPredictor
+
+
+@dataclass(frozen=True)
+class GivenPredictor:
+    """Any map of the object, as a predictor.
+
+    Parameters
+    ----------
+    given : (H, W) array
+        Probabilities in [0, 1]; logits (any floats, positive on the object); or a mask: bool, or integers 0 and one
+        other value.
+    kind : {"probability", "logits"}
+        What floats are. Masks may come with either.
+    energy : EnergyPredictor or None
+        Regularises the map, whose log-odds replace its likelihood. None takes the map as it is.
+
+    Raises
+    ------
+    InvalidImageError, UnsupportedTypeError, InvalidParameterError
+        If the map is not finite, no probability where it has to be, or `kind` is unknown.
+
+    Examples
+    --------
+    >>> from varconvex import segment
+    >>> from varconvex.predictors.given import GivenPredictor
+    >>> result = segment(image, scribbles, predictor=GivenPredictor(mask), shape="convex")  # doctest: +SKIP
+    """
+
+    given: Any = None
+    kind: str = "probability"
+    energy: EnergyPredictor | None = None
+
+    def __post_init__(self) -> None:
+        """Bring the map into one form, log-odds."""
+        if self.given is None:
+            raise InvalidParameterError(
+                "predictor 'given' needs its map; got none. Pass varconvex.predictors.given.GivenPredictor(map)."
+            )
+        checks.one_of("kind", self.kind, ("probability", "logits"))
+        values = checks.host(checks.as_numeric("given", self.given))
+        if self.kind == "logits" and values.dtype.kind == "f":
+            checks.spatial("given", values)
+            checks.finite("given", values, "Replace them by 0 where nothing is known.")
+            log_odds = np.clip(values, -80, 80)
+        elif values.dtype.kind == "f":
+            p = np.clip(probability_map(values), 1e-6, 1 - 1e-6).astype(np.float64)
+            log_odds = np.log(p / (1 - p))
+        else:
+            log_odds = CLIP * (2 * probability_map(values) - 1)
+        object.__setattr__(self, "given", log_odds.astype(np.float32))
+        object.__setattr__(self, "kind", "logits")
+
+    def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
+        """The map, scribbles held; a `pull` cannot move what is given."""
+        begin = time.perf_counter()
+        check_labels(scene)
+        if self.given.shape != scene.seeds.shape:
+            raise InvalidImageError(
+                f"given must have the image's spatial shape {scene.seeds.shape}; got {self.given.shape}. Resize it, or "
+                "is it another image's?"
+            )
+        found = prediction(self.given, scene, self.energy)
+        found.seconds.setdefault("predict", time.perf_counter() - begin)
+        return found
+
+    def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> "GivenPredictor":
+        """As it is: it does not learn."""
+        return self
+
+    def learn(self, scene: Scene, responsibility: np.ndarray) -> "GivenPredictor":
+        """As it is: so that joint unification, which refuses what does not improve, ends at once."""
+        return self
+
+    def objective(self, scene: Scene, index: np.ndarray) -> float:
+        """What labels cost under the map, in nats, and the price of their boundary."""
+        return objective(self.given, scene, index, counts_of(scene, index), self.energy)

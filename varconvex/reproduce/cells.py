@@ -1,0 +1,83 @@
+"""Where results are kept while a table is computed, so that an interruption costs one image at most.
+
+    <folder>/cells/<cell>/<image>.json      one result, whole or not there
+    key = SHA-256 of the settings, the sample's pixels, and the source code that computes
+
+A result is used again only if its key is that of what would be computed now: after a change of settings, image or
+version it is computed anew. A file that a killed run has left half-written is no result.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..datasets.folders import Sample
+from ..files import write_text
+
+Result = dict[str, Any]
+"""What one cell says of one image: plain numbers."""
+
+
+class Cells:
+    """The results of one table in a folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder / "cells"
+
+    def get(self, cell: str, name: str, key: str, compute: Callable[[], Result]) -> tuple[Result, bool]:
+        """The result of a cell for an image, and whether it was there already; computed and kept otherwise."""
+        path = self.folder / cell / f"{_file_name(name)}.json"
+        found = _read(path)
+        if found is not None and found.get("key") == key and isinstance(found.get("result"), dict):
+            return found["result"], True
+        result = compute()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps({"key": key, "image": name, "result": result}, indent=1))
+        return result, False
+
+
+def key_of(settings: dict[str, Any], sample: Sample) -> str:
+    """What a result depends on, in 64 digits."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    digest.update(fingerprint().encode())
+    for array in (sample.image, sample.scribbles, sample.truth, sample.scored):
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def fingerprint() -> str:
+    """Of the package's source, but for what only tells and draws."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent.parent
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root).as_posix()
+        if not name.startswith(("reproduce/layout", "reproduce/pictures", "cli", "plots", "doctor", "demo")):
+            digest.update(name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _file_name(name: str) -> str:
+    """A name that stays in its folder, whatever an image is called; different for different images."""
+    plain = re.sub(r"[^\w.-]", "_", name)[:100]
+    return plain if plain == name and not name.startswith(".") else f"{plain.lstrip('.')}-{_short(name)}"
+
+
+def _short(name: str) -> str:
+    """A short checksum."""
+    return hashlib.sha256(name.encode()).hexdigest()[:8]

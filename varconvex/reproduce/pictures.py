@@ -1,0 +1,58 @@
+"""Pages of pictures: for Table 1 as the paper's Fig. 2, for Table 2 maps and their projections."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..api import segment
+from ..datasets.folders import Sample
+from ..plots import outline, sheet, strokes
+from ..predictors.given import GivenPredictor
+from .table1 import UNIFY, predictor_of
+from .table2 import corrupted, mask_of
+
+_TRUTH, _ANSWER = (0, 255, 0), (255, 64, 64)
+
+
+def fig2(samples: Sequence[Sample], seed: int, features: Path | None = None) -> Image.Image:
+    """A row an image: scribbles, the FCN alone on colours and features, its projection, the two jointly."""
+    panels = []
+    for sample in samples:
+        cell = {"inputs": "rgb+features", "network": "fcn", "seed": seed}
+        common: dict[str, Any] = {"shape": "convex", "random_state": seed}
+        network = predictor_of(cell, sample, features)
+        # Without the energy, as in the paper: scattered, since it knows no place.
+        once, both = (
+            segment(sample.image, sample.scribbles, 0.0, predictor=network, unify=how, **common) for how in UNIFY
+        )
+        panels += [
+            (f"{sample.name}: scribbles", strokes(sample.image, sample.scribbles, (1, 2))),
+            ("FCN, colours and features", _dimmed(sample, once.unconstrained == 2)),
+            ("its convex projection", _outlined(sample, once.mask)),
+            ("joint (green: truth)", _outlined(sample, both.mask)),
+        ]
+    return sheet(panels, columns=4)
+
+
+def before_and_after(samples: Sequence[Sample], cells: Sequence[dict[str, Any]], masks: Path | None) -> Image.Image:
+    """A row an image, a column a corruption: the map in white, its projection in red, the truth in green."""
+    panels = []
+    for sample in samples:
+        for cell in cells:
+            image = corrupted(cell, sample)
+            who = cell["predictor"] if masks is None else GivenPredictor(mask_of(masks / cell["corruption"], sample))
+            result = segment(image, sample.scribbles, shape="convex", predictor=who, random_state=cell["seed"])
+            picture = outline(outline(image, sample.truth, _TRUTH, 1), result.unconstrained == 2, (255, 255, 255), 1)
+            panels.append((cell["corruption"], outline(picture, result.mask, _ANSWER)))
+    return sheet(panels, columns=len(cells))
+
+
+def _dimmed(sample: Sample, mask: np.ndarray) -> np.ndarray:
+    return np.where(mask[..., None], sample.image, sample.image // 4).astype(np.uint8)
+
+
+def _outlined(sample: Sample, mask: np.ndarray) -> np.ndarray:
+    return outline(outline(_dimmed(sample, mask) // 2 + sample.image // 2, sample.truth, _TRUTH, 1), mask, _ANSWER)

@@ -1,0 +1,131 @@
+"""Goes through images and cells, one result at a time: what is there is kept, what cannot be had is named."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ..datasets.folders import Entry, Sample
+from ..errors import FileFormatError, MissingExtraError, VarconvexError
+from .cells import Cells, Result, key_of
+
+Settings = dict[str, object]
+
+
+@dataclass
+class Results:
+    """What came out.
+
+    Attributes
+    ----------
+    by_cell : dict of cell to dict of image to Result
+    skipped : dict of image (or image and cell) to the reason
+    reused : int
+        Results that an earlier run had left.
+    samples : list of Sample
+        The first few images that went through, for pictures.
+    """
+
+    by_cell: dict[str, dict[str, Result]]
+    skipped: dict[str, str] = field(default_factory=dict)
+    reused: int = 0
+    samples: list[Sample] = field(default_factory=list)
+
+    def images(self) -> list[str]:
+        """Names that have a result in any cell, in order."""
+        return list(dict.fromkeys(name for results in self.by_cell.values() for name in results))
+
+
+def run(
+    entries: Sequence[Entry],
+    cells: dict[str, Settings],
+    compute: Callable[[Settings, Sample], Result],
+    folder: Path,
+    *,
+    depends: Callable[[Settings, Sample], Settings] = lambda settings, sample: {},
+    pictures: int = 0,
+    whole: bool = True,
+) -> Results:
+    """Compute every cell for every image, or take it from `folder`.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+    cells : dict of name to settings
+        A cell's settings must say all that its result depends on, besides the image.
+    compute : callable
+    folder : Path
+    depends : callable, optional
+        What else a cell's result for an image depends on, such as the checksum of a file.
+    pictures : int
+        How many samples to keep.
+    whole : bool
+        Leave an image out of all cells if one of them cannot be had, so that all means are over the same images.
+
+    Raises
+    ------
+    FileFormatError
+        If no image could be used, or the folder cannot be written; MissingExtraError if a package is missing.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileFormatError(f"{folder} cannot be made ({error.strerror}). Choose another folder.") from error
+    if not os.access(folder, os.W_OK):
+        raise FileFormatError(f"{folder} cannot be written. Choose another folder.")
+    store, found = Cells(folder), Results({name: {} for name in cells})
+    # disable=None shows the bar only where standard error is a terminal; it says what time is left.
+    with tqdm(total=len(entries) * len(cells), unit="result", disable=None, smoothing=0.05) as bar:
+        for entry in entries:
+            bar.set_description(entry.name[:24])
+            begun = bar.n
+            _one(entry, cells, compute, depends, store, found, bar, pictures, whole)
+            bar.update(begun + len(cells) - bar.n)
+    if not any(found.by_cell.values()):
+        reasons = "; ".join(f"{name}: {why}" for name, why in list(found.skipped.items())[:3])
+        raise FileFormatError(f"at least one image that can be used was expected; got none ({reasons}). Repair them.")
+    return found
+
+
+def _one(entry, cells, compute, depends, store, found, bar, pictures, whole):
+    done: dict[str, Result] = {}
+    try:
+        sample = entry.read()
+        for name, settings in cells.items():
+            try:
+                key = key_of({**settings, **depends(settings, sample)}, sample)
+                result, there = store.get(name, sample.name, key, lambda s=settings: compute(s, sample))
+            except MissingExtraError:
+                raise
+            except VarconvexError as error:
+                if whole:
+                    raise
+                found.skipped[f"{sample.name}, {name}"] = str(error)
+                continue
+            finally:
+                bar.update()
+            done[name] = result
+            found.reused += there
+    except MissingExtraError:
+        raise
+    except VarconvexError as error:
+        found.skipped[entry.name] = str(error)
+        return
+    for name, result in done.items():
+        found.by_cell[name][sample.name] = result
+    if done and len(found.samples) < pictures:
+        found.samples.append(sample)
+
+
+def mean(results: dict[str, Result], name: str) -> float:
+    """Of one number over the images; NaN where there are none."""
+    values = [float(result[name]) for result in results.values()]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
+    """Over seeds: the mean, and the standard deviation with n - 1 as in the paper; 0 for one seed."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

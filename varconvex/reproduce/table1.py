@@ -1,0 +1,179 @@
+"""Table 1: networks taught by the scribbles of one image, projected once or unified jointly.
+
+    3 inputs  x  {CNN, FCN}  x  {sequential, joint},     intersection over union of predictor / convex
+
+The paper's figures are the mean of 51 images and three seeds. Where it has semantic features, a folder of features
+(``<image>.npy``) or else the toolkit's own filter responses stand in, which know no meaning.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..api import segment
+from ..certify import fill_hull
+from ..datasets.download import checksum
+from ..datasets.folders import Entry, Sample
+from ..errors import FileFormatError
+from ..files import read_image
+from ..metrics import iou
+from ..predictors.cnn import CnnPredictor
+from ..predictors.fcn import FcnPredictor
+from .cells import Result
+from .run import Results, mean, mean_and_spread, run
+
+INPUTS = ("rgb+xy", "rgb+features", "rgb+xy+features")
+NETWORKS = ("cnn", "fcn")
+UNIFY = ("sequential", "joint")
+SEEDS = (42, 47, 131)
+"""The paper's."""
+
+PAPER = {
+    ("rgb+xy", "cnn", "sequential"): (0.697, 0.763),
+    ("rgb+xy", "fcn", "sequential"): (0.732, 0.711),
+    ("rgb+features", "cnn", "sequential"): (0.726, 0.843),
+    ("rgb+features", "fcn", "sequential"): (0.714, 0.851),
+    ("rgb+xy+features", "cnn", "sequential"): (0.778, 0.766),
+    ("rgb+xy+features", "fcn", "sequential"): (0.736, 0.746),
+    ("rgb+xy", "cnn", "joint"): (0.798, 0.799),
+    ("rgb+xy", "fcn", "joint"): (0.755, 0.756),
+    ("rgb+features", "cnn", "joint"): (0.818, 0.899),
+    ("rgb+features", "fcn", "joint"): (0.635, 0.894),
+    ("rgb+xy+features", "cnn", "joint"): (0.805, 0.809),
+    ("rgb+xy+features", "fcn", "joint"): (0.768, 0.769),
+}
+"""Predictor and convex."""
+
+_CLASS = {"cnn": CnnPredictor, "fcn": FcnPredictor}
+
+
+def table1(
+    entries: Sequence[Entry],
+    folder: Path,
+    *,
+    seeds: Sequence[int] = SEEDS,
+    inputs: Sequence[str] = INPUTS,
+    networks: Sequence[str] = NETWORKS,
+    alone: bool = False,
+    features: Path | None = None,
+    pictures: int = 0,
+) -> tuple[dict[str, Any], Results]:
+    """Compute the table, or what of it is not in `folder` yet.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+    folder : Path
+        For the results, one file each.
+    seeds : sequence of int
+    inputs, networks : sequences of str
+        Parts of the grid.
+    alone : bool
+        The network's own answer as in the paper, without the energy that makes boundaries short.
+    features : Path, optional
+        Folder of arrays (H, W, F), one ``<image>.npy`` each, in place of the toolkit's filter responses.
+    pictures : int
+        How many samples to keep for pictures.
+
+    Returns
+    -------
+    table : dict
+        Ready for JSON: settings, every cell's figures, and beside them the energy predictor's.
+    results : Results
+    """
+    if features is not None and not features.is_dir():
+        raise FileFormatError(f"a folder of features, <image>.npy, was expected; {features} is not there. Check it.")
+    cells: dict[str, dict[str, Any]] = {}
+    for seed in seeds:
+        for how in UNIFY:
+            for given in inputs:
+                for network in networks:
+                    cells[f"{given}_{network}_{how}_seed{seed}"] = {
+                        "inputs": given, "network": network, "unify": how, "seed": seed, "alone": alone,
+                        "features": features is not None and "features" in given,
+                    }  # fmt: skip
+    for how in UNIFY:
+        cells[f"energy_{how}"] = {"inputs": "", "network": "energy", "unify": how, "seed": seeds[0], "alone": False}
+
+    def depends(settings: dict[str, Any], sample: Sample) -> dict[str, Any]:
+        return {"own": checksum(_own(features, sample))} if settings.get("features") else {}
+
+    results = run(
+        entries, cells, lambda s, sample: score(s, sample, features), folder, depends=depends, pictures=pictures
+    )
+    rows = []
+    for given, network in [(g, n) for g in inputs for n in networks] + [("", "energy")]:
+        for how in UNIFY:
+            names = [
+                name for name, s in cells.items() if (s["inputs"], s["network"], s["unify"]) == (given, network, how)
+            ]
+            rows.append({"inputs": given, "network": network, "unify": how, **_figures(results, names)})
+    return {
+        "table": 1,
+        "images": len(results.images()),
+        "seeds": list(seeds),
+        "alone": alone,
+        "features": "filter responses" if features is None else str(features),
+        "cells": rows,
+        "skipped": results.skipped,
+        "reused": results.reused,
+    }, results
+
+
+def score(settings: dict[str, Any], sample: Sample, features: Path | None = None) -> Result:
+    """One cell for one image: intersection over union of predictor and convex mask, seconds, and whether one is empty.
+
+    `hull` is the trivial projection: the hull of the predictor's largest part.
+    """
+    begin = time.perf_counter()
+    result = segment(
+        sample.image, sample.scribbles, 0.0 if settings["alone"] else None, shape="convex", unify=settings["unify"],
+        predictor=predictor_of(settings, sample, features), random_state=settings["seed"],
+    )  # fmt: skip
+    seconds = time.perf_counter() - begin
+    predicted, ignore = result.unconstrained == 2, ~sample.scored
+    return {
+        "predictor": iou(predicted, sample.truth, ignore=ignore),
+        "convex": iou(result.mask, sample.truth, ignore=ignore),
+        "hull": iou(fill_hull(_largest(predicted)), sample.truth, ignore=ignore),
+        "empty": int(not result.mask.any()) + int(not predicted.any()),
+        "certified": bool(result.certificate),
+        "seconds": seconds,
+    }
+
+
+def predictor_of(settings: dict[str, Any], sample: Sample, features: Path | None = None) -> Any:
+    """The predictor of a cell."""
+    if settings["network"] == "energy":
+        return "energy"
+    own = None
+    if "features" in settings["inputs"] and features is not None:
+        own = read_image(_own(features, sample))
+    return _CLASS[settings["network"]](inputs=settings["inputs"], features=own, random_state=settings["seed"])
+
+
+def _own(features: Path | None, sample: Sample) -> Path:
+    path = (features or Path()) / f"{sample.name}.npy"
+    if not path.is_file():
+        raise FileFormatError(f"an array of features was expected; {path} is not there. Add it.")
+    return path
+
+
+def _largest(mask: np.ndarray) -> np.ndarray:
+    from scipy.ndimage import label
+
+    parts, count = label(mask)
+    return parts == 1 + np.bincount(parts.ravel())[1:].argmax() if count else mask
+
+
+def _figures(results: Results, names: Sequence[str]) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for kind in ("predictor", "convex", "hull"):
+        figures[kind], figures[f"{kind}_spread"] = mean_and_spread([mean(results.by_cell[n], kind) for n in names])
+    figures["seconds"] = float(np.mean([mean(results.by_cell[n], "seconds") for n in names]))
+    figures["empty"] = sum(int(r["empty"]) for n in names for r in results.by_cell[n].values())
+    figures["uncertified"] = sum(not r["certified"] for n in names for r in results.by_cell[n].values())
+    return figures

@@ -1,0 +1,165 @@
+"""Table 2: what a projection does to masks of corrupted images.
+
+    clean and eight corruptions,     intersection over union of a map / of its projection onto the convex sets
+
+The maps are another model's, from a folder, or the toolkit's own predictor's, on images that are corrupted here. The
+paper's are SAM's, prompted with one pixel of the object's scribble. The projection holds the scribbles.
+"""
+
+import time
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..api import segment
+from ..datasets.corruptions import CORRUPTIONS, corrupt
+from ..datasets.download import checksum
+from ..datasets.folders import Entry, Sample
+from ..errors import FileFormatError
+from ..files import read_mask
+from ..metrics import iou
+from ..predictors.given import GivenPredictor
+from .cells import Result
+from .run import Results, mean, mean_and_spread, run
+
+COLUMNS = ("clean", *CORRUPTIONS)
+
+PAPER = {
+    "clean": (0.7275, 0.7407),
+    "spatter": (0.5627, 0.5817),
+    "contrast": (0.6489, 0.6597),
+    "brightness": (0.6456, 0.6516),
+    "impulse_noise": (0.5330, 0.5504),
+    "shot_noise": (0.6298, 0.6371),
+    "gaussian_noise": (0.6246, 0.6357),
+    "defocus_blur": (0.7333, 0.7426),
+    "glass_blur": (0.7187, 0.7321),
+}
+"""SAM, and its projection, at severity 5."""
+
+
+def table2(
+    entries: Sequence[Entry],
+    folder: Path,
+    *,
+    seeds: Sequence[int] = (42,),
+    predictor: str = "fcn",
+    severity: int = 5,
+    masks: Path | None = None,
+    pictures: int = 0,
+) -> tuple[dict[str, Any], Results]:
+    """Compute the table, or what of it is not in `folder` yet.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+    folder : Path
+        For the results, one file each.
+    seeds : sequence of int
+        Of the corruptions' noise and of the predictor; with `masks` only the first counts.
+    predictor : {"energy", "fcn", "cnn"}
+        Whose masks are projected, where `masks` is not given.
+    severity : int from 1 to 5
+    masks : Path, optional
+        ``<masks>/<corruption>/<image>.png`` (or ``.npy`` with probabilities), and ``clean``; columns that have no
+        folder stay empty, images that have no mask are left out of their column and named.
+    pictures : int
+        How many samples to keep for pictures.
+
+    Returns
+    -------
+    table : dict
+        Ready for JSON.
+    results : Results
+    """
+    columns: tuple[str, ...] = COLUMNS
+    if masks is not None:
+        columns = tuple(name for name in COLUMNS if (masks / name).is_dir())
+        if not columns:
+            raise FileFormatError(
+                f"a folder with subfolders of masks was expected ({', '.join(COLUMNS)}); {masks} has none of them. "
+                "Name them so."
+            )
+        seeds = seeds[:1]
+    cells: dict[str, dict[str, Any]] = {
+        f"{column}_seed{seed}": {
+            "corruption": column, "seed": seed, "severity": severity,
+            "predictor": predictor if masks is None else None,
+        }
+        for seed in seeds
+        for column in columns
+    }  # fmt: skip
+
+    def depends(settings: dict[str, Any], sample: Sample) -> dict[str, Any]:
+        return {} if masks is None else {"mask": checksum(_path(masks / settings["corruption"], sample))}
+
+    results = run(
+        entries, cells, lambda s, sample: score(s, sample, masks), folder,
+        depends=depends, pictures=pictures, whole=masks is None,
+    )  # fmt: skip
+    rows = []
+    for column in columns:
+        found = [results.by_cell[name] for name, s in cells.items() if s["corruption"] == column]
+        row: dict[str, Any] = {"corruption": column, "images": len(found[0])}
+        for kind in ("map", "projected"):
+            row[kind], row[f"{kind}_spread"] = mean_and_spread([mean(results_, kind) for results_ in found])
+        rows.append(row | {"seconds": float(np.mean([mean(results_, "seconds") for results_ in found]))})
+    return {
+        "table": 2,
+        "images": len(results.images()),
+        "seeds": list(seeds),
+        "severity": severity,
+        "maps": predictor if masks is None else str(masks),
+        "cells": rows,
+        "skipped": results.skipped,
+        "reused": results.reused,
+    }, results
+
+
+def score(settings: dict[str, Any], sample: Sample, masks: Path | None = None) -> Result:
+    """One column for one image: intersection over union of the map and of its projection."""
+    image = corrupted(settings, sample)
+    mask = None if masks is None else mask_of(masks / settings["corruption"], sample)
+    begin = time.perf_counter()
+    result = segment(
+        image, sample.scribbles, shape="convex", random_state=settings["seed"],
+        predictor=settings["predictor"] if mask is None else GivenPredictor(mask),
+    )  # fmt: skip
+    seconds = time.perf_counter() - begin
+    map_ = result.unconstrained == 2 if mask is None else np.asarray(mask) > (0 if mask.dtype.kind in "bui" else 0.5)
+    ignore = ~sample.scored
+    return {
+        "map": iou(map_, sample.truth, ignore=ignore),
+        "projected": iou(result.mask, sample.truth, ignore=ignore),
+        "seconds": seconds,
+    }
+
+
+def corrupted(settings: dict[str, Any], sample: Sample) -> np.ndarray:
+    """The column's image; every image has noise of its own, the same each time."""
+    if settings["corruption"] == "clean" or settings["predictor"] is None:
+        return sample.image
+    seed = np.random.default_rng([settings["seed"], zlib.crc32(sample.name.encode())])
+    return corrupt(sample.image, settings["corruption"], settings["severity"], random_state=seed)
+
+
+def mask_of(folder: Path, sample: Sample) -> np.ndarray:
+    """The mask of an image in a folder; a FileFormatError if there is none, or it has another size."""
+    path = _path(folder, sample)
+    mask = read_mask(path)
+    if mask.shape != sample.truth.shape:
+        raise FileFormatError(
+            f"{path} must have its image's size {sample.truth.shape}; it has {mask.shape}. Is it another image's, or "
+            "resized?"
+        )
+    return mask
+
+
+def _path(folder: Path, sample: Sample) -> Path:
+    for ending in (".npy", ".png"):
+        if (path := folder / f"{sample.name}{ending}").is_file():
+            return path
+    raise FileFormatError(f"a mask {sample.name}.png or .npy was expected in {folder}; it has none. Add it.")

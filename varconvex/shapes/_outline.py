@@ -1,0 +1,79 @@
+"""What joint unification asks of a convex shape: the convex set of least cost and boundary that holds the scribbles.
+
+    min over convex C     sum over C of cost  +  integral over the boundary of C of price(x, n) ds
+
+By the dynamic program of `_rays.py`, twice: on round rays from the scribbles, then on rays that fit what was found.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._rays import Frame, Price, best_outline
+from ._start import _polygon_mask, edge_normals
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A convex polygon.
+
+    Attributes
+    ----------
+    corners : (n, 2) float
+        Row and column in the pixels of the cost, centres at integers; by angle.
+    shape : (int, int)
+        The cost's grid.
+    energy : float
+        Cost and boundary, up to the grid that they were looked up on.
+    """
+
+    corners: np.ndarray
+    shape: tuple[int, int]
+    energy: float
+
+    def rasterize(self, shape: tuple[int, int]) -> np.ndarray:
+        """The polygon on a grid of `shape` pixels over the same field of view: (h, w) bool."""
+        scale = np.array(shape) / self.shape
+        return _polygon_mask((self.corners + 0.5) * scale - 0.5, shape)
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The polygon on the cost's own grid."""
+        return self.rasterize(self.shape)
+
+    def boundary(self, price: Price) -> float:
+        """Integral of the price along the part of the boundary that is in the image, by the midpoint rule."""
+        normals, lengths = edge_normals(self.corners)
+        total = 0.0
+        for normal, length in zip(normals, lengths, strict=True):
+            on_edge = self.corners[np.argsort(self.corners @ normal)[-2:]]
+            share = (np.arange(count := max(int(np.ceil(length)), 1)) + 0.5) / count
+            points = on_edge[0] + share[:, None] * (on_edge[1] - on_edge[0])
+            there = ((points >= -0.5) & (points <= np.array(self.shape) - 0.5)).all(axis=1)
+            total += float((price(points, np.broadcast_to(normal, points.shape)) * there).sum()) * length / count
+        return total
+
+
+def least_outline(cost: np.ndarray, price: Price, inside: np.ndarray, outside: np.ndarray) -> Outline:
+    """The best outline around `inside`, then on rays that fit it, if that is better.
+
+    Parameters
+    ----------
+    cost : (H, W) float
+        In nats; negative favours the object.
+    price : function of points (..., 2) and unit normals (..., 2)
+        Nats for a pixel of boundary: (...) float.
+    inside, outside : (H, W) bool
+        Scribbles; `inside` holds at least one pixel.
+    """
+    found = _from(Frame.around(np.argwhere(inside).astype(float)), cost, price, inside, outside)
+    mask = found.mask
+    if not mask.any():
+        return found
+    again = _from(Frame.fitted(mask, found.corners), cost, price, inside, outside)
+    return min(found, again, key=lambda outline: outline.energy)
+
+
+def _from(frame: Frame, cost: np.ndarray, price: Price, inside: np.ndarray, outside: np.ndarray) -> Outline:
+    corners, energy = best_outline(cost, price, inside, outside, frame)
+    return Outline(corners, cost.shape, energy)

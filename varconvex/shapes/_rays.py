@@ -1,0 +1,229 @@
+"""The best convex outline around a point, by dynamic programming from ray to ray:
+
+    min over r_0, ..., r_(A-1)    sum over i of  w_i(r_i, r_(i+1))
+
+with a corner at distance r_i on each of A rays from a point inside, r on a geometric grid. w_i is what the wedge
+between two rays costs: its area in the cost, its chord in the price of the boundary, whose direction the two corners
+know. Convex are the outlines with
+
+    1/r_(i-1) + 1/r_(i+1)  >=  2 cos(2 pi / A) / r_i
+
+at every corner: no corner within the chord of its neighbours. Given r_i and r_(i+1) that bounds r_(i-1) from above, so
+
+    f_(i+1)(r_i, r_(i+1)) = w_i(r_i, r_(i+1)) + min over r_(i-1) <= bound of f_i(r_(i-1), r_i)
+
+is a running minimum: a step costs as much as there are pairs (r_i, r_(i+1)). The chain goes round twice, so that where
+it began is forgotten, and the outline is read off its middle; the hull of that closes the seam: optimal but for the
+seam, and for half a step of r that convexity is granted. It does not mind an affine map: rays may be stretched along an
+elongated object.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+_RAYS, _BETWEEN, _RADII = 32, 3, 112
+"""Rays with a corner each, lines between two of them along which costs are looked up, radii on a ray."""
+
+_NEAREST = 3.0
+"""Pixels: the least distance of a corner from the point inside."""
+
+_AROUND = 1.6
+"""How much nearer or farther than an outline's corners a better one is looked for."""
+
+_HARD = 60.0
+"""Cost of a scribbled pixel on the wrong side: more than the evidence of its neighbourhood."""
+
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+
+Price = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""price(points (..., 2), normals (..., 2)) -> (...): nats for a unit of boundary with that normal."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Rays from `centre`, x = centre + r stretch (sin t, cos t), in pixels: (2,) and (2, 2) float.
+
+    `reach` is the least and the greatest r; None for all there is room for.
+    """
+
+    centre: np.ndarray
+    stretch: np.ndarray
+    reach: tuple[float, float] | None = None
+
+    @classmethod
+    def around(cls, points: np.ndarray) -> "Frame":
+        """Round rays from the mean of `points` ((n, 2) float)."""
+        return cls(points.mean(axis=0), np.eye(2))
+
+    @classmethod
+    def fitted(cls, mask: np.ndarray, corners: np.ndarray) -> "Frame":
+        """Rays from the centre of `mask` ((H, W) bool, not empty), as elongated as it is, fine around its `corners`."""
+        points = np.argwhere(mask).astype(float)
+        spread = np.cov(points.T) if len(points) > 1 else np.zeros((2, 2))
+        values, axes = np.linalg.eigh(spread + np.eye(2))
+        widths = np.sqrt(values)
+        centre, stretch = points.mean(axis=0), axes @ np.diag(widths / np.sqrt(widths.prod())) @ axes.T
+        away = np.hypot(*np.linalg.solve(stretch, (corners - centre).T))
+        return cls(centre, stretch, (max(away.min() / _AROUND, 1.0), away.max() * _AROUND))
+
+    def directions(self, count: int, first: float) -> np.ndarray:
+        """(count, 2): steps of radius 1 at the angles (i + first) 2 pi / count."""
+        angle = (np.arange(count) + first) * (2 * np.pi / count)
+        return np.stack([np.sin(angle), np.cos(angle)], axis=1) @ self.stretch.T
+
+    def radii(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Geometric, within the reach, or from the nearest a corner may be to past the image's farthest corner."""
+        if self.reach is not None:
+            return np.geomspace(*self.reach, _RADII)
+        far = np.array([[0, 0], [0, shape[1]], [shape[0], 0], shape], float) - self.centre
+        most = np.hypot(*np.linalg.solve(self.stretch, far.T)).max()
+        return np.geomspace(_NEAREST, max(1.02 * most, 2 * _NEAREST), _RADII)
+
+
+def best_outline(
+    cost: np.ndarray, price: Price, inside: np.ndarray, outside: np.ndarray, frame: Frame
+) -> tuple[np.ndarray, float]:
+    """The convex outline of least cost around the frame's centre.
+
+    Parameters
+    ----------
+    cost : (H, W) float, negative favours the object
+        What lies beyond the image costs nothing, and no more does the boundary there.
+    price : function of points (..., 2) and unit normals (..., 2)
+        What a pixel of boundary costs: (...) float.
+    inside, outside : (H, W) bool
+        Scribbles, as heavy costs: whoever needs them held exactly repairs the mask.
+    frame : Frame
+
+    Returns
+    -------
+    corners : (n, 2) float
+        Row and column with pixel centres at integers, convex, by angle.
+    energy : float
+        What it costs, scribbles left out of the sum.
+    """
+    from scipy.spatial import ConvexHull
+
+    radii = frame.radii(cost.shape)
+    soft = np.where(inside | outside, 0, cost)
+    area = _areas(frame, radii, soft)
+    held = _areas(frame, radii, np.where(inside, -_HARD, 0) + np.where(outside, _HARD, 0))
+    there = _look_up(np.ones(cost.shape), _points(frame, radii))
+    edges = _boundary(frame, radii, price, there)
+    wedges = np.empty((_RAYS, _RADII, _RADII), np.float32)
+    _wedge_costs(area + held, edges, radii, frame.stretch, wedges)
+    chain = np.empty(_RAYS, np.int64)
+    _round_twice(wedges, _bounds(radii), chain)
+    total = float(wedges[np.arange(_RAYS), chain, np.roll(chain, -1)].sum(dtype=np.float64))
+    corners = frame.centre + radii[chain, None] * frame.directions(_RAYS, 0)
+    return corners[ConvexHull(corners).vertices], total - _held_within(held, chain)
+
+
+def _points(frame: Frame, radii: np.ndarray) -> np.ndarray:
+    return frame.centre + radii[:, None] * frame.directions(_RAYS * _BETWEEN, 0.5)[:, None, :]
+
+
+def _look_up(values: np.ndarray, points: np.ndarray) -> np.ndarray:
+    from scipy.ndimage import map_coordinates
+
+    return map_coordinates(values, [points[..., 0], points[..., 1]], order=1, mode="constant", output=np.float64)
+
+
+def _areas(frame: Frame, radii: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """(lines, radii): the cost of the slot around each line, from the centre to each radius."""
+    along = _look_up(cost, _points(frame, radii))
+    inner = along[:, :1] * radii[0] ** 2 / 2
+    steps = (along[:, 1:] + along[:, :-1]) / 2 * (radii[1:] ** 2 - radii[:-1] ** 2) / 2
+    total = np.concatenate([inner, inner + np.cumsum(steps, axis=1)], axis=1)
+    return total * abs(np.linalg.det(frame.stretch)) * (2 * np.pi / (_RAYS * _BETWEEN))
+
+
+def _held_within(held: np.ndarray, chain: np.ndarray) -> float:
+    """About what the scribbles add to the energy of a chain."""
+    lines = np.arange(_RAYS * _BETWEEN)
+    return float(held[lines, chain[lines // _BETWEEN]].sum())
+
+
+_NORMALS = 16
+"""Directions of the outward normal that are told apart."""
+
+
+def _boundary(frame: Frame, radii: np.ndarray, price: Price, there: np.ndarray) -> np.ndarray:
+    """(normals, lines, radii): the price of the boundary at each place and for each direction of its normal."""
+    points = _points(frame, radii)
+    angle = np.arange(_NORMALS) * (2 * np.pi / _NORMALS)
+    normals = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    return np.stack([price(points, np.broadcast_to(normal, points.shape)) for normal in normals]) * there
+
+
+@_compiled
+def _wedge_costs(area, edges, radii, stretch, wedges):
+    """w_i(r_i, r_(i+1)): area and chord, looked up on the lines between the two rays."""
+    count = edges.shape[0]
+    step = 2 * math.pi / _RAYS
+    origin, ratio = math.log(radii[0]), math.log(radii[1] / radii[0])
+    for i in range(_RAYS):
+        s0, c0 = math.sin(i * step), math.cos(i * step)
+        s1, c1 = math.sin((i + 1) * step), math.cos((i + 1) * step)
+        for a in range(_RADII):
+            for b in range(_RADII):
+                x0, y0, x1, y1 = radii[a] * s0, radii[a] * c0, radii[b] * s1, radii[b] * c1
+                row = stretch[0, 0] * (x1 - x0) + stretch[0, 1] * (y1 - y0)
+                column = stretch[1, 0] * (x1 - x0) + stretch[1, 1] * (y1 - y0)
+                # Rays turn from columns to rows, so that outside is to the right of a step.
+                normal = math.atan2(column, -row)
+                if column * (stretch[0, 0] * x0 + stretch[0, 1] * y0) < row * (stretch[1, 0] * x0 + stretch[1, 1] * y0):
+                    normal += math.pi
+                o = math.floor(normal / (2 * math.pi) * count + 0.5) % count
+                inner = outer = 0.0
+                for s in range(_BETWEEN):
+                    turn = (s + 0.5) / _BETWEEN * step
+                    inverse = (math.sin(step - turn) / radii[a] + math.sin(turn) / radii[b]) / math.sin(step)
+                    place = min(max((-math.log(inverse) - origin) / ratio, 0.0), _RADII - 1.001)
+                    j = int(place)
+                    f = place - j
+                    k = i * _BETWEEN + s
+                    inner += area[k, j] + f * (area[k, j + 1] - area[k, j])
+                    outer += edges[o, k, j] + f * (edges[o, k, j + 1] - edges[o, k, j])
+                wedges[i, a, b] = inner + outer / _BETWEEN * math.hypot(row, column)
+
+
+def _bounds(radii: np.ndarray) -> np.ndarray:
+    """(radii, radii): the greatest index of r_(i-1) for each r_i, r_(i+1); -1 where there is none."""
+    # Half a step of the grid is allowed for: otherwise rounding would forbid straight lines.
+    slack = 1 - 0.5 * (radii[1] / radii[0] - 1)
+    inverse = 2 * np.cos(2 * np.pi / _RAYS) * slack / radii[:, None] - 1 / radii
+    most = 1 / np.maximum(inverse, 1 / radii[-1])
+    return np.searchsorted(radii, most * (1 + 1e-9), side="right").astype(np.int64) - 1
+
+
+@_compiled
+def _round_twice(wedges, bounds, chain):
+    """The chain of least cost over two turns; its middle turn is written to `chain`."""
+    turns = 2 * _RAYS
+    here = wedges[0].copy()
+    there = np.empty_like(here)
+    back = np.empty((turns, _RADII, _RADII), np.int16)
+    least, place = np.empty(_RADII, np.float32), np.empty(_RADII, np.int16)
+    for i in range(1, turns + 1):
+        for a in range(_RADII):
+            low, at = here[0, a], 0
+            for c in range(_RADII):
+                if here[c, a] < low:
+                    low, at = here[c, a], c
+                least[c], place[c] = low, at
+            for b in range(_RADII):
+                most = bounds[a, b]
+                there[a, b] = least[most] + wedges[i % _RAYS, a, b] if most >= 0 else np.float32(1e30)
+                back[i - 1, a, b] = place[most] if most >= 0 else 0
+        here, there = there, here
+    best = np.argmin(here)
+    after, now = best % _RADII, best // _RADII
+    for i in range(turns, 0, -1):
+        if _RAYS // 2 <= i < _RAYS // 2 + _RAYS:
+            chain[i % _RAYS] = now
+        after, now = now, back[i - 1, now, after]
