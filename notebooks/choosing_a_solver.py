@@ -19,19 +19,22 @@
 # One problem, several ways: a primal-dual iteration, which can stop at any gap; a graph cut, which is exact when it ends, for
 # lengths along a grid; level sets and walkers, which minimise something else and are used for the same.
 #
-# **Good at**: iterations with a gap scale to large images and volumes, run on a GPU, and measure length as Euclid does. **Bad at**
-# the last digit: where a mask has to be *the* minimum to the last pixel and the image is small, a graph cut is as good.
+# Iterations with a gap are **good at** large images and volumes, at running on a GPU, and at lengths as Euclid measures them. They
+# are **bad at** the last digit: where a mask has to be *the* minimum to the last pixel and the image is small, a graph cut is as
+# good.
 #
 # What follows is measured twice: here and now on one photograph, and in the project's benchmarks, whose figures are read from
 # `benchmarks/results`.
 
 # %%
+# %config InlineBackend.figure_formats = ["jpeg"]
 import time
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 from varconvex import TwoPhase, demo, get_backend, pdhg, segment, warm_up
-from varconvex.plots import gap_curve, outline, sheet
+from varconvex.plots import gap_curve, outline
 
 image = demo.photograph()
 learnt = segment(image, demo.SCRIBBLES)
@@ -42,7 +45,14 @@ warm_up()  # compile before timing
 solution = pdhg(energy, tol=1e-5)
 curve = gap_curve(solution.history, cost.shape)
 mask = outline(image, solution.mask, (255, 64, 64))
-sheet([("The mask", mask), (f"Relative gap over {solution.iterations} iterations", curve)], columns=2).quantize(64)
+figure, axes = plt.subplots(1, 2, figsize=(11, 4), dpi=90, layout="constrained")
+for axis, title, picture in zip(
+    axes, ("The mask", f"Relative gap over {solution.iterations} iterations"), (mask, curve), strict=True
+):
+    axis.imshow(picture)
+    axis.set_title(title)
+    axis.axis("off")
+plt.show()
 
 # %% [markdown]
 # ## Here and now
@@ -66,10 +76,18 @@ def grabcut():
 
 contenders = {
     f"pdhg {tv}, tol={tol:g}": lambda tv=tv, tol=tol: pdhg(TwoPhase(cost, 20.0, tv=tv), tol=tol).mask
-    for tv, tol in [("isotropic", 1e-3), ("isotropic", 1e-2), ("isotropic", 1e-4), ("octagonal", 1e-3), ("anisotropic", 1e-3)]
+    for tv, tol in [
+        ("isotropic", 1e-3),
+        ("isotropic", 1e-2),
+        ("isotropic", 1e-4),
+        ("octagonal", 1e-3),
+        ("anisotropic", 1e-3),
+    ]
 }
 contenders["cv2.grabCut, 5 iterations"] = grabcut
-contenders["random_walker, beta=130"] = lambda: random_walker(image / 255, learnt.seeds, beta=130, channel_axis=-1) == 2
+contenders["random_walker, beta=130"] = lambda: (
+    random_walker(image / 255, learnt.seeds, beta=130, mode="bf", channel_axis=-1) == 2
+)
 seconds, above = {}, {}
 for name, run in contenders.items():
     begin = time.perf_counter()
@@ -109,14 +127,14 @@ if kernels:
 solver = measured("solver.json")
 if solver:
     where = solver["environment"]
-    print(f"solver.json: {where['processor']}, {where['threads']} threads, {where['python']}, numba {where['numba']}")
+    print(
+        f"solver.json: {where['processor']}, {where['threads']} threads, Python {where['python']}, numba {where['numba']}"
+    )
 
 # %% [markdown]
 # Time over pixels: full lines to a certified gap, dashed lines other people's solvers on the same costs.
 
 # %%
-import matplotlib.pyplot as plt
-
 ALPHA = 8  # the weight of the boundary in most of the cases
 cases = [case for case in solver["masks"] if case["alpha"] == ALPHA] if solver else []
 if cases:

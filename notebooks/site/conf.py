@@ -31,7 +31,10 @@ numpydoc_xref_ignore = "all"  # only what NAMES describes is linked: most types 
 numpydoc_xref_aliases = {name: full for name, full in NAMES.items() if "." not in name}
 # Sections there are, in their order; a summary in one sentence; every parameter of a public name, and no other.
 numpydoc_validation_checks = {"GL05", "GL06", "GL07", "GL08", "SS01", "SS03", "SS04", "PR01", "PR02", "YD01"}
-numpydoc_validation_exclude = {r"^varconvex\.\w+\.", r"^varconvex\.Segmentation$"}  # the former say it in a line; that one is never made by hand
+numpydoc_validation_exclude = {
+    r"^varconvex\.\w+\.",
+    r"^varconvex\.Segmentation$",
+}  # the former say it in a line; that one is never made by hand
 
 nb_execution_mode = "off"  # shown as they were executed and committed
 myst_enable_extensions = ["colon_fence", "dollarmath"]

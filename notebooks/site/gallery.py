@@ -16,6 +16,8 @@ ORDER = (
 )  # fmt: skip
 """In which they are best read; those not named here follow."""
 
+_PICTURES = ("image/png", "image/jpeg")
+
 SIDE = 480
 """Longer side of a thumbnail, in pixels: twice what it is shown at."""
 
@@ -40,7 +42,9 @@ def write(notebooks: Path, source: Path) -> None:
     contents = "\n".join(f"notebooks/{name}" for name in names)
     head = (source / "gallery.md").read_text(encoding="utf-8")
     (source / "gallery.md").write_text(
-        f"{head}\n::::{{container}} gallery\n" + "\n".join(cards) + f"::::\n\n```{{toctree}}\n:hidden:\n\n{contents}\n```\n",
+        f"{head}\n::::{{container}} gallery\n"
+        + "\n".join(cards)
+        + f"::::\n\n```{{toctree}}\n:hidden:\n\n{contents}\n```\n",
         encoding="utf-8",
     )
 
@@ -48,9 +52,13 @@ def write(notebooks: Path, source: Path) -> None:
 def picture(cells: list[dict[str, Any]]) -> Image.Image:
     """The picture of the cell tagged `thumbnail`, or else the first one there is."""
     shown = [(cell, output) for cell in cells for output in cell.get("outputs", [])]
-    found = [(cell, output["data"]["image/png"]) for cell, output in shown if "image/png" in output.get("data", {})]
+    found = [
+        (cell, data) for cell, output in shown for kind, data in output.get("data", {}).items() if kind in _PICTURES
+    ]
     if not found:
-        raise ValueError("a notebook of the gallery must show a picture; found none. Execute it, and commit its outputs.")
+        raise ValueError(
+            "a notebook of the gallery must show a picture; found none. Execute it, and commit its outputs."
+        )
     tagged = [data for cell, data in found if "thumbnail" in cell["metadata"].get("tags", [])]
     data = (tagged or [data for _, data in found])[0]
     return Image.open(io.BytesIO(base64.b64decode("".join(data)))).convert("RGB")
@@ -60,7 +68,7 @@ def card(name: str, cells: list[dict[str, Any]]) -> str:
     """Picture, title and what the model is good at, in Markdown."""
     text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     title = text.partition("\n")[0].lstrip("# ")
-    good = re.search(r"\*\*Good (?:at|for)\*\*(.+?)(?:\.\s|\*\*Bad)", text, re.DOTALL)
+    good = re.search(r"\*\*Good at\*\*(.+?)(?:\.\s|\*\*Bad)", text, re.DOTALL | re.IGNORECASE)
     said = f"Good at {' '.join(good[1].split()).rstrip('.')}." if good else ""
     return (
         f":::{{container}} card-of-gallery\n[![](_static/gallery/{name}.png)](notebooks/{name}.ipynb)\n\n"

@@ -6,15 +6,25 @@ code; what is indented is a formula.
 
 import re
 
-_CODE = re.compile(r"(``.+?``|`[^`]+`)")
+_CODE = re.compile(r"(``.+?``|`[^`]+`|doi:10\.[^\s,;)]+[^\s,;).]|arXiv:\d{4}\.\d+)")
+_PLACES = {"doi": "https://doi.org/", "arXiv": "https://arxiv.org/abs/"}
 
 
 def escaped(line: str) -> str:
-    """A line in which |u|, K* and trailing underscores stand for themselves; code and examples are left alone."""
+    """A line in which |u|, K* and trailing underscores stand for themselves; publications become links.
+
+    Code and examples are left alone.
+    """
     if line.lstrip().startswith((">>>", "... ")):
         return line
     parts = _CODE.split(line)
-    return "".join(p if k % 2 else re.sub(r"([|*]|(?<=\w)_(?=\W|$))", r"\\\1", p) for k, p in enumerate(parts))
+    return "".join(_code(p) if k % 2 else re.sub(r"([|*]|(?<=\w)_(?=\W|$))", r"\\\1", p) for k, p in enumerate(parts))
+
+
+def _code(text: str) -> str:
+    """Code as it is; a publication's number as a link to it."""
+    kind, _, number = text.partition(":")
+    return f"`{text} <{_PLACES[kind]}{number}>`__" if kind in _PLACES else text
 
 
 def page(docstring: str) -> str:

@@ -17,7 +17,7 @@ ROOMS = {
 }  # fmt: skip
 """Heading of the public names of a room; others stand under the room's own name."""
 
-NOT_SHOWN = {"cli", "doctor", "demo", "plots", "inputs", "scribbles", "checks", "components"}
+NOT_SHOWN = {"cli", "doctor", "demo", "inputs", "scribbles", "checks", "components", "reproduce"}
 """Modules without anything to call from outside, apart from the command line's."""
 
 
@@ -108,13 +108,18 @@ def write(folder: Path) -> None:
     )]  # fmt: skip
     for heading, listed in rooms.items():
         index += [_title(heading, "-"), _list({f"varconvex.{n}": getattr(varconvex, n) for n in listed})]
-    index += [_title("Modules", "-"), "Protocols, parts that are found by their names, errors, and what results consist of.\n"]
+    index += [
+        _title("Modules", "-"),
+        "Protocols, parts that are found by their names, errors, and what results consist of.\n",
+    ]
     index.append(_toctree(list(modules())))
     (folder / "index.rst").write_text("\n".join(index))
     for module, things in modules().items():
         text = inspect.getdoc(importlib.import_module(module)) or ""
         body = [entry(f"{module}.{name}", thing) for name, thing in things.items()]
-        (folder / f"{module}.rst").write_text("\n".join([_title(module.partition(".")[2]), prose.page(text), "", *body]))
+        (folder / f"{module}.rst").write_text(
+            "\n".join([_title(module.partition(".")[2]), prose.page(text), "", *body])
+        )
 
 
 def _title(text: str, line: str = "=") -> str:
