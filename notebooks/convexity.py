@@ -14,42 +14,67 @@
 # %% [markdown]
 # # Convexity: a set that cannot be otherwise
 #
-# $$G(x) = W_z\, \mathrm{relu}(W_0 x + b_0) + W_x x + b, \quad W_z \geq 0 \qquad\Longrightarrow\qquad
-# C = \{x : G(x) \leq 0\} \text{ is convex}$$
+# $$G(x) = W_z\, \mathrm{relu}(W_0 x + b_0) + W_x x + b, \quad W_z \geq 0 \;\Longrightarrow\;
+# \{x : G(x) \leq 0\} \text{ is convex}$$
 #
-# $$\text{sequential: } \min_\nu \big|u - \sigma(-s\, G_\nu)\big|^2 \qquad\qquad
-# \text{joint: } \min_{u, \nu, \theta} \; E(u; \theta) + \tfrac{\lambda}{2} \big|u - \sigma(-s\, G_\nu)\big|^2$$
+# $$\text{sequential: } \min_\nu \; \big|u - \sigma(-s\, G_\nu)\big|^2$$
+#
+# $$\text{joint: } \min_{u, \nu, \theta} \; E(u; \theta) + \tfrac{\lambda}{2} \big|u - \sigma(-s\, G_\nu)\big|^2$$
 #
 # An input convex network (Amos, Xu and Kolter 2017, [arXiv:1609.07152](https://arxiv.org/abs/1609.07152)) is convex in $x$
 # whatever its other weights are. So the object is convex by construction, not by a penalty; after rasterisation an exact check in
 # integers certifies the mask.
 #
-# **Good at** objects that are known to be convex and are half hidden, or stand beside others of their colour. **Bad at** objects
-# that are not convex: it will make them so.
+# **Good at** objects that are known to be convex and stand beside others of their colour. **Bad at** objects that are not convex:
+# it will make them so, and cut off whatever would have to be bridged.
 
 # %%
+# %config InlineBackend.figure_formats = ["jpeg"]
+import matplotlib.pyplot as plt
 import numpy as np
 from skimage import data
 
 from varconvex import segment
-from varconvex.plots import outline, segmented, sheet, strokes
+from varconvex.plots import outline, segmented, strokes
+
+
+def show(panels):
+    """Pictures (title, array) side by side."""
+    height, width = panels[0][1].shape[:2]
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(11, 0.4 + 11 / len(panels) * height / width), dpi=90, layout="constrained"
+    )
+    for axis, (title, picture) in zip(axes, panels, strict=True):
+        axis.imshow(picture)
+        axis.set_title(title, fontsize=9)
+        axis.axis("off")
+    plt.show()
+
 
 image = data.coffee()
 scribbles = {
-    "object": [[(150, 105), (250, 120), (330, 200)], [(360, 260), (330, 400)], [(180, 450), (240, 460)]],
-    "background": [[(60, 60), (20, 140)], [(330, 40), (390, 120)], [(20, 500), (120, 540), (380, 560)]],
+    "object": [[(60, 200), (110, 240), (160, 290)], [(50, 350), (110, 380), (150, 350)], [(30, 250), (28, 330)]],
+    "background": [
+        [(60, 60), (10, 200)],
+        [(10, 250), (8, 350), (60, 440)],
+        [(250, 100), (330, 200), (340, 420), (150, 450)],
+        [(120, 540), (380, 560)],
+        [(240, 250), (280, 300)],
+    ],
 }
 alone = segment(image, scribbles)
 convex = segment(image, scribbles, shape="convex")
 panels = [
-    ("Strokes: the saucer, and the table", strokes(image, alone.seeds, alone.label_ids)),
-    ("The energy alone: what has the saucer's colour", segmented(alone, alone.labels)),
+    ("Strokes: the inside of the cup, and the rest", strokes(image, alone.seeds, alone.label_ids)),
+    ("The energy alone", segmented(alone, alone.labels)),
     ("The nearest convex set, certified", segmented(convex, convex.labels)),
 ]
-sheet(panels, columns=3).quantize(96)
+show(panels)
 
 # %% [markdown]
-# Cup and spoon hide the saucer. The energy leaves out what has other colours, as it should; the convex set goes on behind them.
+# The bright wood in the corner has the cup's colours, and so has the spoon's end: the energy takes both, and no stroke says that it
+# may not. A convex set with the corner in it would have to hold all the saucer in between, so the corner is left out. The
+# spoon's end costs it little, and stays.
 # What being convex costs, beyond what the energy alone could reach, is known:
 
 # %%
@@ -69,7 +94,7 @@ panels = [
     (f"Sequential, {int(convex.mask.sum()):,} pixels", segmented(convex, convex.labels)),
     (f"Joint, {int(joint.mask.sum()):,} pixels", segmented(joint, joint.labels)),
 ]
-sheet(panels, columns=2).quantize(64)
+show(panels)
 
 # %% [markdown]
 # ## The shape is a function
@@ -77,15 +102,15 @@ sheet(panels, columns=2).quantize(64)
 # Its levels are convex, all of them, and it can be asked anywhere.
 
 # %%
-import matplotlib.pyplot as plt
-
 rows, columns = np.mgrid[0:400:4, 0:600:4]
 values = joint.shape(np.stack([rows.ravel(), columns.ravel()], axis=1)).reshape(rows.shape)
-figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-axes.imshow(image.mean(axis=2), cmap="gray", alpha=0.5)
-levels = axes.contour(columns, rows, values, levels=[-60, -30, 0, 30, 60], cmap="coolwarm", linewidths=1.5)
-axes.clabel(levels)
-axes.set(title="Levels of G: the object is where G is at most 0", xticks=[], yticks=[])
+levels = np.sort(np.append(np.percentile(values, [20, 40, 60, 80]), 0))
+figure, axes = plt.subplots(figsize=(6, 4), dpi=80, layout="constrained")
+axes.contourf(columns, rows, joint.mask[::4, ::4], levels=[0.5, 1.5], colors=["mistyrose"])
+lines = axes.contour(columns, rows, values, levels=levels, cmap="viridis", linewidths=1.5)
+axes.clabel(lines, fmt="%.3g")
+axes.set(title="Levels of G; the object is where G is at most 0", xticks=[], yticks=[], aspect="equal", ylim=(400, 0))
+plt.show()
 
 # %% [markdown]
 # Convexity does not come from the fit. A network with random weights is convex, too: no midpoint lies above its chord.
@@ -108,10 +133,10 @@ print(f"G(midpoint) minus the mean of G at the ends, the largest of 10,000: {lif
 from varconvex import ConvexShape
 
 panels = []
-for width in [4, 6, 12, 48]:
+for width in [6, 12, 48]:
     tried = segment(image, scribbles, shape=ConvexShape(hidden=(width,)))
     panels.append((f"hidden = ({width},), price {tried.price:,.0f}", segmented(tried, tried.labels)))
-sheet(panels, columns=4).quantize(48)
+show(panels)
 
 # %% [markdown]
 # ## Beside OpenCV and scikit-image
@@ -134,10 +159,10 @@ hull, nearest = convex_hull_image(cut), project(cut)
 panels = []
 for name, found in [("grabCut", cut), ("its hull", hull), ("its projection", nearest.mask)]:
     panels.append((f"{name}: {np.mean(found != cut):.1%} changed", outline(image, found, (255, 208, 32))))
-sheet(panels, columns=3).quantize(64)
+show(panels)
 
 # %% [markdown]
 # ## Exercise
 #
-# Ask for the coffee in the cup: which strokes does it take, and does it need a shape? Then scribble on the whole cup with its handle:
-# what does `shape="convex"` make of the handle, and what does the price say?
+# Ask for the saucer: three strokes on its red are enough for the energy. What does `shape="convex"` do with the part that the cup
+# hides, and what does the price say? Which stroke makes it go on behind the cup?

@@ -25,11 +25,27 @@
 # the right one to ask: a perfect gap on a bad likelihood is a perfect answer to the wrong question.
 
 # %%
+# %config InlineBackend.figure_formats = ["jpeg"]
+import matplotlib.pyplot as plt
 import numpy as np
 from skimage import data
 
 from varconvex import TwoPhase, pdhg
-from varconvex.plots import gap_curve, outline, sheet
+from varconvex.plots import gap_curve, outline
+
+
+def show(panels):
+    """Pictures (title, array) side by side."""
+    height, width = panels[0][1].shape[:2]
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(11, 0.4 + 11 / len(panels) * height / width), dpi=90, layout="constrained"
+    )
+    for axis, (title, picture) in zip(axes, panels, strict=True):
+        axis.imshow(picture)
+        axis.set_title(title, fontsize=9)
+        axis.axis("off")
+    plt.show()
+
 
 image = data.camera() / 255
 dark, bright = 0.1, 0.7
@@ -47,7 +63,7 @@ panels = [
     ("Its mask, outlined", outline(grey(image), solution.mask, (255, 64, 64))),
     (f"Relative gap, down to {solution.relative_gap:.0e}", gap_curve(solution.history, image.shape)),
 ]
-sheet(panels, columns=3).quantize(64)
+show(panels)
 
 # %% [markdown]
 # Three numbers, each at least as large as the one below it. Between the first two lies what *rounding* u to a mask costs; between
@@ -78,14 +94,12 @@ for tv, found in solved.items():
 # %%
 window = np.s_[50:190, 180:320]
 panels = [(tv, outline(grey(image), found.mask, (255, 64, 64), 1)[window]) for tv, found in solved.items()]
-sheet(panels, columns=3).quantize(48)
+show(panels)
 
 # %% [markdown]
 # Every threshold of u, and what its mask costs above the bound: flat where levels are minimisers.
 
 # %%
-import matplotlib.pyplot as plt
-
 from varconvex import get_backend
 
 thresholds = np.linspace(0.05, 0.95, 19)
@@ -97,11 +111,13 @@ for tv, found in solved.items():
 axes.set(xlabel="threshold", ylabel="% above the bound", title="What the mask {u > threshold} costs")
 axes.legend()
 axes.grid(alpha=0.3)
+plt.show()
 
 # %% [markdown]
 # ## One parameter to play with
 #
-# `tol` is the relative gap to stop at. What is not certified may be right all the same: count the pixels that still change.
+# `tol` is the relative gap to stop at; the start, from coarser grids, may meet it before the first iteration. Count the pixels
+# that still change.
 
 # %%
 print("tol       iterations   relative gap   pixels that differ from the mask at 1e-5")
@@ -137,7 +153,7 @@ panels = [
     ("scikit-image's chan_vese", outline(grey(image), theirs, (255, 208, 32))),
     ("The minimiser for the same grey values", outline(grey(image), best.mask, (255, 64, 64))),
 ]
-sheet(panels, columns=2).quantize(32)
+show(panels)
 
 # %% [markdown]
 # ## Exercise

@@ -29,11 +29,27 @@
 # colour and place.
 
 # %%
+# %config InlineBackend.figure_formats = ["jpeg"]
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_sample_image
 
 from varconvex import segment
-from varconvex.plots import evidence, photograph, segmented, sheet, strokes
+from varconvex.plots import evidence, photograph, segmented, strokes
+
+
+def show(panels):
+    """Pictures (title, array) side by side."""
+    height, width = panels[0][1].shape[:2]
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(11, 0.4 + 11 / len(panels) * height / width), dpi=90, layout="constrained"
+    )
+    for axis, (title, picture) in zip(axes, panels, strict=True):
+        axis.imshow(picture)
+        axis.set_title(title, fontsize=9)
+        axis.axis("off")
+    plt.show()
+
 
 image = load_sample_image("china.jpg")
 scribbles = {
@@ -48,7 +64,7 @@ panels = [
     ("Cheapest label at each pixel", evidence(result.costs)),
     (f"Four labels together, relative gap {result.relative_gap:.0e}", segmented(result, result.labels)),
 ]
-sheet(panels, columns=3).quantize(160)
+show(panels)
 
 # %% [markdown]
 # All labels are solved together, and each boundary is paid for once. With more than two labels the relaxation is not
@@ -70,13 +86,13 @@ from varconvex.likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikeliho
 
 panels = [("rho_factor = 5, the default", evidence(result.costs))]
 for name, likelihood in [
-    ("rho_factor = 1000: place says nothing", NieuwenhuisCremersLikelihood(rho_factor=1000)),
+    ("rho_factor = 1000", NieuwenhuisCremersLikelihood(rho_factor=1000)),
     ("Gaussian mixtures of colours", "gaussian_mixture"),
 ]:
     other = segment(image, scribbles, likelihood=likelihood)
     differs = np.mean(other.labels != result.labels)
-    panels.append((f"{name}; labels differ at {differs:.1%}", evidence(other.costs)))
-sheet(panels, columns=3).quantize(16)
+    panels.append((f"{name}: {differs:.1%} of labels change", evidence(other.costs)))
+show(panels)
 
 # %% [markdown]
 # ## One parameter to play with
@@ -89,7 +105,7 @@ panels = []
 for alpha in [0, 20, 500, 3000]:
     tried = segment(image, scribbles, alpha)
     panels.append((f"alpha = {alpha}", segmented(tried, tried.labels)))
-sheet(panels, columns=4).quantize(48)
+show(panels)
 
 # %% [markdown]
 # ## Beside scikit-image
@@ -104,14 +120,14 @@ import time
 from skimage.segmentation import random_walker
 
 begin = time.perf_counter()
-walked = random_walker(image / 255, result.seeds, beta=130, channel_axis=-1)
+walked = random_walker(image / 255, result.seeds, beta=130, mode="bf", channel_axis=-1)
 theirs = time.perf_counter() - begin
 begin = time.perf_counter()
 segment(image, scribbles)
 ours = time.perf_counter() - begin
 print(f"random_walker takes {theirs / ours:.1f} times as long as segment, here and now")
 panels = [("random_walker, beta = 130", segmented(result, walked)), ("segment", segmented(result, result.labels))]
-sheet(panels, columns=2).quantize(64)
+show(panels)
 
 # %% [markdown]
 # ## Exercise

@@ -43,7 +43,7 @@ print(f"price of rounding    {result.price / abs(result.dual):12.2%}")
 # Ask for a convex object. The solved $u$ is projected onto $\{x : G(x) \leq 0\}$ with $G$ an input convex neural
 # network, and the mask is certified in integer arithmetic.
 
-# %%
+# %% tags=["thumbnail"]
 convex = segment(image, demo.SCRIBBLES, shape="convex")
 convex
 

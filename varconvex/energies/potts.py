@@ -34,6 +34,8 @@ class Potts(LinearEnergy):
         Factor on the boundary's price at each pixel; smaller attracts the boundary, 0 makes it free.
     lower : float or array of the cost's shape, optional
         Lower bounds on u, summing to at most 1 per pixel; a seed has 1 at its own label.
+    upper : float
+        Left at 1: a seed is a lower bound at its own label.
     spacing : tuple of float, optional
         Distance between pixels along each axis; 1 if not given.
     tv : {"isotropic", "anisotropic", "octagonal"}
