@@ -129,12 +129,12 @@ def test_grids_in_between_agree_with_the_specification(backend, rng, shape, case
     problem = problem_of(rng, shape=shape, **case)
     half = tuple(-(-n // 2) for n in problem.cost.shape[1:])
     start = rng.uniform(size=(case["labels"], *half)).astype(np.float32)
-    flow = rng.normal(size=(len(problem.steps), case["labels"], *half)).astype(np.float32)
+    flow = 1.5 * rng.normal(size=(len(problem.steps), case["labels"], *half)).astype(np.float32)
     answers = []
     for one in (NumpyBackend(), backend):
         here = at_home(one, problem)
         coarse = one.coarsen(here)
-        finer = one.prolong(here, one.project(one.asarray(start), coarse), one.asarray(flow), 1.5)
+        finer = one.prolong(here, one.project(one.asarray(start), coarse), one.asarray(flow))
         answers.append([one.to_numpy(a) for a in (coarse.cost, coarse.radius, coarse.lower, *finer)])
         if case["labels"] == 1:
             mask, energy = one.threshold(here, finer[0], (0.2, 0.5, 0.8))
@@ -158,7 +158,7 @@ def test_prolonging_repeats_the_divergence(backend, rng, shape, offsets):
     # What flows out over the border is no part of p: only differences that are there have flows.
     p = backend.gradient(backend.asarray(rng.normal(size=coarse.cost.shape).astype(np.float32)), fine.steps, offsets)
     assert p.shape == shape_p
-    _, finer = backend.prolong(fine, coarse.lower, p, 1.0)
+    _, finer = backend.prolong(fine, coarse.lower, p)
     div = backend.to_numpy(backend.divergence(finer, fine.steps, offsets))
     wanted = backend.to_numpy(backend.divergence(p, fine.steps, offsets))
     for axis in range(1, wanted.ndim):

@@ -186,7 +186,7 @@ def test_coarse_grids_and_thresholds_take_a_launch_each(fake_cupy, rng):
     backend = get_backend("cupy")
     here = moved(problem, backend)
     backend.coarsen(here)
-    fine, _ = backend.prolong(here, backend.asarray(u), backend.asarray(p), 1.0)
+    fine, _ = backend.prolong(here, backend.asarray(u), backend.asarray(p))
     backend.threshold(here, fine, (0.2, 0.5))
     found = backend.spread(backend.asarray(np.stack([u, u], 1)), backend.asarray(np.stack([p, p], 2)), (33, 40), None)
     assert fake_cupy.launches == ["halve"] * 4 + ["spread", "thresholds", "fold", "spread"]

@@ -318,7 +318,7 @@ def halve_row(out, array, c, i, above, below):
 
 
 @compiled
-def prolong_block(u_fine, p_fine, u, p, radius, lower, upper, first, last, factor, isotropic, simplex):
+def prolong_block(u_fine, p_fine, u, p, radius, lower, upper, first, last, isotropic, simplex):
     """Rows first..last-1 of `ArrayBackend.prolong` for an image's two or four directions."""
     parts, labels, height, width = p_fine.shape
     flows = np.empty((4, width), np.float32)
@@ -330,9 +330,9 @@ def prolong_block(u_fine, p_fine, u, p, radius, lower, upper, first, last, facto
             for e in range(parts):
                 down = e != 1
                 behind = i - 1 if down and y % 2 == 0 else i
-                share = factor if behind >= 0 else ZERO
+                share = ONE if behind >= 0 else ZERO
                 shift = 0 if e == 0 else -1 if e == 3 else 1
-                spread_row(flows[e], p[e, c], i, max(behind, 0), share, shift, factor)
+                spread_row(flows[e], p[e, c], i, max(behind, 0), share, shift)
                 if down and y == height - 1:
                     flows[e] = ZERO
                 if shift > 0:
@@ -356,10 +356,10 @@ def repeat_row(u_fine, u, lower, upper, c, y, i, low, high, simplex):
 
 
 @row_function
-def spread_row(out, p, i, behind, share, shift, factor):
+def spread_row(out, p, i, behind, share, shift):
     """A coarse row's flow on a fine row: along its direction, halfway between two flows is their mean."""
     for j in range(out.size // 2):
-        flow = factor * p[i, j]
+        flow = p[i, j]
         out[2 * j] = flow + (share * p[behind, j] if shift <= 0 else ZERO)
         out[2 * j + 1] = flow + (share * p[behind, j] if shift >= 0 else ZERO)
     if shift > 0:
@@ -371,7 +371,7 @@ def spread_row(out, p, i, behind, share, shift, factor):
     if out.size % 2:
         j = out.size // 2
         back = j if shift <= 0 else j - 1
-        out[2 * j] = factor * p[i, j] + (share * p[behind, back] if back >= 0 else ZERO)
+        out[2 * j] = p[i, j] + (share * p[behind, back] if back >= 0 else ZERO)
 
 
 @row_function

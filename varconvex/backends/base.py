@@ -344,15 +344,15 @@ class ArrayBackend:
             doubt=0.0,
         )
 
-    def prolong(self, problem: Problem, u: Array, p: Array, factor: float) -> tuple[Array, Array]:
-        """A pair of the half-size problem on this one's grid, both made feasible; p is multiplied by `factor`.
+    def prolong(self, problem: Problem, u: Array, p: Array) -> tuple[Array, Array]:
+        """A pair of the half-size problem on this one's grid, both made feasible.
 
         u is repeated. p is doubled, since its ball is twice as large, and interpolated along its own direction: a
         fine flow halfway between two coarse ones is their mean. So div p is repeated exactly, as the means of the cost
         are.
         """
         u, fine = self.spread(u, p, problem.cost.shape[1:], problem.offsets)
-        p = self.project_ball(fine * p.dtype.type(factor), problem.radius, problem.isotropic, problem.coupling)
+        p = self.project_ball(fine, problem.radius, problem.isotropic, problem.coupling)
         return self.asarray(self.project(u, problem)), self.asarray(p)
 
     def spread(self, u: Array, p: Array, spatial: tuple[int, ...], offsets: Offsets) -> tuple[Array, Array]:

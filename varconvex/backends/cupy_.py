@@ -212,13 +212,13 @@ class CupyBackend(ArrayBackend):
         self._kernel("halve")(*_by_pixel(out.size), (array, *sizes, out))
         return out
 
-    def prolong(self, problem: Problem, u: Array, p: Array, factor: float) -> tuple[Array, Array]:
+    def prolong(self, problem: Problem, u: Array, p: Array) -> tuple[Array, Array]:
         """As in the specification, in one launch."""
         fine = self.xp.empty(problem.cost.shape, np.float32)
         if not (_cuda.fits(problem, fine) and _cuda.plain(u) and _cuda.plain(p)):
-            return super().prolong(problem, u, p, factor)
+            return super().prolong(problem, u, p)
         flow = self.xp.empty((len(problem.steps), *fine.shape), np.float32)
-        self._spread(_cuda.task(problem, fine, flow), u, p, factor, feasible=True)
+        self._spread(_cuda.task(problem, fine, flow), u, p, feasible=True)
         return fine, flow
 
     def spread(self, u: Array, p: Array, spatial: tuple[int, ...], offsets: Offsets) -> tuple[Array, Array]:
@@ -229,13 +229,13 @@ class CupyBackend(ArrayBackend):
         fine = self.xp.empty((*u.shape[: -len(spatial)], *spatial), np.float32)
         flow = self.xp.empty((len(p), *fine.shape), np.float32)
         layers = (math.prod(fine.shape[: -len(spatial)]), *spatial)
-        self._spread(_cuda.geometry(offsets, layers, fine, flow), u, self.asarray(p, np.float32), 1.0, feasible=False)
+        self._spread(_cuda.geometry(offsets, layers, fine, flow), u, self.asarray(p, np.float32), feasible=False)
         return fine, flow
 
-    def _spread(self, task: _cuda.Task, u: Array, p: Array, factor: float, feasible: bool) -> None:
+    def _spread(self, task: _cuda.Task, u: Array, p: Array, feasible: bool) -> None:
         tasks = self.xp.asarray(np.frombuffer(bytes(task), np.uint8))
         pixels = task.depth * task.height * task.width
-        self._kernel("spread")(*_by_pixel(pixels), (tasks, u, p, np.float32(factor), np.int32(feasible)))
+        self._kernel("spread")(*_by_pixel(pixels), (tasks, u, p, np.int32(feasible)))
 
     def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
         """As in the specification, one thread a point."""

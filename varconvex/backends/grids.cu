@@ -33,7 +33,7 @@ __device__ inline int behind(int x, int offset)
     return x / 2 - (leaves ? 0 : offset);
 }
 
-extern "C" __global__ void spread(const Problem *problems, const float *u, const float *p, float factor, int feasible)
+extern "C" __global__ void spread(const Problem *problems, const float *u, const float *p, int feasible)
 {
     const Problem &q = problems[0];
     const int D = (q.depth + 1) / 2, H = (q.height + 1) / 2, W = (q.width + 1) / 2;
@@ -58,7 +58,7 @@ extern "C" __global__ void spread(const Problem *problems, const float *u, const
             if (within(q, neighbour(q, at, i, 1))) {
                 int z = behind(at.z, q.offset[i][0]), y = behind(at.y, q.offset[i][1]), b = behind(at.x, q.offset[i][2]);
                 bool inside = z >= 0 && z < D && y >= 0 && y < H && b >= 0 && b < W;
-                both = factor * (flow[half] + (inside ? flow[(z * H + y) * W + b] : 0.0f));
+                both = flow[half] + (inside ? flow[(z * H + y) * W + b] : 0.0f);
             }
             q.p[(i * q.labels + k) * pixels + x] = both;
             square += both * both;

@@ -161,16 +161,16 @@ class NumbaBackend(ArrayBackend):
         run(values.halve_block, [(layers, array.reshape(-1, height, width), *band) for band in bands])
         return out
 
-    def prolong(self, problem: Problem, u: Array, p: Array, factor: float) -> tuple[Array, Array]:
+    def prolong(self, problem: Problem, u: Array, p: Array) -> tuple[Array, Array]:
         """As in the specification, in one pass over an image."""
         if not _fits(u, problem) or problem.cost.ndim != 3:
-            return super().prolong(problem, u, p, factor)
+            return super().prolong(problem, u, p)
         layout = self._layout(problem)
         shape = problem.cost.shape
         _, radius, lower, upper = layout.fields
         bounds = lower.reshape(shape[0], -1, shape[-1]), upper.reshape(shape[0], -1, shape[-1])
         u_fine, p_fine = np.empty(shape, np.float32), np.empty((len(problem.steps), *shape), np.float32)
-        tail = (np.float32(factor), problem.isotropic, problem.simplex)
+        tail = (problem.isotropic, problem.simplex)
         run(
             values.prolong_block,
             [(u_fine, p_fine, u, p, radius, *bounds, *band, *tail) for band in _rows(shape[1])],

@@ -229,7 +229,7 @@ def pdhg(
             u = energy.start(backend, problem)
             p = backend.xp.zeros((len(problem.steps), *u.shape), dtype=u.dtype)
         else:
-            u, p = backend.prolong(problem, descent.u, descent.p, 1.0)
+            u, p = backend.prolong(problem, descent.u, descent.p)
         descent = _Descent(energy, backend, problem, u, p, size, begin)
         descent.run(max_iter if finest else COARSE_ITERATIONS, tol, limit, callback if finest else None)
     assert descent is not None
@@ -270,7 +270,7 @@ def _warm(energy: Energy, backend: ArrayBackend, problem: Problem, start: Soluti
     per_pixel = problem.unit / problem.scale
     p = backend.asarray(p if per_pixel == 1 else p / np.float32(per_pixel))
     if p.shape[1:] != shape:
-        return backend.prolong(problem, u, p, 1.0)
+        return backend.prolong(problem, u, p)
     p = backend.project_ball(p, problem.radius, problem.isotropic, problem.coupling)
     # Copies: the other solution stays what it is.
     u = backend.asarray(backend.project(u, problem) + u.dtype.type(0))
