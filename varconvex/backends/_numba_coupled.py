@@ -12,17 +12,15 @@ each would save a tenth of the time, and cost seconds of compiling every time a 
 import numpy as np
 
 from ._numba_kernels import (
+    DENORMAL,
     IMAGE,
     OCTAGONAL,
     ONE,
     TINY,
     VOLUME,
     ZERO,
-    add_flow_row,
     at,
     compiled,
-    descend_row,
-    flush_row,
     inlined,
     row_function,
     shorten_row,
@@ -33,6 +31,41 @@ SEPARATE, JOINT, PAIRWISE = 0, 1, 2
 """Each label by itself, all as one vector, or bounds on the differences of two."""
 
 HALF = np.float32(0.5)
+
+
+@row_function
+def descend_row(v, c, u, slow, fast, cost, here, above, inner, there, tau, d_slow, d_fast):
+    """v = u - tau (cost - div p), of the slow and the fast flow; d is tau / spacing; `inner` is 0 in the first slab."""
+    div = d_slow * (slow[here, 0] - inner * slow[above, 0]) + d_fast * fast[here, 0]
+    v[c, 0] = u[here, 0] + div - tau * cost[there, 0]
+    for j in range(1, v.shape[1]):
+        div = d_slow * (slow[here, j] - inner * slow[above, j]) + d_fast * (fast[here, j] - fast[here, j - 1])
+        v[c, j] = u[here, j] + div - tau * cost[there, j]
+
+
+@row_function
+def add_flow_row(v, c, p, here, behind, shift, d):
+    """v += d (what flows out of a row of p - what flows in from the row and the column that lie behind)."""
+    for j in range(v.shape[1]):
+        v[c, j] += d * p[here, j]
+    if behind >= 0:
+        # A loop for each shift: Numba would look whether a computed index is negative, pixel by pixel.
+        if shift == 0:
+            for j in range(v.shape[1]):
+                v[c, j] -= d * p[behind, j]
+        elif shift > 0:
+            for j in range(1, v.shape[1]):
+                v[c, j] -= d * p[behind, j - 1]
+        else:
+            for j in range(v.shape[1] - 1):
+                v[c, j] -= d * p[behind, j + 1]
+
+
+@row_function
+def flush_row(p, here):
+    """What decays geometrically ends as denormals, on which the processor is many times slower."""
+    for j in range(p.shape[1]):
+        p[here, j] = p[here, j] if abs(p[here, j]) > DENORMAL else ZERO
 
 
 @row_function
@@ -180,7 +213,7 @@ def pairs_row(q, labels, directions, taken, half, factor, radius, r, sweeps):
 
 @compiled
 def iterate_coupled_block(
-    u, slow, fast, third, fourth, shape, first, last, offset, cost, radius, lower, upper, target, shapes, labels,
+    u, slow, fast, third, fourth, shape, first, last, seams, offset, cost, radius, lower, upper, target, shapes, labels,
     settle, schedule, rho, steps, directions, isotropic, simplex, coupling, truncated, huber, fidelity, sweeps,
 ):  # fmt: skip
     """As `iterate_block`; each row of `schedule` has an iteration's tau, shrink, reach, theta, sigma and smooth."""
@@ -196,17 +229,18 @@ def iterate_coupled_block(
     for front in range(first - 1, last + n - 1):
         for k in range(max(front - last + 1, 0), min(front - first + 2, n)):
             i = front - k
+            begin, end = first + k * seams[0], last - k * seams[1]
             settled = settle and k == n - 1
             rho_k = ONE if settled else rho
-            if i + 1 < last:
+            if begin <= i + 1 < end:
                 primal_slab(
                     u, slow, fast, third, fourth, shape, cost, lower, upper, target, shapes, labels, bars, k, v, theta,
                     free, total, count, i + 1, first, offset, schedule[k], rho_k, steps, directions, simplex, fidelity,
                 )  # fmt: skip
-            if i >= first:
+            if begin <= i < end:
                 dual_slab(
                     slow, fast, third, fourth, shape, radius, shapes, labels, bars, k, short, q, total, taken, theta, i,
-                    min(i + 1, last - 1), offset, schedule[k], rho_k, steps, directions, number, isotropic, coupling,
+                    min(i + 1, end - 1), offset, schedule[k], rho_k, steps, directions, number, isotropic, coupling,
                     truncated, huber, sweeps,
                 )  # fmt: skip
                 if settled:

@@ -19,7 +19,8 @@ from .._threads import n_threads, run
 from . import _numba_coupled_values as coupled
 from . import _numba_values as values
 from ._numba_coupled import JOINT, PAIRWISE, SEPARATE, iterate_coupled_block
-from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, block_kernel, simplex_block
+from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, simplex_block
+from ._numba_wavefront import block_kernel, sizes, stride
 from ._pairs import SWEEPS
 from .base import SAFE, Array, ArrayBackend, Problem, next_steps
 
@@ -59,10 +60,8 @@ class NumbaBackend(ArrayBackend):
         kernel = block_kernel(*layout.kind[1:], problem.huber > 0) if plain else iterate_coupled_block
         plan = (f(tau), f(1.0 / (1.0 + tau * problem.pull)), f(sigma), f(sigma * problem.huber))
         state = layout.order(u, p)
-        whole = _matrices(state)
-        depth = _DEPTH if u[:, 0].size <= _WIDE else _DEPTH_WIDE
-        for done in range(0, n, depth):
-            block = min(depth, n - done)
+        for done in range(0, n, layout.depth):
+            block = min(layout.depth, n - done)
             ends = settle and done + block == n
             if plain:
                 tail = (*layout.fields, layout.shapes, len(u), block, ends, *plan, f(rho), layout.kind[0])
@@ -71,11 +70,18 @@ class NumbaBackend(ArrayBackend):
                 tail = (*layout.coupled_fields, len(u), ends, schedule, f(rho), *layout.kind, *layout.coupling)
             bands = _bands(layout.shape[0], block)
             strips = [_Strip(state, last, block) for _, last in bands[:-1]]
-            jobs = [[(*whole, layout.shape, *band, 0, *tail)] for band in bands]
-            for job, strip in zip(jobs, strips, strict=False):
-                shape = (strip.height, layout.shape[1])
-                job.append((*_matrices(strip.state), shape, 0, strip.height, strip.begin, *tail))
-            run(_call_all, [(kernel, job) for job in jobs])
+            pieces = [[(state, *band, 0)] for band in bands]
+            for piece, strip in zip(pieces, strips, strict=False):
+                piece.append((strip.state, 0, strip.height, strip.begin))
+            rings = [layout.rings() for _ in bands] if plain else [()] * len(bands)
+            run(
+                _call_all,
+                [
+                    (kernel, [(*ring, *_place(*piece, layout.shape), *tail) for piece in of_band])
+                    for ring, of_band in zip(rings, pieces, strict=True)
+                ],
+            )
+            layout.spare += rings
             for strip in strips:
                 strip.finish()
 
@@ -225,6 +231,18 @@ class _Layout:
         steps = tuple(np.float32(step) for step in (*order, 0.0, 0.0)[:4])
         self.kind = (steps, directions, problem.isotropic, problem.simplex)
         self.charges = (problem.pull, problem.huber, tuple(map(np.float64, steps)), directions, problem.isotropic)
+        self.depth = _DEPTH if problem.cost[:, 0].size <= _WIDE else _DEPTH_WIDE
+        self._room = sizes(self.depth, labels, self.shape, self.shapes, directions), stride(spatial[-1])
+        self.spare: list[tuple] = []
+
+    def rings(self) -> tuple:
+        """What one call of `block_kernel` works in: of those that were left in `spare`, or new."""
+        # Taking one out is a single step of Python's, so that several threads may solve the same problem.
+        try:
+            return self.spare.pop()
+        except IndexError:
+            begins, columns = self._room
+            return _aligned(begins[-1], columns), begins, self.depth + 2
 
     def _rows(self, field: Any, width: int, labels: int) -> np.ndarray:
         """(labels, slabs or 1, rows or 1, width)."""
@@ -238,6 +256,25 @@ class _Layout:
     def order(self, u: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, ...]:
         """u, then the flows: slow, fast, and what others there are."""
         return (u, *p) if self._image else (u, p[0], p[2], p[1])
+
+
+def _aligned(rows: int, columns: int) -> np.ndarray:
+    """Zeros that begin at a cache line."""
+    line = 64
+    memory = np.zeros(rows * columns * 4 + line, np.uint8)
+    begin = -memory.ctypes.data % line
+    return memory[begin : begin + rows * columns * 4].view(np.float32).reshape(rows, columns)
+
+
+def _place(
+    arrays: tuple[np.ndarray, ...], first: int, last: int, offset: int, shape: tuple[int, int]
+) -> tuple[Any, ...]:
+    """Slabs first..last-1 of `arrays`, of a problem of this shape from slab `offset` on, as kernels are told of them.
+
+    `seams` are 1 where the piece ends above and below at a seam, rather than at the problem's own border.
+    """
+    seams = int(first + offset > 0), int(last + offset < shape[0])
+    return (*_matrices(arrays), (arrays[0].shape[1], shape[1]), first, last, seams, offset)
 
 
 def _matrices(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
