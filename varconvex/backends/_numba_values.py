@@ -285,13 +285,14 @@ def size_block(sums, array, first, last):
 
 
 @compiled
-def round_block(sums, out, array, first, last, factor):
-    """out = factor array in float32; and the sum of what rounding changed, a number per row of a matrix."""
+def round_block(sums, out, array, first, last, factor, offset):
+    """out = factor (array - offset) in float32; and the sum of what rounding changed, a number per row of a matrix."""
     for i in range(first, last):
         total = 0.0
         for j in range(array.shape[1]):
-            out[i, j] = np.float32(factor * array[i, j])
-            total += abs(np.float64(out[i, j]) - factor * array[i, j])
+            exact = factor * (np.float64(array[i, j]) - offset)
+            out[i, j] = np.float32(exact)
+            total += abs(np.float64(out[i, j]) - exact)
         sums[i] = total
 
 

@@ -7,11 +7,19 @@ Slabs and directions are as in `_numba_kernels.py`. While the iterations pass ov
 slabs: copied in before the first of them, and back after the last. Rows of a ring begin where a register likes to load
 from, are whole registers long, and have zeros to both sides: no row needs a special first or last pixel or an odd
 rest, which together took as long as the iteration itself. `sizes` says how much room the rings need.
+
+Most of an image comes to rest long before its last pixel does, where u is at a bound and p inside its ball. So every
+slab has its span of columns, outside of which nothing is done: whatever moved in the last block of iterations, and as
+far around it as news can travel in this one (`spans`).
 """
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 from ._numba_kernels import (
     DENORMAL,
@@ -21,6 +29,7 @@ from ._numba_kernels import (
     TINY,
     VOLUME,
     ZERO,
+    at,
     compiled,
     inlined,
     row_function,
@@ -30,6 +39,9 @@ from ._numba_kernels import (
 
 EDGE = 16
 """Zeros to both sides of a row, as many as the widest register holds; rows are padded to a multiple of it."""
+
+REST = np.float32(1e-5)
+"""What moves by less in a block of iterations, of u's range or p's radius, is at rest."""
 
 
 def sizes(depth, labels, shape, shapes, directions):
@@ -45,143 +57,166 @@ def sizes(depth, labels, shape, shapes, directions):
     return tuple(int(begin) for begin in np.cumsum([0, *rows]))
 
 
-def stride(width):
-    """Columns of a ring."""
-    return 2 * EDGE + -(-width // EDGE) * EDGE
+def padded(width):
+    """Columns of a row without its edges."""
+    return -(-width // EDGE) * EDGE
 
 
-@inlined
-def slot(ring_shape, c, i, y):
-    """Row y of slab i of label c in a ring; a field that is the same in all slabs or rows has one."""
-    slabs, rows = ring_shape
-    return (c * slabs + i % slabs) * rows + min(y, rows - 1)
+@compiled
+def spans(moved, n, width):
+    """First columns and those behind the last for `n` iterations, (3, slabs) each.
+
+    Row 0 is for the dual step, 1 for the primal step, 2 what either of them reads; empty spans end before they begin.
+
+    `moved` (slabs, 2) is where u or p moved, from column to column; an empty span is where they did not.
+    """
+    slabs, last = len(moved), -(-width // EDGE) * EDGE
+    low, high = np.full((3, slabs), last), np.zeros((3, slabs), np.int64)
+    for i in range(slabs):
+        if moved[i, 0] < moved[i, 1]:
+            # News travel a pixel an iteration, in any direction.
+            first = max(moved[i, 0] - n, 0) // EDGE * EDGE
+            end = min(-(-(moved[i, 1] + n) // EDGE) * EDGE, last)
+            for near in range(max(i - n, 0), min(i + n + 1, slabs)):
+                low[0, near] = min(low[0, near], first)
+                high[0, near] = max(high[0, near], end)
+    # The dual step of a slab looks at u_bar of the slab below, which looks at p of this one: a pixel to each side.
+    for step in range(2):
+        for i in range(slabs):
+            near = min(max(i + 2 * step - 1, 0), slabs - 1)
+            first, end = min(low[step, i], low[step, near]), max(high[step, i], high[step, near])
+            if first < end:
+                low[step + 1, i], high[step + 1, i] = max(first - EDGE, 0), min(end + EDGE, last)
+    return low, high
+
+
+def _row(typing, matrix, here, begin, end):
+    """matrix[here, begin:end], which must exist: a slice's checks and counted references take as long as 100 pixels."""
+    view = types.Array(matrix.dtype, 1, "C")
+
+    def build(context, builder, signature, arguments):
+        rows, here, begin, end = arguments
+        rows = make_array(signature.args[0])(context, builder, rows)
+        start = builder.add(builder.mul(here, builder.extract_value(rows.shape, 1)), begin)
+        of = make_array(view)(context, builder)
+        populate_array(
+            of, data=builder.gep(rows.data, [start]), shape=[builder.sub(end, begin)], strides=[rows.itemsize],
+            itemsize=rows.itemsize, meminfo=None,
+        )  # fmt: skip
+        return of._getvalue()
+
+    return view(matrix, types.intp, types.intp, types.intp), build
+
+
+row: Any = intrinsic(_row)
 
 
 @row_function
-def copy_in_row(ring, here, array, there):
-    """A row into a ring."""
-    for j in range(array.shape[1]):
-        ring[here, EDGE + j] = array[there, j]
+def copy_row(to, source):
+    """A row."""
+    for j in range(to.size):
+        to[j] = source[j]
 
 
 @row_function
-def copy_out_row(array, there, ring, here):
-    """A row out of a ring."""
-    for j in range(array.shape[1]):
-        array[there, j] = ring[here, EDGE + j]
+def flush_row(to, source):
+    """A row of what decays geometrically: it ends as denormals, on which the processor is many times slower."""
+    for j in range(to.size):
+        to[j] = source[j] if abs(source[j]) > DENORMAL else ZERO
 
 
 @row_function
-def flush_out_row(array, there, ring, here):
-    """The same of what decays geometrically: it ends as denormals, on which the processor is many times slower."""
-    for j in range(array.shape[1]):
-        p = ring[here, EDGE + j]
-        array[there, j] = p if abs(p) > DENORMAL else ZERO
-
-
-@row_function
-def inflow(slow, fast, third, fourth, here, above, beside, j, d, directions):
-    """div p at one pixel, times tau: d is tau / spacing."""
-    total = d[0] * (slow[here, j] - slow[above, j]) + d[1] * (fast[here, j] - fast[here, j - 1])
-    if directions == VOLUME:
-        total += d[2] * (third[here, j] - third[beside, j])
-    elif directions == OCTAGONAL:
-        total += d[2] * (third[here, j] - third[above, j - 1]) + d[3] * (fourth[here, j] - fourth[above, j + 1])
-    return total
+def furthest(new, old):
+    """How far a row has moved."""
+    most = ZERO
+    for j in range(new.size):
+        most = max(most, abs(new[j] - old[j]))
+    return most
 
 
 @row_function
 def box_row(
-    u, slow, fast, third, fourth, here, above, beside, cost, there, lower, low, upper, high, bar, b, tau, shrink, rho,
+    u, slow, above, fast, left, third, third_behind, fourth, fourth_behind, cost, lower, upper, bar, tau, shrink, rho,
     d, directions,
 ):  # fmt: skip
-    """The primal step of a row of labels in boxes, and its u_bar."""
-    for x in range(u.shape[1] - 2 * EDGE):
-        j = x + EDGE
-        old = u[here, j]
-        v = old + inflow(slow, fast, third, fourth, here, above, beside, j, d, directions) - tau * cost[there, j]
-        step = min(max(shrink * v, lower[low, j]), upper[high, j]) - old
-        bar[b, j] = old + step + step
-        u[here, j] = old + rho * step
+    """The primal step of a row of labels in boxes, and its u_bar; d is tau / spacing."""
+    for j in range(u.size):
+        old = u[j]
+        v = old + d[0] * (slow[j] - above[j]) + d[1] * (fast[j] - left[j]) - tau * cost[j]
+        if directions != IMAGE:
+            v += d[2] * (third[j] - third_behind[j])
+        if directions == OCTAGONAL:
+            v += d[3] * (fourth[j] - fourth_behind[j])
+        step = min(max(shrink * v, lower[j]), upper[j]) - old
+        bar[j] = old + step + step
+        u[j] = old + rho * step
 
 
 @row_function
-def descend_row(v, c, u, slow, fast, third, fourth, here, above, beside, cost, there, tau, d, directions):
+def descend_row(
+    v, u, slow, above, fast, left, third, third_behind, fourth, fourth_behind, cost, tau, d, directions
+):  # fmt: skip
     """v = u - tau (cost - div p)."""
-    for x in range(u.shape[1] - 2 * EDGE):
-        j = x + EDGE
-        div = inflow(slow, fast, third, fourth, here, above, beside, j, d, directions)
-        v[c, j] = u[here, j] + div - tau * cost[there, j]
+    for j in range(u.size):
+        new = u[j] + d[0] * (slow[j] - above[j]) + d[1] * (fast[j] - left[j]) - tau * cost[j]
+        if directions != IMAGE:
+            new += d[2] * (third[j] - third_behind[j])
+        if directions == OCTAGONAL:
+            new += d[3] * (fourth[j] - fourth_behind[j])
+        v[j] = new
 
 
 @row_function
-def relax_row(u, here, v, c, bar, b, rho):
+def relax_row(u, v, bar, rho):
     """u_bar = 2 v - u, then u += rho (v - u)."""
-    for x in range(u.shape[1] - 2 * EDGE):
-        j = x + EDGE
-        old = u[here, j]
-        step = v[c, j] - old
-        bar[b, j] = old + step + step
-        u[here, j] = old + rho * step
+    for j in range(u.size):
+        old = u[j]
+        step = v[j] - old
+        bar[j] = old + step + step
+        u[j] = old + rho * step
 
 
 @row_function
-def ball_row(slow, fast, here, bar, b, down, radius, r, short, rho, d, huber):
+def ball_row(slow, fast, bar, down, right, radius, short, rho, d, huber):
     """p += rho (Pi_radius(short (p + sigma grad u_bar)) - p) on one row of an image; d is sigma / spacing."""
-    for x in range(bar.shape[1] - 2 * EDGE):
-        j = x + EDGE
-        qs = slow[here, j] + d[0] * (bar[down, j] - bar[b, j])
-        qf = fast[here, j] + d[1] * (bar[b, j + 1] - bar[b, j])
+    for j in range(slow.size):
+        qs = slow[j] + d[0] * (down[j] - bar[j])
+        qf = fast[j] + d[1] * (right[j] - bar[j])
         if huber:
             qs *= short[j]
             qf *= short[j]
-        longest = radius[r, j]
+        longest = radius[j]
         scale = longest / np.sqrt(max(qs * qs + qf * qf, max(longest * longest, TINY)))
-        slow[here, j] += rho * (scale * qs - slow[here, j])
-        fast[here, j] += rho * (scale * qf - fast[here, j])
+        slow[j] += rho * (scale * qs - slow[j])
+        fast[j] += rho * (scale * qf - fast[j])
 
 
 @row_function
-def ball_row_3d(slow, middle, fast, here, bar, b, down, beside, radius, r, short, rho, d, huber):
+def ball_row_3d(slow, middle, fast, bar, down, beside, right, radius, short, rho, d, huber):
     """The same on one row of a volume."""
-    for x in range(bar.shape[1] - 2 * EDGE):
-        j = x + EDGE
-        qs = slow[here, j] + d[0] * (bar[down, j] - bar[b, j])
-        qm = middle[here, j] + d[2] * (bar[beside, j] - bar[b, j])
-        qf = fast[here, j] + d[1] * (bar[b, j + 1] - bar[b, j])
+    for j in range(slow.size):
+        qs = slow[j] + d[0] * (down[j] - bar[j])
+        qm = middle[j] + d[2] * (beside[j] - bar[j])
+        qf = fast[j] + d[1] * (right[j] - bar[j])
         if huber:
             qs *= short[j]
             qm *= short[j]
             qf *= short[j]
-        longest = radius[r, j]
+        longest = radius[j]
         scale = longest / np.sqrt(max(qs * qs + qm * qm + qf * qf, max(longest * longest, TINY)))
-        slow[here, j] += rho * (scale * qs - slow[here, j])
-        middle[here, j] += rho * (scale * qm - middle[here, j])
-        fast[here, j] += rho * (scale * qf - fast[here, j])
+        slow[j] += rho * (scale * qs - slow[j])
+        middle[j] += rho * (scale * qm - middle[j])
+        fast[j] += rho * (scale * qf - fast[j])
 
 
 @row_function
-def clip_row(p, here, bar, b, to, shift, radius, r, short, rho, d, huber):
-    """The dual step of one direction by itself: towards a row of u_bar and `shift` pixels to the right."""
-    # A loop for each shift: Numba would look whether a computed index is negative, pixel by pixel.
-    if shift == 0:
-        for x in range(bar.shape[1] - 2 * EDGE):
-            j = x + EDGE
-            q = p[here, j] + d * (bar[to, j] - bar[b, j])
-            q *= short[j] if huber else ONE
-            p[here, j] += rho * (min(max(q, -radius[r, j]), radius[r, j]) - p[here, j])
-    elif shift > 0:
-        for x in range(bar.shape[1] - 2 * EDGE):
-            j = x + EDGE
-            q = p[here, j] + d * (bar[to, j + 1] - bar[b, j])
-            q *= short[j] if huber else ONE
-            p[here, j] += rho * (min(max(q, -radius[r, j]), radius[r, j]) - p[here, j])
-    else:
-        for x in range(bar.shape[1] - 2 * EDGE):
-            j = x + EDGE
-            q = p[here, j] + d * (bar[to, j - 1] - bar[b, j])
-            q *= short[j] if huber else ONE
-            p[here, j] += rho * (min(max(q, -radius[r, j]), radius[r, j]) - p[here, j])
+def clip_row(p, bar, to, radius, short, rho, d, huber):
+    """The dual step of one direction by itself, towards u_bar of the row `to`."""
+    for j in range(p.size):
+        q = p[j] + d * (to[j] - bar[j])
+        if huber:
+            q *= short[j]
+        p[j] += rho * (min(max(q, -radius[j]), radius[j]) - p[j])
 
 
 @lru_cache
@@ -190,15 +225,16 @@ def block_kernel(directions, isotropic, simplex, huber):
 
     @compiled
     def iterate_block(
-        space, begins, ring, u, slow, fast, third, fourth, shape, first, last, seams, offset, cost, radius, lower,
-        upper, shapes, labels, n, settle, tau, shrink, sigma, smooth, rho, steps,
+        space, begins, ring, low, high, moved, watched, u, slow, fast, third, fourth, shape, first, last, seams, offset,
+        cost, radius, lower, upper, shapes, labels, n, settle, tau, shrink, sigma, smooth, rho, steps,
     ):  # fmt: skip
         """`n` iterations on slabs first..last-1 as if there were no others; slab i is slab i + offset of the fields.
 
         Each iteration is one slab behind the one before: with u_bar of slabs i and i + 1 in two rows, the dual slab i
         is updated as soon as the primal slab i + 1 is known. Where the block ends at a seam (`seams`, above and below,
-        0 or 1), every iteration leaves out one slab more: they would be wrong. With `settle` the last iteration is not
-        over-relaxed. `shapes` are the fields' (slabs, rows), `space` and `begins` the rings, of `ring` slabs.
+        0 or 1), every iteration leaves out one slab more, which would be wrong, and n of them stay as they were. With
+        `settle` the last iteration is not over-relaxed. `shapes` are the fields' (slabs, rows), `space` and `begins`
+        the rings, of `ring` slabs. What has moved is noted in `moved`, where it is `watched`.
         """
         rows, width = shape[1], u.shape[1]
         rings = (ring, rows)
@@ -212,51 +248,68 @@ def block_kernel(directions, isotropic, simplex, huber):
         lower_shape, upper_shape = field_ring(ring, shapes[2]), field_ring(ring, shapes[3])
         d_tau = (tau * steps[0], tau * steps[1], tau * steps[2], tau * steps[3])
         d_sigma = (sigma * steps[0], sigma * steps[1], sigma * steps[2], sigma * steps[3])
+        fill_field(cost_ring, cost, shapes[0], labels)
+        fill_field(radius_ring, radius, shapes[1], 1)
+        fill_field(lower_ring, lower, shapes[2], labels)
+        fill_field(upper_ring, upper, shapes[3], labels)
         for front in range(first - 1, last + n - 1):
-            new = front + 1
-            if new < last:
+            new, place = front + 1, (front + 1) % ring
+            if new < last and low[2, new + offset] < high[2, new + offset]:
+                begin, end = low[2, new + offset], min(high[2, new + offset], width)
                 for c in range(labels):
                     for y in range(rows):
-                        here, there = slot(rings, c, new, y), (c * shape[0] + new) * rows + y
-                        copy_in_row(u_ring, here, u, there)
-                        copy_in_row(slow_ring, here, slow, there)
-                        copy_in_row(fast_ring, here, fast, there)
+                        here, there = at(rings, c, place, y), (c * shape[0] + new) * rows + y
+                        read_row(u_ring, here, u, there, begin, end)
+                        read_row(slow_ring, here, slow, there, begin, end)
+                        read_row(fast_ring, here, fast, there, begin, end)
                         if directions != IMAGE:
-                            copy_in_row(third_ring, here, third, there)
+                            read_row(third_ring, here, third, there, begin, end)
                         if directions == OCTAGONAL:
-                            copy_in_row(fourth_ring, here, fourth, there)
-                fill_field(cost_ring, cost_shape, cost, shapes[0], labels, new, first, offset)
-                fill_field(radius_ring, radius_shape, radius, shapes[1], 1, new, first, offset)
-                fill_field(lower_ring, lower_shape, lower, shapes[2], labels, new, first, offset)
-                fill_field(upper_ring, upper_shape, upper, shapes[3], labels, new, first, offset)
+                            read_row(fourth_ring, here, fourth, there, begin, end)
+                read_field(cost_ring, cost_shape, cost, shapes[0], labels, new + offset, place, begin, end)
+                read_field(radius_ring, radius_shape, radius, shapes[1], 1, new + offset, place, begin, end)
+                read_field(lower_ring, lower_shape, lower, shapes[2], labels, new + offset, place, begin, end)
+                read_field(upper_ring, upper_shape, upper, shapes[3], labels, new + offset, place, begin, end)
             for k in range(max(front - last + 1, 0), min(front - first + 2, n)):
                 i = front - k
+                below = place - k if place >= k else place - k + ring
+                here = below - 1 if below > 0 else ring - 1
                 begin, end = first + k * seams[0], last - k * seams[1]
                 rho_k = ONE if settle and k == n - 1 else rho
-                if begin <= i + 1 < end:
+                if begin <= i + 1 < end and low[1, i + 1 + offset] < high[1, i + 1 + offset]:
                     primal_slab(
                         u_ring, slow_ring, fast_ring, third_ring, fourth_ring, rings, cost_ring, cost_shape,
                         lower_ring, lower_shape, upper_ring, upper_shape, bars, v, work, labels, width, k, i + 1,
-                        first, tau, shrink, rho_k, d_tau, directions, simplex,
+                        below, here, EDGE + low[1, i + 1 + offset], EDGE + high[1, i + 1 + offset],
+                        i + 1 > first, tau, shrink, rho_k, d_tau, directions, simplex,
                     )  # fmt: skip
-                if begin <= i < end:
+                if begin <= i < end and low[0, i + offset] < high[0, i + offset]:
                     dual_slab(
                         slow_ring, fast_ring, third_ring, fourth_ring, rings, radius_ring, radius_shape, bars, work,
-                        labels, width, k, i, min(i + 1, end - 1), sigma, smooth, rho_k, d_sigma, directions,
-                        isotropic, huber,
+                        labels, width, k, i, here, min(i + 1, end - 1), EDGE + low[0, i + offset],
+                        EDGE + high[0, i + offset], sigma, smooth, rho_k, d_sigma, directions, isotropic, huber,
                     )  # fmt: skip
-            done = front - n + 1
-            if first + (n - 1) * seams[0] <= done < last - (n - 1) * seams[1]:
+            done, place = front - n + 1, (front - n + 1 + ring) % ring
+            if first + n * seams[0] <= done < last - n * seams[1]:
+                begin, end = low[1, done + offset], min(high[1, done + offset], width)
+                if watched:
+                    moved[done + offset, 0], moved[done + offset, 1] = width, 0
                 for c in range(labels):
                     for y in range(rows):
-                        here, there = slot(rings, c, done, y), (c * shape[0] + done) * rows + y
-                        copy_out_row(u, there, u_ring, here)
-                        leave_row(slow, there, slow_ring, here, settle)
-                        leave_row(fast, there, fast_ring, here, settle)
+                        here, there = at(rings, c, place, y), (c * shape[0] + done) * rows + y
+                        if watched:
+                            r = at(radius_shape, 0, place, y)
+                            note(
+                                moved, done + offset, u, slow, fast, third, fourth, there, u_ring, slow_ring,
+                                fast_ring, third_ring, fourth_ring, here, radius_ring, r, begin, end, directions,
+                            )  # fmt: skip
+                        copy_row(row(u, there, begin, end), row(u_ring, here, EDGE + begin, EDGE + end))
+                        write_row(slow, there, slow_ring, here, begin, end, settle)
+                        write_row(fast, there, fast_ring, here, begin, end, settle)
                         if directions != IMAGE:
-                            leave_row(third, there, third_ring, here, settle)
+                            write_row(third, there, third_ring, here, begin, end, settle)
                         if directions == OCTAGONAL:
-                            leave_row(fourth, there, fourth_ring, here, settle)
+                            write_row(fourth, there, fourth_ring, here, begin, end, settle)
 
     return iterate_block
 
@@ -268,83 +321,139 @@ def field_ring(ring, shape):
 
 
 @inlined
-def fill_field(ring, ring_shape, field, shape, labels, i, first, offset):
-    """Slab i of a field into its ring, once where all are the same."""
-    if i == first or shape[0] > 1:
-        for c in range(labels):
-            for y in range(shape[1]):
-                there = (c * shape[0] + min(i + offset, shape[0] - 1)) * shape[1] + y
-                copy_in_row(ring, slot(ring_shape, c, i, y), field, there)
+def fill_field(ring, field, shape, labels):
+    """The whole of a field that is the same in all slabs."""
+    if shape[0] == 1:
+        for i in range(labels * shape[1]):
+            read_row(ring, i, field, i, 0, field.shape[1])
 
 
 @inlined
-def leave_row(p, there, ring, here, settle):
-    """A row of a flow out of its ring, without denormals where the iterations settle."""
+def read_field(ring, ring_shape, field, shape, labels, i, place, begin, end):
+    """Columns of slab i of a field that is not."""
+    if shape[0] > 1:
+        for c in range(labels):
+            for y in range(shape[1]):
+                read_row(ring, at(ring_shape, c, place, y), field, (c * shape[0] + i) * shape[1] + y, begin, end)
+
+
+@inlined
+def read_row(ring, here, array, there, begin, end):
+    """Columns of a row into its ring."""
+    copy_row(row(ring, here, EDGE + begin, EDGE + end), row(array, there, begin, end))
+
+
+@inlined
+def write_row(p, there, ring, here, begin, end, settle):
+    """Columns of a flow out of its ring, without denormals where the iterations settle."""
     if settle:
-        flush_out_row(p, there, ring, here)
+        flush_row(row(p, there, begin, end), row(ring, here, EDGE + begin, EDGE + end))
     else:
-        copy_out_row(p, there, ring, here)
+        copy_row(row(p, there, begin, end), row(ring, here, EDGE + begin, EDGE + end))
+
+
+@inlined
+def note(
+    moved, i, u, slow, fast, third, fourth, there, u_ring, slow_ring, fast_ring, third_ring, fourth_ring, here, radius,
+    r, begin, end, directions,
+):  # fmt: skip
+    """Widen moved[i] by the columns in which a row has moved; looked for from both sides, register by register."""
+    for side in range(2):
+        for step in range(begin // EDGE, -(-end // EDGE)):
+            a = EDGE * (step if side == 0 else begin // EDGE + -(-end // EDGE) - 1 - step)
+            if (side == 0 and a >= moved[i, 0]) or (side == 1 and a + EDGE <= moved[i, 1]):
+                break
+            b = min(a + EDGE, end)
+            x, y = EDGE + a, EDGE + b
+            far = furthest(row(u_ring, here, x, y), row(u, there, a, b)) > REST
+            reach = ZERO
+            for j in range(x, y):
+                reach = max(reach, radius[r, j])
+            reach *= REST
+            far = far or furthest(row(slow_ring, here, x, y), row(slow, there, a, b)) > reach
+            far = far or furthest(row(fast_ring, here, x, y), row(fast, there, a, b)) > reach
+            if directions != IMAGE:
+                far = far or furthest(row(third_ring, here, x, y), row(third, there, a, b)) > reach
+            if directions == OCTAGONAL:
+                far = far or furthest(row(fourth_ring, here, x, y), row(fourth, there, a, b)) > reach
+            if far:
+                if side == 0:
+                    moved[i, 0] = a
+                else:
+                    moved[i, 1] = b
+                break
+        if moved[i, 0] >= end:
+            return
 
 
 @inlined
 def primal_slab(
     u, slow, fast, third, fourth, rings, cost, cost_shape, lower, lower_shape, upper, upper_shape, bars, v, work,
-    labels, width, k, i, first, tau, shrink, rho, d, directions, simplex,
+    labels, width, k, i, place, before, a, b, inner, tau, shrink, rho, d, directions, simplex,
 ):  # fmt: skip
-    """The primal step of slab i, and its u_bar, which goes on beyond its last pixel."""
+    """The primal step of columns a..b-1 of slab i, and its u_bar, which goes on beyond its last pixel."""
     rows, nothing = rings[1], u.shape[0] - 1
     for y in range(rows):
         for c in range(labels):
-            here, there = slot(rings, c, i, y), slot(cost_shape, c, i, y)
-            above = slot(rings, c, i - 1, y) if i > first else nothing
-            beside = here - 1 if y > 0 else nothing
+            here, bar = at(rings, c, place, y), ((k * labels + c) * 2 + (i & 1)) * rows + y
+            above = at(rings, c, before, y) if inner else nothing
+            # Where the third and fourth flow come from: the row before, or the pixels to the left and right above.
+            behind, shift = (here - 1 if y > 0 else nothing, 0) if directions == VOLUME else (above, 1)
+            flows = (
+                row(slow, here, a, b), row(slow, above, a, b), row(fast, here, a, b), row(fast, here, a - 1, b - 1),
+                row(third, here, a, b), row(third, behind, a - shift, b - shift), row(fourth, here, a, b),
+                row(fourth, behind, a + shift, b + shift),
+            )  # fmt: skip
+            costs = row(cost, at(cost_shape, c, place, y), a, b)
             if simplex:
-                descend_row(v, c, u, slow, fast, third, fourth, here, above, beside, cost, there, tau, d, directions)
+                descend_row(row(v, c, a, b), row(u, here, a, b), *flows, costs, tau, d, directions)
             else:
-                b = ((k * labels + c) * 2 + i % 2) * rows + y
-                low, high = slot(lower_shape, c, i, y), slot(upper_shape, c, i, y)
+                low = row(lower, at(lower_shape, c, place, y), a, b)
+                high = row(upper, at(upper_shape, c, place, y), a, b)
                 box_row(
-                    u, slow, fast, third, fourth, here, above, beside, cost, there, lower, low, upper, high, bars, b,
-                    tau, shrink, rho, d, directions,
-                )  # fmt: skip
-                bars[b, EDGE + width] = bars[b, EDGE + width - 1]
+                    row(u, here, a, b), *flows, costs, low, high, row(bars, bar, a, b), tau, shrink, rho, d, directions
+                )
+                bars[bar, EDGE + width] = bars[bar, EDGE + width - 1]
         if simplex:
-            low, stride = slot(lower_shape, 0, i, y), lower_shape[0] * lower_shape[1]
+            low, stride = at(lower_shape, 0, place, y), lower_shape[0] * lower_shape[1]
             simplex_row(v, lower, low, stride, work[1], work[2], work[3], work[4], shrink)
             for c in range(labels):
-                b = ((k * labels + c) * 2 + i % 2) * rows + y
-                relax_row(u, slot(rings, c, i, y), v, c, bars, b, rho)
-                bars[b, EDGE + width] = bars[b, EDGE + width - 1]
+                bar = ((k * labels + c) * 2 + (i & 1)) * rows + y
+                relax_row(row(u, at(rings, c, place, y), a, b), row(v, c, a, b), row(bars, bar, a, b), rho)
+                bars[bar, EDGE + width] = bars[bar, EDGE + width - 1]
 
 
 @inlined
 def dual_slab(
-    slow, fast, third, fourth, rings, radius, radius_shape, bars, work, labels, width, k, i, below, sigma, smooth, rho,
-    d, directions, isotropic, huber,
+    slow, fast, third, fourth, rings, radius, radius_shape, bars, work, labels, width, k, i, place, below, a, b, sigma,
+    smooth, rho, d, directions, isotropic, huber,
 ):  # fmt: skip
-    """The dual step of slab i, from u_bar of this slab and of the one below."""
+    """The dual step of columns a..b-1 of slab i, from u_bar of this slab and of the one below."""
     rows = rings[1]
     for y in range(rows):
-        r = slot(radius_shape, 0, i, y)
-        short = work[0]
+        r = at(radius_shape, 0, place, y)
         if huber:
-            shorten_row(short, radius, r, smooth)
+            shorten_row(work[0], radius, r, smooth)
         for c in range(labels):
-            here = slot(rings, c, i, y)
-            bar = (k * labels + c) * 2
-            b, down = (bar + i % 2) * rows + y, (bar + below % 2) * rows + y
-            beside = min(b + 1, (bar + i % 2 + 1) * rows - 1)
+            x, bar = at(rings, c, place, y), (k * labels + c) * 2
+            here, down = (bar + (i & 1)) * rows + y, (bar + (below & 1)) * rows + y
+            beside = min(here + 1, (bar + (i & 1) + 1) * rows - 1)
+            flow, other = row(slow, x, a, b), row(fast, x, a, b)
+            centre, under, right = row(bars, here, a, b), row(bars, down, a, b), row(bars, here, a + 1, b + 1)
+            bound = (row(radius, r, a, b), row(work, 0, a, b), rho)
             if isotropic and directions == IMAGE:
-                ball_row(slow, fast, here, bars, b, down, radius, r, short, rho, d, huber)
+                ball_row(flow, other, centre, under, right, *bound, d, huber)
             elif isotropic:
-                ball_row_3d(slow, third, fast, here, bars, b, down, beside, radius, r, short, rho, d, huber)
+                ball_row_3d(
+                    flow, row(third, x, a, b), other, centre, under, row(bars, beside, a, b), right, *bound, d, huber
+                )
             else:
-                clip_row(slow, here, bars, b, down, 0, radius, r, short, rho, d[0], huber)
-                clip_row(fast, here, bars, b, b, 1, radius, r, short, rho, d[1], huber)
+                clip_row(flow, centre, under, *bound, d[0], huber)
+                clip_row(other, centre, right, *bound, d[1], huber)
                 if directions == VOLUME:
-                    clip_row(third, here, bars, b, beside, 0, radius, r, short, rho, d[2], huber)
+                    clip_row(row(third, x, a, b), centre, row(bars, beside, a, b), *bound, d[2], huber)
                 elif directions == OCTAGONAL and below > i:
-                    clip_row(third, here, bars, b, down, 1, radius, r, short, rho, d[2], huber)
-                    clip_row(fourth, here, bars, b, down, -1, radius, r, short, rho, d[3], huber)
-                    third[here, EDGE + width - 1] = ZERO
-                    fourth[here, EDGE] = ZERO
+                    clip_row(row(third, x, a, b), centre, row(bars, down, a + 1, b + 1), *bound, d[2], huber)
+                    clip_row(row(fourth, x, a, b), centre, row(bars, down, a - 1, b - 1), *bound, d[3], huber)
+                    third[x, EDGE + width - 1] = ZERO
+                    fourth[x, EDGE] = ZERO

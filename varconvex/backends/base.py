@@ -221,11 +221,12 @@ class ArrayBackend:
 
     def iterate(
         self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool,
-        gamma: float = 0.0,
+        gamma: float = 0.0, moving: Any = None,
     ) -> None:  # fmt: skip
         """`n` iterations on (u, p), in place. With `settle` the last has rho = 1, so that the pair ends feasible.
 
-        `gamma` > 0 uses that much strong convexity: the steps change as `next_steps` says (rho should be 1).
+        `gamma` > 0 uses that much strong convexity: the steps change as `next_steps` says (rho should be 1). `moving`
+        is what `watch` gave for this pair: with it a backend may leave out what has come to rest.
         """
         real = u.dtype.type
         for k in range(n):
@@ -238,6 +239,14 @@ class ArrayBackend:
             p_new = self.project_dual(p_new, problem, sigma)
             u += relax * (u_new - u)
             p += relax * (p_new - p)
+
+    def watch(self, problem: Problem) -> Any:
+        """A record of what moves of one pair (u, p) that nobody but `iterate` changes; or None.
+
+        Its `block` is how many iterations belong together: what is left out does not depend on how a number of
+        iterations is cut into multiples of it. After `forget` everything is taken to move.
+        """
+        return None
 
     def primal_value(self, problem: Problem, u: Array) -> float:
         """The energy of a feasible u, summed in float64."""
@@ -306,11 +315,11 @@ class ArrayBackend:
         """Mean of |array|."""
         return float(abs(array).mean(dtype=np.float64))
 
-    def rounded(self, array: Array, unit: float) -> tuple[Array, float]:
-        """`array` / unit in float32, and the sum of what rounding changed; `unit` is a power of two."""
-        if array.dtype == np.float32 and unit == 1:
+    def rounded(self, array: Array, unit: float, offset: float = 0.0) -> tuple[Array, float]:
+        """(array - offset) / unit in float32, and the sum of what rounding changed; |unit| is a power of two."""
+        if array.dtype == np.float32 and unit == 1 and offset == 0:
             return self.asarray(array), 0.0
-        exact = array / unit
+        exact = (array.astype(np.float64) - offset) / unit if offset else array / unit
         out = exact.astype(np.float32)
         return self.asarray(out), float(abs(out - exact).sum(dtype=np.float64))
 

@@ -6,7 +6,8 @@ together, each one row behind the one before (a wavefront), so that memory is to
 
 Each thread has a band of rows, iterated as if the image ended at its seams; that is wrong within K rows of a seam after
 K iterations. Those rows come from a strip of 2 K rows on either side of the seam, copied before and iterated by itself.
-So bands neither wait nor race, and the result is bitwise the same for any number of threads.
+So bands neither wait nor race, and the result is bitwise the same for any number of threads. Bands are of the same
+work each: of an image that is `watch`ed only those columns of a row are iterated that still move.
 """
 
 from itertools import pairwise
@@ -20,13 +21,17 @@ from . import _numba_coupled_values as coupled
 from . import _numba_values as values
 from ._numba_coupled import JOINT, PAIRWISE, SEPARATE, iterate_coupled_block
 from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, simplex_block
-from ._numba_wavefront import block_kernel, sizes, stride
+from ._numba_wavefront import EDGE, block_kernel, padded, sizes, spans
 from ._pairs import SWEEPS
 from .base import SAFE, Array, ArrayBackend, Problem, next_steps
 
 _DEPTH, _DEPTH_WIDE, _WIDE = 16, 8, 2048
 """Iterations that travel together, and how many where a slab has more pixels than the last number. More needs more
 cached rows and longer strips, fewer more hand-overs to threads."""
+
+_WATCHED = 2**26
+"""Most pixels of an image of which what is at rest is left out: in larger ones a block of iterations takes too long to
+be the least that is done between two looks at the clock."""
 
 _OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
 _COUPLINGS = {"separate": SEPARATE, "joint": JOINT, "pairwise": PAIRWISE}
@@ -48,7 +53,7 @@ class NumbaBackend(ArrayBackend):
 
     def iterate(
         self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool,
-        gamma: float = 0.0,
+        gamma: float = 0.0, moving: "_Moving | None" = None,
     ) -> None:  # fmt: skip
         """As in the specification, in blocks of iterations that travel together."""
         if not _compiled(u, problem):
@@ -68,22 +73,32 @@ class NumbaBackend(ArrayBackend):
             else:
                 schedule, tau, sigma = _schedule(problem, block, tau, sigma, gamma)
                 tail = (*layout.coupled_fields, len(u), ends, schedule, f(rho), *layout.kind, *layout.coupling)
-            bands = _bands(layout.shape[0], block)
+            columns = layout.everywhere if moving is None else moving.spans(block)
+            bands = _bands(np.maximum(columns[1][1] - columns[0][1], 0), block)
             strips = [_Strip(state, last, block) for _, last in bands[:-1]]
             pieces = [[(state, *band, 0)] for band in bands]
             for piece, strip in zip(pieces, strips, strict=False):
                 piece.append((strip.state, 0, strip.height, strip.begin))
-            rings = [layout.rings() for _ in bands] if plain else [()] * len(bands)
+            rings = [layout.rings() for _ in bands] if plain else []
+            watch = (*columns, layout.nowhere if moving is None else moving.moved, moving is not None)
+            heads = [(*ring, *watch) for ring in rings] if plain else [()] * len(bands)
             run(
                 _call_all,
                 [
-                    (kernel, [(*ring, *_place(*piece, layout.shape), *tail) for piece in of_band])
-                    for ring, of_band in zip(rings, pieces, strict=True)
+                    (kernel, [(*head, *_place(*piece, layout.shape), *tail) for piece in of_band])
+                    for head, of_band in zip(heads, pieces, strict=True)
                 ],
             )
             layout.spare += rings
             for strip in strips:
                 strip.finish()
+
+    def watch(self, problem: Problem) -> "_Moving | None":
+        """Of images; in a block of a volume's slabs something always moves."""
+        layout = self._layout(problem)
+        if problem.cost.ndim != 3 or not _fits(problem.cost, problem) or problem.cost[0].size > _WATCHED:
+            return None
+        return _Moving(layout.depth, layout.shape[0], problem.cost.shape[-1])
 
     def _primal_sum(self, problem: Problem, u: Array) -> float:
         if not _compiled(u, problem):
@@ -145,14 +160,15 @@ class NumbaBackend(ArrayBackend):
         matrix = array.reshape(-1, array.shape[-1])
         return float(_sum_slabs(values.size_block, len(matrix), matrix).sum()) / array.size
 
-    def rounded(self, array: Array, unit: float) -> tuple[Array, float]:
+    def rounded(self, array: Array, unit: float, offset: float = 0.0) -> tuple[Array, float]:
         """As in the specification, without a copy."""
-        if array.dtype != np.float64 or not array.flags.c_contiguous or array.ndim < 2:
-            return super().rounded(array, unit)
+        same = array.dtype == np.float32 and unit == 1 and offset == 0
+        if same or array.dtype not in (np.float32, np.float64) or not array.flags.c_contiguous or array.ndim < 2:
+            return super().rounded(array, unit, offset)
         out = np.empty(array.shape, np.float32)
         matrix = array.reshape(-1, array.shape[-1])
         doubt = _sum_slabs(
-            values.round_block, len(matrix), out.reshape(matrix.shape), matrix, tail=(np.float64(1 / unit),)
+            values.round_block, len(matrix), out.reshape(matrix.shape), matrix, tail=(1 / unit, float(offset))
         )
         return out, float(doubt.sum())
 
@@ -232,8 +248,10 @@ class _Layout:
         self.kind = (steps, directions, problem.isotropic, problem.simplex)
         self.charges = (problem.pull, problem.huber, tuple(map(np.float64, steps)), directions, problem.isotropic)
         self.depth = _DEPTH if problem.cost[:, 0].size <= _WIDE else _DEPTH_WIDE
-        self._room = sizes(self.depth, labels, self.shape, self.shapes, directions), stride(spatial[-1])
+        self._room = sizes(self.depth, labels, self.shape, self.shapes, directions), 2 * EDGE + padded(spatial[-1])
         self.spare: list[tuple] = []
+        low, high = np.zeros((2, 3, self.shape[0]), np.int64)
+        self.everywhere, self.nowhere = (low, high + padded(spatial[-1])), np.zeros((0, 2), np.int64)
 
     def rings(self) -> tuple:
         """What one call of `block_kernel` works in: of those that were left in `spare`, or new."""
@@ -299,6 +317,23 @@ def _schedule(problem: Problem, n: int, tau: float, sigma: float, gamma: float) 
     return plan, tau, sigma
 
 
+class _Moving:
+    """Where an image still moves: of each slab, the columns from the first to behind the last that did."""
+
+    def __init__(self, block: int, slabs: int, width: int) -> None:
+        self.block, self._width = block, width
+        self.moved = np.empty((slabs, 2), np.int64)
+        self.forget()
+
+    def forget(self) -> None:
+        """Take everything to move."""
+        self.moved[:] = 0, self._width
+
+    def spans(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """The columns that `n` iterations have to look at."""
+        return spans(self.moved, n, self._width)
+
+
 class _Strip:
     """2 n slabs on either side of a seam, in arrays of their own: after n iterations half of them are right."""
 
@@ -315,12 +350,23 @@ class _Strip:
             whole[:, first:last] = own[:, first - self.begin : last - self.begin]
 
 
-def _bands(slabs: int, n: int) -> list[tuple[int, int]]:
-    """Slabs of each thread; all but the last have a strip of 4 n to do as well, and none is shorter than two."""
+def _bands(work: np.ndarray, n: int) -> list[tuple[int, int]]:
+    """Slabs of each thread, of the same work each: all but the last have a strip to do as well, of 4 n slabs less n.
+
+    `work` is what a slab takes. No band is so short that what two strips write could meet.
+    """
+    slabs = len(work)
     count = max(1, min(n_threads(), slabs // (6 * n)))
-    share = (slabs + 4 * n * (count - 1)) / count - 4 * n
-    edges = [0, *(round(share * k) for k in range(1, count)), slabs]
-    return list(pairwise(edges))
+    if count == 1:
+        return [(0, slabs)]
+    done = np.cumsum(work + 1.0)
+    strip = 3 * n * done[-1] / slabs
+    share = (done[-1] + strip * (count - 1)) / count - strip
+    edges = [0]
+    for k in range(1, count):
+        edge = int(np.searchsorted(done, share * k))
+        edges.append(min(max(edge, edges[-1] + 3 * n), slabs - 3 * n * (count - k)))
+    return list(pairwise([*edges, slabs]))
 
 
 def _rows(height: int) -> list[tuple[int, int]]:

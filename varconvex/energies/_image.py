@@ -89,14 +89,15 @@ class ImageEnergy(ABC):
             **terms,
         )
 
-    def data(self, backend: ArrayBackend) -> tuple[Any, float]:
-        """The image in the solver's unit, (C, *spatial) float32, and the sum of what rounding it took."""
-        return backend.rounded(backend.asarray(self._layers, np.float64) - self.lower, self.scale)
+    def data(self, backend: ArrayBackend, times: float = 1.0) -> tuple[Any, float]:
+        """The image in the solver's unit, (C, *spatial) float32, times a power of two; and what rounding changed."""
+        layers = backend.asarray(self._layers, None if self._layers.dtype == np.float32 else np.float64)
+        return backend.rounded(layers, self.scale / times, self.lower)
 
-    def squared(self, data: Any) -> float:
-        """Sum of squares of an image in the solver's unit, in float64."""
-        data = data.astype(np.float64)
-        return float((data * data).sum())
+    def squared(self, backend: ArrayBackend, data: Any) -> float:
+        """Sum of squares, in float64."""
+        flat = data.ravel()
+        return float(backend.xp.einsum("i,i->", flat, flat, dtype=np.float64))
 
     def start(self, backend: ArrayBackend, problem: Problem) -> Any:
         """The minimiser for alpha = 0: the image itself."""
@@ -121,7 +122,7 @@ class ImageEnergy(ABC):
 
     def present(self, u: Any) -> Any:
         """(C, *spatial) in the solver's unit -> the image's shape and range."""
-        u = (self.lower + self.scale * u.astype(np.float64)).astype(np.float32)
+        u = u * np.float32(self.scale) + np.float32(self.lower)
         if self.channel_axis is None:
             return u[0]
         order = list(range(1, u.ndim))

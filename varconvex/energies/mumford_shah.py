@@ -68,15 +68,15 @@ class MumfordShah(ImageEnergy):
 
     def problem(self, backend: ArrayBackend) -> Problem:
         """In the arrays of `backend`: jump * min(|grad u|^2 / (2 huber), 1) with huber = jump / (2 alpha)."""
-        data, _ = self.data(backend)
+        cost, _ = self.data(backend, times=-2)
         unit = self.scale**2
         return self._problem(
             backend,
             unit=unit,
             radius=self.jump / unit,
-            cost=-2 * data,
+            cost=cost,
             pull=2.0,
             huber=self.jump / unit / (2 * self.alpha),
             truncated=True,
-            constant=unit * self.squared(data),
+            constant=0.25 * unit * self.squared(backend, cost),
         )

@@ -66,16 +66,16 @@ class ROF(ImageEnergy):
 
     def problem(self, backend: ArrayBackend) -> Problem:
         """In the arrays of `backend`: the square is a linear cost, a pull to 0 and a constant."""
-        data, lost = self.data(backend)
+        cost, lost = self.data(backend, times=-1)
         unit = self.scale**2
         return self._problem(
             backend,
             unit=unit,
             radius=self.alpha / self.scale,
-            cost=-data,
+            cost=cost,
             pull=1.0,
             huber=self.huber / self.scale,
-            constant=0.5 * unit * self.squared(data),
+            constant=0.5 * unit * self.squared(backend, cost),
             # |v - data| is at most the range, which is at most 2 units.
             doubt=2.0 * lost,
         )

@@ -27,19 +27,24 @@ RELAXATION = 1.9
 _RATIO = 1.0
 """sigma / tau = (ratio r)^2 at first, with r the mean radius: p lives on that scale, and u on 1."""
 
-_ADAPT, _CALMER, _SAMPLED = 0.5, 0.97, 8
+_ADAPT, _CALMER, _SAMPLES = 0.5, 0.97, 32
 """At a look, sigma / tau goes this share of the way (in logarithms) to the ratio in which p and u have moved since the
-last one (Applegate et al. 2021, arXiv:2106.04756), then less and less; movement is measured in every eighth slab."""
+last one (Applegate et al. 2021, arXiv:2106.04756), then less and less; movement is measured in so many slabs or more.
+"""
 
 _LATE, _LATE_SHARE = 800, 0.1
 """What is not done after so many iterations waits for u: from then on sigma is this share of the first. One photograph
 in eighty had not converged in 10,000 without."""
 
-_LOOK_LEAST, _LOOK_MOST = 8, 48
-"""Iterations between two looks at the gap: a third of those done, within these; a look costs about two iterations."""
+_LOOK_LEAST, _LOOK_MOST, _LOOK_SHARE = 8, 48, 0.8
+"""Iterations between two looks at the gap, which cost as much as three: within these, and this share of what is left
+to do if the gap goes on falling as it did."""
 
 LEAST_SIZE = 1e-3
 """The gap is relative to the energy, or, where that is nearly 0 by cancellation, to this share of the data's size."""
+
+_AFRESH = 8
+"""Looks after which what is at rest is asked again: what creeps by less than is noticed must not be left for good."""
 
 _CHUNK_SECONDS = 0.1
 """Longest stay in one kernel call, so that Ctrl-C, the time limit and the callback are heard."""
@@ -241,10 +246,11 @@ def pdhg(
             ConvergenceWarning,
         )
     per_pixel = descent.problem.unit / descent.problem.scale
+    u = energy.present(descent.u)
     return Solution(
-        u=energy.present(descent.u),
+        u=u,
         p=descent.p if per_pixel == 1 else descent.p * np.float32(per_pixel),
-        binary=energy.present(binary),
+        binary=u if binary is descent.u else energy.present(binary),
         energy=rounded,
         primal=descent.primal,
         dual=descent.dual,
@@ -290,6 +296,7 @@ class _Descent:
         self._set_step(self.first)
         self.gain = _ADAPT
         self.before = self._sample()
+        self.moving = backend.watch(problem)
         self.status = "max_iter"
         self.history: list[tuple[int, float, float, float]] = []
         self.dual = -np.inf
@@ -308,7 +315,8 @@ class _Descent:
         self.sigma, self.tau = sigma, 1.0 / (sigma * self.problem.norm**2)
 
     def _sample(self) -> tuple[Any, Any]:
-        return self.u[:, ::_SAMPLED].copy(), self.p[:, :, ::_SAMPLED].copy()
+        every = max(self.u.shape[1] // _SAMPLES, 1)
+        return self.u[:, ::every].copy(), self.p[:, :, ::every].copy()
 
     def _adapt(self) -> None:
         """Lengthen the steps of whichever of u and p has to go further; late ones are u's."""
@@ -326,7 +334,8 @@ class _Descent:
 
     def run(self, max_iter: int, tol: float, limit: float, callback: Callable[[Progress], object] | None) -> None:
         """Iterate until the gap, the number of iterations, the clock or the callback says stop."""
-        done, chunk = 0, 8
+        done, least = 0, self.moving.block if self.moving else 1
+        chunk = max(_LOOK_LEAST, least)
         while True:
             if callback is not None and _says_stop(callback(self._progress())):
                 self.status = "stopped"
@@ -337,7 +346,7 @@ class _Descent:
             if done >= max_iter:
                 self.status = "max_iter"
                 return
-            until = min(done + min(max(done // 24 * 8, _LOOK_LEAST), _LOOK_MOST), max_iter)
+            until = min(done + self._ahead(tol), max_iter)
             while done < until:
                 before = time.perf_counter()
                 if before - self.start >= limit:
@@ -351,13 +360,26 @@ class _Descent:
                 self._iterate(n, RELAXATION, settle=done + n == until)
                 done += n
                 took = max(time.perf_counter() - before, 1e-9) / n
-                chunk = int(np.clip(_CHUNK_SECONDS / took, 1, _LOOK_MOST))
+                chunk = max(int(np.clip(_CHUNK_SECONDS / took, 1, _LOOK_MOST)) // least * least, least)
             self._look(done)
             self._adapt()
+            if self.moving and len(self.history) % _AFRESH == 0:
+                self.moving.forget()
+
+    def _ahead(self, tol: float) -> int:
+        """Iterations until the next look."""
+        left = _LOOK_LEAST / _LOOK_SHARE
+        if len(self.history) > 1:
+            (before, _, *last), (now, _, *this) = self.history[-2:]
+            fall = (last[0] - last[1]) / max(this[0] - this[1], np.finfo(np.float64).tiny)
+            needed = self.relative_gap / max(tol, np.finfo(np.float64).tiny)
+            left = (now - before) * np.log(needed) / np.log(fall) if fall > 1 else now / 3
+        return int(np.clip(_LOOK_SHARE * left, _LOOK_LEAST, _LOOK_MOST)) // _LOOK_LEAST * _LOOK_LEAST
 
     def _iterate(self, n: int, rho: float, *, settle: bool) -> None:
         self.backend.iterate(
-            self.problem, self.u, self.p, n=n, tau=self.tau, sigma=self.sigma, rho=rho, settle=settle
+            self.problem, self.u, self.p, n=n, tau=self.tau, sigma=self.sigma, rho=rho, settle=settle,
+            moving=self.moving,
         )  # fmt: skip
 
     def _progress(self) -> Progress:

@@ -1,0 +1,118 @@
+"""What has come to rest is left out: the answer stays, whoever computes it, and what moves is found."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.ndimage import binary_dilation
+
+from varconvex import Potts, TwoPhase, get_backend, pdhg
+from varconvex.backends import numba_
+from varconvex.backends._numba_wavefront import EDGE, spans
+from varconvex.backends.numpy_ import NumpyBackend
+
+NUMBA = get_backend("numba")
+STEPS = {"tau": 0.25, "sigma": 0.5, "rho": 1.9, "settle": True}
+
+
+def blob(rng, shape=(150, 210), labels=1, tv="isotropic"):
+    """An object whose costs are clear but for a stripe: most of the image is at rest soon."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    cost = 3 * np.sign(np.hypot(y - 80, x - 90) - 35).astype(np.float32)
+    unsure = abs(x - 100) < 12
+    cost[unsure] = rng.normal(size=np.count_nonzero(unsure))
+    energy = TwoPhase(cost, 2.0, tv=tv) if labels == 1 else Potts(np.stack([-cost, cost, 0 * cost]), 2.0, tv=tv)
+    return energy.problem(NUMBA)
+
+
+def state(problem):
+    u = NUMBA.project(np.full(problem.cost.shape, 0.5, np.float32), problem)
+    return u, np.zeros((len(problem.steps), *problem.cost.shape), np.float32)
+
+
+@pytest.mark.parametrize("labels", [1, 3])
+@pytest.mark.parametrize("tv", ["isotropic", "anisotropic", "octagonal"])
+def test_leaving_out_what_rests_changes_next_to_nothing(rng, labels, tv):
+    problem = blob(rng, labels=labels, tv=tv)
+    u, p = state(problem)
+    exact_u, exact_p = u.copy(), p.copy()
+    moving, left_out = NUMBA.watch(problem), []
+    for _ in range(12):
+        NUMBA.iterate(problem, u, p, n=32, moving=moving, **STEPS)
+        NumpyBackend().iterate(problem, exact_u, exact_p, n=32, **STEPS)
+        low, high = moving.spans(16)
+        left_out.append(1 - np.maximum(high[0] - low[0], 0).mean() / problem.cost.shape[-1])
+    assert max(left_out) > 0.3
+    assert abs(u - exact_u).mean() < 1e-4
+    primal, dual = NUMBA.values(problem, u, p)
+    assert dual <= primal
+    wanted = NumpyBackend().values(problem, exact_u, exact_p)
+    np.testing.assert_allclose((primal, dual), wanted, rtol=2e-5)
+
+
+def test_neither_threads_nor_the_clock_change_a_bit(monkeypatch, rng):
+    problem = blob(rng, (331, 210))
+    answers = []
+    for threads, cuts in ((1, (96,)), (2, (96,)), (5, (48, 16, 32)), (3, (32, 64))):
+        monkeypatch.setattr(numba_, "n_threads", lambda threads=threads: threads)
+        u, p = state(problem)
+        moving = NUMBA.watch(problem)
+        assert 16 % moving.block == 0
+        for n in (*cuts, 40):
+            NUMBA.iterate(problem, u, p, n=n, moving=moving, **STEPS | {"settle": n == 40})
+        answers.append((u, p, moving.moved.copy()))
+    for answer in answers[1:]:
+        for one, first in zip(answer, answers[0], strict=True):
+            np.testing.assert_array_equal(one, first)
+
+
+@pytest.mark.parametrize("n", [1, 8, 16])
+def test_spans_hold_all_that_news_can_reach(rng, n):
+    for _ in range(20):
+        shape = tuple(rng.integers(1, 90, 2))
+        moved = np.zeros((shape[0], 2), np.int64)
+        moved[:, 0] = shape[1]
+        for i in rng.integers(0, shape[0], 2):
+            moved[i] = np.sort(rng.integers(0, shape[1] + 1, 2))
+        mask = np.zeros(shape, bool)
+        for i, (a, b) in enumerate(moved):
+            mask[i, a:b] = True
+        low, high = spans(moved, n, shape[1])
+        columns = np.arange(shape[1])
+        dual, primal, read = ((columns >= low[k][:, None]) & (columns < high[k][:, None]) for k in range(3))
+        assert not (binary_dilation(mask, np.ones((2 * n + 1,) * 2)) & ~dual).any()
+        # The dual step looks at u_bar of its own row and the next, this at p of its own row and the last.
+        assert not (binary_dilation(dual, [[0, 0, 0], [1, 1, 1], [1, 1, 1]]) & ~primal).any()
+        assert not (binary_dilation(primal, [[1, 1, 1], [1, 1, 1], [0, 0, 0]]) & ~read).any()
+        assert (low[high > low] % EDGE == 0).all()
+        assert mask.any() or not read.any()
+
+
+def test_nothing_is_left_for_good(rng):
+    problem = blob(rng)
+    u, p = state(problem)
+    moving = NUMBA.watch(problem)
+    NUMBA.iterate(problem, u, p, n=400, moving=moving, **STEPS)
+    # Another cost where all was at rest: only after `forget` is it looked at.
+    other = replace(problem, cost=problem.cost.copy())
+    other.cost[0, 10:20, 180:200] = -9
+    before = u.copy()
+    NUMBA.iterate(other, u, p, n=16, moving=moving, **STEPS)
+    assert (u[0, 10:20, 180:200] == before[0, 10:20, 180:200]).all()
+    moving.forget()
+    NUMBA.iterate(other, u, p, n=160, moving=moving, **STEPS)
+    assert (u[0, 12:18, 184:196] > 0.99).all()
+
+
+def test_volumes_and_the_specification_watch_nothing(rng):
+    volume = TwoPhase(rng.normal(size=(6, 7, 8)), 1.0).problem(NUMBA)
+    assert NUMBA.watch(volume) is None
+    assert NumpyBackend().watch(volume) is None
+
+
+def test_a_long_solve_still_meets_its_tolerance(rng):
+    cost = rng.normal(size=(90, 120)).astype(np.float32) + np.where(np.arange(120) < 60, 0.3, -0.3)
+    solution = pdhg(TwoPhase(cost, 3.0), tol=1e-6)
+    assert solution.converged
+    exact = pdhg(TwoPhase(cost, 3.0), tol=1e-6, backend="numpy")
+    assert solution.primal == pytest.approx(exact.primal, rel=3e-6)
