@@ -282,5 +282,7 @@ def _argument(arg):
     """A kernel's argument in memory. CuPy passes Python's numbers as 8 bytes, which no kernel here expects."""
     if isinstance(arg, DeviceArray):
         return ctypes.c_void_p(arg.data.ptr)
+    if isinstance(arg, np.ndarray) and arg.dtype.names and arg.size == 1:  # a struct
+        return ctypes.create_string_buffer(arg.tobytes(), arg.nbytes)
     assert isinstance(arg, np.generic), f"{arg!r} has no size that C would know"
     return ctypes.create_string_buffer(arg.tobytes(), arg.nbytes)
