@@ -139,7 +139,7 @@ class _Plan:
         """So many blocks or more: batches of other sizes are then replayed as well, and a block too many ends at once."""
         if blocks > self.blocks:
             self.blocks = max(_FEWEST_BLOCKS, 2 * self.blocks, blocks)
-            self._shares = self._xp.empty(blocks * (self.parameters + 1), dtype)
+            self._shares = self._xp.empty(self.blocks * (self.parameters + 1), dtype)
 
 
 def _fits(network: Any, *arrays: Array) -> bool:

@@ -21,6 +21,7 @@ from .. import checks
 from ..backends import ArrayBackend, get_backend
 from ..certify import Certificate, certify_convexity
 from ..errors import InvalidParameterError
+from ..solvers._memory import here_or_on_the_cpu
 from ._outline import Outline, least_outline
 from ._raster import rasterize
 from ._rays import Price
@@ -226,9 +227,13 @@ class ConvexShape:
             )
 
         corners, start = of.start(cost, core)
+
+        def fitted_on(home):
+            network, history = self._descend(home, of, corners, cost, size, rng, callback)
+            return network, history, rasterize(network.to(home.xp), target.shape, backend=home)
+
         with _one_blas_thread():
-            network, history = self._descend(backend, of, corners, cost, size, rng, callback)
-            raw = rasterize(network.to(backend.xp), target.shape, backend=backend)
+            network, history, raw = here_or_on_the_cpu(fitted_on, backend)
         # No gain elsewhere may outweigh a pixel that a scribble holds.
         held = price.astype(np.float64)
         held[core], held[avoid] = np.array([-1, 1]) * (1 + 2 * float(np.abs(price).sum(dtype=np.float64)))
