@@ -8,7 +8,8 @@ class Graphs:
     """Recorded launches of one place, by what they do."""
 
     def __init__(self, xp: Any) -> None:
-        self._xp, self._recorded = xp, {}
+        self._xp = xp
+        self._recorded: dict[Any, Any] = {}
 
     def play(self, what: Any, launch: Callable[[], None]) -> None:
         """Launch; what is launched a second time is recorded in a CUDA graph, and from then on replayed."""

@@ -1,8 +1,8 @@
 """A convex network on the device: `_networks.py` in the kernels of `network.cu`, launched and not waited for.
 
-A step of Adam takes two launches: each block's share of the gradient; and their sum, with the step. What a launch needs is
-one struct in the device's memory, so that steps that were recorded in a CUDA graph are replayed with other points. It
-comes there as the argument of a kernel: a copy from the host would wait for all that was launched before.
+A step of Adam takes two launches: each block's share of the gradient; and their sum, with the step. What a launch needs
+is one struct in the device's memory, so that steps that were recorded in a CUDA graph are replayed with other points.
+It comes there as the argument of a kernel: a copy from the host would wait for all that was launched before.
 """
 
 import ctypes
@@ -136,7 +136,7 @@ class _Plan:
         return np.frombuffer(bytes(Course(steepest=STEEPEST, **addresses, **known, **counts)), Course)
 
     def _make_room(self, blocks: int, dtype: np.dtype) -> None:
-        """So many blocks or more: batches of other sizes are then replayed as well, and a block too many ends at once."""
+        """So many blocks or more: batches of other sizes are then replayed, too, and a block too many ends at once."""
         if blocks > self.blocks:
             self.blocks = max(_FEWEST_BLOCKS, 2 * self.blocks, blocks)
             self._shares = self._xp.empty(self.blocks * (self.parameters + 1), dtype)

@@ -1,9 +1,9 @@
-"""What backends do with a convex network G: its values, its slopes, and steps on the points of a band. The specification.
+"""What backends do with a convex network G: its values, its slopes, and steps on the points of a band; in NumPy's words.
 
     L(theta) = 1/(s n) sum_i cost_i sigma(-s G(x_i)),        dL/dG(x_i) = -1/n cost_i u_i (1 - u_i),   u = sigma(-s G)
 
-L is <cost, sigma(-s G)>, divided by what Adam does not notice. A network is an `ICNN` whose `xp` is the backend's; points
-and costs are the backend's arrays of the network's dtype.
+L is <cost, sigma(-s G)>, divided by what Adam does not notice. A network is an `ICNN` whose `xp` is the backend's;
+points and costs are the backend's arrays of the network's dtype.
 """
 
 from typing import Any

@@ -132,7 +132,7 @@ def _descend(theta, width, dim, nonnegative, m, v, t, beta1, beta2, x, cost, n, 
 
 
 class NumbaNetworks(Networks):
-    """Networks with one hidden layer, on planes and volumes, in compiled kernels; others as the specification has it."""
+    """Networks with one hidden layer, on planes and volumes, in compiled kernels; others as the specification has."""
 
     def network_value(self, network: Any, points: Array) -> Array:
         """As in the specification, point by point."""

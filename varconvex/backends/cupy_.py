@@ -1,8 +1,9 @@
 """The same iterations as `base.py` in CUDA kernels, for an NVIDIA GPU. This is the only file that imports cupy.
 
 Everything stays on the device: iterations are launched one after the other and nobody waits for them; only a look at
-the gap brings two numbers home. The kernels (`tile.cu`, `fused.cu`, `values.cu`, `network.cu`) are compiled when first used, and kept
-on disk by CuPy. A problem that they cannot say runs as the specification has it, operation by operation.
+the gap brings two numbers home. The kernels (`tile.cu`, `fused.cu`, `values.cu`; for networks `network.cu`) are
+compiled when first used, and kept on disk by CuPy. A problem that they cannot say runs as the specification has it,
+operation by operation.
 """
 
 import math

@@ -132,8 +132,8 @@ def _descend(backend, network, points, cost, pixel, rate, count, rng, callback):
     xp = backend.xp
     g, slope = backend.network_slope(network, points)
     sharpness = _SHARPNESS / (pixel * _typical_slope(xp, g, slope))
-    g = _shift_to_best_level_set(xp, network, g, cost)
-    best_energy, best = _hard_energy(g, cost), network.pack()
+    g, best_energy = _shift_to_best_level_set(backend, network, g, cost)
+    best = network.pack()
     history = [best_energy]
     adam = Adam(best.size, xp=xp)
     for _ in range(count // _ROUND):
@@ -144,8 +144,7 @@ def _descend(backend, network, points, cost, pixel, rate, count, rng, callback):
             band = band[backend.asarray(np.sort(rng.choice(len(band), _BATCH, replace=False)))]
         x, c = points[band], cost[band] / abs(cost[band]).mean().clip(1e-12)
         backend.network_descend(network, adam, x, c, n=_ROUND, rate=rate, sharpness=sharpness)
-        g = _shift_to_best_level_set(xp, network, backend.network_value(network, points), cost)
-        energy = _hard_energy(g, cost)
+        g, energy = _shift_to_best_level_set(backend, network, backend.network_value(network, points), cost)
         history.append(energy)
         if energy < best_energy:
             best_energy, best = energy, network.pack()
@@ -160,25 +159,27 @@ def _descend(backend, network, points, cost, pixel, rate, count, rng, callback):
     return history
 
 
-def _shift_to_best_level_set(xp, network, g, cost):
-    """Move the output's bias so that {G <= 0} is the best of G's level sets; returns G after it.
+def _shift_to_best_level_set(backend, network, g, cost):
+    """Move the output's bias so that {G <= 0} is the best of G's level sets; returns G after it, and the energy.
 
     All level sets are convex, and sorting the values gives the energies of all of them at once.
     """
+    xp = backend.xp
+    now = (cost * (g <= 0)).sum(dtype=np.float64)
+    if len(g) < 2:
+        return g, float(now)
     order = xp.argsort(g)
     ranked = g[order]
-    energies = xp.cumsum(cost[order], dtype=np.float64)
-    energies[:-1][ranked[:-1] == ranked[1:]] = np.inf
-    k = int(xp.argmin(energies[:-1])) if len(g) > 1 else 0
+    below, above = ranked[:-1], ranked[1:]
+    energies = xp.where(below == above, np.inf, xp.cumsum(cost[order], dtype=np.float64)[:-1])
+    k = xp.argmin(energies)
+    # Brought home together: a device is waited for only once.
+    best, now, low, high, floor = backend.to_numpy(xp.stack([energies[k], now, below[k], above[k], ranked[0]])).tolist()
     # The whole floor has one value: a level at it would be its edge, not a level set of the slope.
-    if len(g) < 2 or float(energies[k]) >= _hard_energy(g, cost) or bool(ranked[k] <= ranked[0]):
-        return g
-    shift = (ranked[k] + ranked[k + 1]) / 2
+    if best >= now or low <= floor:
+        return g, now
+    shift = (low + high) / 2
     theta = network.pack()
     theta[-1] -= shift
     network.unpack(theta)
-    return g - shift
-
-
-def _hard_energy(g, cost):
-    return float(cost[g <= 0].sum(dtype=np.float64))
+    return g - shift, best
