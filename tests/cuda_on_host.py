@@ -142,7 +142,11 @@ class FakeCupy(types.ModuleType):
             runtimeGetVersion=lambda: 0,
             deviceSynchronize=lambda: None,
         )
-        self.cuda = types.SimpleNamespace(runtime=runtime, Stream=lambda *, non_blocking: Stream(self))
+        self.cuda = types.SimpleNamespace(
+            runtime=runtime,
+            Stream=lambda *, non_blocking: Stream(self),
+            get_current_stream=lambda: types.SimpleNamespace(synchronize=lambda: None),
+        )
         self.launches = []
         self.captured = None  # launches of a graph that is being recorded
         self.guards = []

@@ -1,4 +1,4 @@
-"""What backends do with a convex network G: its values, its slopes, and steps on the points of a band; in NumPy's words.
+"""What backends do with a convex network G: values, slopes, and steps on the points of a band; the specification.
 
     L(theta) = 1/(s n) sum_i cost_i sigma(-s G(x_i)),        dL/dG(x_i) = -1/n cost_i u_i (1 - u_i),   u = sigma(-s G)
 
