@@ -34,7 +34,7 @@ _TESTS = (
     "test_kernels_on_host.py",
     "test_network_kernels.py",
     "predictors/test_convnet.py",
-    "predictors/test_networks.py",
+    "predictors/test_on_devices.py",
     "test_pdhg.py",
     "test_pdhg_batch.py",
 )

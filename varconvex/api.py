@@ -258,7 +258,7 @@ def project(
     spacing : float or tuple of float, optional
         Distance between neighbouring pixels along each axis.
     backend : {"numba", "numpy", "cupy"} or None
-        What computes the network of a convex shape; None works where `target` lives, on the CPU by Numba.
+        What computes; None works where `target` lives, on the CPU by Numba. The answer is in the host's memory.
     random_state : int or numpy.random.Generator, optional
         Seeds what is random: the same seed gives the same mask.
 
@@ -291,7 +291,8 @@ def project(
     nowhere = np.zeros(probability.shape, bool)
     held = nowhere if inside is None else region("inside", inside, nowhere.shape)
     kept_out = nowhere if outside is None else region("outside", outside, nowhere.shape)
-    part = _settled(_part("shapes", shape, "fit"), get_backend(backend, target))
+    home = get_backend(backend, target)
+    part = _settled(_part("shapes", shape, "fit"), home)
     part.check(held, kept_out)
     fitted = part.fit(
         probability,
@@ -303,11 +304,10 @@ def project(
     done = time.perf_counter()
     # Without a boundary term the energy is solved by thresholding: the bound is exact at once.
     energy = TwoPhase(1 - 2 * probability, 0.0, lower=held.astype(np.float32), upper=(~kept_out).astype(np.float32))
-    home = get_backend("numpy")
     solution = pdhg(energy, backend=home, coarse_to_fine=False)
     prediction = Prediction(
         probability=probability,
-        index=solution.labels,
+        index=home.to_numpy(solution.labels),
         costs=np.stack([np.zeros_like(probability), energy.cost]),
         energy=energy,
         solution=solution,
