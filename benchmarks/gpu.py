@@ -3,8 +3,9 @@
     python -m benchmarks.gpu [--sizes 512 1024 2048 4096] [--batch 64] [--rounds 5] [--tiles] [--json FILE]
 
 Runs the backend tests with CuPy, compares values with the specification's after the same iterations, and times an
-iteration, a solve, a batch and the kernel sums; then networks, a projection and a joint segmentation. All figures go to `benchmarks/results/gpu-<device>.json`. With
-`--tiles` other shapes of the tile are timed, too: the best one belongs into `varconvex/backends/_cuda.py`.
+iteration, a solve, a batch and the kernel sums; then networks, a projection and a joint segmentation. All figures go to
+`benchmarks/results/gpu-<device>.json`. With `--tiles` other shapes of the tile are timed, too: the best one belongs into
+`varconvex/backends/_cuda.py`.
 """
 
 import argparse
