@@ -4,7 +4,7 @@
 
 Runs the backend tests with CuPy, compares values with the specification's after the same iterations, and times an
 iteration, a solve, a batch and the kernel sums; then networks, a projection and a joint segmentation. All figures go to
-`benchmarks/results/gpu-<device>.json`. With `--tiles` other shapes of the tile are timed, too: the best one belongs into
+`benchmarks/results/gpu-<device>.json`. With `--tiles` other shapes of the tile are timed, too: the best one belongs in
 `varconvex/backends/_cuda.py`.
 """
 
