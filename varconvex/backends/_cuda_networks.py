@@ -16,7 +16,8 @@ from ._networks import STEEPEST, Array, Networks
 _POINTS, _THREADS, _SHARED = 32, 256, 48 * 1024
 """Points of a block, as in network.cu; its threads; bytes of shared memory that it may have without asking."""
 
-_FEWEST_BLOCKS, _MOST_PLANS = 64, 8
+_FEWEST_BLOCKS, _MOST_SHARES, _MOST_PLANS = 64, 2**26, 8
+"""Blocks of a recorded step at least; numbers that all blocks may leave together; architectures that are remembered."""
 
 _KINDS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 
@@ -62,7 +63,7 @@ class CudaNetworks(Networks):
 
     def network_loss(self, network: Any, points: Array, cost: Array, sharpness: float) -> tuple[Array, Array]:
         """As in the specification, in two launches."""
-        if not _fits(network, points, cost):
+        if not (_fits(network, points, cost) and _few(network, points)):
             return super().network_loss(network, points, cost, sharpness)
         plan = self._plan(network)
         found = self.xp.empty(plan.parameters + 1, network.dtype)
@@ -75,7 +76,7 @@ class CudaNetworks(Networks):
         self, network: Any, adam: Any, points: Array, cost: Array, *, n: int, rate: float, sharpness: float
     ) -> None:
         """As in the specification, in two launches a step; from the second time on they are replayed together."""
-        if not (_fits(network, points, cost) and adam.m.dtype == network.dtype):
+        if not (_fits(network, points, cost) and _few(network, points) and adam.m.dtype == network.dtype):
             super().network_descend(network, adam, points, cost, n=n, rate=rate, sharpness=sharpness)
             return
         plan = self._plan(network)
@@ -145,8 +146,12 @@ class _Plan:
 def _fits(network: Any, *arrays: Array) -> bool:
     """Whether the kernels can say it: activations in shared memory, arrays one number after the other."""
     alike = all(array.dtype == network.dtype and bool(array.flags.c_contiguous) for array in arrays)
-    size = max(array.size for array in arrays) * max(1, network.dim)
-    return alike and network.dtype in _KINDS and _shared(network) <= _SHARED and size < 2**31
+    return alike and network.dtype in _KINDS and _shared(network) <= _SHARED and arrays[0].size < 2**31
+
+
+def _few(network: Any, points: Array) -> bool:
+    """Whether there is room for each block's share of the gradient."""
+    return -(-len(points) // _POINTS) * (len(network.nonnegative) + 1) <= _MOST_SHARES
 
 
 def _shared(network: Any) -> int:

@@ -1,13 +1,13 @@
 /* A convex network's values, slopes and steps; `_networks.py` is the specification.
 
-       z_1 = relu(W0 x + b0),   z_{i+1} = relu(Wz_i z_i + Wx_i x + b_i),   G = Wz_k z_k + Wx_k x + b_k      (shapes/icnn.py)
+       z_1 = relu(W0 x + b0),   z_{i+1} = relu(Wz_i z_i + Wx_i x + b_i),   G = Wz_k z_k + Wx_k x + b_k
        dL/dG(x_i) = -1/n cost_i u_i (1 - u_i),   u = sigma(-s G)
 
-   A block takes POINTS points forward and back. All activations lie in shared memory, a row a unit, a column a point; on the
-   way back each row is overwritten by the derivative to it. A warp takes a unit, a lane a point: so weights are read by a
-   whole warp at once, and rows without a conflict. For the parameters' gradient a thread takes a parameter and goes along
-   two rows; rows are one longer than a warp, so that these do not conflict either. Each block leaves its share of the
-   gradient and of L, which are added up in an order that depends on nothing but the number of points. */
+   A block takes POINTS points forward and back. All activations lie in shared memory, a row a unit, a column a point;
+   on the way back each row is overwritten by the derivative to it. A warp takes a unit, a lane a point: so weights are
+   read by a whole warp at once, and rows without a conflict. For the parameters' gradient a thread takes a parameter and
+   goes along two rows; rows are one longer than a warp, so that these do not conflict either. Each block leaves its
+   share of the gradient and of L, which are added up in an order that depends on nothing but the number of points. */
 
 #define POINTS 32
 #define ROW (POINTS + 1)
