@@ -3,8 +3,9 @@
     python -m benchmarks.gpu [--sizes 512 1024 2048 4096] [--batch 64] [--rounds 5] [--tiles] [--json FILE]
 
 Runs the backend tests with CuPy, compares values with the specification's after the same iterations, and times an
-iteration, a solve, a batch and the kernel sums. All figures go to `benchmarks/results/gpu-<device>.json`. With
-`--tiles` other shapes of the tile are timed, too: the best one belongs into `varconvex/backends/_cuda.py`.
+iteration, a solve, a batch and the kernel sums; then networks, a projection and a joint segmentation. All figures go to
+`benchmarks/results/gpu-<device>.json`. With `--tiles` other shapes of the tile are timed, too: the best one belongs in
+`varconvex/backends/_cuda.py`.
 """
 
 import argparse
@@ -23,13 +24,18 @@ from varconvex import Potts, TwoPhase, get_backend, pdhg, pdhg_batch
 from varconvex.backends import ArrayBackend, Problem, _cuda, cupy_
 from varconvex.errors import BackendUnavailableError
 
+from . import gpu_shapes
 from ._environment import describe
 from .problems import labels, segmentation
+from .timing import median_seconds
 
 _TESTS = (
     "test_backends_agree.py",
     "test_cupy_arrays.py",
     "test_kernels_on_host.py",
+    "test_network_kernels.py",
+    "predictors/test_convnet.py",
+    "predictors/test_on_devices.py",
     "test_pdhg.py",
     "test_pdhg_batch.py",
 )
@@ -72,12 +78,15 @@ def main(argv: list[str] | None = None) -> int:
     )
     parts: dict[str, Callable[[], Any]] = {
         "tests": lambda: None if options.no_tests else run_tests(),
-        "agreement": lambda: agreement(backend),
+        "agreement": lambda: agreement(backend) + gpu_shapes.network_agreement(backend),
         "copy_gb_s": lambda: bandwidth(backend, options.rounds),
         "iteration": lambda: [iteration(backend, side, options.rounds) for side in options.sizes],
         "solve": lambda: [solve(backend, side, options.rounds) for side in options.sizes],
         "batch": lambda: batch(backend, options.sizes[0], options.batch, options.rounds),
         "kernel_sum": lambda: [kernel_sum(backend, side, options.rounds) for side in options.sizes],
+        "network": lambda: gpu_shapes.network(backend, options.rounds),
+        "projection": lambda: gpu_shapes.projection(backend, options.rounds),
+        "joint": lambda: gpu_shapes.joint(backend, options.rounds),
         "tiles": lambda: tiles(backend, options.sizes[-1], options.rounds) if options.tiles else None,
     }
     for name, part in parts.items():
@@ -86,6 +95,7 @@ def main(argv: list[str] | None = None) -> int:
         path.write_text(json.dumps(figures, indent=2) + "\n")  # what is measured is kept, whatever comes next
     print(f"written to {path}")
     right = all(row["difference"] <= 1e-5 for row in figures["agreement"])
+    right &= all(figures[name]["convex"] and figures[name]["iou_with_cpu"] >= 0.98 for name in ("projection", "joint"))
     tested = options.no_tests or (figures["tests"]["failed"] == 0 < figures["tests"]["passed"])
     return 0 if right and tested else 1
 
@@ -246,19 +256,6 @@ def tiles(backend: ArrayBackend, side: int, rounds: int) -> list[dict[str, Any]]
         _cuda.SIDE, _cuda.ROWS, _cuda.DEPTH = usual
         cupy_._kernels.cache_clear()
     return rows
-
-
-def median_seconds(backend: ArrayBackend, call: Callable[[], object], rounds: int) -> float:
-    """Of `rounds` calls after one to warm up, each until the device is done."""
-    synchronise = backend.xp.cuda.runtime.deviceSynchronize
-    times = []
-    for _ in range(rounds + 1):
-        synchronise()
-        begin = time.perf_counter()
-        call()
-        synchronise()
-        times.append(time.perf_counter() - begin)
-    return float(np.median(times[1:]))
 
 
 def two_phase(side: int, backend: ArrayBackend | None = None, shift: int = 0) -> TwoPhase:

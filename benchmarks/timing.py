@@ -89,6 +89,18 @@ def wait(backend: ArrayBackend) -> None:
         backend.xp.cuda.get_current_stream().synchronize()
 
 
+def median_seconds(backend: ArrayBackend, call: Callable[[], object], rounds: int) -> float:
+    """Of `rounds` calls after one to warm up, each until the device is done."""
+    times = []
+    for _ in range(rounds + 1):
+        wait(backend)
+        begin = time.perf_counter()
+        call()
+        wait(backend)
+        times.append(time.perf_counter() - begin)
+    return float(np.median(times[1:]))
+
+
 def stream(side: int, passes: int = 8) -> Callable[[], float]:
     """A call that returns the bytes a second of the in-place stream over side x side pixels, on all threads."""
     arrays = [np.full((side, side), 0.5, np.float32) for _ in range(4)]

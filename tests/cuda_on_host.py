@@ -142,7 +142,11 @@ class FakeCupy(types.ModuleType):
             runtimeGetVersion=lambda: 0,
             deviceSynchronize=lambda: None,
         )
-        self.cuda = types.SimpleNamespace(runtime=runtime, Stream=lambda *, non_blocking: Stream(self))
+        self.cuda = types.SimpleNamespace(
+            runtime=runtime,
+            Stream=lambda *, non_blocking: Stream(self),
+            get_current_stream=lambda: types.SimpleNamespace(synchronize=lambda: None),
+        )
         self.launches = []
         self.captured = None  # launches of a graph that is being recorded
         self.guards = []
@@ -282,5 +286,7 @@ def _argument(arg):
     """A kernel's argument in memory. CuPy passes Python's numbers as 8 bytes, which no kernel here expects."""
     if isinstance(arg, DeviceArray):
         return ctypes.c_void_p(arg.data.ptr)
+    if isinstance(arg, np.ndarray) and arg.dtype.names and arg.size == 1:  # a struct
+        return ctypes.create_string_buffer(arg.tobytes(), arg.nbytes)
     assert isinstance(arg, np.generic), f"{arg!r} has no size that C would know"
     return ctypes.create_string_buffer(arg.tobytes(), arg.nbytes)

@@ -67,7 +67,7 @@ def test_project(files, capsys, two_blobs):
     assert (mask != two_blobs[2]).mean() < 0.01
     grey = np.clip(two_blobs[2] * 0.8 + 0.1, 0, 1)
     Image.fromarray((grey * 255).astype(np.uint8)).save(files / "grey.png")
-    assert main(["project", f"{files}/grey.png", "-o", f"{files}/out.png", "--probability"]) == 0
+    assert main(["project", f"{files}/grey.png", "-o", f"{files}/out.png", "--probability", "--backend", "numpy"]) == 0
 
 
 def test_errors_are_sentences_not_traces(files, capsys):

@@ -268,6 +268,7 @@ def test_nvrtc_compiles_everything_without_a_spill(architecture, standard):
         compiler, architecture, _cuda.source(), (*_cuda.options(), f"-std={standard}", "--ptxas-options=-v")
     )
     kernels = ("fused", "values", "fold", "kernel_sum", "tile_isotropic", "tile_anisotropic_huber")
+    kernels += ("network_tell", "network_values_double", "network_gradient_float", "network_step_float")
     assert all(name.encode() in binary for name in kernels)
     assert set(re.findall(r"(\d+) bytes spill stores", log)) == {"0"}
 

@@ -202,7 +202,7 @@ def segment(
     )
     who = _predictor(predictor, energy, rng)
     seconds = {"prepare": time.perf_counter() - begin}
-    shapes = _shapes(shape, scene.labels)
+    shapes = {k: _settled(part, home) for k, part in _shapes(shape, scene.labels).items()}
     if not shapes and unify == "sequential":
         prediction = who.predict(scene)
         index = keep_scribbled(prediction.index, scene.seeds) if components == "scribbled" else prediction.index
@@ -240,6 +240,7 @@ def project(
     inside: Any = None,
     outside: Any = None,
     spacing: Any = None,
+    backend: str | ArrayBackend | None = None,
     random_state: int | np.random.Generator | None = None,
 ) -> Segmentation:
     """Project a mask or a map of probabilities from any source onto the sets of a shape.
@@ -256,6 +257,8 @@ def project(
         Pixels that must, and that must not, belong to the object.
     spacing : float or tuple of float, optional
         Distance between neighbouring pixels along each axis.
+    backend : {"numba", "numpy", "cupy"} or None
+        What computes; None works where `target` lives, on the CPU by Numba. The answer is in the host's memory.
     random_state : int or numpy.random.Generator, optional
         Seeds what is random: the same seed gives the same mask.
 
@@ -271,6 +274,8 @@ def project(
         If something passed is not what it has to be.
     ScribbleConflictError
         If no convex set holds `inside` without `outside`; its `pixels` say where.
+    BackendUnavailableError
+        If the backend cannot run here.
 
     Examples
     --------
@@ -286,7 +291,8 @@ def project(
     nowhere = np.zeros(probability.shape, bool)
     held = nowhere if inside is None else region("inside", inside, nowhere.shape)
     kept_out = nowhere if outside is None else region("outside", outside, nowhere.shape)
-    part = _part("shapes", shape, "fit")
+    home = get_backend(backend, target)
+    part = _settled(_part("shapes", shape, "fit"), home)
     part.check(held, kept_out)
     fitted = part.fit(
         probability,
@@ -298,11 +304,10 @@ def project(
     done = time.perf_counter()
     # Without a boundary term the energy is solved by thresholding: the bound is exact at once.
     energy = TwoPhase(1 - 2 * probability, 0.0, lower=held.astype(np.float32), upper=(~kept_out).astype(np.float32))
-    backend = get_backend("numpy")
-    solution = pdhg(energy, backend=backend, coarse_to_fine=False)
+    solution = pdhg(energy, backend=home, coarse_to_fine=False)
     prediction = Prediction(
         probability=probability,
-        index=solution.labels,
+        index=home.to_numpy(solution.labels),
         costs=np.stack([np.zeros_like(probability), energy.cost]),
         energy=energy,
         solution=solution,
@@ -315,7 +320,7 @@ def project(
         spacing=(1.0,) * probability.ndim,
         valid=~nowhere,
     )
-    return _result(scene, prediction, fitted.mask.astype(np.int64), backend, {"shape": done - begin}, {1: fitted})
+    return _result(scene, prediction, fitted.mask.astype(np.int64), home, {"shape": done - begin}, {1: fitted})
 
 
 def _predictor(value: Any, energy: EnergyPredictor, rng: np.random.Generator) -> Predictor:
@@ -353,6 +358,11 @@ def _shapes(shape: Any, labels: tuple[int, ...]) -> dict[int, Shape]:
             f"a shape needs a background (label 1) to stand on; got labels {labels}. Scribble on the background, too."
         )
     return {k: _part("shapes", value, "fit") for k, value in sorted(wanted.items())}
+
+
+def _settled(part: Any, backend: ArrayBackend) -> Any:
+    """A shape that lets itself be told where to compute, told so."""
+    return part.settle(backend) if hasattr(part, "settle") else part
 
 
 def _part(family: str, value: Any, method: str) -> Any:

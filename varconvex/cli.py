@@ -69,7 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("--edge-weight", choices=["contrast", "none"], help="boundaries are cheaper at edges, or not")
     segment.add_argument("--tv", choices=["isotropic", "anisotropic"], help="how the boundary's length is measured")
     segment.add_argument("--components", choices=["all", "scribbled"], help="keep parts that hold no scribble, or not")
-    segment.add_argument("--backend", choices=["numba", "numpy", "cupy"], help="what computes")
     segment.add_argument("--tol", type=float, help="relative gap to stop at")
     segment.add_argument("--max-iter", type=int, help="most iterations")
     segment.add_argument("--time-limit", type=float, metavar="SECONDS", help="most seconds for the energy")
@@ -100,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--backend", choices=["numba", "numpy", "cupy"], help="what computes")
     parser.add_argument("--seed", type=int, dest="random_state", metavar="N", help="the same seed gives the same mask")
     parser.add_argument("--figure", metavar="FILE", help="also draw a picture")
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
@@ -159,7 +159,8 @@ def _project(options: argparse.Namespace) -> int:
     from .files import read_mask, write_mask
 
     _check_outputs(options, options.mask)
-    result = project(read_mask(options.mask, probability=options.probability), random_state=options.random_state)
+    target = read_mask(options.mask, probability=options.probability)
+    result = project(target, backend=options.backend, random_state=options.random_state)
     write_mask(options.output, result.labels, result.label_ids)
     _report(result, options)
     return 0

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._cuda_networks import Course
 from .base import SAFE, Array, Offsets, Problem
 
-FILES = ("problem", "fused", "tile", "values", "grids", "kernel_sum")
+FILES = ("problem", "fused", "tile", "values", "grids", "kernel_sum", "network")
 """One text, in this order: the first holds what the others use."""
 
 MOST_DIRECTIONS, MOST_FEATURES, ADDERS = 4, 12, 256
@@ -80,7 +81,7 @@ def options() -> tuple[str, ...]:
     """Of the compiler: what the text leaves to Python."""
     tile = (f"-DSIDE={SIDE}", f"-DROWS={ROWS}", f"-DDEPTH={DEPTH}")
     numbers = (f"-DSAFE={SAFE!r}", f"-DTINY={float(np.finfo(np.float32).tiny)!r}f")
-    return (*numbers, f"-DPROBLEM_BYTES={ctypes.sizeof(Task)}", *tile)
+    return (*numbers, f"-DPROBLEM_BYTES={ctypes.sizeof(Task)}", f"-DCOURSE_BYTES={ctypes.sizeof(Course)}", *tile)
 
 
 _KNOWN = frozenset(

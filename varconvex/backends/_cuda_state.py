@@ -5,12 +5,13 @@ call before; then only the step sizes are new. And launches at the same addresse
 """
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from . import _cuda
+from ._cuda_graphs import Graphs
 from .base import Array, Problem
 
 _TASK = np.dtype(_cuda.Task)
@@ -28,7 +29,7 @@ class State:
         me = weakref.ref(self)
         self._problems = [weakref.ref(problem, lambda _: _let_go(me())) for problem in problems]
         self._scratch: tuple[Array, Array] | None = None
-        self._graphs: dict[Any, Any] = {}
+        self.graphs = Graphs(xp)
         self.fits = _cuda.alike(problems, u) and _cuda.plain(p)
         """Whether the kernels can say these problems; without it there is nothing else here."""
         if self.fits:
@@ -71,20 +72,7 @@ class State:
         task["u"], task["p"] = (0 if array is None else array.data.ptr for array in (u, p))
         return self._xp.asarray(task.view(np.uint8))
 
-    def play(self, what: Any, launch: Callable[[], None]) -> None:
-        """Launch; what is launched a second time is recorded in a CUDA graph, and from then on replayed."""
-        if what not in self._graphs:
-            self._graphs[what] = None
-            launch()
-            return
-        if self._graphs[what] is None:
-            with self._xp.cuda.Stream(non_blocking=True) as stream:
-                stream.begin_capture()
-                launch()
-                self._graphs[what] = stream.end_capture()
-        self._graphs[what].launch()
-
 
 def _let_go(state: State | None) -> None:
     if state is not None:
-        vars(state).update(_u=None, _p=None, _scratch=None, tasks=None, _graphs={})
+        vars(state).update(_u=None, _p=None, _scratch=None, tasks=None, graphs=None)

@@ -39,6 +39,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks
+from ._networks import Networks
 from ._pairs import pairwise_length, project_pairs
 
 Array = Any
@@ -127,8 +128,8 @@ _PAIRS = 2**20
 """Pairs of a point and a seed that are held at a time."""
 
 
-class ArrayBackend:
-    """The specification. Subclasses set `xp` and override what they make faster."""
+class ArrayBackend(Networks):
+    """The specification, with that for networks. Subclasses set `xp` and override what they make faster."""
 
     name = "base"
     xp: Any = np

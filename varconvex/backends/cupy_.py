@@ -1,8 +1,9 @@
 """The same iterations as `base.py` in CUDA kernels, for an NVIDIA GPU. This is the only file that imports cupy.
 
 Everything stays on the device: iterations are launched one after the other and nobody waits for them; only a look at
-the gap brings two numbers home. The kernels (`tile.cu`, `fused.cu`, `values.cu`) are compiled when first used, and kept
-on disk by CuPy. A problem that they cannot say runs as the specification has it, operation by operation.
+the gap brings two numbers home. The kernels (`tile.cu`, `fused.cu`, `values.cu`; for networks `network.cu`) are
+compiled when first used, and kept on disk by CuPy. A problem that they cannot say runs as the specification has it,
+operation by operation.
 """
 
 import math
@@ -14,6 +15,7 @@ import numpy as np
 
 from ..errors import BackendUnavailableError
 from . import _cuda
+from ._cuda_networks import CudaNetworks
 from ._cuda_state import State
 from .base import Array, ArrayBackend, Offsets, Problem
 
@@ -48,7 +50,7 @@ def n_devices() -> int:
         ) from error
 
 
-class CupyBackend(ArrayBackend):
+class CupyBackend(CudaNetworks, ArrayBackend):
     """float32 problems on planes and volumes in CUDA kernels; anything else as the specification has it."""
 
     name = "cupy"
@@ -61,6 +63,7 @@ class CupyBackend(ArrayBackend):
             )
         import cupy
 
+        super().__init__()
         self.xp: Any = cupy
         self._kernel = _kernels(cupy)
         self._state: State | None = None
@@ -128,7 +131,7 @@ class CupyBackend(ArrayBackend):
                 self._kernel(name)(grid, threads, (state.tasks, *args, side), shared_mem=shared)
 
         if u.size <= _SMALL and len(launches) >= _MANY_LAUNCHES:
-            state.play((n, rho, settle), launch)
+            state.graphs.play((n, rho, settle), launch)
         else:
             launch()
 

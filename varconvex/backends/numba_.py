@@ -21,6 +21,7 @@ from . import _numba_coupled_values as coupled
 from . import _numba_values as values
 from ._numba_coupled import JOINT, PAIRWISE, SEPARATE, iterate_coupled_block
 from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, simplex_block
+from ._numba_networks import NumbaNetworks
 from ._numba_wavefront import EDGE, block_kernel, padded, sizes, spans
 from ._pairs import SWEEPS
 from .base import SAFE, Array, ArrayBackend, Problem, next_steps
@@ -38,7 +39,7 @@ _COUPLINGS = {"separate": SEPARATE, "joint": JOINT, "pairwise": PAIRWISE}
 _NOTHING = np.empty((0, 0), np.float32)
 
 
-class NumbaBackend(ArrayBackend):
+class NumbaBackend(NumbaNetworks, ArrayBackend):
     """float32 problems in fused, threaded kernels; anything else as the specification has it."""
 
     name = "numba"

@@ -12,10 +12,10 @@ import itertools
 
 import numpy as np
 
-_CHUNK = 4096
+from ..backends import get_backend
 
 
-def rasterize(network, shape, block=None):
+def rasterize(network, shape, block=None, backend=None):
     """{G <= 0} at the integer points of a grid: (H, W) or (D, H, W) bool, equal to asking every pixel.
 
     Parameters
@@ -24,12 +24,15 @@ def rasterize(network, shape, block=None):
     shape : (int, int) or (int, int, int)
     block : int, optional
         Side of a block, chosen after the size of the grid by default; changes the time only.
+    backend : ArrayBackend, optional
+        What computes, NumPy by default; `network` is in its arrays.
     """
     dim = len(shape)
+    backend = backend or get_backend("numpy")
     block = block or (4 if dim == 3 else 8 if np.prod(shape) <= 1024**2 else 16)
     blocks = tuple(-(-size // block) for size in shape)
     corners = block * grid_points(tuple(n + 1 for n in blocks))
-    g, slope = value_and_slope(network, corners)
+    g, slope = map(backend.to_numpy, backend.network_slope(network, backend.asarray(corners, network.dtype)))
     g = g.reshape([n + 1 for n in blocks])
     slope = slope.reshape(*g.shape, dim)
 
@@ -45,7 +48,8 @@ def rasterize(network, shape, block=None):
     mask[:] = inside.reshape(*blocks, *(1,) * dim)
     where = np.nonzero(possible & ~inside)
     points = block * np.stack(where, axis=-1)[:, None] + grid_points((block,) * dim)
-    mask[where] = network(points.reshape(-1, dim)).reshape(-1, *(block,) * dim) <= 0
+    near = backend.network_value(network, backend.asarray(points.reshape(-1, dim), network.dtype))
+    mask[where] = backend.to_numpy(near).reshape(-1, *(block,) * dim) <= 0
     paired = mask.transpose([i for k in range(dim) for i in (k, dim + k)])
     padded = paired.reshape([n * block for n in blocks])
     return np.ascontiguousarray(padded[tuple(slice(size) for size in shape)])
@@ -54,13 +58,3 @@ def rasterize(network, shape, block=None):
 def grid_points(shape):
     """The indices of all pixels of a grid: (n, d) int."""
     return np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).reshape(-1, len(shape))
-
-
-def value_and_slope(network, points):
-    """G and its gradient at `points`: (n,) and (n, d)."""
-    g, slope = np.empty(len(points)), np.empty(points.shape)
-    for i in range(0, len(points), _CHUNK):
-        x = points[i : i + _CHUNK].astype(network.dtype)
-        g[i : i + _CHUNK], z = network.forward(x)
-        slope[i : i + _CHUNK] = network.backward(x, z, np.ones(len(x), network.dtype))[1]
-    return g, slope

@@ -9,12 +9,14 @@ only they are asked.
 A step longer than the set is deep can empty it, and an empty set has no gradient to come back by. Hence steps
 are a tenth of the depth of the network's floor, the best set so far is kept, and what went astray goes back
 to it with half the step.
+
+Points, costs and the network are a backend's arrays; between two looks at the energy nobody waits for its device.
 """
 
 import numpy as np
 
 from .._adam import Adam
-from ._raster import grid_points, value_and_slope
+from ._raster import grid_points
 
 _LEVEL_SIDES = {2: 96, 3: 32}
 """The coarsest level has at least so many pixels along its longest side, where an image, or a volume, has."""
@@ -36,11 +38,13 @@ _ROUND = 5
 """Steps between two exact looks at the energy."""
 
 
-def train(network, cost, scale, shift, depth, rng, *, steps=(50, 35, 20, 10), callback=None):
+def train(backend, network, cost, scale, shift, depth, rng, *, steps=(50, 35, 20, 10), callback=None):
     """Descend from `network`, which is changed in place.
 
     Parameters
     ----------
+    backend : ArrayBackend
+        What computes; `network` is in its arrays.
     network : ICNN, float32, in frame coordinates
     cost : (h, w) or (d, h, w) float32, negative favours the object
     scale, shift : (2,) or (3,) float
@@ -69,14 +73,14 @@ def train(network, cost, scale, shift, depth, rng, *, steps=(50, 35, 20, 10), ca
         if coarse is None:
             points = grid_points(small.shape)
         else:
-            points = _near_boundary(network, scale, shift, factor, coarse.shape)
+            points = _near_boundary(backend, network, scale, shift, factor, coarse.shape)
         points = points[(points < small.shape).all(axis=1)]
         if len(points):
-            where = (scale * _centres(points, factor) + shift).astype(np.float32)
+            where = backend.asarray(scale * _centres(points, factor) + shift, np.float32)
             count = steps[min(level, len(steps) - 1)]
             rate = _RATE * depth * _DECAY**level
-            around = small[tuple(points.T)]
-            history += _descend(network, where, around, factor * pixel, rate, count, rng, callback)
+            around = backend.asarray(small[tuple(points.T)])
+            history += _descend(backend, network, where, around, factor * pixel, rate, count, rng, callback)
         factor //= 2
         level += 1
     return history
@@ -102,90 +106,80 @@ def _centres(points, factor):
     return factor * (points + 0.5) - 0.5
 
 
-def _near_boundary(network, scale, shift, factor, coarse):
+def _near_boundary(backend, network, scale, shift, factor, coarse):
     """Pixels within about six of the boundary, found on the next coarser level."""
     points = grid_points(coarse)
-    g, slope = value_and_slope(network, scale * _centres(points, 2 * factor) + shift)
+    where = backend.asarray(scale * _centres(points, 2 * factor) + shift, np.float32)
+    g, slope = backend.network_slope(network, where)
     pixel = 2 * factor * _pixel(scale)
-    near = np.abs(g) <= 3 * pixel * _typical_slope(g, slope)
+    near = backend.to_numpy(abs(g) <= 3 * pixel * _typical_slope(backend.xp, g, slope))
     return (2 * points[near][:, None] + grid_points((2,) * len(coarse))).reshape(-1, len(coarse))
 
 
-def _typical_slope(g, slope):
+def _typical_slope(xp, g, slope):
     """|grad G| at the boundary: the median over the pixels nearest to it."""
-    steep = np.sqrt((slope**2).sum(axis=1))
+    steep = xp.sqrt((slope**2).sum(axis=1))
     rising = steep > 0
     if not rising.any():
         return 1.0
-    distance = np.abs(g[rising]) / steep[rising]
-    nearest = np.argsort(distance, kind="stable")[: max(16, len(distance) // 50)]
-    return float(np.median(steep[rising][nearest]))
+    distance = abs(g[rising]) / steep[rising]
+    nearest = xp.argsort(distance, kind="stable")[: max(16, len(distance) // 50)]
+    return float(xp.median(steep[rising][nearest]))
 
 
-def _descend(network, points, cost, pixel, rate, count, rng, callback):
+def _descend(backend, network, points, cost, pixel, rate, count, rng, callback):
     """`count` steps of Adam at one level; ends at the best set seen."""
-    g, slope = value_and_slope(network, points)
-    sharpness = _SHARPNESS / (pixel * _typical_slope(g, slope))
-    g = _shift_to_best_level_set(network, g, cost)
-    best_energy, best = _hard_energy(g, cost), network.pack()
+    xp = backend.xp
+    g, slope = backend.network_slope(network, points)
+    sharpness = _SHARPNESS / (pixel * _typical_slope(xp, g, slope))
+    g, best_energy = _shift_to_best_level_set(backend, network, g, cost)
+    best = network.pack()
     history = [best_energy]
-    adam = Adam(best.size)
+    adam = Adam(best.size, xp=xp)
     for _ in range(count // _ROUND):
-        band = np.flatnonzero(np.abs(sharpness * g) < _SATURATED)
+        band = xp.flatnonzero(abs(sharpness * g) < _SATURATED)
         if not len(band):
             break
         if len(band) > _BATCH:
-            band = np.sort(rng.choice(band, _BATCH, replace=False))
-        x, c = points[band], cost[band] / np.abs(cost[band]).mean().clip(1e-12)
-        for _ in range(_ROUND):
-            network.unpack(network.pack() - rate * adam.step(_gradient(network, x, c, np.float32(sharpness))))
-        g = _shift_to_best_level_set(network, network(points), cost)
-        energy = _hard_energy(g, cost)
+            band = band[backend.asarray(np.sort(rng.choice(len(band), _BATCH, replace=False)))]
+        x, c = points[band], cost[band] / abs(cost[band]).mean().clip(1e-12)
+        backend.network_descend(network, adam, x, c, n=_ROUND, rate=rate, sharpness=sharpness)
+        g, energy = _shift_to_best_level_set(backend, network, backend.network_value(network, points), cost)
         history.append(energy)
         if energy < best_energy:
             best_energy, best = energy, network.pack()
         elif not np.isfinite(energy) or energy > best_energy + 0.05 * abs(best_energy):
             network.unpack(best)
-            g = network(points)
+            g = backend.network_value(network, points)
             rate *= 0.5
-            adam = Adam(best.size)
+            adam = Adam(best.size, xp=xp)
         if callback is not None:
             callback(network)
     network.unpack(best)
     return history
 
 
-def _gradient(network, x, cost, sharpness):
-    """Of <cost, sigma(-s G)>, divided by s and by the number of pixels, which Adam does not notice."""
-    gradient = 0
-    for i in range(0, len(x), 2048):
-        piece = x[i : i + 2048]
-        g, z = network.forward(piece)
-        # At 60 instead of 20, denormal numbers slow the products down several times.
-        u = 1 / (1 + np.exp(np.clip(sharpness * g, -20, 20)))
-        gradient = gradient + network.backward(piece, z, -cost[i : i + 2048] * u * (1 - u))[0]
-    return gradient / len(x)
-
-
-def _shift_to_best_level_set(network, g, cost):
-    """Move the output's bias so that {G <= 0} is the best of G's level sets; returns G after it.
+def _shift_to_best_level_set(backend, network, g, cost):
+    """Move the output's bias so that {G <= 0} is the best of G's level sets; returns G after it, and the energy.
 
     All level sets are convex, and sorting the values gives the energies of all of them at once.
     """
-    order = np.argsort(g)
+    xp = backend.xp
+    now = (cost * (g <= 0)).sum(dtype=np.float64)
+    if len(g) < 2:
+        return g, float(now)
+    order = xp.argsort(g)
     ranked = g[order]
-    energies = np.cumsum(cost[order], dtype=np.float64)
-    energies[:-1][ranked[:-1] == ranked[1:]] = np.inf
-    k = int(np.argmin(energies[:-1])) if len(g) > 1 else 0
+    below, above = ranked[:-1], ranked[1:]
+    energies = xp.where(below == above, np.inf, xp.cumsum(cost[order], dtype=np.float64)[:-1])
+    k = xp.argmin(energies)
+    # Brought home together: a device is waited for only once.
+    best, now, low, high, floor = backend.to_numpy(xp.stack([energies[k], now, below[k], above[k], ranked[0]])).tolist()
     # The whole floor has one value: a level at it would be its edge, not a level set of the slope.
-    if len(g) < 2 or energies[k] >= _hard_energy(g, cost) or ranked[k] <= ranked[0]:
-        return g
-    shift = np.float32((ranked[k] + ranked[k + 1]) / 2)
+    if best >= now or low <= floor:
+        return g, now
+    shift = (low + high) / 2
     theta = network.pack()
     theta[-1] -= shift
     network.unpack(theta)
-    return g - shift
-
-
-def _hard_energy(g, cost):
-    return float(cost[g <= 0].sum(dtype=np.float64))
+    return g - shift, best

@@ -3,7 +3,8 @@
     min over nu of |target - sigma(-s G_nu)|^2      subject to   inside in {G <= 0},  outside in {G > 0}
 
 `unify` knows shapes by these two protocols only. A shape that can minimise any cost and boundary over its sets may have
-a method `outline` besides (see `ConvexShape.outline`), which joint unification then prefers to projections. A new shape
+a method `outline` besides (see `ConvexShape.outline`), which joint unification then prefers to projections; one that a
+backend can serve, a method ``settle(backend)``, which returns it with where to compute said by `segment`. A new shape
 is one new file in this folder, ``star.py`` with a class ``StarShape``, and is found by its name.
 """
 

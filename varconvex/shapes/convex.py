@@ -11,13 +11,17 @@ all edges between pixels; in a volume its sides moved, tilted and cut).
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
 from .. import checks
+from ..backends import ArrayBackend, get_backend
 from ..certify import Certificate, certify_convexity
 from ..errors import InvalidParameterError
+from ..solvers._memory import here_or_on_the_cpu
 from ._outline import Outline, least_outline
 from ._raster import rasterize
 from ._rays import Price
@@ -121,6 +125,8 @@ class ConvexShape:
     steps : tuple of int
         Steps of the descent at each level of the pyramid from the coarsest; the last repeats. (0,) keeps the
         start.
+    backend : {"numba", "numpy", "cupy"}, ArrayBackend or None
+        Where the network computes; `segment`'s by default, or else Numba. Start, repair and refinement are the CPU's.
 
     Raises
     ------
@@ -136,7 +142,12 @@ class ConvexShape:
     True
     """
 
-    def __init__(self, hidden: tuple[int, ...] = (48,), steps: tuple[int, ...] = (50, 35, 20, 10)):
+    def __init__(
+        self,
+        hidden: tuple[int, ...] = (48,),
+        steps: tuple[int, ...] = (50, 35, 20, 10),
+        backend: str | ArrayBackend | None = None,
+    ):
         self.hidden = _whole_numbers("hidden", hidden, least=1)
         self.steps = _whole_numbers("steps", steps, least=0)
         if self.hidden[0] < 4 or max(self.hidden) > _WIDEST:
@@ -144,6 +155,13 @@ class ConvexShape:
                 f"hidden must be widths of hidden layers, the first at least 4, none above {_WIDEST}; got {hidden}: "
                 "try (48,)"
             )
+        self.backend = None if backend is None else get_backend(backend)
+
+    def settle(self, backend: ArrayBackend) -> Self:
+        """What it leaves open, said by `segment` and `project`: where to compute."""
+        settled = copy(self)
+        settled.backend = self.backend or backend
+        return settled
 
     def check(self, inside: np.ndarray, outside: np.ndarray) -> None:
         """Raise a ScribbleConflictError if no convex set can hold `inside` and avoid `outside`."""
@@ -198,6 +216,7 @@ class ConvexShape:
         size = checked_spacing(spacing, target.ndim)
         of = stages(target.ndim)
         rng = checks.generator(random_state)
+        backend = self.backend or get_backend()
 
         price = np.float32(1) - 2 * target
         cost = price.copy()
@@ -208,9 +227,13 @@ class ConvexShape:
             )
 
         corners, start = of.start(cost, core)
+
+        def fitted_on(home):
+            network, history = self._descend(home, of, corners, cost, size, rng, callback)
+            return network, history, rasterize(network.to(home.xp), target.shape, backend=home)
+
         with _one_blas_thread():
-            network, history = self._descend(of, corners, cost, size, rng, callback)
-            raw = rasterize(network, target.shape)
+            network, history, raw = here_or_on_the_cpu(fitted_on, backend)
         # No gain elsewhere may outweigh a pixel that a scribble holds.
         held = price.astype(np.float64)
         held[core], held[avoid] = np.array([-1, 1]) * (1 + 2 * float(np.abs(price).sum(dtype=np.float64)))
@@ -226,7 +249,7 @@ class ConvexShape:
         """The convex set of least cost and boundary, up to a lattice: see `least_outline`."""
         return least_outline(cost, price, inside, outside)
 
-    def _descend(self, of, corners, cost, size, rng, callback):
+    def _descend(self, backend, of, corners, cost, size, rng, callback):
         """The network that equals the start, improved within a window around it; in pixel coordinates."""
         low, high = corners.min(axis=0), corners.max(axis=0)
         pad = 0.25 * (high - low).max() + 4
@@ -242,16 +265,18 @@ class ConvexShape:
         normals, offsets = of.half_spaces((corners - centre) * scale, self.hidden[0])
         depth = max(inradius(normals, offsets), 5 * float(scale.min()))
         network = ICNN.from_half_planes(normals, offsets, _FLOOR * depth, self.hidden, dtype=np.float32)
+        there = network.to(backend.xp)
 
         def in_pixels():
+            network.unpack(backend.to_numpy(there.pack()))
             return network.compose(scale, -centre * scale)
 
         def report(_):
-            if callback is not None:
-                callback(rasterize(in_pixels(), cost.shape))
+            callback(rasterize(in_pixels(), cost.shape))
 
         shift = (first - centre) * scale
-        history = train(network, window, scale, shift, depth, rng, steps=self.steps, callback=report)
+        watch = None if callback is None else report
+        history = train(backend, there, window, scale, shift, depth, rng, steps=self.steps, callback=watch)
         return in_pixels(), history
 
 

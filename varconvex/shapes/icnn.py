@@ -6,7 +6,11 @@
 
 A non-negative combination of convex functions is convex, an affine function may be added, and ReLU is convex
 and increasing: so G is convex in x whatever the other weights are, and {G <= 0} is a convex set.
+
+Every operation goes through `xp`, so that arrays of CuPy stay on their device.
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +21,8 @@ _CHUNK = 4096
 class ICNN:
     """Input convex network from R^d to R (Amos, Xu and Kolter, ICML 2017, arXiv:1609.07152).
 
-    All parameters live in the one vector that `pack` returns and `unpack` sets. `unpack`, the only way in,
-    clamps the weights Wz at zero, so that the network is convex at every moment.
+    All parameters live in the one vector that `pack` returns and `unpack` sets, at an address that stays. `unpack`, the
+    only way in but for backends' own steps, clamps the weights Wz at zero: the network is convex at every moment.
 
     Parameters
     ----------
@@ -27,6 +31,8 @@ class ICNN:
     hidden : tuple of int
         Width of each hidden layer: (48,), or (130, 130) as in the paper.
     dtype : float32 or float64
+    xp : module
+        NumPy, or CuPy.
 
     Attributes
     ----------
@@ -34,11 +40,9 @@ class ICNN:
         The entries of the parameter vector that are weights Wz.
     """
 
-    def __init__(self, dim: int, hidden: tuple[int, ...] = (48,), dtype=np.float64):
+    def __init__(self, dim: int, hidden: tuple[int, ...] = (48,), dtype: Any = np.float64, xp: Any = np):
         self.dim, self.hidden = int(dim), tuple(int(width) for width in hidden)
-        self.wz: list[np.ndarray | None] = []
-        self.wx: list[np.ndarray] = []
-        self.b: list[np.ndarray] = []
+        self.dtype, self.xp = np.dtype(dtype), xp
         self._slots: list[tuple[slice | None, slice, slice]] = []
         self.nonnegative = np.zeros(0, bool)
         start, below = 0, 0
@@ -49,8 +53,14 @@ class ICNN:
             kind = np.repeat([True, False], [width * below, width * (self.dim + 1)])
             self.nonnegative = np.concatenate([self.nonnegative, kind])
             start, below = int(ends[2]), width
-        self.dtype = np.dtype(dtype)
-        self.unpack(np.zeros(start))
+        self._theta = xp.zeros(start, self.dtype)
+        seen = self._theta[:]
+        if xp is np:  # CuPy knows no read-only arrays
+            seen.flags.writeable = False
+        layers = list(zip(self._slots, (*self.hidden, 1), (0, *self.hidden), strict=True))
+        self.wz = [None if z is None else seen[z].reshape(n, m) for (z, _, _), n, m in layers]
+        self.wx = [seen[x].reshape(n, self.dim) for (_, x, _), n, _ in layers]
+        self.b = [seen[b] for _, _, b in self._slots]
 
     @classmethod
     def random(cls, dim, hidden=(48,), random_state=None, dtype=np.float64):
@@ -102,27 +112,30 @@ class ICNN:
         """(Wz, Wx, b) of every layer from the input to the output; Wz of the first is None."""
         return list(zip(self.wz, self.wx, self.b, strict=True))
 
-    def pack(self) -> np.ndarray:
+    def to(self, xp: Any) -> "ICNN":
+        """The same network in arrays of another module, to which its own can be moved by `asarray`."""
+        network = ICNN(self.dim, self.hidden, self.dtype, xp)
+        network.unpack(xp.asarray(self._theta))
+        return network
+
+    @property
+    def theta(self) -> Any:
+        """The parameters themselves, for backends that write them in place and keep Wz >= 0: (P,)."""
+        return self._theta
+
+    def pack(self) -> Any:
         """All parameters in one vector, a copy: (P,)."""
         return self._theta.copy()
 
-    def unpack(self, theta: np.ndarray) -> None:
+    def unpack(self, theta: Any) -> None:
         """Set all parameters from one vector, the weights Wz clamped at zero; `theta` is not changed."""
-        self._theta = np.array(theta, self.dtype)
-        self._theta[self.nonnegative] = np.maximum(self._theta[self.nonnegative], 0)
-        self._theta.flags.writeable = False
-        widths = (*self.hidden, 1)
-        below = (0, *self.hidden)
-        self.wz = [
-            None if z is None else self._theta[z].reshape(n, m)
-            for (z, _, _), n, m in zip(self._slots, widths, below, strict=True)
-        ]
-        self.wx = [self._theta[x].reshape(n, self.dim) for (_, x, _), n in zip(self._slots, widths, strict=True)]
-        self.b = [self._theta[b] for _, _, b in self._slots]
+        self._theta[...] = theta
+        for z, _, _ in self._slots[1:]:
+            self.xp.maximum(self._theta[z], 0, out=self._theta[z])
 
-    def forward(self, x: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    def forward(self, x: Any) -> tuple[Any, list[Any]]:
         """G at the points `x` ((n, d)), and the activations [z_1, ..., z_k] that `backward` asks for."""
-        z: list[np.ndarray] = []
+        z: list[Any] = []
         for wz, wx, b in self.layers():
             a = x @ wx.T
             a += b
@@ -130,13 +143,14 @@ class ICNN:
                 a += z[-1] @ wz.T
             z.append(a)
             if len(z) <= len(self.hidden):
-                np.maximum(a, 0, out=a)
+                self.xp.maximum(a, 0, out=a)
         return z.pop()[:, 0], z
 
-    def backward(self, x: np.ndarray, z: list[np.ndarray], dg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def backward(self, x: Any, z: list[Any], dg: Any) -> tuple[Any, Any]:
         """Gradients of sum_n dg_n G(x_n): to the parameters, packed ((P,)), and to `x` ((n, d))."""
-        dtheta, dx = np.empty_like(self._theta), np.zeros_like(x)
-        da, ones = dg[:, None], np.ones(len(x), x.dtype)
+        xp = self.xp
+        dtheta, dx = xp.empty_like(self._theta), xp.zeros_like(x)
+        da, ones = dg[:, None], xp.ones(len(x), x.dtype)
         for i in reversed(range(len(self.b))):
             wz, wx, _ = self.wz[i], self.wx[i], self.b[i]
             slot_z, slot_x, slot_b = self._slots[i]
@@ -148,11 +162,20 @@ class ICNN:
                 da = (da @ wz) * (z[i - 1] > 0)
         return dtheta, dx
 
-    def __call__(self, points: np.ndarray) -> np.ndarray:
+    def __call__(self, points: Any) -> Any:
         """G at `points`: (n, d) -> (n,)."""
-        points = np.asarray(points, self.dtype)
+        points = self.xp.asarray(points, dtype=self.dtype)
         pieces = [self.forward(points[i : i + _CHUNK])[0] for i in range(0, len(points), _CHUNK)]
-        return np.concatenate(pieces) if pieces else np.empty(0, self.dtype)
+        return self.xp.concatenate(pieces) if pieces else self.xp.empty(0, self.dtype)
+
+    def value_and_slope(self, points: Any) -> tuple[Any, Any]:
+        """G and its gradient at `points`: (n, d) -> (n,) and (n, d)."""
+        points = self.xp.asarray(points, dtype=self.dtype)
+        g, slope = self.xp.empty(len(points), self.dtype), self.xp.empty_like(points)
+        for part in (slice(i, i + _CHUNK) for i in range(0, len(points), _CHUNK)):
+            g[part], z = self.forward(points[part])
+            slope[part] = self.backward(points[part], z, self.xp.ones(len(g[part]), self.dtype))[1]
+        return g, slope
 
     def compose(self, scale, shift, dtype=np.float64):
         """The network x -> G(scale * x + shift), for (d,) vectors: the same function in other coordinates."""

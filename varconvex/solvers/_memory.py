@@ -10,9 +10,11 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from .. import checks
+from ..backends import ArrayBackend, get_backend
 from ..errors import DeviceMemoryWarning
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 def of_a_gpu(error: MemoryError) -> bool:
@@ -32,16 +34,32 @@ def or_on_the_cpu(solve: F) -> F:
             if not of_a_gpu(error):
                 raise
             reason = str(error)
-        # Outside of the handler: its traceback would keep the GPU's arrays alive.
-        checks.warn_caller(
-            f"the GPU's memory must hold the problem; got {reason}. It is solved on the CPU, and the answer is in "
-            "NumPy arrays: free the GPU, cut the image, or pass backend='numba'",
-            DeviceMemoryWarning,
-        )
+        _warn(reason)
         left = None if time_limit is None else max(time_limit - (time.perf_counter() - begin), 0.0)
         return solve(at_home(energy), **{**options, "time_limit": left, "backend": "numba"})
 
     return solved  # type: ignore[return-value]
+
+
+def here_or_on_the_cpu(compute: Callable[[ArrayBackend], T], backend: ArrayBackend) -> T:
+    """`compute(backend)`, which is begun again on the CPU where `backend` is a GPU that is too small."""
+    try:
+        return compute(backend)
+    except MemoryError as error:
+        if not of_a_gpu(error):
+            raise
+        reason = str(error)
+    _warn(reason)
+    return compute(get_backend("numba"))
+
+
+def _warn(reason: str) -> None:
+    """Not from within a handler: its traceback would keep the GPU's arrays alive."""
+    checks.warn_caller(
+        f"the GPU's memory must hold the problem; got {reason}. It is solved on the CPU, and the answer is in NumPy "
+        "arrays: free the GPU, cut the image, or pass backend='numba'",
+        DeviceMemoryWarning,
+    )
 
 
 def at_home(energy: Any) -> Any:
