@@ -19,24 +19,18 @@ import numpy as np
 from .._threads import n_threads, run
 from . import _numba_coupled_values as coupled
 from . import _numba_values as values
-from ._numba_coupled import JOINT, PAIRWISE, SEPARATE, iterate_coupled_block
-from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, simplex_block
+from ._numba_coupled import iterate_coupled_block
+from ._numba_kernels import simplex_block
+from ._numba_layout import Layout, Moving, matrices
 from ._numba_networks import NumbaNetworks
-from ._numba_wavefront import EDGE, block_kernel, padded, sizes, spans
-from ._pairs import SWEEPS
+from ._numba_wavefront import block_kernel
 from .base import SAFE, Array, ArrayBackend, Problem, next_steps
-
-_DEPTH, _DEPTH_WIDE, _WIDE = 16, 8, 2048
-"""Iterations that travel together, and how many where a slab has more pixels than the last number. More needs more
-cached rows and longer strips, fewer more hand-overs to threads."""
 
 _WATCHED = 2**26
 """Most pixels of an image of which what is at rest is left out: in larger ones a block of iterations takes too long to
 be the least that is done between two looks at the clock."""
 
 _OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
-_COUPLINGS = {"separate": SEPARATE, "joint": JOINT, "pairwise": PAIRWISE}
-_NOTHING = np.empty((0, 0), np.float32)
 
 
 class NumbaBackend(NumbaNetworks, ArrayBackend):
@@ -45,16 +39,16 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
     name = "numba"
 
     def __init__(self) -> None:
-        self._layouts: WeakKeyDictionary[Problem, _Layout] = WeakKeyDictionary()
+        self._layouts: WeakKeyDictionary[Problem, Layout] = WeakKeyDictionary()
 
-    def _layout(self, problem: Problem) -> "_Layout":
+    def _layout(self, problem: Problem) -> Layout:
         if problem not in self._layouts:
-            self._layouts[problem] = _Layout(problem)
+            self._layouts[problem] = Layout(problem)
         return self._layouts[problem]
 
     def iterate(
         self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool,
-        gamma: float = 0.0, moving: "_Moving | None" = None,
+        gamma: float = 0.0, moving: Moving | None = None,
     ) -> None:  # fmt: skip
         """As in the specification, in blocks of iterations that travel together."""
         if not _compiled(u, problem):
@@ -94,18 +88,18 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
             for strip in strips:
                 strip.finish()
 
-    def watch(self, problem: Problem) -> "_Moving | None":
+    def watch(self, problem: Problem) -> Moving | None:
         """Of images; in a block of a volume's slabs something always moves."""
         layout = self._layout(problem)
         if problem.cost.ndim != 3 or not _fits(problem.cost, problem) or problem.cost[0].size > _WATCHED:
             return None
-        return _Moving(layout.depth, layout.shape[0], problem.cost.shape[-1])
+        return Moving(layout.depth, layout.shape[0], problem.cost.shape[-1])
 
     def _primal_sum(self, problem: Problem, u: Array) -> float:
         if not _compiled(u, problem):
             return super()._primal_sum(problem, u)
         layout = self._layout(problem)
-        matrix, *_ = _matrices((u,))
+        matrix, *_ = matrices((u,))
         if not _fits(u, problem):
             head = (matrix, layout.shape, *layout.coupled_fields, len(u))
             pull, *charges = layout.charges
@@ -119,7 +113,7 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         if not _compiled(p[0], problem) or problem.truncated:
             return super()._dual_sum(problem, p)
         layout = self._layout(problem)
-        _, *flows = _matrices(layout.order(p[0], p))
+        _, *flows = matrices(layout.order(p[0], p))
         steps, directions, _, simplex = layout.kind
         head = (*flows, layout.shape, *layout.fields, layout.shapes, p.shape[1])
         safe = tuple(np.float64(SAFE) * step for step in steps)
@@ -136,7 +130,7 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
             return super().threshold(problem, u, thresholds)
         layout = self._layout(problem)
         mask = np.empty_like(u)
-        matrix, out = _matrices((u, mask))[:2]
+        matrix, out = matrices((u, mask))[:2]
         slabs = layout.shape[0]
         head = (matrix, layout.shape, *layout.fields, layout.shapes)
         tail = (np.array(thresholds, np.float32), *layout.charges)
@@ -206,7 +200,7 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
             return super().project(v, problem)
         layout = self._layout(problem)
         projected = np.array(v, order="C")
-        matrix, *_ = _matrices((projected,))
+        matrix, *_ = matrices((projected,))
         head = (matrix, layout.shape, layout.fields[2], layout.shapes, len(v))
         run(simplex_block, [(*head, *rows) for rows in _rows(layout.shape[0])])
         return projected
@@ -222,69 +216,6 @@ def _fits(u: np.ndarray, problem: Problem) -> bool:
     return plain and _compiled(u, problem)
 
 
-class _Layout:
-    """A problem's fields as matrices of full rows, beside how many slabs and rows each has."""
-
-    def __init__(self, problem: Problem) -> None:
-        self._image = problem.cost.ndim == 3
-        labels, *spatial = problem.cost.shape
-        self.shape = (spatial[0], 1) if self._image else (spatial[0], spatial[1])
-        target = np.zeros((1,) * problem.cost.ndim, np.float32) if problem.target is None else problem.target
-        fields = (problem.cost, problem.radius, problem.lower, problem.upper, target)
-        laid = [self._rows(field, spatial[-1], 1 if field is problem.radius else labels) for field in fields]
-        self.fields = tuple(field.reshape(-1, spatial[-1]) for field in laid[:4])
-        self.target = laid[4].reshape(-1, spatial[-1])
-        self.shapes = tuple(field.shape[1:3] for field in laid[:4])
-        self.coupled_fields = (*self.fields, self.target, (*self.shapes, laid[4].shape[1:3]))
-        terms = (problem.truncated, problem.huber > 0, problem.fidelity > 0)
-        self.coupling = (_COUPLINGS[problem.coupling], *terms, SWEEPS)
-        if self._image:
-            directions = IMAGE if problem.offsets is None else OCTAGONAL
-            order = problem.steps
-        else:
-            directions = VOLUME
-            slow, middle, fast = problem.steps
-            order = (slow, fast, middle)
-        steps = tuple(np.float32(step) for step in (*order, 0.0, 0.0)[:4])
-        self.kind = (steps, directions, problem.isotropic, problem.simplex)
-        self.charges = (problem.pull, problem.huber, tuple(map(np.float64, steps)), directions, problem.isotropic)
-        self.depth = _DEPTH if problem.cost[:, 0].size <= _WIDE else _DEPTH_WIDE
-        self._room = sizes(self.depth, labels, self.shape, self.shapes, directions), 2 * EDGE + padded(spatial[-1])
-        self.spare: list[tuple] = []
-        low, high = np.zeros((2, 3, self.shape[0]), np.int64)
-        self.everywhere, self.nowhere = (low, high + padded(spatial[-1])), np.zeros((0, 2), np.int64)
-
-    def rings(self) -> tuple:
-        """What one call of `block_kernel` works in: of those that were left in `spare`, or new."""
-        # Taking one out is a single step of Python's, so that several threads may solve the same problem.
-        try:
-            return self.spare.pop()
-        except IndexError:
-            begins, columns = self._room
-            return _aligned(begins[-1], columns), begins, self.depth + 2
-
-    def _rows(self, field: Any, width: int, labels: int) -> np.ndarray:
-        """(labels, slabs or 1, rows or 1, width)."""
-        field = np.asarray(field, dtype=np.float32)
-        d = 2 if self._image else 3
-        field = field.reshape((1,) * (d + 1 - field.ndim) + field.shape)
-        if self._image:
-            field = field[:, :, None]
-        return np.ascontiguousarray(np.broadcast_to(field, (labels, *field.shape[1:-1], width)))
-
-    def order(self, u: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, ...]:
-        """u, then the flows: slow, fast, and what others there are."""
-        return (u, *p) if self._image else (u, p[0], p[2], p[1])
-
-
-def _aligned(rows: int, columns: int) -> np.ndarray:
-    """Zeros that begin at a cache line."""
-    line = 64
-    memory = np.zeros(rows * columns * 4 + line, np.uint8)
-    begin = -memory.ctypes.data % line
-    return memory[begin : begin + rows * columns * 4].view(np.float32).reshape(rows, columns)
-
-
 def _place(
     arrays: tuple[np.ndarray, ...], first: int, last: int, offset: int, shape: tuple[int, int]
 ) -> tuple[Any, ...]:
@@ -293,13 +224,7 @@ def _place(
     `seams` are 1 where the piece ends above and below at a seam, rather than at the problem's own border.
     """
     seams = int(first + offset > 0), int(last + offset < shape[0])
-    return (*_matrices(arrays), (arrays[0].shape[1], shape[1]), first, last, seams, offset)
-
-
-def _matrices(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    """As matrices of rows, and empty ones up to five."""
-    matrices = [array.reshape(-1, array.shape[-1]) for array in arrays]
-    return (*matrices, *[_NOTHING] * (5 - len(matrices)))
+    return (*matrices(arrays), (arrays[0].shape[1], shape[1]), first, last, seams, offset)
 
 
 def _call_all(kernel: Any, calls: list[tuple]) -> None:
@@ -316,23 +241,6 @@ def _schedule(problem: Problem, n: int, tau: float, sigma: float, gamma: float) 
         theta, tau, sigma = next_steps(tau, sigma, gamma)
         row[3:] = theta, sigma, sigma * problem.huber
     return plan, tau, sigma
-
-
-class _Moving:
-    """Where an image still moves: of each slab, the columns from the first to behind the last that did."""
-
-    def __init__(self, block: int, slabs: int, width: int) -> None:
-        self.block, self._width = block, width
-        self.moved = np.empty((slabs, 2), np.int64)
-        self.forget()
-
-    def forget(self) -> None:
-        """Take everything to move."""
-        self.moved[:] = 0, self._width
-
-    def spans(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """The columns that `n` iterations have to look at."""
-        return spans(self.moved, n, self._width)
 
 
 class _Strip:

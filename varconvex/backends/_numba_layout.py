@@ -1,0 +1,104 @@
+"""How a problem's arrays are laid out for the compiled kernels of the Numba backend, and what still moves in them."""
+
+from typing import Any
+
+import numpy as np
+
+from ._numba_coupled import JOINT, PAIRWISE, SEPARATE
+from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME
+from ._numba_wavefront import EDGE, padded, sizes, spans
+from ._pairs import SWEEPS
+from .base import Problem
+
+_DEPTH, _DEPTH_WIDE, _WIDE = 16, 8, 2048
+"""Iterations that travel together, and how many where a slab has more pixels than the last number. More needs more
+cached rows and longer strips, fewer more hand-overs to threads."""
+
+_COUPLINGS = {"separate": SEPARATE, "joint": JOINT, "pairwise": PAIRWISE}
+_NOTHING = np.empty((0, 0), np.float32)
+
+
+class Layout:
+    """A problem's fields as matrices of full rows, beside how many slabs and rows each has."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._image = problem.cost.ndim == 3
+        labels, *spatial = problem.cost.shape
+        self.shape = (spatial[0], 1) if self._image else (spatial[0], spatial[1])
+        target = np.zeros((1,) * problem.cost.ndim, np.float32) if problem.target is None else problem.target
+        fields = (problem.cost, problem.radius, problem.lower, problem.upper, target)
+        laid = [self._rows(field, spatial[-1], 1 if field is problem.radius else labels) for field in fields]
+        self.fields = tuple(field.reshape(-1, spatial[-1]) for field in laid[:4])
+        self.target = laid[4].reshape(-1, spatial[-1])
+        self.shapes = tuple(field.shape[1:3] for field in laid[:4])
+        self.coupled_fields = (*self.fields, self.target, (*self.shapes, laid[4].shape[1:3]))
+        terms = (problem.truncated, problem.huber > 0, problem.fidelity > 0)
+        self.coupling = (_COUPLINGS[problem.coupling], *terms, SWEEPS)
+        if self._image:
+            directions = IMAGE if problem.offsets is None else OCTAGONAL
+            order = problem.steps
+        else:
+            directions = VOLUME
+            slow, middle, fast = problem.steps
+            order = (slow, fast, middle)
+        steps = tuple(np.float32(step) for step in (*order, 0.0, 0.0)[:4])
+        self.kind = (steps, directions, problem.isotropic, problem.simplex)
+        self.charges = (problem.pull, problem.huber, tuple(map(np.float64, steps)), directions, problem.isotropic)
+        self.depth = _DEPTH if problem.cost[:, 0].size <= _WIDE else _DEPTH_WIDE
+        self._room = sizes(self.depth, labels, self.shape, self.shapes, directions), 2 * EDGE + padded(spatial[-1])
+        self.spare: list[tuple] = []
+        low, high = np.zeros((2, 3, self.shape[0]), np.int64)
+        self.everywhere, self.nowhere = (low, high + padded(spatial[-1])), np.zeros((0, 2), np.int64)
+
+    def rings(self) -> tuple:
+        """What one call of `block_kernel` works in: of those that were left in `spare`, or new."""
+        # Taking one out is a single step of Python's, so that several threads may solve the same problem.
+        try:
+            return self.spare.pop()
+        except IndexError:
+            begins, columns = self._room
+            return aligned(begins[-1], columns), begins, self.depth + 2
+
+    def _rows(self, field: Any, width: int, labels: int) -> np.ndarray:
+        """(labels, slabs or 1, rows or 1, width)."""
+        field = np.asarray(field, dtype=np.float32)
+        d = 2 if self._image else 3
+        field = field.reshape((1,) * (d + 1 - field.ndim) + field.shape)
+        if self._image:
+            field = field[:, :, None]
+        return np.ascontiguousarray(np.broadcast_to(field, (labels, *field.shape[1:-1], width)))
+
+    def order(self, u: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, ...]:
+        """u, then the flows: slow, fast, and what others there are."""
+        return (u, *p) if self._image else (u, p[0], p[2], p[1])
+
+
+def aligned(rows: int, columns: int) -> np.ndarray:
+    """Zeros that begin at a cache line."""
+    line = 64
+    memory = np.zeros(rows * columns * 4 + line, np.uint8)
+    begin = -memory.ctypes.data % line
+    return memory[begin : begin + rows * columns * 4].view(np.float32).reshape(rows, columns)
+
+
+def matrices(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    """As matrices of rows, and empty ones up to five."""
+    matrices = [array.reshape(-1, array.shape[-1]) for array in arrays]
+    return (*matrices, *[_NOTHING] * (5 - len(matrices)))
+
+
+class Moving:
+    """Where an image still moves: of each slab, the columns from the first to behind the last that did."""
+
+    def __init__(self, block: int, slabs: int, width: int) -> None:
+        self.block, self._width = block, width
+        self.moved = np.empty((slabs, 2), np.int64)
+        self.forget()
+
+    def forget(self) -> None:
+        """Take everything to move."""
+        self.moved[:] = 0, self._width
+
+    def spans(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """The columns that `n` iterations have to look at."""
+        return spans(self.moved, n, self._width)
