@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -145,9 +146,11 @@ def rof(plan: Plan, side: int = 512, weight: float = 0.1) -> dict[str, Any]:
 
     Either is run once before to find what takes it there: ours the tolerance, which is relative to the energy without
     its constant, at which the gap it certifies is small enough; scikit-image's, which certifies nothing, the number of
-    iterations, counted with our bound.
+    iterations, counted with our bound. It works in the type of its image: the same float32 as ours, and float64, which
+    is what its `img_as_float` makes of a photograph.
     """
     noisy = problems.denoising(side)
+    images = {"": noisy, " float64": noisy.astype(np.float64)}
     best = _solution(_denoiser(noisy, weight), plan.backend, 1e-7).dual
     specification = get_backend("numpy")
     problem = TwoPhase(np.zeros_like(noisy), weight, pull=1.0, target=noisy).problem(specification)
@@ -167,12 +170,12 @@ def rof(plan: Plan, side: int = 512, weight: float = 0.1) -> dict[str, Any]:
         calls[f"varconvex {wanted:g}"] = partial(
             lambda tol: _solution(_denoiser(noisy, weight), plan.backend, tol).u, tol
         )
-    for peer in plan.among((CHAMBOLLE,), side):
+    for peer, (kind, image) in product(plan.among((CHAMBOLLE,), side), images.items()):
         for tol in TOLERANCES[:2]:
-            n = _least(lambda n, run=peer.run, tol=tol: excess(run(noisy, weight, n)) <= tol, 1 << 14)
+            n = _least(lambda n, run=peer.run, image=image, tol=tol: excess(run(image, weight, n)) <= tol, 1 << 14)
             if n is not None:
-                counts[f"{peer.name} {tol:g}"] = n
-                calls[f"{peer.name} {tol:g}"] = partial(peer.run, noisy, weight, n)
+                counts[f"{peer.name}{kind} {tol:g}"] = n
+                calls[f"{peer.name}{kind} {tol:g}"] = partial(peer.run, image, weight, n)
     timed = interleave(calls, plan.rounds, _BUDGET, "rof")
     host = get_backend(plan.backend).to_numpy
     rows = {name: t.summary() | {"suboptimality": excess(host(t.answer))} for name, t in timed.items()}

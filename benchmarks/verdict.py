@@ -63,7 +63,8 @@ def _kernel(record: Record) -> Iterator[Line]:
 def _rof(record: Record) -> Iterator[Line]:
     times = _part(record, "rof", 512).get("contenders", {})
     what = "ROF 512² to 1e-3: scikit-image's seconds over ours"
-    yield _faster(what, 40, times, "chambolle 0.001", "varconvex 0.001")
+    yield _faster(f"{what}, float64", 40, times, "chambolle float64 0.001", "varconvex 0.001")
+    yield _faster(f"{what}, float32", 40, times, "chambolle 0.001", "varconvex 0.001")
 
 
 def _labels(record: Record) -> Iterator[Line]:

@@ -55,6 +55,10 @@ COARSEST, COARSE_ITERATIONS = 32, 500
 only has to be a good start: below the tolerance its own discretisation is the error."""
 
 
+_REACH = 0.1
+"""Of the range of an image that is pulled to its data, how far the flow on a grid must be able to take it away."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """What a callback is shown.
@@ -222,7 +226,7 @@ def pdhg(
     size = backend.mean_size(problems[0].cost) + problems[0].fidelity
     if start is not None:
         warm = _warm(energy, backend, problems[0], start)
-    while start is None and coarse_to_fine and min(problems[-1].cost.shape[1:]) >= 2 * COARSEST:
+    while start is None and coarse_to_fine and _worth_coarsening(problems[-1]):
         problems.append(backend.coarsen(problems[-1]))
     descent: _Descent | None = None
     while problems:
@@ -259,6 +263,13 @@ def pdhg(
         converged=descent.relative_gap <= tol,
         status=descent.status,
     )
+
+
+def _worth_coarsening(problem: Problem) -> bool:
+    """Whether a grid of half the size is large enough, and flow of which lengths can do much to u there."""
+    d = problem.cost.ndim - 1
+    reach = 2 * d * float(problem.radius.mean(dtype=np.float64)) / 2
+    return min(problem.cost.shape[1:]) >= 2 * COARSEST and (problem.fidelity > 0 or reach >= _REACH * problem.pull)
 
 
 def _warm(energy: Energy, backend: ArrayBackend, problem: Problem, start: Solution) -> tuple[Any, Any]:
