@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from varconvex import TwoPhase, pdhg
+from varconvex import TwoPhase, _threads, pdhg
 from varconvex._threads import n_threads, run
 
 
@@ -33,6 +33,24 @@ def test_an_error_drops_what_has_not_begun():
         run(work, [(k,) for k in range(200)])
     time.sleep(0.05)
     assert len(begun) < 100
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two processors, and Linux"
+)
+def test_threads_leave_the_callers_processor_to_it():
+    run(time.sleep, [(0.01,)] * 3)
+    allowed = os.sched_getaffinity(0)
+    try:
+        for cpu in sorted(allowed)[:2]:
+            os.sched_setaffinity(0, {cpu})
+            os.sched_setaffinity(0, allowed)
+            before = _threads._processor()
+            homes = run(lambda: (time.sleep(0.02), os.sched_getaffinity(0))[1], [()] * 2)
+            if _threads._processor() == before:  # nobody has moved the caller meanwhile
+                assert homes == [allowed, allowed - {before}]
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 ALONE = """

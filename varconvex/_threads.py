@@ -3,7 +3,9 @@
 Kernels release the GIL, so no threading layer of Numba's is involved: forks, signals and several callers are all safe.
 """
 
+import ctypes
 import os
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -20,6 +22,8 @@ def n_threads() -> int:
 def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
     """The results of each call of `kernel`, in order; calls run side by side, the first of them right here."""
     first, *others = calls
+    if others:
+        _part()
     futures = [_pool().submit(kernel, *call) for call in others]
     try:
         return [kernel(*first), *(future.result() for future in futures)]
@@ -29,11 +33,50 @@ def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
             future.cancel()
 
 
+_workers: dict[int, int | None] = {}
+"""The pool's threads, each with the processor that it leaves to the caller."""
+
+
 @lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=n_threads(), thread_name_prefix="varconvex")
+    return ThreadPoolExecutor(n_threads(), "varconvex", lambda: _workers.setdefault(threading.get_native_id()))
+
+
+def _part() -> None:
+    """Keep the pool's threads off the caller's processor.
+
+    A thread that is woken for a millisecond stays on the processor of whom it was woken by, where the others are busy,
+    if only with something less important; both then take turns.
+    """
+    if _processor is None:
+        return
+    here = _processor()
+    for worker, left in list(_workers.items()):
+        if left != here:
+            try:
+                allowed = os.sched_getaffinity(0)
+                os.sched_setaffinity(worker, allowed - {here} or allowed)
+            except OSError:  # the thread has ended, or somebody forbids it: then it runs where it may
+                pass
+            _workers[worker] = here
+
+
+def _find_processor() -> Callable[[], int] | None:
+    """The C library's function that tells which processor the caller runs on, where there is one."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    # PyDLL keeps the interpreter's lock: giving it away for a microsecond could cost milliseconds.
+    return getattr(ctypes.PyDLL(None), "sched_getcpu", None)
+
+
+_processor = _find_processor()
+
+
+def _forget() -> None:
+    _pool.cache_clear()
+    _workers.clear()
 
 
 if hasattr(os, "register_at_fork"):
     # A child has none of its parent's threads: it starts its own when it first needs them.
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_forget)

@@ -30,6 +30,9 @@ _WATCHED = 2**26
 """Most pixels of an image of which what is at rest is left out: in larger ones a block of iterations takes too long to
 be the least that is done between two looks at the clock."""
 
+_SHARE = 2**18
+"""Least pixels, or a quarter of the pixels and iterations, that are worth a thread: waking it takes 50 microseconds."""
+
 _OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
 
 
@@ -95,6 +98,14 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
             return None
         return Moving(layout.depth, layout.shape[0], problem.cost.shape[-1])
 
+    def values(self, problem: Problem, u: Array, p: Array) -> tuple[float, float]:
+        """As in the specification, side by side where neither is worth several threads."""
+        if not u[0].size < 2 * _SHARE <= 16 * u.size or n_threads() == 1:
+            return super().values(problem, u, p)
+        calls = ((self.primal_value, problem, u), (self.dual_value, problem, p))
+        primal, dual = run(lambda value, *arguments: value(*arguments), calls)
+        return primal, dual
+
     def _primal_sum(self, problem: Problem, u: Array) -> float:
         if not _compiled(u, problem):
             return super()._primal_sum(problem, u)
@@ -138,7 +149,7 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         best = np.float32(thresholds[int(sums.sum(axis=0).argmin())])
         _, _, lower, upper = layout.fields
         head = (out, matrix, layout.shape, lower, upper, layout.shapes)
-        run(values.cut_block, [(*head, *rows, best) for rows in _rows(slabs)])
+        run(values.cut_block, [(*head, *rows, best) for rows in _rows(slabs, u.size)])
         return mask, self.primal_value(problem, mask)
 
     def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
@@ -174,7 +185,7 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         height, width = array.shape[-2:]
         out = np.empty((*array.shape[:-2], -(-height // 2), -(-width // 2)), np.float32)
         layers = out.reshape(-1, *out.shape[-2:])
-        bands = _rows(out.shape[-2])
+        bands = _rows(out.shape[-2], array.size)
         run(values.halve_block, [(layers, array.reshape(-1, height, width), *band) for band in bands])
         return out
 
@@ -190,7 +201,7 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         tail = (problem.isotropic, problem.simplex)
         run(
             values.prolong_block,
-            [(u_fine, p_fine, u, p, radius, *bounds, *band, *tail) for band in _rows(shape[1])],
+            [(u_fine, p_fine, u, p, radius, *bounds, *band, *tail) for band in _rows(shape[1], u_fine.size)],
         )
         return (self.project(u_fine, problem) if problem.simplex else u_fine), p_fine
 
@@ -202,7 +213,7 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         projected = np.array(v, order="C")
         matrix, *_ = matrices((projected,))
         head = (matrix, layout.shape, layout.fields[2], layout.shapes, len(v))
-        run(simplex_block, [(*head, *rows) for rows in _rows(layout.shape[0])])
+        run(simplex_block, [(*head, *rows) for rows in _rows(layout.shape[0], v.size)])
         return projected
 
 
@@ -265,7 +276,7 @@ def _bands(work: np.ndarray, n: int) -> list[tuple[int, int]]:
     `work` is what a slab takes. No band is so short that what two strips write could meet.
     """
     slabs = len(work)
-    count = max(1, min(n_threads(), slabs // (6 * n)))
+    count = max(1, min(n_threads(), slabs // (6 * n), int(work.sum()) * n // (1 * _SHARE)))
     if count == 1:
         return [(0, slabs)]
     done = np.cumsum(work + 1.0)
@@ -278,13 +289,14 @@ def _bands(work: np.ndarray, n: int) -> list[tuple[int, int]]:
     return list(pairwise([*edges, slabs]))
 
 
-def _rows(height: int) -> list[tuple[int, int]]:
-    count = max(1, min(n_threads(), height // 96))
+def _rows(height: int, pixels: int) -> list[tuple[int, int]]:
+    """Rows of each thread."""
+    count = max(1, min(n_threads(), height // 96, pixels // _SHARE))
     return list(pairwise(height * k // count for k in range(count + 1)))
 
 
 def _sum_slabs(kernel: Any, slabs: int, *head: Any, tail: tuple = (), columns: int = 0) -> np.ndarray:
     """The kernel's sum of every slab: added up, it does not depend on the number of threads."""
     sums = np.zeros((slabs, columns) if columns else slabs)
-    run(kernel, [(sums, *head, *rows, *tail) for rows in _rows(slabs)])
+    run(kernel, [(sums, *head, *rows, *tail) for rows in _rows(slabs, head[0].size)])
     return sums
