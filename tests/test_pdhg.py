@@ -14,6 +14,7 @@ from varconvex.errors import (
     InvalidParameterError,
     UnsupportedTypeError,
 )
+from varconvex.solvers._mean import Mean
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -382,3 +383,29 @@ def test_warming_up_leaves_nothing_to_compile(ndim):
     pdhg(TwoPhase(np.linspace(-1, 1, 70**ndim).reshape((70,) * ndim), 0.1), max_iter=100)
     assert time.perf_counter() - begin < 2
     warm_up("numpy", ndim=ndim)
+
+
+def test_where_costs_decide_little_the_mean_stops_the_swings(monkeypatch):
+    y, x = np.mgrid[:128, :128] / 128
+    spot = {k: np.hypot(x - k, y - 0.5) < 0.06 for k in (0.2, 0.8)}
+    energy = TwoPhase(np.where(spot[0.2], -5.0, np.where(spot[0.8], 5.0, 0.0)), alpha=3.0)
+    with pytest.warns(ConvergenceWarning):
+        calmed = pdhg(energy, tol=1e-4, max_iter=3000)
+    monkeypatch.setattr("varconvex.solvers.pdhg._SWINGS", 10**9)
+    with pytest.warns(ConvergenceWarning):
+        swinging = pdhg(energy, tol=1e-4, max_iter=3000)
+    # The least energy of all: both bounds are below it, and each energy is above both bounds.
+    assert max(calmed.dual, swinging.dual) <= min(calmed.energy, swinging.energy)
+    assert calmed.gap < 0.3 * swinging.gap
+    assert [h[0] for h in calmed.history] == sorted({h[0] for h in calmed.history})
+
+
+def test_the_mean_is_the_mean_and_copies(rng):
+    pairs = [(rng.normal(size=(1, 4, 5)).astype(np.float32), rng.normal(size=(2, 1, 4, 5))) for _ in range(5)]
+    before = pairs[0][0].copy()
+    mean = Mean(*pairs[0], begun=3)
+    for pair in pairs[1:]:
+        mean.add(*pair)
+    for found, wanted in zip(mean.pair(), zip(*pairs, strict=True), strict=True):
+        np.testing.assert_allclose(found, np.mean(wanted, axis=0), atol=1e-6)
+    np.testing.assert_array_equal(pairs[0][0], before)

@@ -21,6 +21,7 @@ from .. import checks
 from ..backends import ArrayBackend, Problem, get_backend
 from ..energies.base import Energy
 from ..errors import ConvergenceWarning, InvalidParameterError
+from ._mean import Mean
 from ._memory import or_on_the_cpu
 
 RELAXATION = 1.9
@@ -35,6 +36,11 @@ last one (Applegate et al. 2021, arXiv:2106.04756), then less and less; movement
 _LATE, _LATE_SHARE = 800, 0.1
 """What is not done after so many iterations waits for u: from then on sigma is this share of the first. One photograph
 in eighty had not converged in 10,000 without."""
+
+_SWINGS, _CALMED, _PATIENCE = 96, 0.7, 0.5
+"""What is not done after so many iterations may swing: then the mean since the last restart is judged, and where its
+gap is below this share of the present one, it is the new start; the next trial comes so much later, or after as many
+iterations again."""
 
 _LOOK_LEAST, _LOOK_MOST, _LOOK_SHARE = 8, 48, 0.8
 """Iterations between two looks at the gap, which cost as much as three: within these, and this share of what is left
@@ -308,13 +314,18 @@ class _Descent:
         self.gain = _ADAPT
         self.before = self._sample()
         self.moving = backend.watch(problem)
+        self.mean: Mean | None = None
+        self.trial = 2 * _SWINGS
         self.status = "max_iter"
         self.history: list[tuple[int, float, float, float]] = []
         self.dual = -np.inf
         self._look(0)
 
     def _look(self, iteration: int) -> None:
-        self.primal, dual = self.backend.values(self.problem, self.u, self.p)
+        self._note(iteration, *self.backend.values(self.problem, self.u, self.p))
+
+    def _note(self, iteration: int, primal: float, dual: float) -> None:
+        self.primal = primal
         # In exact arithmetic dual <= primal; a bound that is lowered stays a bound.
         self.dual = min(max(self.dual, dual), self.primal)
         common = self.problem.common
@@ -342,6 +353,29 @@ class _Descent:
             sigma = self.sigma * (wanted / self.sigma) ** self.gain
             self._set_step(float(np.clip(sigma, self.first / 8, 4 * self.first)))
         self.gain *= _CALMER
+
+    def _calm(self) -> None:
+        """Begin anew from the mean of what has been, where that is better: it does not swing."""
+        done = self.history[-1][0]
+        if done < _SWINGS:
+            return
+        if self.mean is None:
+            self.mean = Mean(self.u, self.p, done)
+            return
+        self.mean.add(self.u, self.p)
+        if done < self.trial:
+            return
+        u, p = self.mean.pair()
+        primal, dual = self.backend.values(self.problem, u, p)
+        self.trial = done + max(_SWINGS, done - self.mean.begun)
+        if primal - max(self.dual, dual) < _CALMED * (self.primal - self.dual):
+            self.u[...], self.p[...] = u, p
+            self.history.pop()
+            self._note(done, primal, dual)
+            self.before, self.mean = self._sample(), None
+            self.trial = done + max(_SWINGS, int(_PATIENCE * done))
+            if self.moving:
+                self.moving.forget()
 
     def run(self, max_iter: int, tol: float, limit: float, callback: Callable[[Progress], object] | None) -> None:
         """Iterate until the gap, the number of iterations, the clock or the callback says stop."""
@@ -374,6 +408,7 @@ class _Descent:
                 chunk = max(int(np.clip(_CHUNK_SECONDS / took, 1, _LOOK_MOST)) // least * least, least)
             self._look(done)
             self._adapt()
+            self._calm()
             if self.moving and len(self.history) % _AFRESH == 0:
                 self.moving.forget()
 
