@@ -19,8 +19,8 @@ targets for which that is proven: a set S with an intersection over union of .98
 |T| .02 / .98 pixels, each of which changes the energy by at most 1; if E(T) minus that is more than 2 % above the best
 known energy, nothing is both within 2 % of it and within .98 of T.
 
-A run of all sizes takes hours. With --cases each fit is kept as a line of that file, and a run that was interrupted goes
-on where it was; seeds come first, so that what is there is a fair sample.
+A run of all sizes takes hours. With --cases each fit is kept as a line of that file, and a run that was interrupted
+goes on where it was; seeds come first, so that what is there is a fair sample.
 
 With --torch the fit is timed beside PyTorch: the paper's network, 2-130-130-1, Adam on all pixels for 2,000 iterations,
 extrapolated from a few in the same run.
@@ -160,9 +160,10 @@ def measure(shape: ConvexShape, name: str, noise: str, side: int, seed: int) -> 
     nearest = float(cost[truth].sum()) - _GOOD_IOU_MISSES * np.count_nonzero(truth)
     case = Case(
         name=name, place=place, noise=noise, side=side, seed=seed, kind=kind,
-        excess=(energy - least) / abs(least) if least else 0.0, iou=iou(fitted.mask, truth),
-        best_iou=iou(best, truth), excluded=bool(nearest > 0.98 * least), seconds=seconds, cpu_seconds=cpu_seconds,
-        convex=bool(certify_convexity(fitted.mask)), collapsed=not fitted.mask.any(), repeats=repeats,
+        excess=(energy - least) / abs(least) if least else 0.0, iou=float(iou(fitted.mask, truth)),
+        best_iou=float(iou(best, truth)), excluded=bool(nearest > 0.98 * least), seconds=seconds,
+        cpu_seconds=cpu_seconds, convex=bool(certify_convexity(fitted.mask)), collapsed=not fitted.mask.any(),
+        repeats=repeats,
     )  # fmt: skip
     return case, _panel(target, truth, best, fitted.mask)
 
@@ -228,8 +229,8 @@ def table(rows: list[dict[str, object]]) -> str:
     """The rows, aligned."""
     lines = [
         f"{'side':>5} {'noise':<16}{'kind':<7}{'n':>5}{'excess %':>9}{'worst %':>9}{'>2 %':>6}{'empty':>7}"
-        f"{'not cvx':>8}{'IoU':>8}{'least':>7}{'best':>7}{'least':>7}{'<.98':>6}{'best':>6}{'fit only':>9}{'excluded':>9}"
-        f"{'CPU s':>7}{'most':>7}"
+        f"{'not cvx':>8}{'IoU':>8}{'least':>7}{'best':>7}{'least':>7}{'<.98':>6}{'best':>6}{'fit only':>9}"
+        f"{'excluded':>9}{'CPU s':>7}{'most':>7}"
     ]
     for r in rows:
         lines.append(

@@ -51,7 +51,8 @@ def best_boxes(cells, count):
         costs, places = _least(_turned_sums(cells, frame, centre, middle, side), sizes)
         for cost, (row, column, height, width) in zip(costs, places, strict=True):
             if cost < none:
-                box = np.array([[0, 0], [0, width], [height, width], [height, 0]]) + [row - 0.5, column - 0.5]
+                corner = np.array([row - 0.5, column - 0.5])
+                box = corner + np.array([[0, 0], [0, width], [height, width], [height, 0]])
                 found.append((float(cost), (box - middle) @ frame.T + centre + 0.5))
     return _apart(sorted(found, key=lambda pair: pair[0]), count, cells.shape)
 

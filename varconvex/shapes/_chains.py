@@ -7,8 +7,8 @@ pixels of a band is a shortest path whose steps are taken in the order of their 
     f(v) <- min( f(v), f(u) + w(u, v) )      for all segments uv in the band, by rising slope,
 
 w(u, v) being the cost left of the segment, row by row from prefix sums, negated. Left and right chain of the rows,
-upper and lower one of the columns, in turns while that pays: what the network has rounded off, or missed by a pixel, is
-put right, and the set is digitally convex at every moment.
+upper and lower one of the columns, then corners that are cut off (`_corners`), in turns while that pays: what the
+network has rounded off, or missed by a pixel, is put right, and the set is digitally convex at every moment.
 """
 
 import numba
@@ -32,7 +32,7 @@ def refine(mask, cost, *, band=1, sweeps=3, least=1e-3):
     band : int
         How far a chain may move in one step, in pixels. Time grows with its square.
     sweeps : int
-        Most times that all four chains are moved.
+        Most times that all four chains are moved, and corners given back.
     least : float
         Ends when a sweep improves the cost by a smaller share than this.
 
@@ -43,7 +43,8 @@ def refine(mask, cost, *, band=1, sweeps=3, least=1e-3):
     if not mask.any():
         return mask
     spread = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
-    window = tuple(slice(max(i[0] - room, 0), i[-1] + room + 1) for i in spread for room in [_room(i, band * sweeps)])
+    rooms = [max(band * sweeps, len(i) // 4) for i in spread]
+    window = tuple(slice(max(i[0] - room, 0), i[-1] + room + 1) for i, room in zip(spread, rooms, strict=True))
     inner, cost = mask[window], np.asarray(cost[window], np.float64)
     across, along = _prefix(cost), _prefix(cost.T)
     energy = float(cost[inner].sum())
@@ -57,11 +58,6 @@ def refine(mask, cost, *, band=1, sweeps=3, least=1e-3):
     refined = np.zeros_like(mask)
     refined[window] = inner
     return refined
-
-
-def _room(there, moved):
-    """Pixels on either side that chains may come to, and corners."""
-    return max(moved, len(there) // 4)
 
 
 def _prefix(cost):
@@ -115,7 +111,7 @@ def _best_side(prefix, first, last, band):
 
 
 def _best_chain(prefix, low, high):
-    """The least column of each row for the convex chain of least cost with corners in the band; None if there is none."""
+    """The least column of each row for the convex chain of least cost with corners in the band, or None."""
     spans = _spans(len(low))
     n, width = len(low), int((high - low).max()) + 1
     reach = int(high.max() - low.min())

@@ -2,10 +2,11 @@
 
     S  ->  S + cap,      cap = lattice points beyond the edges between two edges i and j, and within the lines of these
 
-What is bounded by lines stays convex when some of them are dropped. So any two edges of the hull, less than half a turn
-apart, may be prolonged till they meet. That takes as many steps as there are pixels in the corner if an outline may move
-only a pixel at a time (`_chains`), and noise lies in the way of each; here it is one step, and its cost is known exactly:
-row by row, from prefix sums. Of all pairs of edges the one of least cost first, then those that do not touch it.
+What is bounded by lines stays convex when some of them are dropped. So any two edges of the hull, less than half a
+turn apart, may be prolonged till they meet. An outline that may move only a pixel at a time (`_chains`) would need as
+many steps as there are pixels in the corner, with noise in the way of each; here it is one step, and its cost is known
+exactly: row by row, from prefix sums. Of all pairs of edges the one of least cost first, then those that do not touch
+it.
 """
 
 import numba
@@ -15,7 +16,7 @@ from ..certify import certify_convexity, hull_vertices
 from ._repair import cheapest_piece
 
 _EDGES = 16
-"""Edges between the two, at most."""
+"""Edges between the two, at most: time grows with it."""
 
 
 def with_corners(mask, prefix):
@@ -35,7 +36,8 @@ def with_corners(mask, prefix):
         corners = hull_vertices(mask)
         if len(corners) < 3:
             return mask
-        gains = _gains(prefix, corners, *runs(mask), min(_EDGES, len(corners) - 2))
+        top, first, last = runs(mask)
+        gains = _gains(prefix, corners, top, first, last, min(_EDGES, len(corners) - 2))
         caps = _caps(gains, corners, mask.shape)
         if not caps.any():
             return mask

@@ -24,13 +24,15 @@ from itertools import pairwise
 import numba
 import numpy as np
 
-_DIRECTIONS = np.array(
-    sorted(
-        ((r, c) for r in range(-3, 4) for c in range(-3, 4) if math.gcd(r, c) == 1),
-        key=lambda d: math.atan2(*d) % (2 * math.pi),
-    )
-)
-"""(32, 2) steps, row and column, clockwise on the screen from (0, 1)."""
+
+def directions(reach):
+    """Steps of up to `reach` rows and columns, none the multiple of another, clockwise on the screen from (0, 1)."""
+    steps = ((r, c) for r in range(-reach, reach + 1) for c in range(-reach, reach + 1) if math.gcd(r, c) == 1)
+    return np.array(sorted(steps, key=lambda d: math.atan2(*d) % (2 * math.pi)))
+
+
+_DIRECTIONS = directions(3)
+"""(32, 2): row and column."""
 
 
 def best_polygon(cost, *, n_nodes=33, alpha=0.0, spacing=(1.0, 1.0)):

@@ -1,33 +1,23 @@
-"""The best of all digitally convex sets in a small window, their corners on any pixels and their edges along 96 directions.
+"""The best digitally convex set in a small window, among all with corners on pixels and edges along 96 directions.
 
-The recursion of `_polygon` on the pixels' centres as nodes. Edges add up here, too: walked clockwise from the first pixel
-of its top row, a set's right side adds, for each row below, the cost up to its last pixel, its left side takes away, for
-each row below, the cost before its first one, and the top row is the first pixel and the steps to the right. So it is
-not area but pixels that are counted, and no start is needed: what noise has torn apart is weighed as a whole.
+The recursion of `_polygon` on the pixels' centres as nodes. Edges add up here, too: walked clockwise from the first
+pixel of its top row, a set's right side adds, for each row below, the cost up to its last pixel, its left side takes
+away, for each row below, the cost before its first one, and the top row is the first pixel and the steps to the right.
+So it is not area but pixels that are counted, and no start is needed: what noise has torn apart is weighed as a whole.
 """
-
-import math
 
 import numba
 import numpy as np
 
 from ..certify import fill_hull
 from ._chains import refine
-from ._polygon import energies_from, trace_from
+from ._polygon import directions, energies_from, trace_from
 from ._repair import cheapest_piece
 
-_REACH = 6
-_DIRECTIONS = np.array(
-    sorted(
-        ((r, c) for r in range(-_REACH, _REACH + 1) for c in range(-_REACH, _REACH + 1) if math.gcd(r, c) == 1),
-        key=lambda d: math.atan2(*d) % (2 * math.pi),
-    )
-)
-"""(96, 2) steps, row and column, clockwise on the screen from (0, 1)."""
+_DIRECTIONS = directions(6)
 
 _MARGIN, _PIXELS = 4, 1000
 """Pixels around a set that a better one may reach into, and of a window, at most: time grows with their square."""
-
 
 _TRIES = 6
 """Top pixels of which the best set is tried."""
