@@ -193,7 +193,7 @@ def test_project_computes_where_it_is_told(fake_cupy):
     target = blob()
     there = (project(target, backend="cupy"), project(fake_cupy.asarray(target)))
     steps = [name for name in fake_cupy.launches if "network_step" in name]
-    assert len(steps) > 50
+    assert len(steps) > 20
     for found in there:
         assert found.certificate.convex
         assert found.energy == pytest.approx(project(target, backend="numpy").energy, rel=0.005)

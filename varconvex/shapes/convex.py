@@ -4,10 +4,11 @@
 
 G is an input convex network. Since |target - 1_C|^2 = const + <1 - 2 target, 1_C> for every set C, this is
 the paper's squared distance for masks; for soft targets it is the form that noise does not flatten. A fit is:
-the global optimum on a lattice (dynamic program; in a volume the best of several descents over half-spaces), the
-network that equals it (closed form), descent through a pyramid, an exact repair in integers, so that the mask is
-convex as a theorem and not as a tendency, and the best convex outline within a pixel (a dynamic program again, over
-all edges between pixels; in a volume its sides moved, tilted and cut).
+the global optimum on a lattice and, for what the lattice is too coarse, the best rectangles (dynamic program; in a
+volume the best of several descents over half-spaces), the network that equals it (closed form), descent through a
+pyramid, an exact repair in integers, so that the mask is convex as a theorem and not as a tendency, and the best convex
+outline within a pixel (a dynamic program again, over all edges between pixels) with corners given back; in a volume
+sides are moved, tilted and cut.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,7 @@ from ._raster import rasterize
 from ._rays import Price
 from ._repair import check_hulls
 from ._stages import stages
-from ._start import empty_network, exact_network, inradius
+from ._start import SMALL, empty_network, exact_network, inradius
 from ._targets import checked_scribbles, checked_spacing, checked_target, grid_shape
 from ._training import train
 from .icnn import ICNN
@@ -50,9 +51,6 @@ _WIDEST = 4096
 
 _TOLERATED = 0.02
 """The network may differ from the mask in this share of its pixels before one that equals it takes its place."""
-
-_SMALL = 5000
-"""Pixels of a set whose refinement is a matter of milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,7 @@ class ConvexShape:
     def __init__(
         self,
         hidden: tuple[int, ...] = (48,),
-        steps: tuple[int, ...] = (50, 35, 20, 10),
+        steps: tuple[int, ...] = (25, 20, 10, 5),
         backend: str | ArrayBackend | None = None,
     ):
         self.hidden = _whole_numbers("hidden", hidden, least=1)
@@ -307,7 +305,7 @@ def _refined(masks, cost):
     """
     cheapest = min(masks, key=lambda mask: _sum(cost, mask))
     refine = stages(cheapest.ndim).refine
-    moved = [refine(mask, cost) for mask in masks if mask is cheapest or 0 < np.count_nonzero(mask) <= _SMALL]
+    moved = [refine(mask, cost) for mask in masks if mask is cheapest or 0 < np.count_nonzero(mask) <= SMALL]
     return min(moved, key=lambda mask: _sum(cost, mask))
 
 
