@@ -186,7 +186,7 @@ class ShapedEnergy:
             return map_coordinates(values, [points[..., 0], points[..., 1]], order=1, mode="nearest", output=np.float64)
 
         down, right = normals[..., 0], normals[..., 1]
-        factor = np.ones(points.shape[:-1])
+        factor: Any = np.ones(points.shape[:-1])
         if self.tensors:
             along = (down * down * at(a) + 2 * down * right * at(b) + right * right * at(c) for a, b, c in self.tensors)
             factor = sum(np.exp(-change) for change in along) / len(self.tensors)

@@ -133,7 +133,7 @@ class EnergyPredictor:
     def settled(self, scene: Scene, energy: ShapedEnergy, stopped: bool) -> "EnergyPredictor":
         """Return this predictor with what `energy` has learnt; if stopped, it will not begin to iterate."""
         callback = (lambda _: True) if stopped else self.callback
-        return replace(self, likelihood=GivenCosts(energy.costs(scene.seeds.shape)), callback=callback)
+        return replace(self.weighed(scene), likelihood=GivenCosts(energy.costs(scene.seeds.shape)), callback=callback)
 
     def sharpened(self, scene: Scene, energy: ShapedEnergy, found: Arrangement) -> np.ndarray:
         """u within a pixel of the small grid around the sets, which can tell no more, at their own price of length.

@@ -45,14 +45,16 @@ class Outline:
     def boundary(self, price: Price) -> float:
         """Integral of the price along the part of the boundary that is in the image, by the midpoint rule."""
         normals, lengths = edge_normals(self.corners)
-        total = 0.0
-        for normal, length in zip(normals, lengths, strict=True):
-            on_edge = self.corners[np.argsort(self.corners @ normal)[-2:]]
-            share = (np.arange(count := max(int(np.ceil(length)), 1)) + 0.5) / count
-            points = on_edge[0] + share[:, None] * (on_edge[1] - on_edge[0])
-            there = ((points >= -0.5) & (points <= np.array(self.shape) - 0.5)).all(axis=1)
-            total += float((price(points, np.broadcast_to(normal, points.shape)) * there).sum()) * length / count
-        return total
+        counts = np.maximum(np.ceil(lengths).astype(int), 1)
+        places = []
+        for normal, count in zip(normals, counts, strict=True):
+            start, end = self.corners[np.argsort(self.corners @ normal)[-2:]]
+            share = (np.arange(count) + 0.5) / count
+            places.append(start + share[:, None] * (end - start))
+        points = np.concatenate(places)
+        there = ((points >= -0.5) & (points <= np.array(self.shape) - 0.5)).all(axis=1)
+        found = price(points, np.repeat(normals, counts, axis=0)) * there
+        return float((found * np.repeat(lengths / counts, counts)).sum())
 
 
 def least_outline(cost: np.ndarray, price: Price, inside: np.ndarray, outside: np.ndarray) -> Outline:

@@ -47,7 +47,7 @@ HARD = 60.0
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 
 Price = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""price(points (..., 2), normals (..., 2)) -> (...): nats for a unit of boundary with that normal."""
+"""price(points (..., 2), normals (..., 2)) -> (...), nats for a unit of boundary there; the two broadcast."""
 
 
 @dataclass(frozen=True)
@@ -194,9 +194,8 @@ _NORMALS = 16
 
 def _boundary(frame: Frame, radii: np.ndarray, price: Price, there: np.ndarray) -> np.ndarray:
     """(normals, lines, radii): the price of the boundary at each place and for each direction of its normal."""
-    points = _points(frame, radii)
-    normals = _circle(_NORMALS, 0)
-    return np.stack([price(points, np.broadcast_to(normal, points.shape)) for normal in normals]) * there
+    points, normals = _points(frame, radii), _circle(_NORMALS, 0)
+    return np.broadcast_to(price(points[None], normals[:, None, None]), (_NORMALS, *there.shape)) * there
 
 
 @_compiled
