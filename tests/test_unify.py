@@ -108,6 +108,7 @@ def test_what_was_learnt_wrongly_is_refused(two_colours, wrong):
     np.testing.assert_array_equal(found.prediction.index, predictor_of().predict(scene).index)
 
 
+@pytest.mark.filterwarnings("ignore::varconvex.errors.ShapeWarning")
 @pytest.mark.parametrize("wrong", ["inside out", "at random"])
 def test_what_was_learnt_wrongly_is_refused_with_a_shape(two_colours, wrong):
     image, scribbles, _ = two_colours
@@ -200,6 +201,7 @@ def test_the_callback_sees_every_round_and_can_stop_it(two_colours):
         assert part.certificate.convex
 
 
+@pytest.mark.filterwarnings("ignore::varconvex.errors.ShapeWarning")
 def test_no_round_begins_after_the_time_limit(two_colours):
     image, scribbles, _ = two_colours
     found = joint(predictor_of(), {1: ConvexShape()}, prepare(image, scribbles), time_limit=0.0)

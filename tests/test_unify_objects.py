@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from varconvex import segment
-from varconvex.certify import certify_convexity
-from varconvex.errors import ScribbleConflictError
+from varconvex.certify import certify_convexity, fill_hull
+from varconvex.errors import ScribbleConflictError, ShapeWarning
 from varconvex.inputs import prepare
 from varconvex.likelihoods.gaussian_mixture import GaussianMixtureLikelihood
 from varconvex.likelihoods.histogram import HistogramLikelihood
 from varconvex.metrics import iou
+from varconvex.objects import filled_share
 from varconvex.predictors._shaped import CONVEX_SHARE, Arrangement, ShapedEnergy
 from varconvex.predictors.energy import EnergyPredictor
 from varconvex.shapes._outline import Outline
@@ -17,6 +18,8 @@ from varconvex.shapes.convex import ConvexShape
 from varconvex.unify import joint, sequential
 
 MIXED = {2: "convex", 3: "convex", 5: None}
+
+ANY_SHAPE = pytest.mark.filterwarnings("ignore::varconvex.errors.ShapeWarning")
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +133,7 @@ class Projecting:
         self.check, self.fit = ConvexShape().check, ConvexShape().fit
 
 
+@ANY_SHAPE
 @pytest.mark.parametrize("shapes", [{1: ConvexShape()}, {1: ConvexShape(), 2: ConvexShape()}, {1: Projecting()}])
 def test_theta_that_was_learnt_wrongly_is_refused(crowd, shapes):
     image, scribbles, _ = crowd
@@ -164,6 +168,34 @@ def test_shapes_that_cannot_minimise_are_pulled_and_projected(crowd):
     once = sequential(predictor, shapes, scene)
     assert (once.index[scene.seeds > 0] == scene.seeds[scene.seeds > 0] - 1).all()
     assert once.objective == ()
+
+
+def bent():
+    """An L, which no convex set follows, and its scribbles."""
+    shape = np.zeros((90, 110), bool)
+    shape[15:75, 20:40], shape[55:75, 20:90] = True, True
+    image = np.where(shape[..., None], (0.8, 0.25, 0.2), (0.3, 0.5, 0.3))
+    image = image + np.random.default_rng(0).normal(scale=0.03, size=image.shape)
+    scribbles = np.zeros(shape.shape, int)
+    scribbles[25:65, 29:31], scribbles[3:5, 5:105], scribbles[85:87, 5:105] = 2, 1, 1
+    return image, scribbles, shape
+
+
+def test_an_object_that_is_not_convex_is_named():
+    image, scribbles, shape = bent()
+    with pytest.warns(ShapeWarning, match=r"label 2 was expected to be convex; without the shape it would fill \d\d %"):
+        result = segment(image, scribbles, shape="convex", unify="joint")
+    assert result.certificate
+    assert iou(result.unconstrained == 2, shape) > 0.9
+
+
+def test_a_hull_is_filled_but_for_what_others_have():
+    _, _, shape = bent()
+    index = shape.astype(int)
+    hull = fill_hull(shape)
+    assert filled_share(index, 1) == pytest.approx(shape.sum() / hull.sum())
+    assert filled_share(np.where(hull & ~shape, 2, index), 1) == 1.0
+    assert filled_share(index, 2) == 1.0
 
 
 def test_a_strong_pull_holds_several_labels(crowd):
@@ -201,6 +233,7 @@ def test_the_callback_sees_every_label_and_can_stop_it(crowd):
     assert_kept(stopped.labels, scribbles, stopped.certificates)
 
 
+@ANY_SHAPE
 def test_random_scenes_keep_every_promise():
     fitted = 0
     for seed in range(9):

@@ -162,6 +162,8 @@ def segment(
     Warns
     -----
     ConvergenceWarning, DataTermWarning, ScribbleWarning
+    ShapeWarning
+        If joint unification would find an object far from convex without its convex shape.
 
     References
     ----------

@@ -124,6 +124,17 @@ def keep_apart(
     return answers
 
 
+def filled_share(index: np.ndarray, k: int) -> float:
+    """Share of the convex hull of label `k`'s pixels that it fills, in [0, 1]; what other objects have does not count.
+
+    `index` ((*spatial) int) is each pixel's label, 0 the background; 1 for a label without pixels.
+    """
+    mine = index == k
+    if not mine.any():
+        return 1.0
+    return float(mine.sum() / (fill_hull(mine) & (mine | (index == 0))).sum())
+
+
 def _parted(
     masks: tuple[np.ndarray, np.ndarray], seeds: tuple[np.ndarray, np.ndarray], costs: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:

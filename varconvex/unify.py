@@ -30,8 +30,9 @@ from typing import Any
 
 import numpy as np
 
-from . import objects
+from . import checks, objects
 from .components import keep_scribbled
+from .errors import ShapeWarning
 from .inputs import Scene
 from .predictors.base import Prediction, Predictor
 from .shapes.base import FittedShape, Shape
@@ -47,6 +48,10 @@ _TAUGHT = 2
 
 _SETTLED = 1e-3
 """A round that moves a smaller share of the object than this is the last: mixtures cannot tell the difference."""
+
+_CONVEX_ENOUGH = 0.9
+"""Share of its hull that a convex object fills when it is found without a shape: .92 and more of 32 that are nearly
+convex, on 29 of 33 others less than this."""
 
 
 @dataclass(frozen=True)
@@ -191,8 +196,24 @@ def _together(
     held = found.indicator(scene.seeds.shape) if stopped else settled.sharpened(scene, energy, found)
     u[list(shapes)] = held[list(shapes)]
     seconds["solve"] += time.perf_counter() - since
+    if not stopped:
+        _doubt(prediction, shapes, scene)
     index, fitted = _fitted(shapes, scene, u, seconds, random_state)
     return Unified(prediction, keep_scribbled(index, scene.seeds, besides=shapes), fitted, tuple(values), dict(seconds))
+
+
+def _doubt(prediction: Prediction, shapes: Mapping[int, Any], scene: Scene) -> None:
+    """Warn of objects that the energy alone, with what was learnt, finds far from convex."""
+    index = keep_scribbled(prediction.index, scene.seeds)
+    for k in shapes:
+        share = objects.filled_share(index, k)
+        if share < _CONVEX_ENOUGH:
+            checks.warn_caller(
+                f"the object with label {scene.labels[k]} was expected to be convex; without the shape it would fill "
+                f"{100 * share:.0f} % of its convex hull. If it is not convex, give it None for a shape; if it is, "
+                "scribble on what looks like the other side.",
+                ShapeWarning,
+            )
 
 
 def _arranged(energy: Any, shapes: Mapping[int, Any], index: np.ndarray | None) -> Any:
