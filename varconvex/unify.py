@@ -193,10 +193,13 @@ def _together(
     prediction = _predict(settled, scene, None, seconds)
     u = _by_label(prediction).copy()
     since = time.perf_counter()
-    held = found.indicator(scene.seeds.shape) if stopped else settled.sharpened(scene, energy, found)
+    if prediction.stopped or (time_limit is not None and since - begin >= time_limit):
+        held = found.indicator(scene.seeds.shape)
+    else:
+        held = settled.sharpened(scene, energy, found)
     u[list(shapes)] = held[list(shapes)]
     seconds["solve"] += time.perf_counter() - since
-    if not stopped:
+    if not prediction.stopped:
         _doubt(prediction, shapes, scene)
     index, fitted = _fitted(shapes, scene, u, seconds, random_state)
     return Unified(prediction, keep_scribbled(index, scene.seeds, besides=shapes), fitted, tuple(values), dict(seconds))
