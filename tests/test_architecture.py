@@ -17,7 +17,7 @@ ROOT = Path(varconvex.__file__).parent
 ARROWS = {
     "api": {
         "inputs", "likelihoods", "predictors", "shapes", "unify", "certify", "result", "energies", "solvers",
-        "backends", "components", "_families", "objects",
+        "backends", "components", "_families",
     },
     "cli": {"_families", "api", "demo", "doctor", "files", "reproduce", "result", "solvers"},
     "demo": {"api", "result"},
@@ -39,8 +39,10 @@ ARROWS = {
     "regions": {"backends", "edges", "energies", "inputs", "solvers"},
     "restoration": {"backends", "energies", "inputs", "solvers"},
     "result": {"certify", "plots", "shapes"},
-    "unify": {"components", "inputs", "predictors", "shapes"},
-    "predictors": {"inputs", "likelihoods", "energies", "solvers", "backends", "edges", "_colour", "_adam"},
+    "unify": {"components", "inputs", "objects", "predictors", "shapes"},
+    "predictors": {
+        "components", "inputs", "likelihoods", "energies", "solvers", "backends", "edges", "_colour", "_adam",
+    },
     "likelihoods": {"inputs", "_colour", "backends"},
     "energies": {"backends"},
     "solvers": {"backends", "energies"},

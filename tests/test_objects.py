@@ -175,7 +175,7 @@ def test_bad_mappings_are_named(three_things, shape, error, match):
 
 def test_what_several_objects_cannot_do_is_named(three_things):
     image, scribbles, _ = three_things
-    with pytest.raises(InvalidParameterError, match="unify='joint' takes one object"):
-        segment(image, scribbles, shape={2: "convex", 3: "convex"}, unify="joint")
+    with pytest.raises(InvalidScribblesError, match="tells one object from the background, two labels"):
+        segment(image, scribbles, shape={2: "convex", 3: "convex"}, unify="joint", predictor="fcn")
     with pytest.raises(InvalidScribblesError, match=r"needs a background \(label 1\)"):
         segment(image, np.where(scribbles == 1, 7, scribbles), shape={3: "convex"})

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from . import checks, objects
+from . import checks
 from ._families import find
 from .backends import ArrayBackend, get_backend
 from .certify import certify_convexity
@@ -26,7 +26,7 @@ from .predictors.energy import EnergyPredictor, default_alpha
 from .result import Segmentation
 from .shapes.base import FittedShape, Shape
 from .solvers.pdhg import Progress, pdhg
-from .unify import joint, sequential
+from .unify import Unified, joint, sequential
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -100,7 +100,7 @@ def segment(
         How energy and shape come together: the solved u is projected once (paper, eq. 5); or energy, shape and the
         colour models are fitted to each other in turns, while one objective falls (`Segmentation.objective`). "joint"
         also learns from the pixels that no stroke touches. With a convex shape the outline is found directly, at two
-        fifths of `alpha`, less where it follows edges. Without a shape it learns from the energy's answer alone,
+        fifths of `alpha`, less where it follows edges. What has no shape is learnt from the energy's answer alone,
         and keeps only parts that hold a scribble, whatever `components` says.
     predictor : {"energy", "fcn", "cnn"} or Predictor
         Who says how probable the object is at each pixel: the energy of likelihood and total variation; or a network
@@ -162,6 +162,8 @@ def segment(
     Warns
     -----
     ConvergenceWarning, DataTermWarning, ScribbleWarning
+    ShapeWarning
+        If joint unification would find an object far from convex without its convex shape.
 
     References
     ----------
@@ -203,33 +205,17 @@ def segment(
     who = _predictor(predictor, energy, rng)
     seconds = {"prepare": time.perf_counter() - begin}
     shapes = {k: _settled(part, home) for k, part in _shapes(shape, scene.labels).items()}
-    if not shapes and unify == "sequential":
+    if unify == "joint":
+        found = joint(who, shapes, scene, time_limit=energy.time_limit, random_state=rng)
+    elif shapes:
+        found = sequential(who, shapes, scene, random_state=rng)
+    else:
         prediction = who.predict(scene)
-        index = keep_scribbled(prediction.index, scene.seeds) if components == "scribbled" else prediction.index
-        return _result(scene, prediction, index, home, seconds | prediction.seconds)
-    if shapes and len(scene.labels) > 2:
-        if unify == "joint":
-            raise InvalidParameterError(
-                "unify='joint' takes one object with a shape; got several labels with shapes. Use unify='sequential', "
-                "or segment the objects one at a time."
-            )
-        objects.check(shapes, scene)
-        prediction = who.predict(scene)
-        before = time.perf_counter()
-        index, several = objects.fit(shapes, scene, prediction.probability, random_state=rng)
-        if components == "scribbled":
-            loose = keep_scribbled(index, scene.seeds)
-            index = np.where(np.isin(index, list(several)), index, loose)
-        stages = seconds | prediction.seconds | {"shape": time.perf_counter() - before}
-        return _result(scene, prediction, index, home, stages, several)
-    part = shapes.get(1)
-    if part is None or unify == "joint":
-        found = joint(who, part, scene, time_limit=energy.time_limit, random_state=rng)
-        stages = seconds | found.seconds
-        several = {} if found.fitted is None else {1: found.fitted}
-        return _result(scene, found.prediction, found.index, home, stages, several, found.objective)
-    prediction, fitted, stages = sequential(who, part, scene, random_state=rng)
-    return _result(scene, prediction, fitted.mask.astype(np.int64), home, seconds | stages, {1: fitted})
+        found = Unified(prediction, prediction.index, {}, (), prediction.seconds)
+    index = found.index
+    if components == "scribbled":
+        index = keep_scribbled(index, scene.seeds, besides=shapes)  # what has a shape is in one piece
+    return _result(scene, found.prediction, index, home, seconds | found.seconds, found.fitted, found.objective)
 
 
 @_nearest_keyword

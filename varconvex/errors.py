@@ -70,5 +70,9 @@ class DeviceMemoryWarning(VarconvexWarning):
     """A GPU's memory did not suffice; the CPU solved the problem instead."""
 
 
+class ShapeWarning(VarconvexWarning):
+    """The image speaks against the shape that an object was said to have; the answer keeps it nevertheless."""
+
+
 class ScribbleWarning(VarconvexWarning):
     """Scribbles were clipped, or overwritten by a later stroke."""

@@ -9,9 +9,9 @@ hulls; then each object that was cut is fitted once more, all pixels of the othe
 to the label with the most of u among those that have none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,14 @@ from .certify import fill_hull, hull_half_spaces
 from .errors import ScribbleConflictError
 from .inputs import Scene
 from .shapes.base import FittedShape, Shape
+
+
+class _Masked(Protocol):
+    @property
+    def mask(self) -> np.ndarray: ...
+
+
+S = TypeVar("S", bound=_Masked)
 
 _REACH = {2: 4, 3: 2}
 """Largest entry of a line's integer normal, where it does not run along a hull."""
@@ -78,22 +86,53 @@ def fit(
             u[k], inside=inside, outside=outside | taken, spacing=scene.spacing, random_state=random_state
         )
 
-    fitted = {k: fitted_one(k, np.zeros(u.shape[1:], bool)) for k in shapes}
-    masks = {k: part.mask for k, part in fitted.items()}
-    cut = set()
-    for i, j in combinations(shapes, 2):
-        if (masks[i] & masks[j]).any():
-            seeds = scene.seeds == i + 1, scene.seeds == j + 1
-            masks[i], masks[j] = _parted((masks[i], masks[j]), seeds, (1 - 2 * u[i], 1 - 2 * u[j]))
-            cut |= {i, j}
-    for k in sorted(cut):
-        fitted[k] = fitted_one(k, np.any([masks[other] for other in masks if other != k], axis=0))
-        masks[k] = fitted[k].mask
+    fitted = keep_apart(shapes, fitted_one, scene, 1 - 2 * u)
     free = [k for k in range(len(u)) if k not in shapes]
     index = np.array(free)[np.argmax([np.where(scene.seeds == k + 1, 2, u[k]) for k in free], axis=0)]
-    for k, mask in masks.items():
-        index[mask] = k
+    for k, part in fitted.items():
+        index[part.mask] = k
     return index, fitted
+
+
+def keep_apart(
+    objects: Iterable[int], found: Callable[[int, np.ndarray], S], scene: Scene, costs: np.ndarray
+) -> dict[int, S]:
+    """Find every object by itself, and once more where two of them overlap, on either side of a line.
+
+    Parameters
+    ----------
+    objects : iterable of int
+        Indices of labels.
+    found : function of an index and of a (*spatial) bool array
+        Finds an object that avoids these pixels; the answer has a `mask`.
+    scene : Scene
+        Whose scribbles the lines run between.
+    costs : (K, *spatial) float array
+        What a pixel costs each object; the lines are those at which least is lost.
+    """
+    answers = {k: found(k, np.zeros(scene.seeds.shape, bool)) for k in objects}
+    masks = {k: answer.mask for k, answer in answers.items()}
+    cut = set()
+    for i, j in combinations(masks, 2):
+        if (masks[i] & masks[j]).any():
+            seeds = scene.seeds == i + 1, scene.seeds == j + 1
+            masks[i], masks[j] = _parted((masks[i], masks[j]), seeds, (costs[i], costs[j]))
+            cut |= {i, j}
+    for k in sorted(cut):
+        answers[k] = found(k, np.any([masks[other] for other in masks if other != k], axis=0))
+        masks[k] = answers[k].mask
+    return answers
+
+
+def filled_share(index: np.ndarray, k: int) -> float:
+    """Share of the convex hull of label `k`'s pixels that it fills, in [0, 1]; what other objects have does not count.
+
+    `index` ((*spatial) int) is each pixel's label, 0 the background; 1 for a label without pixels.
+    """
+    mine = index == k
+    if not mine.any():
+        return 1.0
+    return float(mine.sum() / (fill_hull(mine) & (mine | (index == 0))).sum())
 
 
 def _parted(

@@ -20,6 +20,12 @@ def started(image, first=0.0):
     return scene, RegionalCost.start(scene, costs)
 
 
+def odds(lengths):
+    """Of the background against the object: a `RegionalCost`'s, or those of lengths of both."""
+    lengths = getattr(lengths, "costs", lengths)
+    return lengths[1] - lengths[0]
+
+
 def agreement(cost):
     return ((cost < 0) == DISC).mean()
 
@@ -27,27 +33,27 @@ def agreement(cost):
 def test_it_starts_with_what_the_strokes_say_and_never_forgets_it(rng):
     image = rng.random((*DISC.shape, 3))
     scene, start = started(image, first=3.0)
-    np.testing.assert_array_equal(start.cost, 3.0)
+    np.testing.assert_array_equal(odds(start), 3.0)
     taught = start.learn(scene, DISC)
     other = RegionalCost.start(scene, np.zeros((2, *DISC.shape), np.float32)).learn(scene, DISC)
-    np.testing.assert_allclose(taught.cost - other.cost, 0.4 * 3.0, atol=1e-5)
-    np.testing.assert_array_equal(start.cost, 3.0)
+    np.testing.assert_allclose(odds(taught) - odds(other), 0.4 * 3.0, atol=1e-5)
+    np.testing.assert_array_equal(odds(start), 3.0)
 
 
 def test_both_sides_are_learnt_where_colours_differ(rng):
     image = np.where(DISC[..., None], (0.7, 0.3, 0.3), (0.3, 0.5, 0.3)) + rng.normal(scale=0.03, size=(*DISC.shape, 3))
     scene, start = started(image)
-    assert agreement(start.learn(scene, DISC).cost) > 0.99
+    assert agreement(odds(start.learn(scene, DISC))) > 0.99
     # A mask that is a little wrong is corrected.
     shifted = np.roll(DISC, 5, axis=1)
-    assert agreement(start.learn(scene, shifted).cost) > 0.98
+    assert agreement(odds(start.learn(scene, shifted))) > 0.98
 
 
 def test_places_tell_what_colours_alone_cannot(rng):
     # Grey grows from left to right; the disc is everywhere a little lighter than what is beside it.
     grey = 0.1 + 0.006 * COLUMNS + 0.25 * DISC + rng.normal(scale=0.02, size=DISC.shape)
     scene, start = started(np.repeat(grey[..., None], 3, axis=-1))
-    nearby, everywhere = start._nearby(scene, DISC), start._everywhere(scene, DISC)
+    nearby, everywhere = odds(start._nearby(scene, DISC)), odds(start._everywhere(scene, DISC))
     assert agreement(nearby) > agreement(everywhere)
     assert agreement(nearby) > 0.85
 
@@ -56,7 +62,7 @@ def test_nearby_is_the_formula(rng):
     image = rng.random((*DISC.shape, 1))
     scene, start = started(image)
     radius = np.sqrt(DISC.sum() / np.pi)
-    found = start._nearby(scene, DISC)
+    found = odds(start._nearby(scene, DISC))
     # Other samples of the same sides give the same odds, up to chance.
     from scipy.ndimage import distance_transform_edt
 
@@ -77,7 +83,7 @@ def test_nearby_is_the_formula(rng):
 @pytest.mark.parametrize("mask", [np.ones_like(DISC), ROWS * COLUMNS == 40 * 50])
 def test_one_side_may_be_all_but_empty(rng, mask):
     scene, start = started(rng.random((*DISC.shape, 3)))
-    assert np.isfinite(start.learn(scene, mask).cost).all()
+    assert np.isfinite(start.learn(scene, mask).costs).all()
 
 
 def test_what_is_not_valid_teaches_nothing(rng):
@@ -87,5 +93,5 @@ def test_what_is_not_valid_teaches_nothing(rng):
     scribbles[38:42, 45:55], scribbles[3:5, 5:95] = 2, 1
     scene = prepare(image, scribbles, nan_policy="mask")
     taught = RegionalCost.start(scene, np.zeros((2, *DISC.shape), np.float32)).learn(scene, DISC)
-    assert (taught.cost[30:35, 30:45] == 0).all()
-    assert agreement(np.where(scene.valid, taught.cost, np.where(DISC, -1, 1))) > 0.99
+    assert (taught.costs[:, 30:35, 30:45] == 0).all()
+    assert agreement(np.where(scene.valid, odds(taught), np.where(DISC, -1, 1))) > 0.99

@@ -68,10 +68,10 @@ def test_scribbles_hold_and_no_answer_is_empty(network, energy, scene):
     found = quick(network, steps=1, energy=energy).predict(scene)
     assert (found.index[scene.seeds == 2] == 1).all()
     assert (found.index[scene.seeds == 1] == 0).all()
-    _prediction, fitted, seconds = sequential(quick(network, steps=1, energy=energy), ConvexShape(), scene)
-    assert fitted.mask[scene.seeds == 2].all()
-    assert not fitted.mask[scene.seeds == 1].any()
-    assert {"train", "shape"} <= set(seconds)
+    projected = sequential(quick(network, steps=1, energy=energy), {1: ConvexShape()}, scene)
+    assert projected.fitted[1].mask[scene.seeds == 2].all()
+    assert not projected.fitted[1].mask[scene.seeds == 1].any()
+    assert {"train", "shape"} <= set(projected.seconds)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -137,9 +137,9 @@ def test_both_sides_teach_and_the_objective_knows(network, scene, two_blobs):
 
 
 @pytest.mark.parametrize("energy", ["default", None])
-@pytest.mark.parametrize("shape", [None, ConvexShape()])
-def test_joint_never_rises_for_networks_too(scene, shape, energy):
-    found = joint(quick(FcnPredictor, steps=150, energy=energy), shape, scene)
+@pytest.mark.parametrize("shapes", [{}, {1: ConvexShape()}])
+def test_joint_never_rises_for_networks_too(scene, shapes, energy):
+    found = joint(quick(FcnPredictor, steps=150, energy=energy), shapes, scene)
     assert len(found.objective) >= 2
     assert (np.diff(found.objective) <= 0).all()
     assert found.prediction.theta is not None
@@ -151,7 +151,7 @@ def test_what_was_learnt_wrongly_is_refused(scene):
             return super().learn(scene, 1 - responsibility)
 
     # A whole course by all defaults: in a short one it would not even learn what is wrong.
-    found = joint(Confused(random_state=1), ConvexShape(), scene)
+    found = joint(Confused(random_state=1), {1: ConvexShape()}, scene)
     assert len(found.objective) == 2
     assert found.objective[1] == found.objective[0]
 

@@ -67,6 +67,34 @@ def test_long_and_thin_objects_are_found_on_stretched_rays():
     assert iou(found.mask, bar) > 0.9
 
 
+@pytest.mark.parametrize("turn", [0.1, 0.5, 0.9])
+def test_corners_between_two_rays_are_found_along_the_outline(turn):
+    along = (ROWS - 45) * np.sin(turn) + (COLUMNS - 55) * np.cos(turn)
+    across = (ROWS - 45) * np.cos(turn) - (COLUMNS - 55) * np.sin(turn)
+    box = (np.abs(along) < 38) & (np.abs(across) < 24)
+    cost, inside = np.where(box, -1.0, 1.0), seeded(45, 55)
+    corners, _ = best_outline(cost, flat(0.1), inside, NOWHERE, Frame.fitted(box, np.argwhere(box).astype(float)))
+    coarse, fine = Outline(corners, box.shape, 0.0), least_outline(cost, flat(0.1), inside, NOWHERE)
+    assert iou(fine.mask, box) > max(0.97, iou(coarse.mask, box))
+
+
+def test_rays_follow_an_outline():
+    corners = np.array([[10.0, 20.0], [10.0, 80.0], [70.0, 90.0], [60.0, 30.0]])
+    mask = Outline(corners, NOWHERE.shape, 0.0).mask
+    frame = Frame.along(mask, corners)
+    reached = Outline(frame.centre + frame.directions(720, 0), mask.shape, 0.0).mask
+    assert iou(reached, mask) > 0.99
+    # Whichever way round the corners go.
+    np.testing.assert_allclose(Frame.along(mask, corners[::-1]).directions(9, 0.5), frame.directions(9, 0.5))
+
+
+def test_energies_are_compared_on_the_pixels(rng):
+    cost = rng.normal(size=NOWHERE.shape) + np.where(np.hypot(ROWS - 44, COLUMNS - 55) < 28, -1.0, 1.0)
+    inside = seeded(44, 55)
+    found = least_outline(cost, flat(0.5), inside, NOWHERE)
+    assert found.energy == pytest.approx(cost[found.mask & ~inside].sum() + 0.5 * perimeter(found.corners), rel=1e-6)
+
+
 def test_what_lies_beyond_the_image_costs_nothing():
     half = np.hypot(ROWS - 45, COLUMNS) < 30
     found = least_outline(np.where(half, -1.0, 1.0), flat(2.0), seeded(45, 5), NOWHERE)

@@ -1,14 +1,14 @@
-"""What both sides of a convex object teach about each pixel, beside what the strokes said:
+"""What the regions of an answer teach about each pixel, where some are convex, beside what the strokes said:
 
-    cost(x) = (1 - s) first(x) + s learnt(x),      learnt = clip((everywhere(x) + nearby(x)) / 2)
+    cost_k(x) = (1 - s) first_k(x) + s min(l_k(x) - m(x), clip),      m(x) = min_j l_j(x)
 
-    everywhere(x) = log p_0(y(x)) - log p_1(y(x)),      p_k Gaussian mixtures of each side's appearance
-    nearby(x)     = log q_0(x) - log q_1(x),            q_k(x) = (1 - e) mean_j K_j(x) N(I(x); I_kj, sigma^2) + e
+    l_k(x) = -(log p_k(y(x)) + log q_k(x)) / 2
 
-K_j weighs a side's samples by their distance from x, in radii of the object: what is dark against a bright wall here
-may be bright against a dark table there. Mixtures know the whole of each side and its texture, kernels its places;
-they err in different places, and the mean of both errs less than either. All are log odds of the background against
-the object, in nats.
+    p_k a Gaussian mixture of the region's appearance,  q_k(x) = (1 - e) mean_j K_kj(x) N(I(x); I_kj, sigma^2) + e
+
+K_kj weighs a region's samples by their distance from x, in radii of the object: what is dark against a bright wall
+here may be bright against a dark table there. Mixtures know the whole of each region and its texture, kernels its
+places; they err in different places, and the mean of both errs less than either.
 """
 
 from dataclasses import dataclass, replace
@@ -18,91 +18,106 @@ import numpy as np
 from .._colour import features
 from ..backends import ArrayBackend, get_backend
 from ..inputs import Scene
+from ._common import bounded
 from ._learnt import _BACKGROUND, _OBJECT, _REG_COVAR, CLIP, SCRIBBLES, _appearance, _spread_out
 from ._mixture import fit_mixture
 
 SAY = 0.6
-"""Share s of what the sides teach; the rest stays with the strokes."""
+"""Share s of what the regions teach; the rest stays with the strokes."""
 
 _NEARBY, _SIGMA, _UNKNOWN = 0.6, 0.1, 0.03
 """Width of K in radii of the object; sigma as in the Nieuwenhuis-Cremers likelihood; share e of any colour whatever."""
 
 _SURROUND = 2.5
-"""Radii of the object: how far around it the background is sampled for `nearby`."""
+"""Radii of an object: how far around it the background is sampled for q."""
 
 _SAMPLE, _KERNELS = 3000, 400
-"""Pixels of each side that mixtures are fitted to, and that kernels sit on."""
+"""Pixels of each region that mixtures are fitted to, and that kernels sit on."""
 
 
 @dataclass(frozen=True)
 class RegionalCost:
-    """Odds of the background against the object, learnt from both sides of a mask.
+    """What each label costs at each pixel, learnt from the regions of an answer.
 
     Attributes
     ----------
-    first : (H, W) float32
-        What the strokes alone say: the object's cost less the background's.
+    first : (K, H, W) float32
+        What the strokes alone say, in nats.
     points : (n, c) float32
         What the mixtures see of each pixel.
-    cost : (H, W) float32
-        What is said now.
+    costs : (K, H, W) float32
+        What is said now; only differences between labels matter.
     backend : str, ArrayBackend or None
         What sums the kernels.
     """
 
     first: np.ndarray
     points: np.ndarray
-    cost: np.ndarray
+    costs: np.ndarray
     backend: str | ArrayBackend | None = None
 
     @classmethod
     def start(cls, scene: Scene, costs: np.ndarray, backend: str | ArrayBackend | None = None) -> "RegionalCost":
-        """From the strokes' costs ((2, H, W), in nats)."""
-        first = costs[1] - costs[0]
-        return cls(first, _appearance(scene), first, backend)
+        """From the strokes' costs ((K, H, W), in nats)."""
+        return cls(costs, _appearance(scene), costs, backend)
 
-    def learn(self, scene: Scene, mask: np.ndarray) -> "RegionalCost":
-        """The same with both sides of `mask` ((H, W) bool) re-estimated; the strokes keep their share."""
+    def learn(self, scene: Scene, index: np.ndarray) -> "RegionalCost":
+        """The same with all regions re-estimated; the strokes keep their share.
+
+        Parameters
+        ----------
+        scene : Scene
+        index : (H, W) int
+            Index of each pixel's label.
+        """
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1, "blas"):
-            learnt = (self._everywhere(scene, mask) + self._nearby(scene, mask)) / 2
-        cost = (1 - SAY) * self.first + SAY * np.clip(learnt, -CLIP, CLIP)
-        return replace(self, cost=np.where(scene.valid, cost, 0).astype(np.float32))
+            lengths = (self._everywhere(scene, index) + self._nearby(scene, index)) / 2
+        learnt = bounded(lengths, scene, CLIP)
+        return replace(self, costs=((1 - SAY) * self.first * scene.valid + SAY * learnt).astype(np.float32))
 
-    def _everywhere(self, scene: Scene, mask: np.ndarray) -> np.ndarray:
-        lengths = []
-        for k, side in enumerate((~mask, mask)):
-            weights = (side & scene.valid).astype(np.float64)
+    def _everywhere(self, scene: Scene, index: np.ndarray) -> np.ndarray:
+        """-log p_k: (K, H, W)."""
+        lengths = np.empty(self.first.shape)
+        for k, length in enumerate(lengths):
+            weights = ((index == k) & scene.valid).astype(np.float64)
             strokes = (scene.seeds == k + 1) & scene.valid
             share = SCRIBBLES / (1 - SCRIBBLES) * weights.sum() / max(int(strokes.sum()), 1)
             chosen = self.points[_spread_out((weights + max(share, 1.0) * strokes).ravel(), _SAMPLE)]
             mixture = fit_mixture(chosen, np.ones(len(chosen)), _OBJECT if k else _BACKGROUND, _REG_COVAR)
-            lengths.append(mixture.log_density(self.points))
-        return (lengths[0] - lengths[1]).reshape(mask.shape)
+            length[...] = -mixture.log_density(self.points).reshape(index.shape)
+        return lengths
 
-    def _nearby(self, scene: Scene, mask: np.ndarray) -> np.ndarray:
+    def _nearby(self, scene: Scene, index: np.ndarray) -> np.ndarray:
+        """-log q_k: (K, H, W). The background's kernels are as wide as an object of mean area would have them."""
         from scipy.ndimage import distance_transform_edt
 
         backend = get_backend(self.backend)
 
-        def log_mean(points: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-            there, width, samples = (backend.asarray(array) for array in (points, weight, seeds))
-            return backend.to_numpy(backend.log_kernel_mean(there, width, samples, 2))
+        def log_mean(points: np.ndarray, width: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+            there, weight, samples = (backend.asarray(array) for array in (points, width, seeds))
+            return backend.to_numpy(backend.log_kernel_mean(there, weight, samples, 2))
 
-        radius = max(float(np.sqrt(mask.sum() / np.pi)), 1.0)
-        around = ~mask & (distance_transform_edt(~mask) < _SURROUND * radius)
-        places = np.moveaxis(np.indices(mask.shape, dtype=np.float32), 0, -1).reshape(-1, 2)
-        colours = features(scene.image).reshape(mask.size, -1) / np.float32(np.sqrt(2) * _SIGMA)
+        masks = [index == k for k in range(len(self.first))]
+        areas = np.array([mask.sum() for mask in masks], float)
+        areas[0] = areas[1:].mean()
+        radii = np.maximum(np.sqrt(areas / np.pi), 1.0)
+        around = np.zeros(index.shape, bool)
+        for mask, radius in zip(masks[1:], radii[1:], strict=True):
+            around |= distance_transform_edt(~mask) < _SURROUND * radius
+        masks[0] &= around
+        places = np.moveaxis(np.indices(index.shape, dtype=np.float32), 0, -1).reshape(-1, 2)
+        colours = features(scene.image).reshape(index.size, -1) / np.float32(np.sqrt(2) * _SIGMA)
         points = np.concatenate([places, colours], axis=1)
-        weight = np.full(mask.size, 0.5 / (_NEARBY * radius) ** 2, np.float32)
-        densities = []
-        for k, side in enumerate((around, mask)):
-            taught = (side & scene.valid) | ((scene.seeds == k + 1) & scene.valid)
+        lengths = np.empty(self.first.shape)
+        for k, (mask, radius) in enumerate(zip(masks, radii, strict=True)):
+            taught = (mask | (scene.seeds == k + 1)) & scene.valid
             chosen = points[_spread_out(taught.ravel().astype(float), _KERNELS)].T
-            both, place = log_mean(points, chosen), log_mean(places, chosen[:2])
-            densities.append(np.logaddexp(np.log1p(-_UNKNOWN) + both - place, np.log(_UNKNOWN)))
-        return (densities[0] - densities[1]).reshape(mask.shape)
+            width = np.full(index.size, 0.5 / (_NEARBY * radius) ** 2, np.float32)
+            density = log_mean(points, width, chosen) - log_mean(places, width, chosen[:2])
+            lengths[k] = -np.logaddexp(np.log1p(-_UNKNOWN) + density, np.log(_UNKNOWN)).reshape(index.shape)
+        return lengths
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,67 @@
-"""The energy of a set and its appearance together, which joint unification minimises with a shape that can:
+"""The energy of convex sets and their appearance together, which joint unification minimises with shapes that can:
 
-    J(C, theta) = -sum_x log P(label of x | image, theta) - w sum over scribbles log P(their label | image, theta)
-                  + alpha_C integral over the boundary of C of g(x, n) ds,      P(object) = 1 / (1 + exp(cost_theta))
+    J(index, theta) = -sum_x log P(index(x) | x, theta) - w sum over scribbles log P(their label | x, theta)
+                      + sum_k alpha_C integral over the boundary of C_k of g(x, n) ds  +  alpha TV_g of the rest
 
-For a fixed theta the best C minimises <cost_theta, C> and its boundary; theta is learnt from both sides of C. All of
-it on a grid of at most `_SIDE` pixels a side: neither a region's colours nor a convex outline hang on single pixels.
+    P(k | x, theta) = exp(-cost_k(x)) / sum_j exp(-cost_j(x))
+
+C_k is the set of the k-th label, where it has a shape, and index(x) = k in it; the rest goes to the labels without one,
+at the energy's own price of length where there are several. For a fixed theta the best C_k minimises its cost above
+that of whoever has the pixel otherwise, and its boundary; theta is learnt from all regions. All of it on a grid of at
+most `_SIDE` pixels a side: neither a region's colours nor a convex outline hang on single pixels.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..edges import contrast_tensors
+from ..backends import ArrayBackend, get_backend
+from ..components import keep_scribbled
+from ..edges import contrast_tensors, contrast_weight
+from ..energies.potts import Potts
 from ..inputs import Scene
 from ..likelihoods._learnt import SCRIBBLES
 from ..likelihoods._regional import RegionalCost
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
+from ..solvers.pdhg import pdhg
 
 _SIDE = 320
 """Pixels along the longer side of the grid."""
 
 CONVEX_SHARE = 0.4
 """alpha_C is this share of the total variation's alpha: smoothness, which the rest of it buys, comes with convexity."""
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Sets that do not overlap, and what is left to the others.
+
+    Attributes
+    ----------
+    outlines : dict of int to Outline
+        By index of the label.
+    index : (H, W) int
+        Index of each pixel's label on the small grid.
+    count : int
+        K, the number of labels.
+    """
+
+    outlines: Mapping[int, Any]
+    index: np.ndarray
+    count: int
+
+    def indicator(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Whose each pixel is on a grid of `shape` pixels: (K, H, W) float32, 0 or 1 in and around the sets."""
+        found = np.stack([_resized((self.index == k).astype(np.float32), shape) for k in range(self.count)])
+        masks = {k: outline.rasterize(shape) for k, outline in self.outlines.items()}
+        found[list(masks)] = 0
+        found[:, np.any(list(masks.values()), axis=0)] = 0
+        for k, mask in masks.items():
+            found[:, mask], found[k, mask] = 0, 1
+        found[0] += 1 - found.sum(axis=0)
+        return found
 
 
 @dataclass(frozen=True)
@@ -34,7 +73,7 @@ class ShapedEnergy:
     scene : Scene
         The scene on square pixels, at most `_SIDE` a side.
     alpha : float
-        Nats for a pixel of boundary on a flat place.
+        Nats for a pixel of a set's boundary on a flat place.
     weight : (H, W) float or None
         Factor on the boundary's price: what the user gave, and 0 beside what is outside.
     tensors : list of (3, H, W) float
@@ -43,6 +82,8 @@ class ShapedEnergy:
         How many pixels a scribbled pixel counts as.
     model : RegionalCost
         theta.
+    backend : str, ArrayBackend or None
+        What computes.
     """
 
     scene: Scene
@@ -51,6 +92,7 @@ class ShapedEnergy:
     tensors: list[np.ndarray]
     count: float
     model: RegionalCost
+    backend: str | ArrayBackend | None = None
 
     @classmethod
     def start(cls, full: Scene, likelihood: Any, alpha: float, edge_weight: Any, backend: Any = None) -> "ShapedEnergy":
@@ -73,31 +115,68 @@ class ShapedEnergy:
         model = RegionalCost.start(scene, costs, backend)
         seeds = max(int(np.count_nonzero(scene.seeds > 0)), 1)
         count = max(SCRIBBLES / (1 - SCRIBBLES) * scene.seeds.size / seeds, 1.0)
-        return cls(scene, CONVEX_SHARE * alpha / coarser, weight, tensors, count, model)
+        return cls(scene, CONVEX_SHARE * alpha / coarser, weight, tensors, count, model, backend)
 
-    def learn(self, mask: np.ndarray) -> "ShapedEnergy":
-        """The same with theta learnt from both sides of `mask` ((H, W) bool)."""
-        return replace(self, model=self.model.learn(self.scene, mask))
+    def learn(self, index: np.ndarray) -> "ShapedEnergy":
+        """The same with theta learnt from all regions of `index` ((H, W) int)."""
+        return replace(self, model=self.model.learn(self.scene, index))
 
-    def best(self, shape: Any) -> Any:
-        """The shape's outline of least J for this theta."""
-        outside = (self.scene.seeds == 1) | (self.scene.seeds < 0)
-        return shape.outline(self.model.cost, self.price, self.scene.seeds == 2, outside)
+    def outline(self, k: int, shape: Any, taken: np.ndarray, index: np.ndarray | None = None) -> Any:
+        """The shape's outline of least J for label `k` and this theta.
+
+        Parameters
+        ----------
+        k : int
+            Index of the label.
+        shape : Shape
+            With a method `outline`.
+        taken : (H, W) bool
+            Pixels that it must not have.
+        index : (H, W) int, optional
+            Whose each pixel is: what a pixel costs otherwise. Without it, the cheapest other label has it.
+        """
+        costs = self.model.costs
+        others = np.delete(costs, k, axis=0).min(axis=0)
+        if index is not None:
+            others = np.where(index == k, others, np.take_along_axis(costs, index[None], axis=0)[0])
+        mine = self.scene.seeds == k + 1
+        return shape.outline(costs[k] - others, self.price, mine, ((self.scene.seeds != 0) & ~mine) | taken)
+
+    def losses(self, shapes: Mapping[int, Any]) -> np.ndarray:
+        """What a pixel costs above the cheapest label without a shape, which gets what two sets lose: (K, H, W)."""
+        free = [k for k in range(len(self.model.costs)) if k not in shapes]
+        return self.model.costs - self.model.costs[free].min(axis=0)
+
+    def arranged(self, outlines: Mapping[int, Any]) -> Arrangement:
+        """These sets, and the rest shared among the labels without one."""
+        costs = self.model.costs
+        free = [k for k in range(len(costs)) if k not in outlines]
+        taken = np.any([outline.mask for outline in outlines.values()], axis=0)
+        index = np.array(free)[self._shared(costs[free], free, taken)]
+        for k, outline in outlines.items():
+            index[outline.mask] = k
+        return Arrangement(outlines, index, len(costs))
 
     def costs(self, shape: tuple[int, ...]) -> np.ndarray:
-        """What theta says on a grid of `shape` pixels: (2, H, W) float32, the likelier label at 0."""
-        cost = _resized(self.model.cost, shape)
-        return np.stack([np.maximum(-cost, 0), np.maximum(cost, 0)])
+        """What theta says on a grid of `shape` pixels: (K, H, W) float32, the likeliest label at 0."""
+        costs = np.stack([_resized(cost, shape) for cost in self.model.costs])
+        return costs - costs.min(axis=0)
 
-    def value(self, outline: Any) -> float:
+    def value(self, found: Arrangement) -> float:
         """J, in nats."""
-        cost = self.model.cost.astype(np.float64)
-        signed = np.where(outline.mask, cost, -cost)
-        free = (self.scene.seeds == 0) & self.scene.valid
-        known = self.scene.seeds > 0
-        told = np.where(self.scene.seeds == 2, cost, -cost)
-        length = np.logaddexp(0, signed[free]).sum() + self.count * np.logaddexp(0, told[known]).sum()
-        return float(length + outline.boundary(self.price))
+        costs = self.model.costs.astype(np.float64)
+        lengths = costs + np.log(np.exp(-costs).sum(axis=0))
+        unseeded = (self.scene.seeds == 0) & self.scene.valid
+        total = np.take_along_axis(lengths, found.index[None], axis=0)[0][unseeded].sum()
+        for k, length in enumerate(lengths):
+            total += self.count * length[self.scene.seeds == k + 1].sum()
+        total += sum(outline.boundary(self.price) for outline in found.outlines.values())
+        free = [k for k in range(found.count) if k not in found.outlines]
+        if len(free) > 1:
+            taken = np.isin(found.index, list(found.outlines))
+            energy, backend = self._rest(np.zeros((len(free), *taken.shape)), free, taken), get_backend(self.backend)
+            total += energy.value(backend, np.searchsorted(free, np.where(taken, free[0], found.index)))
+        return float(total)
 
     def price(self, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
         """What a pixel of boundary costs at `points` (..., 2) with unit normals (..., 2): (...) float."""
@@ -107,13 +186,37 @@ class ShapedEnergy:
             return map_coordinates(values, [points[..., 0], points[..., 1]], order=1, mode="nearest", output=np.float64)
 
         down, right = normals[..., 0], normals[..., 1]
-        factor = np.ones(points.shape[:-1])
+        factor: Any = np.ones(points.shape[:-1])
         if self.tensors:
             along = (down * down * at(a) + 2 * down * right * at(b) + right * right * at(c) for a, b, c in self.tensors)
             factor = sum(np.exp(-change) for change in along) / len(self.tensors)
         if self.weight is not None:
             factor = factor * at(self.weight)
         return self.alpha * factor
+
+    def _shared(self, costs: np.ndarray, free: list[int], taken: np.ndarray) -> np.ndarray:
+        """Which of the labels in `free` has each pixel, in parts that hold a scribble: (H, W) int."""
+        if len(free) == 1:
+            return np.zeros(taken.shape, np.int64)
+        backend = get_backend(self.backend)
+        found = backend.to_numpy(pdhg(self._rest(costs, free, taken), backend=backend).labels)
+        # What no scribble vouches for would teach wrongly.
+        seeds = np.searchsorted(free, self.scene.seeds - 1) + 1
+        return keep_scribbled(np.where(taken, 0, found), np.where(np.isin(self.scene.seeds - 1, free), seeds, 0))
+
+    def _rest(self, costs: np.ndarray, free: list[int], taken: np.ndarray) -> Potts:
+        """The energy of what the labels in `free` share; nothing is to be paid for where they are not."""
+        weight = np.ones(taken.shape) if self.weight is None else self.weight
+        if self.tensors:
+            weight = weight * contrast_weight(self.scene.image, spacing=self.scene.spacing, valid=self.scene.valid)
+        seeded = np.stack([self.scene.seeds == k + 1 for k in free])
+        elsewhere = taken | (self.scene.seeds < 0)
+        return Potts(
+            np.where(elsewhere, 0, costs),
+            self.alpha / CONVEX_SHARE,
+            weight=np.where(elsewhere, 0, weight).astype(np.float32),
+            lower=seeded.astype(np.float32),
+        )
 
 
 def shrink(scene: Scene, side: int) -> Scene:
@@ -133,7 +236,7 @@ def shrink(scene: Scene, side: int) -> Scene:
         for c in range(scene.image.shape[-1])
     ]
     seeds = np.zeros(shape, np.int32)
-    for label in (-1, 1, 2):
+    for label in (-1, *range(1, len(scene.labels) + 1)):
         share = _resized((scene.seeds == label).astype(np.float32), shape)
         # A stroke thinner than these pixels is still a stroke.
         seeds[share > min(0.4, 0.5 * float(share.max()))] = label

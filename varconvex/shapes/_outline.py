@@ -2,14 +2,15 @@
 
     min over convex C     sum over C of cost  +  integral over the boundary of C of price(x, n) ds
 
-By the dynamic program of `_rays.py`, twice: on round rays from the scribbles, then on rays that fit what was found.
+By the dynamic program of `_rays.py`: on round rays from the scribbles, then on rays that fit what was found, then, with
+the corners moved off the rays' grid, along the outline itself.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ._rays import Frame, Price, best_outline
+from ._rays import HARD, Frame, Price, best_outline
 from ._start import _polygon_mask, edge_normals
 
 
@@ -24,7 +25,7 @@ class Outline:
     shape : (int, int)
         The cost's grid.
     energy : float
-        Cost and boundary, up to the grid that they were looked up on.
+        Cost of the mask and price of the boundary; scribbled pixels cost nothing, but much on the wrong side.
     """
 
     corners: np.ndarray
@@ -44,18 +45,20 @@ class Outline:
     def boundary(self, price: Price) -> float:
         """Integral of the price along the part of the boundary that is in the image, by the midpoint rule."""
         normals, lengths = edge_normals(self.corners)
-        total = 0.0
-        for normal, length in zip(normals, lengths, strict=True):
-            on_edge = self.corners[np.argsort(self.corners @ normal)[-2:]]
-            share = (np.arange(count := max(int(np.ceil(length)), 1)) + 0.5) / count
-            points = on_edge[0] + share[:, None] * (on_edge[1] - on_edge[0])
-            there = ((points >= -0.5) & (points <= np.array(self.shape) - 0.5)).all(axis=1)
-            total += float((price(points, np.broadcast_to(normal, points.shape)) * there).sum()) * length / count
-        return total
+        counts = np.maximum(np.ceil(lengths).astype(int), 1)
+        places = []
+        for normal, count in zip(normals, counts, strict=True):
+            start, end = self.corners[np.argsort(self.corners @ normal)[-2:]]
+            share = (np.arange(count) + 0.5) / count
+            places.append(start + share[:, None] * (end - start))
+        points = np.concatenate(places)
+        there = ((points >= -0.5) & (points <= np.array(self.shape) - 0.5)).all(axis=1)
+        found = price(points, np.repeat(normals, counts, axis=0)) * there
+        return float((found * np.repeat(lengths / counts, counts)).sum())
 
 
 def least_outline(cost: np.ndarray, price: Price, inside: np.ndarray, outside: np.ndarray) -> Outline:
-    """The best outline around `inside`, then on rays that fit it, if that is better.
+    """The best outline around `inside`; then on rays that fit it, and twice along it, if that is better.
 
     Parameters
     ----------
@@ -67,13 +70,19 @@ def least_outline(cost: np.ndarray, price: Price, inside: np.ndarray, outside: n
         Scribbles; `inside` holds at least one pixel.
     """
     found = _from(Frame.around(np.argwhere(inside).astype(float)), cost, price, inside, outside)
-    mask = found.mask
-    if not mask.any():
-        return found
-    again = _from(Frame.fitted(mask, found.corners), cost, price, inside, outside)
-    return min(found, again, key=lambda outline: outline.energy)
+    for frame in (Frame.fitted, Frame.along, Frame.along):
+        mask = found.mask
+        if not mask.any():
+            break
+        again = _from(frame(mask, found.corners), cost, price, inside, outside)
+        found = min(found, again, key=lambda outline: outline.energy)
+    return found
 
 
 def _from(frame: Frame, cost: np.ndarray, price: Price, inside: np.ndarray, outside: np.ndarray) -> Outline:
-    corners, energy = best_outline(cost, price, inside, outside, frame)
-    return Outline(corners, cost.shape, energy)
+    corners, _ = best_outline(cost, price, inside, outside, frame)
+    found = Outline(corners, cost.shape, 0.0)
+    wrong = np.count_nonzero(found.mask & outside) + np.count_nonzero(inside & ~found.mask)
+    # Each frame has its own error of looking costs up: they are compared on the pixels themselves.
+    energy = float(cost[found.mask & ~inside & ~outside].sum(dtype=np.float64)) + HARD * wrong
+    return replace(found, energy=energy + found.boundary(price))

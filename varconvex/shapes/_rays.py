@@ -28,31 +28,45 @@ import numpy as np
 _RAYS, _BETWEEN, _RADII = 32, 3, 112
 """Rays with a corner each, lines between two of them along which costs are looked up, radii on a ray."""
 
+_FINE_RAYS, _FINE_BETWEEN, _FINE_RADII = 64, 2, 72
+"""The same along an outline: twice the rays, and radii a quarter as far apart, since what convexity is granted (half a
+step a corner) may add up from corner to corner as the square of their number."""
+
 _NEAREST = 3.0
 """Pixels: the least distance of a corner from the point inside."""
 
 _AROUND = 1.6
 """How much nearer or farther than an outline's corners a better one is looked for."""
 
-_HARD = 60.0
+_ALONGSIDE = 1.08
+"""The same where rays follow the outline: what a corner between two rays of the coarser frame has lost."""
+
+HARD = 60.0
 """Cost of a scribbled pixel on the wrong side: more than the evidence of its neighbourhood."""
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 
 Price = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""price(points (..., 2), normals (..., 2)) -> (...): nats for a unit of boundary with that normal."""
+"""price(points (..., 2), normals (..., 2)) -> (...), nats for a unit of boundary there; the two broadcast."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Rays from `centre`, x = centre + r stretch (sin t, cos t), in pixels: (2,) and (2, 2) float.
+    """Rays from `centre`, x = centre + r rho(t) stretch (sin t, cos t), in pixels: (2,) and (2, 2) float.
 
-    `reach` is the least and the greatest r; None for all there is room for.
+    `reach` is the least and the greatest r; None for all there is room for. `followed` is an outline in the stretched
+    plane ((n, 2) float, corners by angle), and rho(t) its radius; None for 1.
     """
 
     centre: np.ndarray
     stretch: np.ndarray
     reach: tuple[float, float] | None = None
+    followed: np.ndarray | None = None
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """Rays, lines between two of them, radii."""
+        return (_RAYS, _BETWEEN, _RADII) if self.followed is None else (_FINE_RAYS, _FINE_BETWEEN, _FINE_RADII)
 
     @classmethod
     def around(cls, points: np.ndarray) -> "Frame":
@@ -70,15 +84,32 @@ class Frame:
         away = np.hypot(*np.linalg.solve(stretch, (corners - centre).T))
         return cls(centre, stretch, (max(away.min() / _AROUND, 1.0), away.max() * _AROUND))
 
+    @classmethod
+    def along(cls, mask: np.ndarray, corners: np.ndarray) -> "Frame":
+        """Rays that follow the outline of `mask` ((H, W) bool, not empty), with `corners` by angle."""
+        frame = cls.fitted(mask, corners)
+        followed = np.linalg.solve(frame.stretch, (corners - frame.centre).T).T
+        return cls(frame.centre, frame.stretch, (1 / _ALONGSIDE, _ALONGSIDE), followed)
+
+    def scale(self, count: int, first: float) -> np.ndarray:
+        """(count,): rho at the angles (i + first) 2 pi / count."""
+        if self.followed is None:
+            return np.ones(count)
+        steps = np.roll(self.followed, -1, axis=0) - self.followed
+        normals = np.stack([steps[:, 1], -steps[:, 0]], axis=1)
+        away = (normals * self.followed).sum(axis=1, keepdims=True)
+        # Of either orientation; a side through the centre is as near as a corner may be.
+        shares = normals / np.where(np.abs(away) > 1e-9, away, 1e-9)
+        return 1 / np.maximum((_circle(count, first) @ shares.T).max(axis=1), 1e-6)
+
     def directions(self, count: int, first: float) -> np.ndarray:
         """(count, 2): steps of radius 1 at the angles (i + first) 2 pi / count."""
-        angle = (np.arange(count) + first) * (2 * np.pi / count)
-        return np.stack([np.sin(angle), np.cos(angle)], axis=1) @ self.stretch.T
+        return self.scale(count, first)[:, None] * _circle(count, first) @ self.stretch.T
 
     def radii(self, shape: tuple[int, ...]) -> np.ndarray:
         """Geometric, within the reach, or from the nearest a corner may be to past the image's farthest corner."""
         if self.reach is not None:
-            return np.geomspace(*self.reach, _RADII)
+            return np.geomspace(*self.reach, self.size[2])
         far = np.array([[0, 0], [0, shape[1]], [shape[0], 0], shape], float) - self.centre
         most = np.hypot(*np.linalg.solve(self.stretch, far.T)).max()
         return np.geomspace(_NEAREST, max(1.02 * most, 2 * _NEAREST), _RADII)
@@ -108,23 +139,30 @@ def best_outline(
     """
     from scipy.spatial import ConvexHull
 
-    radii = frame.radii(cost.shape)
+    radii, (rays, between, steps) = frame.radii(cost.shape), frame.size
     soft = np.where(inside | outside, 0, cost)
     area = _areas(frame, radii, soft)
-    held = _areas(frame, radii, np.where(inside, -_HARD, 0) + np.where(outside, _HARD, 0))
+    held = _areas(frame, radii, np.where(inside, -HARD, 0) + np.where(outside, HARD, 0))
     there = _look_up(np.ones(cost.shape), _points(frame, radii))
     edges = _boundary(frame, radii, price, there)
-    wedges = np.empty((_RAYS, _RADII, _RADII), np.float32)
-    _wedge_costs(area + held, edges, radii, frame.stretch, wedges)
-    chain = np.empty(_RAYS, np.int64)
-    _round_twice(wedges, _bounds(radii), chain)
-    total = float(wedges[np.arange(_RAYS), chain, np.roll(chain, -1)].sum(dtype=np.float64))
-    corners = frame.centre + radii[chain, None] * frame.directions(_RAYS, 0)
+    wedges = np.empty((rays, steps, steps), np.float32)
+    at_rays, at_lines = frame.scale(rays, 0), frame.scale(rays * between, 0.5)
+    _wedge_costs(area + held, edges, radii, at_rays, at_lines, frame.stretch, wedges)
+    chain = np.empty(rays, np.int64)
+    _round_twice(wedges, _bounds(radii, at_rays), chain)
+    total = float(wedges[np.arange(rays), chain, np.roll(chain, -1)].sum(dtype=np.float64))
+    corners = frame.centre + radii[chain, None] * frame.directions(rays, 0)
     return corners[ConvexHull(corners).vertices], total - _held_within(held, chain)
 
 
+def _circle(count: int, first: float) -> np.ndarray:
+    angle = (np.arange(count) + first) * (2 * np.pi / count)
+    return np.stack([np.sin(angle), np.cos(angle)], axis=1)
+
+
 def _points(frame: Frame, radii: np.ndarray) -> np.ndarray:
-    return frame.centre + radii[:, None] * frame.directions(_RAYS * _BETWEEN, 0.5)[:, None, :]
+    rays, between, _ = frame.size
+    return frame.centre + radii[:, None] * frame.directions(rays * between, 0.5)[:, None, :]
 
 
 def _look_up(values: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -139,13 +177,15 @@ def _areas(frame: Frame, radii: np.ndarray, cost: np.ndarray) -> np.ndarray:
     inner = along[:, :1] * radii[0] ** 2 / 2
     steps = (along[:, 1:] + along[:, :-1]) / 2 * (radii[1:] ** 2 - radii[:-1] ** 2) / 2
     total = np.concatenate([inner, inner + np.cumsum(steps, axis=1)], axis=1)
-    return total * abs(np.linalg.det(frame.stretch)) * (2 * np.pi / (_RAYS * _BETWEEN))
+    lines = len(total)
+    slots = frame.scale(lines, 0.5)[:, None] ** 2 * (2 * np.pi / lines)
+    return total * abs(np.linalg.det(frame.stretch)) * slots
 
 
 def _held_within(held: np.ndarray, chain: np.ndarray) -> float:
     """About what the scribbles add to the energy of a chain."""
-    lines = np.arange(_RAYS * _BETWEEN)
-    return float(held[lines, chain[lines // _BETWEEN]].sum())
+    lines = np.arange(len(held))
+    return float(held[lines, chain[lines * len(chain) // len(held)]].sum())
 
 
 _NORMALS = 16
@@ -154,24 +194,25 @@ _NORMALS = 16
 
 def _boundary(frame: Frame, radii: np.ndarray, price: Price, there: np.ndarray) -> np.ndarray:
     """(normals, lines, radii): the price of the boundary at each place and for each direction of its normal."""
-    points = _points(frame, radii)
-    angle = np.arange(_NORMALS) * (2 * np.pi / _NORMALS)
-    normals = np.stack([np.sin(angle), np.cos(angle)], axis=1)
-    return np.stack([price(points, np.broadcast_to(normal, points.shape)) for normal in normals]) * there
+    points, normals = _points(frame, radii), _circle(_NORMALS, 0)
+    return np.broadcast_to(price(points[None], normals[:, None, None]), (_NORMALS, *there.shape)) * there
 
 
 @_compiled
-def _wedge_costs(area, edges, radii, stretch, wedges):
+def _wedge_costs(area, edges, radii, at_rays, at_lines, stretch, wedges):
     """w_i(r_i, r_(i+1)): area and chord, looked up on the lines between the two rays."""
-    count = edges.shape[0]
-    step = 2 * math.pi / _RAYS
+    count, steps = edges.shape[0], radii.size
+    rays, between = at_rays.size, at_lines.size // at_rays.size
+    step = 2 * math.pi / rays
     origin, ratio = math.log(radii[0]), math.log(radii[1] / radii[0])
-    for i in range(_RAYS):
+    for i in range(rays):
+        here, after = at_rays[i], at_rays[(i + 1) % rays]
         s0, c0 = math.sin(i * step), math.cos(i * step)
         s1, c1 = math.sin((i + 1) * step), math.cos((i + 1) * step)
-        for a in range(_RADII):
-            for b in range(_RADII):
-                x0, y0, x1, y1 = radii[a] * s0, radii[a] * c0, radii[b] * s1, radii[b] * c1
+        for a in range(steps):
+            for b in range(steps):
+                r0, r1 = radii[a] * here, radii[b] * after
+                x0, y0, x1, y1 = r0 * s0, r0 * c0, r1 * s1, r1 * c1
                 row = stretch[0, 0] * (x1 - x0) + stretch[0, 1] * (y1 - y0)
                 column = stretch[1, 0] * (x1 - x0) + stretch[1, 1] * (y1 - y0)
                 # Rays turn from columns to rows, so that outside is to the right of a step.
@@ -180,50 +221,54 @@ def _wedge_costs(area, edges, radii, stretch, wedges):
                     normal += math.pi
                 o = math.floor(normal / (2 * math.pi) * count + 0.5) % count
                 inner = outer = 0.0
-                for s in range(_BETWEEN):
-                    turn = (s + 0.5) / _BETWEEN * step
-                    inverse = (math.sin(step - turn) / radii[a] + math.sin(turn) / radii[b]) / math.sin(step)
-                    place = min(max((-math.log(inverse) - origin) / ratio, 0.0), _RADII - 1.001)
+                for s in range(between):
+                    turn = (s + 0.5) / between * step
+                    k = i * between + s
+                    inverse = (math.sin(step - turn) / r0 + math.sin(turn) / r1) / math.sin(step) * at_lines[k]
+                    place = min(max((-math.log(inverse) - origin) / ratio, 0.0), steps - 1.001)
                     j = int(place)
                     f = place - j
-                    k = i * _BETWEEN + s
                     inner += area[k, j] + f * (area[k, j + 1] - area[k, j])
                     outer += edges[o, k, j] + f * (edges[o, k, j + 1] - edges[o, k, j])
-                wedges[i, a, b] = inner + outer / _BETWEEN * math.hypot(row, column)
+                wedges[i, a, b] = inner + outer / between * math.hypot(row, column)
 
 
-def _bounds(radii: np.ndarray) -> np.ndarray:
-    """(radii, radii): the greatest index of r_(i-1) for each r_i, r_(i+1); -1 where there is none."""
+def _bounds(radii: np.ndarray, at_rays: np.ndarray) -> np.ndarray:
+    """(rays, radii, radii): the greatest index of r_(i-1) for each r_i, r_(i+1); -1 where there is none."""
     # Half a step of the grid is allowed for: otherwise rounding would forbid straight lines.
     slack = 1 - 0.5 * (radii[1] / radii[0] - 1)
-    inverse = 2 * np.cos(2 * np.pi / _RAYS) * slack / radii[:, None] - 1 / radii
+    before, after = np.roll(at_rays, 1)[:, None, None], np.roll(at_rays, -1)[:, None, None]
+    here = at_rays[:, None, None] * radii[:, None]
+    inverse = (2 * np.cos(2 * np.pi / len(at_rays)) * slack / here - 1 / (after * radii)) * before
     most = 1 / np.maximum(inverse, 1 / radii[-1])
-    return np.searchsorted(radii, most * (1 + 1e-9), side="right").astype(np.int64) - 1
+    return np.searchsorted(radii, most * (1 + 1e-9), side="right").astype(np.int16) - np.int16(1)
 
 
 @_compiled
 def _round_twice(wedges, bounds, chain):
     """The chain of least cost over two turns; its middle turn is written to `chain`."""
-    turns = 2 * _RAYS
+    rays, steps = wedges.shape[0], wedges.shape[1]
+    turns = 2 * rays
     here = wedges[0].copy()
     there = np.empty_like(here)
-    back = np.empty((turns, _RADII, _RADII), np.int16)
-    least, place = np.empty(_RADII, np.float32), np.empty(_RADII, np.int16)
+    back = np.empty((turns, steps, steps), np.int16)
+    least, place = np.empty(steps, np.float32), np.empty(steps, np.int16)
     for i in range(1, turns + 1):
-        for a in range(_RADII):
+        bound = bounds[i % rays]
+        for a in range(steps):
             low, at = here[0, a], 0
-            for c in range(_RADII):
+            for c in range(steps):
                 if here[c, a] < low:
                     low, at = here[c, a], c
                 least[c], place[c] = low, at
-            for b in range(_RADII):
-                most = bounds[a, b]
-                there[a, b] = least[most] + wedges[i % _RAYS, a, b] if most >= 0 else np.float32(1e30)
+            for b in range(steps):
+                most = bound[a, b]
+                there[a, b] = least[most] + wedges[i % rays, a, b] if most >= 0 else np.float32(1e30)
                 back[i - 1, a, b] = place[most] if most >= 0 else 0
         here, there = there, here
     best = np.argmin(here)
-    after, now = best % _RADII, best // _RADII
+    after, now = best % steps, best // steps
     for i in range(turns, 0, -1):
-        if _RAYS // 2 <= i < _RAYS // 2 + _RAYS:
-            chain[i % _RAYS] = now
+        if rays // 2 <= i < rays // 2 + rays:
+            chain[i % rays] = now
         after, now = now, back[i - 1, now, after]
