@@ -5,12 +5,14 @@ from functools import partialmethod
 import numpy as np
 import pytest
 
-from varconvex import segment
+from varconvex import _threads, segment
 from varconvex.errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
 from varconvex.inputs import prepare
 from varconvex.metrics import iou
 from varconvex.predictors._log_odds import nearness
+from varconvex.predictors._shaped import CONVEX_SHARE
 from varconvex.predictors.cnn import CnnPredictor
+from varconvex.predictors.energy import default_alpha
 from varconvex.predictors.fcn import FcnPredictor
 from varconvex.shapes.convex import ConvexShape
 from varconvex.unify import joint, sequential
@@ -143,6 +145,51 @@ def test_joint_never_rises_for_networks_too(scene, shape, energy):
     assert len(found.objective) >= 2
     assert (np.diff(found.objective) <= 0).all()
     assert found.prediction.theta is not None
+
+
+def test_with_a_convex_shape_the_networks_are_the_appearance_of_a_set(two_blobs):
+    image, scribbles, disc = (np.kron(a, np.ones((8, 8) + (1,) * (a.ndim - 2), a.dtype)) for a in two_blobs)
+    scene = prepare(image, scribbles)
+    first = quick(FcnPredictor, steps=200)
+    energy = first.shaped(scene)
+    # 720 x 960 pixels become 240 x 320, three by three.
+    odds = np.clip(first.known(scene).now, -3, 3).reshape(240, 3, 320, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(energy.model.cost, -odds, atol=1e-5)
+    assert energy.alpha == pytest.approx(CONVEX_SHARE * default_alpha(scene) / 3)
+    assert quick(FcnPredictor, energy=None).shaped(scene).alpha == 0
+    mask = disc[1::3, 1::3]
+    taught = energy.learn(mask)
+    sides = taught.model.predictor.taught.sides
+    assert iou(sides[1] > 0.5, disc) > 0.98
+    np.testing.assert_array_equal(sides[0], 1 - sides[1])
+    settled = first.settled(scene, taught, stopped=False).predict(scene)
+    np.testing.assert_array_equal(settled.theta.now, taught.model.predictor.taught.now)
+    assert first.settled(scene, taught, stopped=True).predict(scene).stopped
+
+
+def test_a_callback_sees_each_set_and_stops(two_blobs):
+    image, scribbles, _ = two_blobs
+    seen = []
+
+    def stop(progress):
+        seen.append(progress)
+        return True
+
+    common = {"predictor": quick(FcnPredictor), "shape": "convex", "unify": "joint"}
+    result = segment(image, scribbles, callback=stop, **common)
+    assert result.status == "stopped"
+    assert seen[0].u.shape == scribbles.shape
+    assert seen[0].primal == result.objective[0]
+    assert len(result.objective) == 1
+    assert result.mask[scribbles == 2].all()
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_side_by_side_is_as_one_by_one(network, scene, monkeypatch):
+    predictor = quick(network, members=3, steps=20, energy=None)
+    together = predictor.predict(scene).probability
+    monkeypatch.setattr(_threads, "run", lambda kernel, calls: [kernel(*call) for call in calls])
+    np.testing.assert_array_equal(predictor.predict(scene).probability, together)
 
 
 def test_what_was_learnt_wrongly_is_refused(scene):

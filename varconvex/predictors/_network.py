@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .. import checks
+from .. import _threads, checks
 from .._adam import Adam
 from ..backends import get_backend
 from ..errors import InvalidImageError
@@ -28,7 +28,8 @@ from ..inputs import Scene
 from ..likelihoods._common import teaching_seeds
 from ._channels import channels, groups_of
 from ._convnet import ConvNet
-from ._log_odds import check_labels, counts_of, nearness, objective, prediction, sigmoid
+from ._log_odds import check_labels, costs_of, counts_of, nearness, objective, prediction, sigmoid
+from ._shaped import SIDE, ShapedEnergy, resized, shrink
 from .base import Prediction
 from .energy import EnergyPredictor, default_alpha
 
@@ -152,7 +153,7 @@ class NetworkPredictor:
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
         """Learn the scribbles, unless that is done; `pull` = (v, weight) adds its term to the loss."""
         begin = time.perf_counter()
-        taught = self.taught or self._first(scene)
+        taught = self.known(scene)
         if pull is not None:
             taught = self._teach(scene, taught, pull)
         spent = time.perf_counter() - begin
@@ -169,13 +170,36 @@ class NetworkPredictor:
 
     def learn(self, scene: Scene, responsibility: np.ndarray) -> Self:
         """The same networks, taught further by both sides of an answer and by the scribbles."""
-        taught = replace(self.taught or self._first(scene), sides=responsibility)
+        taught = replace(self.known(scene), sides=responsibility)
         return replace(self, taught=self._teach(scene, taught, None))
+
+    def shaped(self, scene: Scene) -> ShapedEnergy:
+        """The energy of a set on a plane, and of what these networks say about its pixels: they are its appearance."""
+        begun = replace(self, taught=self.known(scene))
+        energy, small = self._regulariser(scene), shrink(scene, SIDE)
+        alpha, weight = (0.0, None) if energy is None else (energy.alpha, energy.edge_weight)
+        return ShapedEnergy.about(scene, small, _Said(begun, scene, small.seeds.shape), alpha, weight)
+
+    def watched(self, scene: Scene, outline: Any, value: float, begin: float) -> bool:
+        """Show the energy's callback a set that has been reached, and J; whether it says stop."""
+        energy = self._regulariser(scene)
+        return energy is not None and energy.watched(scene, outline, value, begin)
+
+    def settled(self, scene: Scene, energy: ShapedEnergy, stopped: bool) -> Self:
+        """Return this predictor with what `energy` has learnt; if stopped, it will not begin to iterate."""
+        regulariser = self._regulariser(scene)
+        if stopped and regulariser is not None:
+            regulariser = replace(regulariser, callback=lambda _: True)
+        return replace(energy.model.predictor, energy=regulariser)  # type: ignore[attr-defined]
 
     def objective(self, scene: Scene, index: np.ndarray) -> float:
         """The length of these labels for who sees the image, in nats, and the price of their boundary."""
-        taught = self.taught or self._first(scene)
+        taught = self.known(scene)
         return objective(taught.now, scene, index, self.counts, self._regulariser(scene))
+
+    def known(self, scene: Scene) -> Taught:
+        """What these networks have learnt; the scribbles, where that has yet to begin."""
+        return self.taught or self._first(scene)
 
     def _regulariser(self, scene: Scene) -> EnergyPredictor | None:
         if self.energy == "default":
@@ -203,25 +227,27 @@ class NetworkPredictor:
 
         fresh = not taught.first.any()
         steps = self.steps if fresh else max(1, self.steps // 2)
-        thetas, total = [], np.zeros(scene.seeds.shape, np.float32)
         backend = get_backend(self.backend)
-        # Products so narrow are slower on several threads, by far where cores are shared.
+
+        def course(member: int, theta: Any) -> tuple[Any, np.ndarray]:
+            network = ConvNet(taught.seen.shape[-1], self.hidden, self.kernel, xp=backend.xp)
+            network.unpack(theta)
+            rng = np.random.default_rng([self.random_state or 0, member, fresh])
+            _Course(self, scene, taught, pull, rng).run(network, steps, _RATE if fresh else _RATE / 2)
+            return network.pack(), np.clip(self._everywhere(network, taught.seen, backend, scene), -_SURE, _SURE)
+
+        # Products so narrow are slower on several threads, by far where cores are shared: a thread is a network's.
         with threadpool_limits(1, "blas"):
-            for member, theta in enumerate(taught.thetas):
-                network = ConvNet(taught.seen.shape[-1], self.hidden, self.kernel, xp=backend.xp)
-                network.unpack(theta)
-                course = _Course(
-                    self, scene, taught, pull, np.random.default_rng([self.random_state or 0, member, fresh])
-                )
-                course.run(network, steps, _RATE if fresh else _RATE / 2)
-                thetas.append(network.pack())
-                total += np.clip(self._everywhere(network, taught.seen, backend, scene), -_SURE, _SURE)
-        now = total / len(thetas)
+            calls = list(enumerate(taught.thetas))
+            # A device has one queue, and which one is the caller's.
+            host = isinstance(taught.seen, np.ndarray)
+            done = _threads.run(course, calls) if host else [course(*call) for call in calls]
+        now = np.sum([odds for _, odds in done], axis=0) / len(done)
         if "xy" in taught.groups:
             now += nearness(scene)
         if not fresh:
             now = _FIRST * taught.first + (1 - _FIRST) * now
-        return replace(taught, thetas=tuple(thetas), now=now.astype(np.float32))
+        return replace(taught, thetas=tuple(theta for theta, _ in done), now=now.astype(np.float32))
 
     def _everywhere(self, network: ConvNet, seen: Any, backend: Any, scene: Scene) -> np.ndarray:
         image = seen if self.kernel > 1 else seen.reshape(-1, 1, seen.shape[-1])
@@ -233,6 +259,26 @@ class NetworkPredictor:
             raise InvalidImageError(
                 f"predictor 'cnn' needs a 2-D image; got {scene.seeds.ndim} spatial axes. Use 'fcn', or take slices."
             )
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What networks say on the small grid of a `ShapedEnergy`; they themselves see and learn the whole scene."""
+
+    predictor: NetworkPredictor
+    full: Scene
+    shape: tuple[int, ...]
+
+    @property
+    def cost(self) -> np.ndarray:
+        """Log-odds of the background, clipped pixel by pixel before they are averaged."""
+        costs = costs_of(self.predictor.known(self.full).now, self.full)
+        return resized(costs[1] - costs[0], self.shape)
+
+    def learn(self, scene: Scene, mask: np.ndarray) -> "_Said":
+        """The same networks, taught further by both sides of `mask`."""
+        inside = (resized(mask.astype(np.float32), self.full.seeds.shape) > 0.5).astype(np.float32)
+        return replace(self, predictor=self.predictor.learn(self.full, np.stack([1 - inside, inside])))
 
 
 class _Course:

@@ -4,11 +4,11 @@
                   + alpha_C integral over the boundary of C of g(x, n) ds,      P(object) = 1 / (1 + exp(cost_theta))
 
 For a fixed theta the best C minimises <cost_theta, C> and its boundary; theta is learnt from both sides of C. All of
-it on a grid of at most `_SIDE` pixels a side: neither a region's colours nor a convex outline hang on single pixels.
+it on a grid of at most `SIDE` pixels a side: neither a region's colours nor a convex outline hang on single pixels.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -18,11 +18,22 @@ from ..likelihoods._learnt import SCRIBBLES
 from ..likelihoods._regional import RegionalCost
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 
-_SIDE = 320
+SIDE = 320
 """Pixels along the longer side of the grid."""
 
 CONVEX_SHARE = 0.4
 """alpha_C is this share of the total variation's alpha: smoothness, which the rest of it buys, comes with convexity."""
+
+
+class Appearance(Protocol):
+    """theta: what it says of each pixel, and what it makes of both sides of a set."""
+
+    @property
+    def cost(self) -> np.ndarray:
+        """The log-odds of the background against the object: (H, W) float32, in nats."""
+
+    def learn(self, scene: Scene, mask: np.ndarray) -> Self:
+        """The same with both sides of `mask` ((H, W) bool) re-estimated."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,7 @@ class ShapedEnergy:
     Attributes
     ----------
     scene : Scene
-        The scene on square pixels, at most `_SIDE` a side.
+        The scene on square pixels, at most `SIDE` a side.
     alpha : float
         Nats for a pixel of boundary on a flat place.
     weight : (H, W) float or None
@@ -41,7 +52,7 @@ class ShapedEnergy:
         Contrast by direction, at each scale; empty where it is not to count.
     count : float
         How many pixels a scribbled pixel counts as.
-    model : RegionalCost
+    model : Appearance
         theta.
     """
 
@@ -50,27 +61,31 @@ class ShapedEnergy:
     weight: np.ndarray | None
     tensors: list[np.ndarray]
     count: float
-    model: RegionalCost
+    model: Appearance
 
     @classmethod
     def start(cls, full: Scene, likelihood: Any, alpha: float, edge_weight: Any, backend: Any = None) -> "ShapedEnergy":
         """theta from the scribbles alone; `alpha` is the total variation's on the full grid."""
-        from scipy.ndimage import binary_dilation
-
-        scene = shrink(full, _SIDE)
+        scene = shrink(full, SIDE)
         # A likelihood from elsewhere may know the full grid only; that of the kernels is slow there and scales.
         if isinstance(likelihood, NieuwenhuisCremersLikelihood):
             costs = likelihood.costs(scene)
         else:
-            costs = np.stack([_resized(cost, scene.seeds.shape) for cost in likelihood.costs(full)])
+            costs = np.stack([resized(cost, scene.seeds.shape) for cost in likelihood.costs(full)])
+        return cls.about(full, scene, RegionalCost.start(scene, costs, backend), alpha, edge_weight)
+
+    @classmethod
+    def about(cls, full: Scene, scene: Scene, model: Appearance, alpha: float, edge_weight: Any) -> "ShapedEnergy":
+        """With theta from elsewhere, on `scene`, which is `full` on the small grid."""
+        from scipy.ndimage import binary_dilation
+
         coarser = (full.seeds.size / scene.seeds.size) ** 0.5
         given = None if edge_weight is None or isinstance(edge_weight, str) else np.asarray(edge_weight, np.float32)
-        weight = None if given is None else _resized(given, scene.seeds.shape)
+        weight = None if given is None else resized(given, scene.seeds.shape)
         if (scene.seeds < 0).any():
             # As in the total variation, no boundary is paid for where the problem ends.
             weight = np.where(binary_dilation(scene.seeds < 0), 0, 1 if weight is None else weight).astype(np.float32)
         tensors = contrast_tensors(scene.image, scene.valid) if isinstance(edge_weight, str) else []
-        model = RegionalCost.start(scene, costs, backend)
         seeds = max(int(np.count_nonzero(scene.seeds > 0)), 1)
         count = max(SCRIBBLES / (1 - SCRIBBLES) * scene.seeds.size / seeds, 1.0)
         return cls(scene, CONVEX_SHARE * alpha / coarser, weight, tensors, count, model)
@@ -86,7 +101,7 @@ class ShapedEnergy:
 
     def costs(self, shape: tuple[int, ...]) -> np.ndarray:
         """What theta says on a grid of `shape` pixels: (2, H, W) float32, the likelier label at 0."""
-        cost = _resized(self.model.cost, shape)
+        cost = resized(self.model.cost, shape)
         return np.stack([np.maximum(-cost, 0), np.maximum(cost, 0)])
 
     def value(self, outline: Any) -> float:
@@ -127,14 +142,14 @@ def shrink(scene: Scene, side: int) -> Scene:
     shape = tuple(int(n) for n in np.maximum(np.rint(size / pixel), 1))
     if shape == scene.seeds.shape:
         return scene
-    valid = _resized(scene.valid.astype(np.float32), shape)
+    valid = resized(scene.valid.astype(np.float32), shape)
     colours = [
-        _resized(np.where(scene.valid, scene.image[..., c], 0), shape) / np.maximum(valid, 1e-6)
+        resized(np.where(scene.valid, scene.image[..., c], 0), shape) / np.maximum(valid, 1e-6)
         for c in range(scene.image.shape[-1])
     ]
     seeds = np.zeros(shape, np.int32)
     for label in (-1, 1, 2):
-        share = _resized((scene.seeds == label).astype(np.float32), shape)
+        share = resized((scene.seeds == label).astype(np.float32), shape)
         # A stroke thinner than these pixels is still a stroke.
         seeds[share > min(0.4, 0.5 * float(share.max()))] = label
     known = (valid > 0.5) & (seeds >= 0)
@@ -142,7 +157,7 @@ def shrink(scene: Scene, side: int) -> Scene:
     return replace(scene, image=image, seeds=seeds, spacing=(1.0, 1.0), valid=known)
 
 
-def _resized(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def resized(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Averages over the pixels of a coarser grid; between the pixels' centres on a finer one."""
     from PIL import Image
 
