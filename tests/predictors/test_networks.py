@@ -9,6 +9,7 @@ from varconvex import _threads, segment
 from varconvex.errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
 from varconvex.inputs import prepare
 from varconvex.metrics import iou
+from varconvex.predictors._course import _Box
 from varconvex.predictors._log_odds import nearness
 from varconvex.predictors._shaped import CONVEX_SHARE
 from varconvex.predictors.cnn import CnnPredictor
@@ -50,6 +51,41 @@ def test_with_places_the_blob_without_a_stroke_stays_away(network, two_blobs):
     assert iou(result.mask, disc) > 0.9
     assert result.certificate.convex
     assert result.relative_gap <= 1e-3
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_colours_that_no_stroke_has_touched_are_left_to_places(network):
+    # Red on the left, blue on the right; a green column on either side. Green is no nearer to blue than to red.
+    image = np.zeros((40, 60, 3))
+    image[:, :30, 0], image[:, 30:, 2] = 1, 1
+    image[:, 12:16], image[:, 44:48] = (0, 0.7, 0), (0, 0.7, 0)
+    strokes = np.zeros((40, 60), int)
+    strokes[5:35, 6:9], strokes[5:35, 52:55] = 2, 1
+    odds = quick(network, members=2, steps=300).known(prepare(image, strokes)).now
+    assert odds[:, 12:16].mean() > odds[:, 44:48].mean() + 2
+    # Known colours keep their say.
+    assert odds[:, 18:28].mean() > 2
+    assert odds[:, 32:42].mean() < -2
+
+
+def test_a_look_of_any_kind_is_drawn_evenly_from_the_box_of_the_images():
+    rng = np.random.default_rng(3)
+    base = rng.random((50, 60, 1)) * np.array([3.0, 1.0, 0.0]) + [0.0, 0.0, 5.0]
+    seen = np.concatenate([base @ np.linalg.qr(rng.normal(size=(3, 3)))[0], rng.random((50, 60, 2))], axis=-1)
+    box = _Box.around(seen.astype(np.float32), np.arange(3), np.asarray)
+    patches = np.full((4000, 1, 1, 5), 7, np.float32)
+    box.draw(rng, patches, np)
+    drawn, own = patches[:, 0, 0, :3], seen[..., :3].reshape(-1, 3)
+    # These looks lie on a line: so do those that are drawn, as far as the image's and no farther, evenly.
+    axis = np.linalg.svd(own - own.mean(axis=0))[2][0]
+    along = drawn @ axis
+    low, high = (own @ axis).min(), (own @ axis).max()
+    apart = (drawn - own.mean(axis=0)) - np.outer(along - own.mean(axis=0) @ axis, axis)
+    assert np.abs(apart).max() < 1e-3
+    assert along.min() >= low - 1e-3
+    assert along.max() <= high + 1e-3
+    np.testing.assert_allclose(np.quantile(along, [0.25, 0.5, 0.75]), np.linspace(low, high, 5)[1:-1], atol=0.1)
+    assert (patches[..., 3:] == 7).all()
 
 
 def test_places_speak_for_the_nearer_stroke():

@@ -21,14 +21,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from .. import _threads, checks
-from .._adam import Adam
 from ..backends import get_backend
 from ..errors import InvalidImageError
 from ..inputs import Scene
-from ..likelihoods._common import teaching_seeds
 from ._channels import channels, groups_of
 from ._convnet import ConvNet
-from ._log_odds import check_labels, costs_of, counts_of, nearness, objective, prediction, sigmoid
+from ._course import Course, Taught
+from ._log_odds import check_labels, costs_of, counts_of, nearness, objective, prediction
 from ._shaped import SIDE, ShapedEnergy, resized, shrink
 from .base import Prediction
 from .energy import EnergyPredictor, default_alpha
@@ -36,50 +35,11 @@ from .energy import EnergyPredictor, default_alpha
 _RATE = 0.02
 """Of the first step; the last is 0."""
 
-_SAY = 0.5
-"""Share of the scribbles in the loss once both sides of an answer teach."""
-
-_JITTER = {"rgb": 1.0, "xy": 0.4, "features": 3.0}
-"""Jitter of each group of channels, in units of `noise`. Filter responses are many and move together: jitter that is
-independent in each averages out over them, so each gets more."""
-
-_TAIL = {"rgb": 0.0, "xy": 1.5, "features": 0.0}
-"""Standard deviation of the logarithm of the jitter's own width, drawn for each pixel.
-
-Strokes must speak for what is near and for what is far: a jitter of one width cannot do both, one of many widths does,
-as a density whose width grows with the distance to the stroke (Nieuwenhuis, Cremers 2013)."""
-
 _FIRST = 0.3
 """Share of what the scribbles alone had taught in the log-odds for good, as for the energy's colour models."""
 
 _SURE = 8.0
 """Most nats that one network of several may say: one that is certain must not outvote the others' doubt."""
-
-
-@dataclass(frozen=True)
-class Taught:
-    """What networks have learnt about one scene.
-
-    Attributes
-    ----------
-    seen : (*spatial, c) float32
-        The channels, padded by the networks' reach.
-    groups : (c,) tuple of str
-        The group of each channel.
-    thetas : tuple of (P,) vectors
-        One a network.
-    first, now : (*spatial) float32
-        Log-odds that the scribbles alone have taught, and the present ones.
-    sides : (2, *spatial) array or None
-        Both sides of an answer, where one teaches, too.
-    """
-
-    seen: Any
-    groups: tuple[str, ...]
-    thetas: tuple[Any, ...]
-    first: np.ndarray
-    now: np.ndarray
-    sides: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -233,7 +193,7 @@ class NetworkPredictor:
             network = ConvNet(taught.seen.shape[-1], self.hidden, self.kernel, xp=backend.xp)
             network.unpack(theta)
             rng = np.random.default_rng([self.random_state or 0, member, fresh])
-            _Course(self, scene, taught, pull, rng).run(network, steps, _RATE if fresh else _RATE / 2)
+            Course(self, scene, taught, pull, rng).run(network, steps, _RATE if fresh else _RATE / 2)
             return network.pack(), np.clip(self._everywhere(network, taught.seen, backend, scene), -_SURE, _SURE)
 
         # Products so narrow are slower on several threads, by far where cores are shared: a thread is a network's.
@@ -279,72 +239,3 @@ class _Said:
         """The same networks, taught further by both sides of `mask`."""
         inside = (resized(mask.astype(np.float32), self.full.seeds.shape) > 0.5).astype(np.float32)
         return replace(self, predictor=self.predictor.learn(self.full, np.stack([1 - inside, inside])))
-
-
-class _Course:
-    """Batches of one scene, and the loss on them."""
-
-    def __init__(self, predictor: NetworkPredictor, scene: Scene, taught: Taught, pull: Any, rng: np.random.Generator):
-        self.rng, self.reach = rng, 0
-        self.seen, self.xp = taught.seen, get_backend(predictor.backend).xp
-        self.width = np.float32(predictor.noise) * np.array([_JITTER[group] for group in taught.groups], np.float32)
-        self.tail = np.array([_TAIL[group] for group in taught.groups], np.float32)
-        self.shape = scene.seeds.shape
-        self.batch = predictor.batch
-        background, inside = teaching_seeds(scene)
-        taught_by: list[tuple[Any, float, Any, float]] = []
-        say = 1.0 if taught.sides is None else _SAY
-        taught_by += [(background, 0.0, None, say / 2), (inside, 1.0, None, say / 2)]
-        if taught.sides is not None:
-            for k, label in ((0, 0.0), (1, 1.0)):
-                mine = np.flatnonzero((taught.sides[k] > 0.5) & scene.valid)
-                if len(mine):
-                    taught_by.append((mine, label, None, (1 - say) / 2))
-        if pull is not None:
-            target = np.asarray(pull[0], np.float32).ravel()
-            taught_by.append((np.flatnonzero(scene.valid), 0.0, target, float(pull[1])))
-        self.sources = taught_by
-
-    def run(self, network: ConvNet, steps: int, rate: float) -> None:
-        """`steps` of Adam, ever shorter."""
-        adam = Adam(network.pack().size, xp=self.xp)
-        self.reach = network.reach
-        for t in range(steps):
-            gradient = self._gradient(network)
-            length = np.float32(rate * (1 - t / steps) ** 0.5)
-            network.unpack(network.pack() - length * adam.step(gradient))
-
-    def _gradient(self, network: ConvNet) -> Any:
-        each = max(1, self.batch // len(self.sources))
-        drawn = [indices[self.rng.integers(len(indices), size=each)] for indices, *_ in self.sources]
-        x = self._patches(np.concatenate(drawn))
-        n, seen = network.forward(x)
-        p = sigmoid(n[:, 0, 0])
-        slope = self.xp.empty_like(p)
-        for i, (_, label, target, weight) in enumerate(self.sources):
-            part = slice(i * each, (i + 1) * each)
-            mine = p[part]
-            if target is None:
-                slope[part] = np.float32(weight / each) * (mine - np.float32(label))
-            else:
-                wish = self.xp.asarray(target[drawn[i]])
-                slope[part] = np.float32(weight / 4 / each) * (mine - wish)
-        return network.backward(seen, slope[:, None, None])
-
-    def _patches(self, indices: np.ndarray) -> Any:
-        """What the network sees of these pixels, jittered: (n, k, k, c)."""
-        side = 2 * self.reach + 1
-        if side == 1:
-            x = self.seen.reshape(-1, self.seen.shape[-1])[self.xp.asarray(indices)][:, None, None]
-        else:
-            rows, columns = np.unravel_index(indices, self.shape)
-            around = np.arange(side)
-            x = self.seen[
-                self.xp.asarray(rows[:, None, None] + around[:, None]),
-                self.xp.asarray(columns[:, None, None] + around),
-            ]
-        if self.width.any():
-            jitter = self.rng.standard_normal((len(indices), 1, 1, x.shape[-1]), dtype=np.float32)
-            spread = self.rng.standard_normal((len(indices), 1, 1, 1), dtype=np.float32)
-            x = x + self.xp.asarray(jitter * self.width * np.exp(self.tail * spread))
-        return x
