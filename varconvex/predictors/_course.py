@@ -189,4 +189,4 @@ class _Box:
     def draw(self, rng: np.random.Generator, x: Any, xp: Any) -> None:
         """Give each patch of `x` ((n, k, k, c)) an even look from the box."""
         looks = self.first + rng.random((len(x), len(self.first)), dtype=np.float32) @ self.sides
-        x[..., self.channels] = xp.asarray(looks)[:, None, None]
+        x[..., xp.asarray(self.channels)] = xp.asarray(looks)[:, None, None]

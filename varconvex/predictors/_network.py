@@ -4,14 +4,15 @@
 
 n is the network's log-odds, CE the mean cross-entropy with both classes weighed alike, v what a `pull` asks for. By
 Pinsker's inequality KL(v, p) >= 2 |v - p|^2, so the last term bounds weight/2 |sigma(n) - v|^2; unlike the square it
-has a slope where the network is certain and wrong. The inputs are jittered while it learns: that is what a kernel does
-for a density, and keeps few strokes from being learnt by heart. A few networks from different starts are averaged:
-where no stroke speaks, they disagree and say little. A network that is shown places is also told what places mean by
-themselves, n <- n + d log(distance to the background's strokes / distance to the object's): from strokes, where one of
-the two is 0, that cannot be learnt.
+has a slope where the network is certain and wrong. The inputs are jittered while it learns (`_course`): that is what a
+kernel does for a density, and keeps few strokes from being learnt by heart. A few networks from different starts are
+averaged: where no stroke speaks, they disagree and say little. A network that is shown places is also told what places
+mean by themselves, n <- n + d log(distance to the background's strokes / distance to the object's): from strokes, where
+one of the two is 0, that cannot be learnt.
 
 The network's log-odds may be the cost of the toolkit's energy, so that boundaries are short and follow the image's
-edges; without one they are thresholded. See `_log_odds`, which also holds the objective of joint unification.
+edges; without one they are thresholded. See `_log_odds`, which also holds the objective of joint unification; with a
+convex shape on a plane that is the energy of a set (`shaped`), whose appearance the networks are.
 """
 
 import time
