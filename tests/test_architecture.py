@@ -40,7 +40,7 @@ ARROWS = {
     "restoration": {"backends", "energies", "inputs", "solvers"},
     "result": {"certify", "plots", "shapes"},
     "unify": {"components", "inputs", "predictors", "shapes"},
-    "predictors": {"inputs", "likelihoods", "energies", "solvers", "backends", "edges", "_colour", "_adam"},
+    "predictors": {"inputs", "likelihoods", "energies", "solvers", "backends", "edges", "_colour", "_adam", "_threads"},
     "likelihoods": {"inputs", "_colour", "backends"},
     "energies": {"backends"},
     "solvers": {"backends", "energies"},
