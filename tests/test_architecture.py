@@ -42,6 +42,7 @@ ARROWS = {
     "unify": {"components", "inputs", "objects", "predictors", "shapes"},
     "predictors": {
         "components", "inputs", "likelihoods", "energies", "solvers", "backends", "edges", "_colour", "_adam",
+        "_threads",
     },
     "likelihoods": {"inputs", "_colour", "backends"},
     "energies": {"backends"},

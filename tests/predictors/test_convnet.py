@@ -53,9 +53,9 @@ def test_an_image_in_strips_is_the_image_at_once(kernel, rng, monkeypatch):
 
 def test_windows_and_their_adjoint(rng):
     network, x = small(3, rng)
-    windows = network._windows(x)
+    windows = network._windows(x, 0)
     other = rng.normal(size=windows.shape)
-    assert np.vdot(windows, other) == pytest.approx(np.vdot(x, network._windows_adjoint(other, x)))
+    assert np.vdot(windows, other) == pytest.approx(np.vdot(x, network._windows_adjoint(other, x, 0)))
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -5,12 +5,15 @@ from functools import partialmethod
 import numpy as np
 import pytest
 
-from varconvex import segment
+from varconvex import _threads, segment
 from varconvex.errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
 from varconvex.inputs import prepare
 from varconvex.metrics import iou
+from varconvex.predictors._course import _Box
 from varconvex.predictors._log_odds import nearness
+from varconvex.predictors._shaped import CONVEX_SHARE
 from varconvex.predictors.cnn import CnnPredictor
+from varconvex.predictors.energy import default_alpha
 from varconvex.predictors.fcn import FcnPredictor
 from varconvex.shapes.convex import ConvexShape
 from varconvex.unify import joint, sequential
@@ -48,6 +51,41 @@ def test_with_places_the_blob_without_a_stroke_stays_away(network, two_blobs):
     assert iou(result.mask, disc) > 0.9
     assert result.certificate.convex
     assert result.relative_gap <= 1e-3
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_colours_that_no_stroke_has_touched_are_left_to_places(network):
+    # Red on the left, blue on the right; a green column on either side. Green is no nearer to blue than to red.
+    image = np.zeros((40, 60, 3))
+    image[:, :30, 0], image[:, 30:, 2] = 1, 1
+    image[:, 12:16], image[:, 44:48] = (0, 0.7, 0), (0, 0.7, 0)
+    strokes = np.zeros((40, 60), int)
+    strokes[5:35, 6:9], strokes[5:35, 52:55] = 2, 1
+    odds = quick(network, members=2, steps=300).known(prepare(image, strokes)).now
+    assert odds[:, 12:16].mean() > odds[:, 44:48].mean() + 2
+    # Known colours keep their say.
+    assert odds[:, 18:28].mean() > 2
+    assert odds[:, 32:42].mean() < -2
+
+
+def test_a_look_of_any_kind_is_drawn_evenly_from_the_box_of_the_images():
+    rng = np.random.default_rng(3)
+    base = rng.random((50, 60, 1)) * np.array([3.0, 1.0, 0.0]) + [0.0, 0.0, 5.0]
+    seen = np.concatenate([base @ np.linalg.qr(rng.normal(size=(3, 3)))[0], rng.random((50, 60, 2))], axis=-1)
+    box = _Box.around(seen.astype(np.float32), np.arange(3), np.asarray)
+    patches = np.full((4000, 1, 1, 5), 7, np.float32)
+    box.draw(rng, patches, np)
+    drawn, own = patches[:, 0, 0, :3], seen[..., :3].reshape(-1, 3)
+    # These looks lie on a line: so do those that are drawn, as far as the image's and no farther, evenly.
+    axis = np.linalg.svd(own - own.mean(axis=0))[2][0]
+    along = drawn @ axis
+    low, high = (own @ axis).min(), (own @ axis).max()
+    apart = (drawn - own.mean(axis=0)) - np.outer(along - own.mean(axis=0) @ axis, axis)
+    assert np.abs(apart).max() < 1e-3
+    assert along.min() >= low - 1e-3
+    assert along.max() <= high + 1e-3
+    np.testing.assert_allclose(np.quantile(along, [0.25, 0.5, 0.75]), np.linspace(low, high, 5)[1:-1], atol=0.1)
+    assert (patches[..., 3:] == 7).all()
 
 
 def test_places_speak_for_the_nearer_stroke():
@@ -143,6 +181,51 @@ def test_joint_never_rises_for_networks_too(scene, shapes, energy):
     assert len(found.objective) >= 2
     assert (np.diff(found.objective) <= 0).all()
     assert found.prediction.theta is not None
+
+
+def test_with_a_convex_shape_the_networks_are_the_appearance_of_a_set(two_blobs):
+    image, scribbles, disc = (np.kron(a, np.ones((8, 8) + (1,) * (a.ndim - 2), a.dtype)) for a in two_blobs)
+    scene = prepare(image, scribbles)
+    first = quick(FcnPredictor, steps=200)
+    energy = first.shaped(scene)
+    # 720 x 960 pixels become 240 x 320, three by three.
+    odds = np.clip(first.known(scene).now, -3, 3).reshape(240, 3, 320, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(energy.model.cost, -odds, atol=1e-5)
+    assert energy.alpha == pytest.approx(CONVEX_SHARE * default_alpha(scene) / 3)
+    assert quick(FcnPredictor, energy=None).shaped(scene).alpha == 0
+    mask = disc[1::3, 1::3]
+    taught = energy.learn(mask)
+    sides = taught.model.predictor.taught.sides
+    assert iou(sides[1] > 0.5, disc) > 0.98
+    np.testing.assert_array_equal(sides[0], 1 - sides[1])
+    settled = first.settled(scene, taught, stopped=False).predict(scene)
+    np.testing.assert_array_equal(settled.theta.now, taught.model.predictor.taught.now)
+    assert first.settled(scene, taught, stopped=True).predict(scene).stopped
+
+
+def test_a_callback_sees_each_set_and_stops(two_blobs):
+    image, scribbles, _ = two_blobs
+    seen = []
+
+    def stop(progress):
+        seen.append(progress)
+        return True
+
+    common = {"predictor": quick(FcnPredictor), "shape": "convex", "unify": "joint"}
+    result = segment(image, scribbles, callback=stop, **common)
+    assert result.status == "stopped"
+    assert seen[0].u.shape == scribbles.shape
+    assert seen[0].primal == result.objective[0]
+    assert len(result.objective) == 1
+    assert result.mask[scribbles == 2].all()
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_side_by_side_is_as_one_by_one(network, scene, monkeypatch):
+    predictor = quick(network, members=3, steps=20, energy=None)
+    together = predictor.predict(scene).probability
+    monkeypatch.setattr(_threads, "run", lambda kernel, calls: [kernel(*call) for call in calls])
+    np.testing.assert_array_equal(predictor.predict(scene).probability, together)
 
 
 def test_what_was_learnt_wrongly_is_refused(scene):

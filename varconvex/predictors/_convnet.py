@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-_CHUNK = 1 << 15
+_CHUNK = 1 << 13
 """Pixels at a time when a whole image is asked for: their activations stay in the cache."""
 
 
@@ -42,6 +42,7 @@ class ConvNet:
             middle = start + kernel * kernel * below * width
             self._slots.append((slice(start, middle), slice(middle, middle + width)))
             start, below = middle + width, width
+        self._rooms: dict[Any, Any] = {}
         self.unpack(xp.zeros(start, self.dtype))
 
     @classmethod
@@ -69,16 +70,21 @@ class ConvNet:
         self.b = [self._theta[b] for _, b in self._slots]
 
     def forward(self, x: Any) -> tuple[Any, list[tuple[Any, Any]]]:
-        """Log-odds of `x` ((n, h, w, channels)), and what `backward` asks for: each layer's input and its windows."""
+        """Log-odds of `x` ((n, h, w, channels)), and what `backward` asks for: each layer's input and its windows.
+
+        The latter live in rooms that the next call of `forward` takes again.
+        """
         seen, z = [], x
         for i, (w, b) in enumerate(zip(self.w, self.b, strict=True)):
-            windows = self._windows(z)
+            windows = self._windows(z, i)
             seen.append((z, windows))
-            z = windows @ w
+            z = self._room(("z", i), (*windows.shape[:-1], w.shape[1]))
+            # One product of all windows: a stack of narrow ones takes several times as long.
+            self.xp.matmul(windows.reshape(-1, len(w)), w, out=z.reshape(-1, w.shape[1]))
             z += b
             if i < len(self.hidden):
                 self.xp.tanh(z, out=z)
-        return z[..., 0], seen
+        return z[..., 0].copy(), seen
 
     def backward(self, seen: list[tuple[Any, Any]], dn: Any) -> Any:
         """Gradient of sum(dn * n) to the parameters, packed: (P,)."""
@@ -91,7 +97,11 @@ class ConvNet:
             dtheta[slot_w] = (rows.T @ flat).ravel()
             dtheta[slot_b] = flat.sum(axis=0)
             if i:
-                da = self._windows_adjoint((flat @ self.w[i].T).reshape(windows.shape), z) * (1 - z * z)
+                dwindows = self._room(("dwindows", i), windows.shape)
+                self.xp.matmul(flat, self.w[i].T, out=dwindows.reshape(rows.shape))
+                da = self._windows_adjoint(dwindows, z, i)
+                slope = self.xp.multiply(z, z, out=self._room(("slope", i), z.shape))
+                da *= self.xp.subtract(1, slope, out=slope)
         return dtheta
 
     def __call__(self, x: Any) -> Any:
@@ -101,23 +111,33 @@ class ConvNet:
         strips = [x[None, i : min(i + step, rows) + 2 * self.reach] for i in range(0, rows, step)]
         return self.xp.concatenate([self.forward(strip)[0][0] for strip in strips])
 
-    def _windows(self, z: Any) -> Any:
+    def _windows(self, z: Any, layer: int) -> Any:
         """The k x k neighbours of each pixel side by side: (n, h, w, c) -> (n, h - k + 1, w - k + 1, k k c)."""
-        if self.kernel == 1:
+        k, (n, height, width, c) = self.kernel, z.shape
+        if k == 1:
             return z
-        return self.xp.concatenate([z[at] for at in self._shifts(z)], axis=-1)
+        # First the columns, then the rows: the longer the runs, the faster they are copied.
+        columns = self._room(("columns", layer), (n, height, width - k + 1, k * c))
+        self.xp.concatenate([z[:, :, j : width - k + 1 + j] for j in range(k)], axis=-1, out=columns)
+        windows = self._room(("windows", layer), (n, height - k + 1, width - k + 1, k * k * c))
+        return self.xp.concatenate([columns[:, i : height - k + 1 + i] for i in range(k)], axis=-1, out=windows)
 
-    def _windows_adjoint(self, windows: Any, z: Any) -> Any:
+    def _windows_adjoint(self, windows: Any, z: Any, layer: int) -> Any:
         """The adjoint of `_windows`, in the shape of `z`."""
         if self.kernel == 1:
             return windows
-        total = self.xp.zeros_like(z)
-        for i, at in enumerate(self._shifts(z)):
-            total[at] += windows[..., i * z.shape[-1] : (i + 1) * z.shape[-1]]
+        total = self._room(("dz", layer), z.shape)
+        total[:] = 0
+        k, (height, width, c) = self.kernel, z.shape[1:]
+        for i in range(k):
+            for j in range(k):
+                at = (k * i + j) * c
+                total[:, i : height - k + 1 + i, j : width - k + 1 + j] += windows[..., at : at + c]
         return total
 
-    def _shifts(self, z: Any) -> list[tuple[slice, slice, slice]]:
-        k, (height, width) = self.kernel, z.shape[1:3]
-        return [
-            (slice(None), slice(i, height - k + 1 + i), slice(j, width - k + 1 + j)) for i in range(k) for j in range(k)
-        ]
+    def _room(self, name: tuple[str, int], shape: tuple[int, ...]) -> Any:
+        """An array that is kept: asking the system for fresh memory takes longer than what is done in it."""
+        kept = self._rooms.get(name)
+        if kept is None or kept.shape != shape:
+            kept = self._rooms[name] = self.xp.empty(shape, self.dtype)
+        return kept

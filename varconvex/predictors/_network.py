@@ -4,14 +4,15 @@
 
 n is the network's log-odds, CE the mean cross-entropy with both classes weighed alike, v what a `pull` asks for. By
 Pinsker's inequality KL(v, p) >= 2 |v - p|^2, so the last term bounds weight/2 |sigma(n) - v|^2; unlike the square it
-has a slope where the network is certain and wrong. The inputs are jittered while it learns: that is what a kernel does
-for a density, and keeps few strokes from being learnt by heart. A few networks from different starts are averaged:
-where no stroke speaks, they disagree and say little. A network that is shown places is also told what places mean by
-themselves, n <- n + d log(distance to the background's strokes / distance to the object's): from strokes, where one of
-the two is 0, that cannot be learnt.
+has a slope where the network is certain and wrong. The inputs are jittered while it learns (`_course`): that is what a
+kernel does for a density, and keeps few strokes from being learnt by heart. A few networks from different starts are
+averaged: where no stroke speaks, they disagree and say little. A network that is shown places is also told what places
+mean by themselves, n <- n + d log(distance to the background's strokes / distance to the object's): from strokes, where
+one of the two is 0, that cannot be learnt.
 
 The network's log-odds may be the cost of the toolkit's energy, so that boundaries are short and follow the image's
-edges; without one they are thresholded. See `_log_odds`, which also holds the objective of joint unification.
+edges; without one they are thresholded. See `_log_odds`, which also holds the objective of joint unification; with a
+convex shape on a plane that is the energy of a set (`shaped`), whose appearance the networks are.
 """
 
 import time
@@ -20,65 +21,27 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .. import checks
-from .._adam import Adam
+from .. import _threads, checks
 from ..backends import get_backend
 from ..errors import InvalidImageError
 from ..inputs import Scene
-from ..likelihoods._common import teaching_seeds
+from ..likelihoods._regional import GivenCosts
 from ._channels import channels, groups_of
 from ._convnet import ConvNet
-from ._log_odds import check_labels, counts_of, nearness, objective, prediction, sigmoid
+from ._course import Course, Taught
+from ._log_odds import check_labels, costs_of, counts_of, nearness, objective, prediction
+from ._shaped import SIDE, Arrangement, ShapedEnergy, resized, shrink
 from .base import Prediction
 from .energy import EnergyPredictor, default_alpha
 
 _RATE = 0.02
 """Of the first step; the last is 0."""
 
-_SAY = 0.5
-"""Share of the scribbles in the loss once both sides of an answer teach."""
-
-_JITTER = {"rgb": 1.0, "xy": 0.4, "features": 3.0}
-"""Jitter of each group of channels, in units of `noise`. Filter responses are many and move together: jitter that is
-independent in each averages out over them, so each gets more."""
-
-_TAIL = {"rgb": 0.0, "xy": 1.5, "features": 0.0}
-"""Standard deviation of the logarithm of the jitter's own width, drawn for each pixel.
-
-Strokes must speak for what is near and for what is far: a jitter of one width cannot do both, one of many widths does,
-as a density whose width grows with the distance to the stroke (Nieuwenhuis, Cremers 2013)."""
-
 _FIRST = 0.3
 """Share of what the scribbles alone had taught in the log-odds for good, as for the energy's colour models."""
 
 _SURE = 8.0
 """Most nats that one network of several may say: one that is certain must not outvote the others' doubt."""
-
-
-@dataclass(frozen=True)
-class Taught:
-    """What networks have learnt about one scene.
-
-    Attributes
-    ----------
-    seen : (*spatial, c) float32
-        The channels, padded by the networks' reach.
-    groups : (c,) tuple of str
-        The group of each channel.
-    thetas : tuple of (P,) vectors
-        One a network.
-    first, now : (*spatial) float32
-        Log-odds that the scribbles alone have taught, and the present ones.
-    sides : (2, *spatial) array or None
-        Both sides of an answer, where one teaches, too.
-    """
-
-    seen: Any
-    groups: tuple[str, ...]
-    thetas: tuple[Any, ...]
-    first: np.ndarray
-    now: np.ndarray
-    sides: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -152,7 +115,7 @@ class NetworkPredictor:
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
         """Learn the scribbles, unless that is done; `pull` = (v, weight) adds its term to the loss."""
         begin = time.perf_counter()
-        taught = self.taught or self._first(scene)
+        taught = self.known(scene)
         if pull is not None:
             taught = self._teach(scene, taught, pull)
         spent = time.perf_counter() - begin
@@ -169,13 +132,44 @@ class NetworkPredictor:
 
     def learn(self, scene: Scene, responsibility: np.ndarray) -> Self:
         """The same networks, taught further by both sides of an answer and by the scribbles."""
-        taught = replace(self.taught or self._first(scene), sides=responsibility)
+        taught = replace(self.known(scene), sides=responsibility)
         return replace(self, taught=self._teach(scene, taught, None))
+
+    def shaped(self, scene: Scene) -> ShapedEnergy:
+        """The energy of a set on a plane, and of what these networks say about its pixels: they are its appearance."""
+        begun = replace(self, taught=self.known(scene))
+        energy, small = self._regulariser(scene), shrink(scene, SIDE)
+        alpha, weight = (0.0, None) if energy is None else (energy.alpha, energy.edge_weight)
+        return ShapedEnergy.about(scene, small, _Said(begun, scene, small.seeds.shape), alpha, weight, self.backend)
+
+    def watched(self, scene: Scene, found: Arrangement, value: float, begin: float) -> bool:
+        """Show the energy's callback a set that has been reached, and J; whether it says stop."""
+        energy = self._regulariser(scene)
+        return energy is not None and energy.watched(scene, found, value, begin)
+
+    def settled(self, scene: Scene, energy: ShapedEnergy, stopped: bool) -> Self:
+        """Return this predictor with what `energy` has learnt; if stopped, it will not begin to iterate."""
+        regulariser = self._regulariser(scene)
+        if stopped and regulariser is not None:
+            regulariser = replace(regulariser, callback=lambda _: True)
+        return replace(energy.model.predictor, energy=regulariser)  # type: ignore[attr-defined]
+
+    def sharpened(self, scene: Scene, energy: ShapedEnergy, found: Arrangement) -> np.ndarray:
+        """As the energy that regularises it does, with what the networks say; without one the set as it is."""
+        regulariser = self._regulariser(scene)
+        if regulariser is None:
+            return found.indicator(scene.seeds.shape)
+        said = GivenCosts(costs_of(self.known(scene).now, scene))
+        return replace(regulariser, likelihood=said).sharpened(scene, energy, found)
 
     def objective(self, scene: Scene, index: np.ndarray) -> float:
         """The length of these labels for who sees the image, in nats, and the price of their boundary."""
-        taught = self.taught or self._first(scene)
+        taught = self.known(scene)
         return objective(taught.now, scene, index, self.counts, self._regulariser(scene))
+
+    def known(self, scene: Scene) -> Taught:
+        """What these networks have learnt; the scribbles, where that has yet to begin."""
+        return self.taught or self._first(scene)
 
     def _regulariser(self, scene: Scene) -> EnergyPredictor | None:
         if self.energy == "default":
@@ -203,25 +197,27 @@ class NetworkPredictor:
 
         fresh = not taught.first.any()
         steps = self.steps if fresh else max(1, self.steps // 2)
-        thetas, total = [], np.zeros(scene.seeds.shape, np.float32)
         backend = get_backend(self.backend)
-        # Products so narrow are slower on several threads, by far where cores are shared.
+
+        def course(member: int, theta: Any) -> tuple[Any, np.ndarray]:
+            network = ConvNet(taught.seen.shape[-1], self.hidden, self.kernel, xp=backend.xp)
+            network.unpack(theta)
+            rng = np.random.default_rng([self.random_state or 0, member, fresh])
+            Course(self, scene, taught, pull, rng).run(network, steps, _RATE if fresh else _RATE / 2)
+            return network.pack(), np.clip(self._everywhere(network, taught.seen, backend, scene), -_SURE, _SURE)
+
+        # Products so narrow are slower on several threads, by far where cores are shared: a thread is a network's.
         with threadpool_limits(1, "blas"):
-            for member, theta in enumerate(taught.thetas):
-                network = ConvNet(taught.seen.shape[-1], self.hidden, self.kernel, xp=backend.xp)
-                network.unpack(theta)
-                course = _Course(
-                    self, scene, taught, pull, np.random.default_rng([self.random_state or 0, member, fresh])
-                )
-                course.run(network, steps, _RATE if fresh else _RATE / 2)
-                thetas.append(network.pack())
-                total += np.clip(self._everywhere(network, taught.seen, backend, scene), -_SURE, _SURE)
-        now = total / len(thetas)
+            calls = list(enumerate(taught.thetas))
+            # A device has one queue, and which one is the caller's.
+            host = isinstance(taught.seen, np.ndarray)
+            done = _threads.run(course, calls) if host else [course(*call) for call in calls]
+        now = np.sum([odds for _, odds in done], axis=0) / len(done)
         if "xy" in taught.groups:
             now += nearness(scene)
         if not fresh:
             now = _FIRST * taught.first + (1 - _FIRST) * now
-        return replace(taught, thetas=tuple(thetas), now=now.astype(np.float32))
+        return replace(taught, thetas=tuple(theta for theta, _ in done), now=now.astype(np.float32))
 
     def _everywhere(self, network: ConvNet, seen: Any, backend: Any, scene: Scene) -> np.ndarray:
         image = seen if self.kernel > 1 else seen.reshape(-1, 1, seen.shape[-1])
@@ -235,70 +231,21 @@ class NetworkPredictor:
             )
 
 
-class _Course:
-    """Batches of one scene, and the loss on them."""
+@dataclass(frozen=True)
+class _Said:
+    """What networks say on the small grid of a `ShapedEnergy`; they themselves see and learn the whole scene."""
 
-    def __init__(self, predictor: NetworkPredictor, scene: Scene, taught: Taught, pull: Any, rng: np.random.Generator):
-        self.rng, self.reach = rng, 0
-        self.seen, self.xp = taught.seen, get_backend(predictor.backend).xp
-        self.width = np.float32(predictor.noise) * np.array([_JITTER[group] for group in taught.groups], np.float32)
-        self.tail = np.array([_TAIL[group] for group in taught.groups], np.float32)
-        self.shape = scene.seeds.shape
-        self.batch = predictor.batch
-        background, inside = teaching_seeds(scene)
-        taught_by: list[tuple[Any, float, Any, float]] = []
-        say = 1.0 if taught.sides is None else _SAY
-        taught_by += [(background, 0.0, None, say / 2), (inside, 1.0, None, say / 2)]
-        if taught.sides is not None:
-            for k, label in ((0, 0.0), (1, 1.0)):
-                mine = np.flatnonzero((taught.sides[k] > 0.5) & scene.valid)
-                if len(mine):
-                    taught_by.append((mine, label, None, (1 - say) / 2))
-        if pull is not None:
-            target = np.asarray(pull[0], np.float32).ravel()
-            taught_by.append((np.flatnonzero(scene.valid), 0.0, target, float(pull[1])))
-        self.sources = taught_by
+    predictor: NetworkPredictor
+    full: Scene
+    shape: tuple[int, ...]
 
-    def run(self, network: ConvNet, steps: int, rate: float) -> None:
-        """`steps` of Adam, ever shorter."""
-        adam = Adam(network.pack().size, xp=self.xp)
-        self.reach = network.reach
-        for t in range(steps):
-            gradient = self._gradient(network)
-            length = np.float32(rate * (1 - t / steps) ** 0.5)
-            network.unpack(network.pack() - length * adam.step(gradient))
+    @property
+    def costs(self) -> np.ndarray:
+        """What they say, clipped pixel by pixel before it is averaged."""
+        costs = costs_of(self.predictor.known(self.full).now, self.full)
+        return np.stack([resized(cost, self.shape) for cost in costs])
 
-    def _gradient(self, network: ConvNet) -> Any:
-        each = max(1, self.batch // len(self.sources))
-        drawn = [indices[self.rng.integers(len(indices), size=each)] for indices, *_ in self.sources]
-        x = self._patches(np.concatenate(drawn))
-        n, seen = network.forward(x)
-        p = sigmoid(n[:, 0, 0])
-        slope = self.xp.empty_like(p)
-        for i, (_, label, target, weight) in enumerate(self.sources):
-            part = slice(i * each, (i + 1) * each)
-            mine = p[part]
-            if target is None:
-                slope[part] = np.float32(weight / each) * (mine - np.float32(label))
-            else:
-                wish = self.xp.asarray(target[drawn[i]])
-                slope[part] = np.float32(weight / 4 / each) * (mine - wish)
-        return network.backward(seen, slope[:, None, None])
-
-    def _patches(self, indices: np.ndarray) -> Any:
-        """What the network sees of these pixels, jittered: (n, k, k, c)."""
-        side = 2 * self.reach + 1
-        if side == 1:
-            x = self.seen.reshape(-1, self.seen.shape[-1])[self.xp.asarray(indices)][:, None, None]
-        else:
-            rows, columns = np.unravel_index(indices, self.shape)
-            around = np.arange(side)
-            x = self.seen[
-                self.xp.asarray(rows[:, None, None] + around[:, None]),
-                self.xp.asarray(columns[:, None, None] + around),
-            ]
-        if self.width.any():
-            jitter = self.rng.standard_normal((len(indices), 1, 1, x.shape[-1]), dtype=np.float32)
-            spread = self.rng.standard_normal((len(indices), 1, 1, 1), dtype=np.float32)
-            x = x + self.xp.asarray(jitter * self.width * np.exp(self.tail * spread))
-        return x
+    def learn(self, scene: Scene, index: np.ndarray) -> "_Said":
+        """The same networks, taught further by both sides of an answer."""
+        inside = (resized((index == 1).astype(np.float32), self.full.seeds.shape) > 0.5).astype(np.float32)
+        return replace(self, predictor=self.predictor.learn(self.full, np.stack([1 - inside, inside])))

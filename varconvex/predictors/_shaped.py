@@ -8,12 +8,12 @@
 C_k is the set of the k-th label, where it has a shape, and index(x) = k in it; the rest goes to the labels without one,
 at the energy's own price of length where there are several. For a fixed theta the best C_k minimises its cost above
 that of whoever has the pixel otherwise, and its boundary; theta is learnt from all regions. All of it on a grid of at
-most `_SIDE` pixels a side: neither a region's colours nor a convex outline hang on single pixels.
+most `SIDE` pixels a side: neither a region's colours nor a convex outline hang on single pixels.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -27,11 +27,22 @@ from ..likelihoods._regional import RegionalCost
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 from ..solvers.pdhg import pdhg
 
-_SIDE = 320
+SIDE = 320
 """Pixels along the longer side of the grid."""
 
 CONVEX_SHARE = 0.4
 """alpha_C is this share of the total variation's alpha: smoothness, which the rest of it buys, comes with convexity."""
+
+
+class Appearance(Protocol):
+    """theta: what it says of each pixel, and what it makes of both sides of a set."""
+
+    @property
+    def costs(self) -> np.ndarray:
+        """What each label costs at each pixel: (K, H, W) float32, in nats; only differences between labels matter."""
+
+    def learn(self, scene: Scene, index: np.ndarray) -> Self:
+        """The same with all regions of `index` ((H, W) int) re-estimated."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,7 @@ class Arrangement:
 
     def indicator(self, shape: tuple[int, ...]) -> np.ndarray:
         """Whose each pixel is on a grid of `shape` pixels: (K, H, W) float32, 0 or 1 in and around the sets."""
-        found = np.stack([_resized((self.index == k).astype(np.float32), shape) for k in range(self.count)])
+        found = np.stack([resized((self.index == k).astype(np.float32), shape) for k in range(self.count)])
         masks = {k: outline.rasterize(shape) for k, outline in self.outlines.items()}
         found[list(masks)] = 0
         found[:, np.any(list(masks.values()), axis=0)] = 0
@@ -71,7 +82,7 @@ class ShapedEnergy:
     Attributes
     ----------
     scene : Scene
-        The scene on square pixels, at most `_SIDE` a side.
+        The scene on square pixels, at most `SIDE` a side.
     alpha : float
         Nats for a pixel of a set's boundary on a flat place.
     weight : (H, W) float or None
@@ -80,7 +91,7 @@ class ShapedEnergy:
         Contrast by direction, at each scale; empty where it is not to count.
     count : float
         How many pixels a scribbled pixel counts as.
-    model : RegionalCost
+    model : Appearance
         theta.
     backend : str, ArrayBackend or None
         What computes.
@@ -91,28 +102,34 @@ class ShapedEnergy:
     weight: np.ndarray | None
     tensors: list[np.ndarray]
     count: float
-    model: RegionalCost
+    model: Appearance
     backend: str | ArrayBackend | None = None
 
     @classmethod
     def start(cls, full: Scene, likelihood: Any, alpha: float, edge_weight: Any, backend: Any = None) -> "ShapedEnergy":
         """theta from the scribbles alone; `alpha` is the total variation's on the full grid."""
-        from scipy.ndimage import binary_dilation
-
-        scene = shrink(full, _SIDE)
+        scene = shrink(full, SIDE)
         # A likelihood from elsewhere may know the full grid only; that of the kernels is slow there and scales.
         if isinstance(likelihood, NieuwenhuisCremersLikelihood):
             costs = likelihood.costs(scene)
         else:
-            costs = np.stack([_resized(cost, scene.seeds.shape) for cost in likelihood.costs(full)])
+            costs = np.stack([resized(cost, scene.seeds.shape) for cost in likelihood.costs(full)])
+        return cls.about(full, scene, RegionalCost.start(scene, costs, backend), alpha, edge_weight, backend)
+
+    @classmethod
+    def about(
+        cls, full: Scene, scene: Scene, model: Appearance, alpha: float, edge_weight: Any, backend: Any = None
+    ) -> "ShapedEnergy":
+        """With theta from elsewhere, on `scene`, which is `full` on the small grid."""
+        from scipy.ndimage import binary_dilation
+
         coarser = (full.seeds.size / scene.seeds.size) ** 0.5
         given = None if edge_weight is None or isinstance(edge_weight, str) else np.asarray(edge_weight, np.float32)
-        weight = None if given is None else _resized(given, scene.seeds.shape)
+        weight = None if given is None else resized(given, scene.seeds.shape)
         if (scene.seeds < 0).any():
             # As in the total variation, no boundary is paid for where the problem ends.
             weight = np.where(binary_dilation(scene.seeds < 0), 0, 1 if weight is None else weight).astype(np.float32)
         tensors = contrast_tensors(scene.image, scene.valid) if isinstance(edge_weight, str) else []
-        model = RegionalCost.start(scene, costs, backend)
         seeds = max(int(np.count_nonzero(scene.seeds > 0)), 1)
         count = max(SCRIBBLES / (1 - SCRIBBLES) * scene.seeds.size / seeds, 1.0)
         return cls(scene, CONVEX_SHARE * alpha / coarser, weight, tensors, count, model, backend)
@@ -159,7 +176,7 @@ class ShapedEnergy:
 
     def costs(self, shape: tuple[int, ...]) -> np.ndarray:
         """What theta says on a grid of `shape` pixels: (K, H, W) float32, the likeliest label at 0."""
-        costs = np.stack([_resized(cost, shape) for cost in self.model.costs])
+        costs = np.stack([resized(cost, shape) for cost in self.model.costs])
         return costs - costs.min(axis=0)
 
     def value(self, found: Arrangement) -> float:
@@ -230,14 +247,14 @@ def shrink(scene: Scene, side: int) -> Scene:
     shape = tuple(int(n) for n in np.maximum(np.rint(size / pixel), 1))
     if shape == scene.seeds.shape:
         return scene
-    valid = _resized(scene.valid.astype(np.float32), shape)
+    valid = resized(scene.valid.astype(np.float32), shape)
     colours = [
-        _resized(np.where(scene.valid, scene.image[..., c], 0), shape) / np.maximum(valid, 1e-6)
+        resized(np.where(scene.valid, scene.image[..., c], 0), shape) / np.maximum(valid, 1e-6)
         for c in range(scene.image.shape[-1])
     ]
     seeds = np.zeros(shape, np.int32)
     for label in (-1, *range(1, len(scene.labels) + 1)):
-        share = _resized((scene.seeds == label).astype(np.float32), shape)
+        share = resized((scene.seeds == label).astype(np.float32), shape)
         # A stroke thinner than these pixels is still a stroke.
         seeds[share > min(0.4, 0.5 * float(share.max()))] = label
     known = (valid > 0.5) & (seeds >= 0)
@@ -245,7 +262,7 @@ def shrink(scene: Scene, side: int) -> Scene:
     return replace(scene, image=image, seeds=seeds, spacing=(1.0, 1.0), valid=known)
 
 
-def _resized(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def resized(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Averages over the pixels of a coarser grid; between the pixels' centres on a finer one."""
     from PIL import Image
 
