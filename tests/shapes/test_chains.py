@@ -59,3 +59,17 @@ def test_an_outline_that_is_a_pixel_off_comes_back():
 
 def test_an_empty_set_stays_empty():
     assert not refine(np.zeros((5, 6), bool), -np.ones((5, 6))).any()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_chain_is_convex_whatever_the_noise(seed):
+    rng = np.random.default_rng(seed)
+    rows = np.arange(40)
+    middle = np.ceil((rows - 20) ** 2 / 25).astype(int) + 4
+    prefix = np.pad(np.cumsum(rng.normal(size=(40, 60)), axis=1), ((0, 0), (1, 0)))
+    chain = _best_chain(prefix, middle - 3, middle + 3)
+    points = np.zeros((40, 60), bool)
+    points[rows, chain] = True
+    points[:, -1] = True
+    assert np.array_equal(fill_hull(points).argmax(axis=1), chain)
+    assert prefix[rows, chain].sum() >= prefix[rows, middle].sum()

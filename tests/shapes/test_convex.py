@@ -284,7 +284,7 @@ def test_block_raster_equals_every_pixel():
 def test_callback_sees_masks_and_network_is_convex():
     seen = []
     fitted = ConvexShape().fit(shape_named("disc", 128), callback=seen.append)
-    assert len(seen) >= 10
+    assert len(seen) >= 5
     assert all(mask.shape == (128, 128) and mask.dtype == bool for mask in seen)
     assert all((wz >= 0).all() for wz in fitted.network.wz if wz is not None)
     assert len(fitted.history) >= len(seen)
@@ -347,3 +347,39 @@ def test_a_large_noisy_target():
     fitted = ConvexShape().fit(salt_and_pepper(mask, 0.3, 0))
     assert fitted.certificate
     assert iou(fitted.mask, mask) >= 0.99
+
+
+@pytest.mark.parametrize("angle", [0.3, 1.1])
+def test_a_bar_that_the_lattice_cannot_see_is_found_in_noise(angle):
+    rng = np.random.default_rng(5)
+    rows, columns = np.indices((512, 512)) - np.array([120, 330])[:, None, None]
+    along, across = np.cos(angle) * columns + np.sin(angle) * rows, np.cos(angle) * rows - np.sin(angle) * columns
+    truth = (abs(along) <= 30) & (abs(across) <= 2.5)
+    target = truth ^ (rng.random(truth.shape) < 0.3)
+    fitted = ConvexShape().fit(target.astype(float))
+    assert certify_convexity(fitted.mask)
+    assert fitted.energy <= np.sum(1 - 2.0 * target[truth])
+    assert iou(fitted.mask, truth) > 0.6
+
+
+def test_sharp_corners_survive_noise():
+    rng = np.random.default_rng(2)
+    rows, columns = np.indices((300, 300))
+    truth = (abs(rows - 150) * 9 <= columns - 20) & (columns <= 270)
+    target = truth ^ (rng.random(truth.shape) < 0.3)
+    fitted = ConvexShape().fit(target.astype(float))
+    least = np.sum(1 - 2.0 * target[truth])
+    assert fitted.energy <= least + 0.005 * abs(least)
+    assert iou(fitted.mask, truth) > 0.97
+    # The tip: 27 pixels of a wedge that is 3 pixels wide in the mean.
+    assert np.argwhere(fitted.mask)[:, 1].min() < 20 + 27
+
+
+def test_of_a_target_in_two_pieces_the_connected_set_is_the_best_there_is():
+    target = np.zeros((40, 40), bool)
+    target[10:20, 10] = target[22, 12] = True
+    target[19, 10] = False
+    fitted = ConvexShape().fit(target.astype(float))
+    assert certify_convexity(fitted.mask)
+    # Only the target itself has an energy of minus its pixels, and it is in pieces.
+    assert fitted.energy == -9

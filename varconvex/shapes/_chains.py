@@ -7,15 +7,15 @@ pixels of a band is a shortest path whose steps are taken in the order of their 
     f(v) <- min( f(v), f(u) + w(u, v) )      for all segments uv in the band, by rising slope,
 
 w(u, v) being the cost left of the segment, row by row from prefix sums, negated. Left and right chain of the rows,
-upper and lower one of the columns, in turns while that pays: what the network has rounded off, or missed by a pixel, is
-put right, and the set is digitally convex at every moment.
+upper and lower one of the columns, then corners that are cut off (`_corners`), in turns while that pays: what the
+network has rounded off, or missed by a pixel, is put right, and the set is digitally convex at every moment.
 """
 
 import numba
 import numpy as np
 
 from .._threads import run
-from ..certify import certify_convexity, fill_hull, hull_rows
+from ._corners import runs, with_corners
 
 _EVERY = 32
 """Segments span every number of rows up to this one, then in steps of a quarter: what a chain of slopes with smaller
@@ -32,7 +32,7 @@ def refine(mask, cost, *, band=1, sweeps=3, least=1e-3):
     band : int
         How far a chain may move in one step, in pixels. Time grows with its square.
     sweeps : int
-        Most times that all four chains are moved.
+        Most times that all four chains are moved, and corners given back.
     least : float
         Ends when a sweep improves the cost by a smaller share than this.
 
@@ -42,13 +42,16 @@ def refine(mask, cost, *, band=1, sweeps=3, least=1e-3):
     """
     if not mask.any():
         return mask
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    window = tuple(slice(max(i[0] - band * sweeps, 0), i[-1] + band * sweeps + 1) for i in (rows, columns))
+    spread = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
+    rooms = [max(band * sweeps, len(i) // 4) for i in spread]
+    window = tuple(slice(max(i[0] - room, 0), i[-1] + room + 1) for i, room in zip(spread, rooms, strict=True))
     inner, cost = mask[window], np.asarray(cost[window], np.float64)
+    across, along = _prefix(cost), _prefix(cost.T)
     energy = float(cost[inner].sum())
     for _ in range(sweeps):
-        inner = _moved(inner, cost, band)
-        inner = np.ascontiguousarray(_moved(inner.T, cost.T, band).T)
+        inner = _moved(inner, across, band)
+        inner = _moved(inner.T, along, band).T
+        inner = with_corners(np.ascontiguousarray(inner), across)
         before, energy = energy, float(cost[inner].sum())
         if before - energy <= least * abs(before):
             break
@@ -57,60 +60,71 @@ def refine(mask, cost, *, band=1, sweeps=3, least=1e-3):
     return refined
 
 
-def _moved(mask, cost, band):
+def _prefix(cost):
+    """(H, W + 1): sums of each row up to each column."""
+    prefix = np.zeros((cost.shape[0], cost.shape[1] + 1))
+    np.cumsum(cost, axis=1, out=prefix[:, 1:])
+    return prefix
+
+
+def _moved(mask, prefix, band):
     """With the best left and right chain for these rows, or one of them: what is best and leaves one piece."""
-    top, first, last = hull_rows(mask)
+    top, first, last = runs(mask)
     if len(first) < 3:
         return mask
-    rows, width = slice(top, top + len(first)), cost.shape[1]
-    sides = [(cost[rows], first, last), (cost[rows, ::-1], width - 1 - last, width - 1 - first)]
-    left, mirrored = run(_best_side, [(*side, band) for side in sides])
-    columns = np.arange(width)
-    best, least = mask, float(cost[mask].sum())
-    for start, stop in ((left, width - 1 - mirrored), (left, last), (first, width - 1 - mirrored)):
-        moved = np.zeros_like(mask)
-        moved[rows] = (columns >= start[:, None]) & (columns <= stop[:, None])
-        if not moved.any():
-            continue
-        moved = fill_hull(moved)
-        energy = float(cost[moved].sum())
-        if energy < least and certify_convexity(moved):
-            best, least = moved, energy
-            if stop is not last and start is not first:
+    prefix = prefix[top : top + len(first)]
+    width = mask.shape[1]
+    # Seen from the right, what lies right of a column is what lies left of it.
+    mirrored = prefix[:, -1:] - prefix[:, ::-1]
+    sides = [(prefix, first, last), (mirrored, width - 1 - last, width - 1 - first)]
+    left, right = run(_best_side, [(*side, band) for side in sides])
+    right = width - 1 - right
+    best, least = None, _cost_of_runs(prefix, first, last)
+    for start, stop in ((left, right), (left, last), (first, right)):
+        cost = _cost_of_runs(prefix, start, stop)
+        if cost < least and _in_one_piece(start, stop):
+            best, least = (start, stop), cost
+            if start is left and stop is right:
                 break
-    return best
+    if best is None:
+        return mask
+    columns, moved = np.arange(width), np.zeros_like(mask)
+    # Between a convex chain and a concave one lies a convex region: its pixels need no hull.
+    moved[top : top + len(first)] = (columns >= best[0][:, None]) & (columns <= best[1][:, None])
+    return moved
 
 
-def _best_side(cost, first, last, band):
-    """The left chain for these rows of cost, whose runs go from `first` to `last` now."""
-    prefix = np.zeros((len(first), cost.shape[1] + 1))
-    np.cumsum(cost, axis=1, out=prefix[:, 1:])
-    return _best_chain(prefix, np.maximum(first - band, 0), np.minimum(first + band, last))
+def _cost_of_runs(prefix, start, stop):
+    rows = np.arange(len(start))
+    return float((prefix[rows, stop + 1] - prefix[rows, start]).sum())
+
+
+def _in_one_piece(start, stop):
+    """Has every row a pixel, and every row one that touches the next one's?"""
+    return bool((start <= stop).all() and (start[1:] <= stop[:-1] + 1).all() and (stop[1:] >= start[:-1] - 1).all())
+
+
+def _best_side(prefix, first, last, band):
+    """The left chain for these rows, whose runs go from `first` to `last` now."""
+    chain = _best_chain(prefix, np.maximum(first - band, 0), np.minimum(first + band, last))
+    return first if chain is None else chain
 
 
 def _best_chain(prefix, low, high):
-    """The least column of each row for the convex chain of least cost with corners in the band."""
+    """The least column of each row for the convex chain of least cost with corners in the band, or None."""
     spans = _spans(len(low))
-    none = np.empty(0, np.int64)
-    count = _segments(prefix, low, high, spans, False, none, none, none, none)
-    tails, heads = np.empty((2, count), np.int64)
-    slopes, weights = np.empty((2, count))
-    _segments(prefix, low, high, spans, True, tails, heads, slopes, weights)
     n, width = len(low), int((high - low).max()) + 1
-    least, before = np.full(n * width, np.inf), np.full(n * width, -1, np.int64)
-    least[: high[0] - low[0] + 1] = 0
-    _relax(np.argsort(slopes, kind="stable"), tails, heads, weights, least, before)
-    ends = (n - 1) * width + np.arange(high[-1] - low[-1] + 1)
-    node = int(ends[np.argmin(least[ends] - prefix[-1, low[-1] : high[-1] + 1])])
+    reach = int(high.max() - low.min())
+    counts = _count(low, high, spans, reach)
+    # Steps of one slope are taken from the top, whatever their length.
+    step, place = np.nonzero(counts)
+    _, rank = np.unique((place - reach) / spans[step], return_inverse=True)
+    ranks = np.zeros(counts.shape, np.int64)
+    ranks[step, place] = rank
+    begin = np.zeros(int(rank.max()) + 2, np.int64)
+    np.cumsum(np.bincount(rank, counts[step, place]), out=begin[1:])
     chain = np.empty(n, np.int64)
-    chain[-1] = low[-1] + node % width
-    while before[node] >= 0:
-        r1, c1 = node // width, low[node // width] + node % width
-        node = int(tails[before[node]])
-        r0, c0 = node // width, low[node // width] + node % width
-        # Division rounds down; the negated quotient of the negated numerator rounds up.
-        chain[r0:r1] = c0 - ((c0 - c1) * np.arange(r1 - r0)) // (r1 - r0)
-    return chain
+    return chain if _shortest(prefix, low, high, spans, reach, ranks, begin, width, chain) else None
 
 
 def _spans(n):
@@ -122,40 +136,85 @@ def _spans(n):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _segments(prefix, low, high, spans, write, tails, heads, slopes, weights):
-    """The segments that stay in the band, row by row from the top; counts them, and writes them if told to."""
-    n, width, count = len(low), (high - low).max() + 1, 0
-    for r0 in range(n):
-        for c0 in range(low[r0], high[r0] + 1):
-            # Between these slopes a segment from here is in the band so far.
-            least, most, done = -np.inf, np.inf, 0
-            for span in spans:
-                if r0 + span >= n:
-                    break
-                for between in range(done + 1, span):
-                    least = max(least, (low[r0 + between] - 1 - c0) / between)
-                    most = min(most, (high[r0 + between] - c0) / between)
-                done = span - 1
-                if least >= most:
-                    break
-                r1 = r0 + span
-                for c1 in range(low[r1], high[r1] + 1):
-                    slope = (c1 - c0) / span
-                    if slope <= least or slope > most:
-                        continue
-                    if write:
-                        total = 0.0
-                        for r in range(span):
-                            total -= prefix[r0 + r, c0 - ((c0 - c1) * r) // span]
-                        tails[count], heads[count] = r0 * width + c0 - low[r0], r1 * width + c1 - low[r1]
-                        slopes[count], weights[count] = slope, total
-                    count += 1
-    return count
+def _between(low, high, r0, c0, spans, j, least, most):
+    """The slopes between which a segment from (r0, c0) is in the band before it has come down spans[j] rows."""
+    for between in range(spans[j - 1] if j > 0 else 1, spans[j]):
+        least = max(least, (low[r0 + between] - 1 - c0) / between)
+        most = min(most, (high[r0 + between] - c0) / between)
+    return least, most
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _relax(order, tails, heads, weights, least, before):
-    for i in order:
-        value = least[tails[i]] + weights[i]
-        if value < least[heads[i]]:
-            least[heads[i]], before[heads[i]] = value, i
+def _count(low, high, spans, reach):
+    """(spans, 2 reach + 1): how many segments in the band come down so many rows and go so many columns aside."""
+    counts = np.zeros((len(spans), 2 * reach + 1), np.int64)
+    for r0 in range(len(low)):
+        for c0 in range(low[r0], high[r0] + 1):
+            least, most = -np.inf, np.inf
+            for j in range(len(spans)):
+                r1 = r0 + spans[j]
+                if r1 >= len(low):
+                    break
+                least, most = _between(low, high, r0, c0, spans, j, least, most)
+                if least >= most:
+                    break
+                for c1 in range(low[r1], high[r1] + 1):
+                    slope = (c1 - c0) / spans[j]
+                    if least < slope <= most:
+                        counts[j, c1 - c0 + reach] += 1
+    return counts
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _shortest(prefix, low, high, spans, reach, ranks, begin, width, chain):
+    """Takes all segments by rising slope, and writes the columns of the least chain from the first row to the last."""
+    n, total = len(low), begin[-1]
+    tails, heads, weights = np.empty(total, np.int64), np.empty(total, np.int64), np.empty(total)
+    place = begin.copy()
+    for r0 in range(n):
+        for c0 in range(low[r0], high[r0] + 1):
+            least, most = -np.inf, np.inf
+            for j in range(len(spans)):
+                span = spans[j]
+                r1 = r0 + span
+                if r1 >= n:
+                    break
+                least, most = _between(low, high, r0, c0, spans, j, least, most)
+                if least >= most:
+                    break
+                for c1 in range(low[r1], high[r1] + 1):
+                    slope = (c1 - c0) / span
+                    if not least < slope <= most:
+                        continue
+                    # Rounded up to the next column; the sum's rounding is far below the least fraction, 1 / span.
+                    sum_, column = 0.0, c0 - 1e-6
+                    for r in range(r0, r1):
+                        sum_ -= prefix[r, int(np.ceil(column))]
+                        column += slope
+                    k = place[ranks[j, c1 - c0 + reach]]
+                    place[ranks[j, c1 - c0 + reach]] = k + 1
+                    tails[k], heads[k], weights[k] = r0 * width + c0 - low[r0], r1 * width + c1 - low[r1], sum_
+    # The best way to a node may change after a segment has left it: so ways are remembered by their segments.
+    cost, arrived = np.full(n * width, np.inf), np.full(n * width, -1, np.int64)
+    before = np.empty(total, np.int64)
+    cost[: high[0] - low[0] + 1] = 0
+    for k in range(total):
+        value = cost[tails[k]] + weights[k]
+        if value < cost[heads[k]]:
+            cost[heads[k]], before[k], arrived[heads[k]] = value, arrived[tails[k]], k
+    best, k = np.inf, -1
+    for c in range(high[n - 1] - low[n - 1] + 1):
+        node = (n - 1) * width + c
+        if cost[node] - prefix[n - 1, low[n - 1] + c] < best:
+            best, k = cost[node] - prefix[n - 1, low[n - 1] + c], arrived[node]
+    if k < 0:
+        return False
+    chain[n - 1] = low[n - 1] + heads[k] % width
+    while k >= 0:
+        r0, r1 = tails[k] // width, heads[k] // width
+        c0, c1 = low[r0] + tails[k] % width, low[r1] + heads[k] % width
+        for r in range(r0, r1):
+            # Division rounds down; the negated quotient of the negated numerator rounds up.
+            chain[r] = c0 - ((c0 - c1) * (r - r0)) // (r1 - r0)
+        k = before[k]
+    return True

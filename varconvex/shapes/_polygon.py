@@ -24,13 +24,15 @@ from itertools import pairwise
 import numba
 import numpy as np
 
-_DIRECTIONS = np.array(
-    sorted(
-        ((r, c) for r in range(-3, 4) for c in range(-3, 4) if math.gcd(r, c) == 1),
-        key=lambda d: math.atan2(*d) % (2 * math.pi),
-    )
-)
-"""(32, 2) steps, row and column, clockwise on the screen from (0, 1)."""
+
+def directions(reach):
+    """Steps of up to `reach` rows and columns, none the multiple of another, clockwise on the screen from (0, 1)."""
+    steps = ((r, c) for r in range(-reach, reach + 1) for c in range(-reach, reach + 1) if math.gcd(r, c) == 1)
+    return np.array(sorted(steps, key=lambda d: math.atan2(*d) % (2 * math.pi)))
+
+
+_DIRECTIONS = directions(3)
+"""(32, 2): row and column."""
 
 
 def best_polygon(cost, *, n_nodes=33, alpha=0.0, spacing=(1.0, 1.0)):
@@ -64,32 +66,33 @@ def best_polygon(cost, *, n_nodes=33, alpha=0.0, spacing=(1.0, 1.0)):
     np.cumsum(cost, axis=1, out=prefix[:, 1:])
     lengths = alpha * np.hypot(*(_DIRECTIONS * steps * np.asarray(spacing, float)).T)
     weights = _step_costs(prefix, _DIRECTIONS, lengths, steps, cells[0] + 1, cells[1] + 1)
-    energy, row, column = _best_start(weights, _DIRECTIONS)
+    energies = energies_from(weights, _DIRECTIONS)
+    row, column = divmod(int(energies.argmin()), energies.shape[1])
+    energy = float(energies[row, column])
     # A chain forth and back along one line encloses nothing but may add up to a rounding error below zero.
     if energy >= -1e-12 * np.abs(cost).sum():
         return np.empty((0, 2)), 0.0
-    taken = _sweep_and_record(weights, _DIRECTIONS, row, column)
-    path = _trace(taken, row, column)
-    return np.array(path, float) * steps, energy
+    return np.array(trace_from(weights, _DIRECTIONS, row, column), float) * steps, energy
 
 
-def _trace(taken, row, column):
-    """The corners of the polygon through its top node, walked backwards from the last step taken."""
+def trace_from(weights, steps, row, column):
+    """The corners of the best polygon through its top node, walked backwards from the last step taken."""
+    taken = _sweep_and_record(weights, steps, row, column)
     nodes, directions = [(row, column)], []
-    k = len(_DIRECTIONS) - 1
+    k = len(steps) - 1
     while k >= 0:
         here = nodes[-1]
         if not taken[k, here[0], here[1]]:
             k -= 1
             continue
         directions.append(k)
-        nodes.append((here[0] - int(_DIRECTIONS[k, 0]), here[1] - int(_DIRECTIONS[k, 1])))
+        nodes.append((here[0] - int(steps[k, 0]), here[1] - int(steps[k, 1])))
     corners = [nodes[0]]
     corners += [node for node, (before, after) in zip(nodes[1:], pairwise(directions), strict=False) if before != after]
     return corners
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", nogil=True)
 def _step_costs(prefix, directions, lengths, steps, n_rows, n_columns):
     """w_k(v) for every direction and node; infinite where the step leaves the lattice."""
     height, width = prefix.shape[0], prefix.shape[1] - 1
@@ -110,22 +113,22 @@ def _step_costs(prefix, directions, lengths, steps, n_rows, n_columns):
     return weights
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _best_start(weights, directions):
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def energies_from(weights, directions):
+    """What the best polygon costs whose top node is this one, for every node; at most 0."""
     _, n_rows, n_columns = weights.shape
-    best, best_row, best_column = 0.0, 0, 0
+    energies = np.empty((n_rows, n_columns))
     for row in range(n_rows):
         for column in range(n_columns):
             f = np.full((n_rows, n_columns), np.inf)
             f[row, column] = 0.0
             for k in range(len(directions)):
                 _sweep(f, weights[k], directions[k, 0], directions[k, 1], row)
-            if f[row, column] < best:
-                best, best_row, best_column = f[row, column], row, column
-    return best, best_row, best_column
+            energies[row, column] = f[row, column]
+    return energies
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", nogil=True)
 def _sweep(f, weight, dr, dc, top):
     """One direction of the recursion, in place, on the rows from `top` down."""
     n_rows, n_columns = f.shape
@@ -150,7 +153,7 @@ def _sweep(f, weight, dr, dc, top):
             here[c] = min(here[c], there[c] + w[c])
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", nogil=True)
 def _sweep_and_record(weights, directions, row, column):
     """The recursion from one start, and where which direction was last stepped along."""
     _, n_rows, n_columns = weights.shape

@@ -105,7 +105,7 @@ def repair(mask, core, outside, cost):
         wider, _ = _join(mask, outside)
         if wider is not None:
             return wider
-    return _component(mask, core, cost)
+    return cheapest_piece(mask, cost, core)
 
 
 def _join(mask, blocked):
@@ -203,12 +203,15 @@ def _cheapest(mask, normals, limits, prefix):
     return normals[best], limits[best]
 
 
-def _component(mask, core, cost):
-    """The component of `mask` that holds `core`; without a core, the one of least cost."""
+def cheapest_piece(mask, cost, core=None):
+    """The component of `mask` of least cost, or the one that holds `core` if that is not empty.
+
+    Components of a digitally convex set are digitally convex.
+    """
     from scipy import ndimage
 
     labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
-    if core.any():
+    if core is not None and core.any():
         return labels == labels[core].max()
     costs = np.bincount(labels.ravel(), weights=cost.ravel(), minlength=count + 1)[1:]
     return labels == 1 + int(costs.argmin())

@@ -7,13 +7,26 @@ A start is its corners. Whatever directions are asked for, their half-planes fol
 
 import numpy as np
 
-from ..certify import fill_hull, hull_half_spaces, hull_vertices
+from .._threads import run
+from ..certify import certify_convexity, fill_hull, hull_half_spaces, hull_vertices
+from ._boxes import LARGEST, best_boxes
+from ._chains import refine
 from ._polygon import best_polygon
+from ._tiny import best_nearby
 from ._training import pool
 from .icnn import ICNN
 
 _SIDE = 128
 """Cells along the longer side of what the dynamic program looks at."""
+
+_BOXES = 2
+"""Rectangles to begin from besides the best polygon."""
+
+_RIVAL = 0.5
+"""A rectangle is none unless it costs less than this share of the polygon."""
+
+SMALL = 5000
+"""Pixels of a set whose refinement is a matter of milliseconds."""
 
 
 def convex_start(cost, core):
@@ -34,8 +47,22 @@ def convex_start(cost, core):
     candidates = [_hull_start(_best_component(cost) | core), *_polygon_starts(cost)]
     if core.any():
         candidates.append(_hull_start(core))
-    energies = [float(cost[mask].sum(dtype=np.float64)) for _, mask in candidates]
-    return candidates[int(np.argmin(energies))]
+    candidates = sorted(candidates, key=lambda pair: float(cost[pair[1]].sum(dtype=np.float64)))
+    candidates += [_hull_start(mask) for mask in _moved([mask for _, mask in candidates], cost)]
+    corners, mask = min(candidates, key=lambda pair: float(cost[pair[1]].sum(dtype=np.float64)))
+    better = best_nearby(mask, cost)
+    return (corners, mask) if better is mask else _hull_start(better)
+
+
+def _moved(masks, cost):
+    """The first ones, as many as are small together, with their outlines moved to the best pixels around.
+
+    Of small sets the best one is not known before that.
+    """
+    unlike = {mask.tobytes(): mask for mask in masks}.values()
+    small = zip(unlike, np.cumsum([np.count_nonzero(mask) for mask in unlike]), strict=True)
+    whole = [mask for mask, pixels in small if pixels <= SMALL and certify_convexity(mask)]
+    return [refine(mask, cost, band=2, sweeps=10, least=0) for mask in whole]
 
 
 def _hull_start(mask):
@@ -56,10 +83,21 @@ def _best_component(cost):
 
 
 def _polygon_starts(cost):
-    """The best polygon in the image, then in its own frame while that makes it better."""
+    """The best polygon in the image and, where they may be better, the best rectangles, each then in its own frame."""
     factor = -(-max(cost.shape) // _SIDE)
-    corners, _ = best_polygon(pool(cost, factor))
-    corners = corners * factor - 0.5
+    cells = pool(cost, factor)
+    corners, energy = best_polygon(cells)
+    starts = [corners] if len(corners) else []
+    # No rectangle costs less than as many of the least cells.
+    bound = np.partition(cells, min(LARGEST, cells.size - 1), axis=None)[:LARGEST].sum(dtype=np.float64)
+    if bound < _RIVAL * energy:
+        starts += [box for cost_of_box, box in best_boxes(cells, _BOXES) if cost_of_box < _RIVAL * energy]
+    found = run(_in_own_frames, [(cost, start * factor - 0.5) for start in starts]) if starts else []
+    return [pair for pairs in found for pair in pairs]
+
+
+def _in_own_frames(cost, corners):
+    """The polygon, then the best one in its frame while that makes it better: corners and masks."""
     node = np.full(2, max(cost.shape) / 32)
     found: list[tuple[np.ndarray, np.ndarray]] = []
     energy = 0.0

@@ -36,7 +36,7 @@ _ROUND = 5
 """Steps between two exact looks at the energy."""
 
 
-def train(network, cost, scale, shift, depth, rng, *, steps=(50, 35, 20, 10), callback=None):
+def train(network, cost, scale, shift, depth, rng, *, steps=(25, 20, 10, 5), callback=None):
     """Descend from `network`, which is changed in place.
 
     Parameters

@@ -23,7 +23,7 @@ from ._raster import rasterize
 from ._rays import Price
 from ._repair import check_hulls
 from ._stages import stages
-from ._start import empty_network, exact_network, inradius
+from ._start import SMALL, empty_network, exact_network, inradius
 from ._targets import checked_scribbles, checked_spacing, checked_target, grid_shape
 from ._training import train
 from .icnn import ICNN
@@ -46,9 +46,6 @@ _WIDEST = 4096
 
 _TOLERATED = 0.02
 """The network may differ from the mask in this share of its pixels before one that equals it takes its place."""
-
-_SMALL = 5000
-"""Pixels of a set whose refinement is a matter of milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +133,7 @@ class ConvexShape:
     True
     """
 
-    def __init__(self, hidden: tuple[int, ...] = (48,), steps: tuple[int, ...] = (50, 35, 20, 10)):
+    def __init__(self, hidden: tuple[int, ...] = (48,), steps: tuple[int, ...] = (25, 20, 10, 5)):
         self.hidden = _whole_numbers("hidden", hidden, least=1)
         self.steps = _whole_numbers("steps", steps, least=0)
         if self.hidden[0] < 4 or max(self.hidden) > _WIDEST:
@@ -282,7 +279,7 @@ def _refined(masks, cost):
     """
     cheapest = min(masks, key=lambda mask: _sum(cost, mask))
     refine = stages(cheapest.ndim).refine
-    moved = [refine(mask, cost) for mask in masks if mask is cheapest or 0 < np.count_nonzero(mask) <= _SMALL]
+    moved = [refine(mask, cost) for mask in masks if mask is cheapest or 0 < np.count_nonzero(mask) <= SMALL]
     return min(moved, key=lambda mask: _sum(cost, mask))
 
 

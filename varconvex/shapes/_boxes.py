@@ -1,0 +1,112 @@
+"""Where small and narrow things are: the rectangles of least cost among all places, some directions and some sizes.
+
+    min over R in a family of rectangles    sum of cost over R
+
+A lattice of 33 nodes a side (`_polygon`) sees nothing that is narrower than its cells, and what noise has left of a few
+pixels tells no more than what it has put elsewhere; a rectangle of about the object's size does. The image is turned by
+eight angles and summed up once for each; then any rectangle is four look-ups.
+"""
+
+import numba
+import numpy as np
+
+_SIZES = np.array([(w, n) for w in (1, 2, 4) for n in (3, 6, 12, 24) if w <= n])
+"""Sides of the rectangles in cells: what is wider than four the lattice can see."""
+
+LARGEST = int(_SIZES.prod(axis=1).max())
+"""Cells of the largest."""
+
+_TURNS = 8
+"""Directions in a quarter turn."""
+
+_BLOCKS = 12
+"""Of a turned image, a side; each names one rectangle."""
+
+
+def best_boxes(cells, count):
+    """Up to `count` rectangles of least cost, each below zero, apart from each other.
+
+    Parameters
+    ----------
+    cells : (H, W) float, negative favours the object
+    count : int
+
+    Returns
+    -------
+    list of (float, (4, 2) float)
+        What it costs, and its corners in turn, row and column with (0, 0) the outer corner of the first cell.
+    """
+    cells = np.ascontiguousarray(cells, np.float64)
+    centre, side = (np.array(cells.shape) - 1) / 2, int(np.ceil(np.hypot(*cells.shape))) + 1
+    # Whole cells apart, so that the image that is not turned is itself.
+    middle = centre + np.round((side - 1) / 2 - centre)
+    sizes = np.concatenate([_SIZES, _SIZES[_SIZES[:, 0] < _SIZES[:, 1], ::-1]])
+    # What is left of zero after sums over the image is no object.
+    none = -1e-9 * np.abs(cells).sum()
+    found = []
+    for turn in range(_TURNS):
+        angle = turn * (np.pi / 2 / _TURNS)
+        # A point q of the turned image is where frame (q - middle) + centre is in the given one.
+        frame = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        costs, places = _least(_turned_sums(cells, frame, centre, middle, side), sizes)
+        for cost, (row, column, height, width) in zip(costs, places, strict=True):
+            if cost < none:
+                corner = np.array([row - 0.5, column - 0.5])
+                box = corner + np.array([[0, 0], [0, width], [height, width], [height, 0]])
+                found.append((float(cost), (box - middle) @ frame.T + centre + 0.5))
+    return _apart(sorted(found, key=lambda pair: pair[0]), count, cells.shape)
+
+
+def _apart(found, count, shape):
+    """The first ones, none of whose centres is outside of the image, or within the circle around another."""
+    kept: list[tuple[float, np.ndarray]] = []
+    for cost, box in found:
+        if len(kept) == count:
+            break
+        centre = box.mean(axis=0)
+        away = [(np.hypot(*(centre - other.mean(axis=0))), max(_radius(box), _radius(other))) for _, other in kept]
+        if (centre >= 0).all() and (centre <= shape).all() and all(distance > radius for distance, radius in away):
+            kept.append((cost, box))
+    return kept
+
+
+def _radius(box):
+    return float(np.hypot(*(box[0] - box[2]))) / 2
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _turned_sums(cells, frame, centre, middle, side):
+    """(side + 1, side + 1): the turned image, linear between cells, summed up from its first corner."""
+    height, width = cells.shape
+    sums = np.zeros((side + 1, side + 1))
+    for i in range(side):
+        along = 0.0
+        for j in range(side):
+            r = frame[0, 0] * (i - middle[0]) + frame[0, 1] * (j - middle[1]) + centre[0]
+            c = frame[1, 0] * (i - middle[0]) + frame[1, 1] * (j - middle[1]) + centre[1]
+            if -1 < r < height and -1 < c < width:
+                r0, c0 = int(np.floor(r)), int(np.floor(c))
+                for a in range(2):
+                    for b in range(2):
+                        if 0 <= r0 + a < height and 0 <= c0 + b < width:
+                            share = abs(1 - a - (r - r0)) * abs(1 - b - (c - c0))
+                            along += share * cells[r0 + a, c0 + b]
+            sums[i + 1, j + 1] = sums[i, j + 1] + along
+    return sums
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _least(sums, sizes):
+    """The least rectangle that begins in each block: what it costs; row, column, height and width."""
+    side = len(sums) - 1
+    block = -(-side // _BLOCKS)
+    costs, places = np.full(_BLOCKS * _BLOCKS, np.inf), np.zeros((_BLOCKS * _BLOCKS, 4), np.int64)
+    for height, width in sizes:
+        for i in range(side - height + 1):
+            for j in range(side - width + 1):
+                cost = sums[i + height, j + width] - sums[i, j + width] - sums[i + height, j] + sums[i, j]
+                k = i // block * _BLOCKS + j // block
+                if cost < costs[k]:
+                    costs[k] = cost
+                    places[k, 0], places[k, 1], places[k, 2], places[k, 3] = i, j, height, width
+    return costs, places
