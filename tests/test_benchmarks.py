@@ -8,6 +8,7 @@ from PIL import Image
 
 from benchmarks import backends, energies, quality, shape
 from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
+from varconvex import ConvexShape
 from varconvex._families import names
 from varconvex.certify import certify_convexity
 from varconvex.files import read_image
@@ -107,6 +108,32 @@ def test_the_projection_is_measured_against_the_best_known_answer(tmp_path, caps
     assert all(row["worst_excess"] < 0.02 and row["least_iou"] > 0.97 for row in clean)
     assert "clean" in capsys.readouterr().out
     assert read_image(picture).ndim == 3
+
+
+def test_an_interrupted_measurement_of_the_projection_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
+    cases = tmp_path / "cases.jsonl"
+    options = ["--sizes", "64", "--shapes", "disc", "--noise", "blobs", "--worst", "0", "--cases", str(cases)]
+    monkeypatch.chdir(tmp_path)
+    assert shape.main([*options, "--seeds", "1"]) == 0
+    kept = cases.read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr(shape, "measure", None)  # what is kept is not measured again
+        assert shape.main([*options, "--seeds", "1"]) == 0
+    assert cases.read_text() == kept
+    assert shape.main([*options, "--seeds", "2"]) == 0
+    assert cases.read_text().startswith(kept)
+    assert len(shape.read_cases(cases)) == 2
+
+
+def test_what_is_counted_as_excluded_cannot_be_reached():
+    # Of a bar of 21 pixels noise leaves less than what it puts elsewhere.
+    hidden, _ = shape.measure(ConvexShape(), "bar", "blobs", 128, 0)
+    assert hidden.excluded
+    assert hidden.excess <= 0.02
+    assert hidden.iou < 0.98
+    clean, _ = shape.measure(ConvexShape(), "disc", "clean", 128, 1)
+    assert not clean.excluded
+    assert clean.iou >= 0.98
 
 
 def test_silhouettes_are_convex_and_the_same_at_every_resolution():

@@ -349,30 +349,26 @@ def test_a_large_noisy_target():
     assert iou(fitted.mask, mask) >= 0.99
 
 
-@pytest.mark.parametrize("angle", [0.3, 1.1])
-def test_a_bar_that_the_lattice_cannot_see_is_found_in_noise(angle):
-    rng = np.random.default_rng(5)
-    rows, columns = np.indices((512, 512)) - np.array([120, 330])[:, None, None]
-    along, across = np.cos(angle) * columns + np.sin(angle) * rows, np.cos(angle) * rows - np.sin(angle) * columns
-    truth = (abs(along) <= 30) & (abs(across) <= 2.5)
-    target = truth ^ (rng.random(truth.shape) < 0.3)
-    fitted = ConvexShape().fit(target.astype(float))
+@pytest.mark.parametrize(("noise", "seed"), [("blobs", 8), ("salt and pepper", 4)])
+def test_a_bar_that_the_lattice_cannot_see_is_found_in_noise(noise, seed):
+    truth = silhouette("bar", "small", 512, seed)
+    target = spoil(truth, noise, seed)
+    fitted = ConvexShape().fit(target)
     assert certify_convexity(fitted.mask)
     assert fitted.energy <= np.sum(1 - 2.0 * target[truth])
-    assert iou(fitted.mask, truth) > 0.6
+    assert iou(fitted.mask, truth) > 0.7
 
 
-def test_sharp_corners_survive_noise():
-    rng = np.random.default_rng(2)
+@pytest.mark.parametrize("seed", [8, 10])
+def test_a_sharp_tip_survives_noise(seed):
+    rng = np.random.default_rng(seed)
     rows, columns = np.indices((300, 300))
     truth = (abs(rows - 150) * 9 <= columns - 20) & (columns <= 270)
     target = truth ^ (rng.random(truth.shape) < 0.3)
     fitted = ConvexShape().fit(target.astype(float))
-    least = np.sum(1 - 2.0 * target[truth])
-    assert fitted.energy <= least + 0.005 * abs(least)
-    assert iou(fitted.mask, truth) > 0.97
-    # The tip: 27 pixels of a wedge that is 3 pixels wide in the mean.
-    assert np.argwhere(fitted.mask)[:, 1].min() < 20 + 27
+    assert fitted.energy <= np.sum(1 - 2.0 * target[truth])
+    assert iou(fitted.mask, truth) > 0.98
+    assert np.argwhere(fitted.mask)[:, 1].min() < 25
 
 
 def test_of_a_target_in_two_pieces_the_connected_set_is_the_best_there_is():

@@ -4,10 +4,11 @@
 
 G is an input convex network. Since |target - 1_C|^2 = const + <1 - 2 target, 1_C> for every set C, this is
 the paper's squared distance for masks; for soft targets it is the form that noise does not flatten. A fit is:
-the global optimum on a lattice (dynamic program; in a volume the best of several descents over half-spaces), the
-network that equals it (closed form), descent through a pyramid, an exact repair in integers, so that the mask is
-convex as a theorem and not as a tendency, and the best convex outline within a pixel (a dynamic program again, over
-all edges between pixels; in a volume its sides moved, tilted and cut).
+the global optimum on a lattice and, for what the lattice is too coarse, the best rectangles (dynamic program; in a
+volume the best of several descents over half-spaces), the network that equals it (closed form), descent through a
+pyramid, an exact repair in integers, so that the mask is convex as a theorem and not as a tendency, and the best convex
+outline within a pixel (a dynamic program again, over all edges between pixels) with corners given back; in a volume
+sides are moved, tilted and cut.
 """
 
 from collections.abc import Callable
