@@ -7,8 +7,8 @@ noise are the seed's; of four seeds one draws a small silhouette, one a large on
 Judged is the excess of the energy <1 - 2 target, mask> over the best known one's, as a share of it. The best known
 answer is the target itself where it is clean and one piece (nothing is better); else the best of: the silhouette before
 it was spoilt; the fit; a network of 96 with twice the steps and another seed; and these three moved by an exact search
-over convex outlines, two pixels to either side, and over all sets nearby where they are tiny, till nothing improves
-(`varconvex.shapes._chains`, `_tiny`).
+over convex outlines, two pixels to either side (one where there are more than 50,000), and over all sets nearby where
+they are tiny, till nothing improves (`varconvex.shapes._chains`, `_tiny`).
 
 What noise can hide is counted apart, as "hidden": where 30 % of the pixels are flipped, a silhouette of less than 300
 weighs no more than what chance finds elsewhere. "thin" are those that are narrower than 8 pixels.
@@ -49,6 +49,9 @@ from ._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
 
 _HIDDEN = 300
 """Pixels of a silhouette below which salt and pepper hides it."""
+
+_LARGE = 50_000
+"""Pixels above which a search two pixels to either side takes seconds."""
 
 _GOOD_IOU, _GOOD_IOU_MISSES = 0.98, 0.02 / 0.98
 """The aim, and the share of a silhouette's pixels in which what reaches it can differ from it."""
@@ -185,7 +188,8 @@ def best_known(truth: np.ndarray, target: np.ndarray, found: np.ndarray, seed: i
     cost = 1 - 2 * target.astype(np.float64)
     other = ConvexShape((96,), steps=(50, 40, 20, 10)).fit(target, random_state=seed + 1).mask
     candidates = [truth, found, other] if certify_convexity(truth) else [found, other]
-    moved = [refine(c, cost, band=2, sweeps=10, least=0) for c in candidates if certify_convexity(c)]
+    band = 2 if np.count_nonzero(found) <= _LARGE else 1
+    moved = [refine(c, cost, band=band, sweeps=10, least=0) for c in candidates if certify_convexity(c)]
     candidates += [best_nearby(mask, cost) for mask in moved]
     return min(candidates, key=lambda mask: float(cost[mask].sum()))
 

@@ -22,15 +22,20 @@ _EVERY = 32
 denominators cannot do is less than a pixel."""
 
 
-def refine(mask, cost, *, band=1, sweeps=3, least=1e-3):
+_MEDIUM = 12_000
+"""Pixels of a set up to which chains may move two pixels at a time by default."""
+
+
+def refine(mask, cost, *, band=None, sweeps=3, least=1e-3):
     """A convex set that costs no more than `mask`, by chains moved up to `band` pixels at a time.
 
     Parameters
     ----------
     mask : (H, W) bool, digitally convex and connected
     cost : (H, W) float, negative favours the object
-    band : int
-        How far a chain may move in one step, in pixels. Time grows with its square.
+    band : int, optional
+        How far a chain may move in one step, in pixels. Time grows with its square; by default two where that takes
+        little time, else one.
     sweeps : int
         Most times that all four chains are moved, and corners given back.
     least : float
@@ -42,6 +47,8 @@ def refine(mask, cost, *, band=1, sweeps=3, least=1e-3):
     """
     if not mask.any():
         return mask
+    if band is None:
+        band = 2 if np.count_nonzero(mask) <= _MEDIUM else 1
     spread = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
     rooms = [max(band * sweeps, len(i) // 4) for i in spread]
     window = tuple(slice(max(i[0] - room, 0), i[-1] + room + 1) for i, room in zip(spread, rooms, strict=True))
