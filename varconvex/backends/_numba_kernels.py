@@ -27,7 +27,7 @@ class _NoAlias(Compiler):
 # Divisions are NumPy's: a check for 0 would stop the vectoriser.
 _options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": True}
 compiled = numba.njit(cache=True, **_options)
-inlined = numba.njit(inline="always", **_options)
+inlined = numba.njit(forceinline=True, **_options)
 row_function = numba.njit(pipeline_class=_NoAlias, forceinline=True, **_options)
 
 TINY = np.float32(1e-30)
