@@ -59,6 +59,8 @@ def interrupt(side: int, backend: str) -> dict[str, Any]:
     """Seconds from SIGINT to KeyboardInterrupt, at several moments of a solve that would not end by itself."""
     from . import problems
 
+    # A process begun in the background ignores Ctrl-C, and Python then leaves it so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     case = problems.segmentation(side)
     _solve(problems.segmentation(128), backend)
     answers = []

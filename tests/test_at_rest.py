@@ -67,7 +67,7 @@ def test_neither_threads_nor_the_clock_change_a_bit(monkeypatch, rng):
 
 
 @pytest.mark.parametrize("n", [1, 8, 16])
-def test_spans_hold_all_that_news_can_reach(rng, n):
+def test_spans_hold_what_is_within_reach(rng, n):
     for _ in range(20):
         shape = tuple(rng.integers(1, 90, 2))
         moved = np.zeros((shape[0], 2), np.int64)

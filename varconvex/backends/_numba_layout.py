@@ -14,6 +14,10 @@ _DEPTH, _DEPTH_WIDE, _WIDE = 16, 8, 2048
 """Iterations that travel together, and how many where a slab has more pixels than the last number. More needs more
 cached rows and longer strips, fewer more hand-overs to threads."""
 
+_DAMPED = 4
+"""News travel a pixel an iteration, but die away sooner: the iterations for each pixel that they are followed. What
+gets further is noticed at the rim, and followed from there by the next block."""
+
 _COUPLINGS = {"separate": SEPARATE, "joint": JOINT, "pairwise": PAIRWISE}
 _NOTHING = np.empty((0, 0), np.float32)
 
@@ -101,4 +105,4 @@ class Moving:
 
     def spans(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """The columns that `n` iterations have to look at."""
-        return spans(self.moved, n, self._width)
+        return spans(self.moved, -(-n // _DAMPED), self._width)

@@ -9,8 +9,8 @@ from, are whole registers long, and have zeros to both sides: no row needs a spe
 rest, which together took as long as the iteration itself. `sizes` says how much room the rings need.
 
 Most of an image comes to rest long before its last pixel does, where u is at a bound and p inside its ball. So every
-slab has its span of columns, outside of which nothing is done: whatever moved in the last block of iterations, and as
-far around it as news can travel in this one (`spans`).
+slab has its span of columns, outside of which nothing is done: whatever moved in the last block of iterations, and some
+pixels around it (`spans`).
 """
 
 from functools import lru_cache
@@ -63,8 +63,8 @@ def padded(width):
 
 
 @compiled
-def spans(moved, n, width):
-    """First columns and those behind the last for `n` iterations, (3, slabs) each.
+def spans(moved, reach, width):
+    """First columns and those behind the last, (3, slabs) each, up to `reach` pixels from what has moved.
 
     Row 0 is for the dual step, 1 for the primal step, 2 what either of them reads; empty spans end before they begin.
 
@@ -74,10 +74,9 @@ def spans(moved, n, width):
     low, high = np.full((3, slabs), last), np.zeros((3, slabs), np.int64)
     for i in range(slabs):
         if moved[i, 0] < moved[i, 1]:
-            # News travel a pixel an iteration, in any direction.
-            first = max(moved[i, 0] - n, 0) // EDGE * EDGE
-            end = min(-(-(moved[i, 1] + n) // EDGE) * EDGE, last)
-            for near in range(max(i - n, 0), min(i + n + 1, slabs)):
+            first = max(moved[i, 0] - reach, 0) // EDGE * EDGE
+            end = min(-(-(moved[i, 1] + reach) // EDGE) * EDGE, last)
+            for near in range(max(i - reach, 0), min(i + reach + 1, slabs)):
                 low[0, near] = min(low[0, near], first)
                 high[0, near] = max(high[0, near], end)
     # The dual step of a slab looks at u_bar of the slab below, which looks at p of this one: a pixel to each side.
