@@ -6,6 +6,7 @@ is what an iteration of the primal-dual method moves (u and two components of p 
 arithmetic. Iterations that travel together move less and can be faster than that.
 """
 
+import gc
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ from varconvex.energies.base import Energy
 
 BYTES = 28
 """Moved a pixel and iteration by a pass in place over u, p and the cost of two regions."""
+
+_REST = 0.1
+"""Seconds between two contenders."""
 
 
 @dataclass
@@ -52,6 +56,9 @@ def interleave(
                     continue
                 bar.set_postfix_str(name)
                 of_this.answer = None  # its memory is free again before the next one is made
+                # What the one before has left to do is over: garbage, and threads that spin a while before they sleep.
+                gc.collect()
+                time.sleep(_REST)
                 wall, cpu = time.perf_counter(), time.process_time()
                 of_this.answer = call()
                 of_this.seconds.append(time.perf_counter() - wall)

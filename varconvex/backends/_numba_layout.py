@@ -10,9 +10,12 @@ from ._numba_wavefront import EDGE, padded, sizes, spans
 from ._pairs import SWEEPS
 from .base import Problem
 
-_DEPTH, _DEPTH_WIDE, _WIDE = 16, 8, 2048
-"""Iterations that travel together, and how many where a slab has more pixels than the last number. More needs more
-cached rows and longer strips, fewer more hand-overs to threads."""
+_DEPTHS = ((512, 24), (2048, 16))
+"""Iterations that travel together over slabs of up to so many pixels; more needs more cached rows, fewer more
+hand-overs to threads."""
+
+_LEAST_DEPTH, _SLABS = 8, 16
+"""Over larger slabs; and how many slabs there are at least for each iteration: longer strips at seams cost more."""
 
 _DAMPED = 4
 """News travel a pixel an iteration, but die away sooner: the iterations for each pixel that they are followed. What
@@ -48,7 +51,8 @@ class Layout:
         steps = tuple(np.float32(step) for step in (*order, 0.0, 0.0)[:4])
         self.kind = (steps, directions, problem.isotropic, problem.simplex)
         self.charges = (problem.pull, problem.huber, tuple(map(np.float64, steps)), directions, problem.isotropic)
-        self.depth = _DEPTH if problem.cost[:, 0].size <= _WIDE else _DEPTH_WIDE
+        depth = next((n for most, n in _DEPTHS if problem.cost[:, 0].size <= most), _LEAST_DEPTH)
+        self.depth = max(min(depth, self.shape[0] // _SLABS), _LEAST_DEPTH)
         self._room = sizes(self.depth, labels, self.shape, self.shapes, directions), 2 * EDGE + padded(spatial[-1])
         self.spare: list[tuple] = []
         low, high = np.zeros((2, 3, self.shape[0]), np.int64)
