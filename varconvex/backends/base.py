@@ -244,6 +244,8 @@ class ArrayBackend(Networks):
     def watch(self, problem: Problem) -> Any:
         """A record of what moves of one pair (u, p) that nobody but `iterate` changes; or None.
 
+        Iterations that keep it end each block as with `settle`: what then rests is feasible.
+
         Its `block` is how many iterations belong together: what is left out does not depend on how a number of
         iterations is cut into multiples of it. After `forget` everything is taken to move.
         """

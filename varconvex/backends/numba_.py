@@ -65,7 +65,8 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         state = layout.order(u, p)
         for done in range(0, n, layout.depth):
             block = min(layout.depth, n - done)
-            ends = settle and done + block == n
+            # What comes to rest stays as it is, and has to be feasible.
+            ends = (settle and done + block == n) or moving is not None
             if plain:
                 tail = (*layout.fields, layout.shapes, len(u), block, ends, *plan, f(rho), layout.kind[0])
             else:
