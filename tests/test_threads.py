@@ -35,6 +35,26 @@ def test_an_error_drops_what_has_not_begun():
     assert len(begun) < 100
 
 
+def test_calls_within_calls_end_however_many_call():
+    done = []
+
+    def inner(x):
+        time.sleep(0.01)
+        return 2 * x
+
+    def outer(x):
+        return run(inner, [(x,), (x + 1,)])
+
+    callers = [
+        threading.Thread(target=lambda: done.append(run(outer, [(0,), (1,), (2,)])), daemon=True) for _ in range(6)
+    ]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(20)
+    assert done == [[[0, 2], [2, 4], [4, 6]]] * 6
+
+
 @pytest.mark.skipif(
     not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two processors, and Linux"
 )

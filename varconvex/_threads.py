@@ -20,7 +20,12 @@ def n_threads() -> int:
 
 
 def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
-    """The results of each call of `kernel`, in order; calls run side by side, the first of them right here."""
+    """The results of each call of `kernel`, in order; calls run side by side, the first of them right here.
+
+    From within such a call they run one after the other: threads that wait for each other's threads would never end.
+    """
+    if threading.get_native_id() in _workers:
+        return [kernel(*call) for call in calls]
     first, *others = calls
     if others:
         _part()
