@@ -8,7 +8,7 @@ from scipy.ndimage import binary_dilation
 
 from varconvex import Potts, TwoPhase, get_backend, pdhg
 from varconvex.backends import numba_
-from varconvex.backends._numba_wavefront import EDGE, spans
+from varconvex.backends._numba_wavefront import EDGE, padded, spans
 from varconvex.backends.numpy_ import NumpyBackend
 
 NUMBA = get_backend("numba")
@@ -82,7 +82,7 @@ def test_spans_hold_what_is_within_reach(rng, n):
         mask = np.zeros(shape, bool)
         for i, (a, b) in enumerate(moved):
             mask[i, a:b] = True
-        low, high = spans(moved, n, shape[1])
+        low, high = spans(moved, n, padded(shape[1]))
         columns = np.arange(shape[1])
         dual, primal, read = ((columns >= low[k][:, None]) & (columns < high[k][:, None]) for k in range(3))
         assert not (binary_dilation(mask, np.ones((2 * n + 1,) * 2)) & ~dual).any()

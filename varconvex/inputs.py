@@ -41,6 +41,11 @@ class Scene:
     spacing: tuple[float, ...]
     valid: np.ndarray
 
+    def held(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels that the k-th label must hold, and must not: what is no part of the problem would be holes in it."""
+        mine = self.seeds == k + 1
+        return mine, (self.seeds != 0) & ~mine
+
 
 def prepare(
     image: Any,

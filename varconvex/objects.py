@@ -39,7 +39,7 @@ def check(shapes: Mapping[int, Shape], scene: Scene) -> None:
     `shapes` is by index of the label, from 1 on.
     """
     for k, shape in shapes.items():
-        shape.check(*held(scene, k))
+        shape.check(*scene.held(k))
     for i, j in combinations(shapes, 2):
         hulls = fill_hull(scene.seeds == i + 1), fill_hull(scene.seeds == j + 1)
         if not len(_parting_normals(*hulls)[0]):
@@ -51,12 +51,6 @@ def check(shapes: Mapping[int, Shape], scene: Scene) -> None:
                 "shorten one of the strokes there, or give one of the labels None for a shape",
                 pixels,
             )
-
-
-def held(scene: Scene, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels that object `k` must hold, and must not: what is no part of the problem would be holes in its shape."""
-    mine = scene.seeds == k + 1
-    return mine, (scene.seeds != 0) & ~mine
 
 
 def fit(
@@ -81,7 +75,7 @@ def fit(
     """
 
     def fitted_one(k: int, taken: np.ndarray) -> FittedShape:
-        inside, outside = held(scene, k)
+        inside, outside = scene.held(k)
         return shapes[k].fit(
             u[k], inside=inside, outside=outside | taken, spacing=scene.spacing, random_state=random_state
         )

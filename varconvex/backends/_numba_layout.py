@@ -109,4 +109,4 @@ class Moving:
 
     def spans(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """The columns that `n` iterations have to look at."""
-        return spans(self.moved, -(-n // _DAMPED), self._width)
+        return spans(self.moved, -(-n // _DAMPED), padded(self._width))

@@ -63,14 +63,16 @@ def padded(width):
 
 
 @compiled
-def spans(moved, reach, width):
+def spans(moved, reach, last):
     """First columns and those behind the last, (3, slabs) each, up to `reach` pixels from what has moved.
+
+    `last` is the padded width.
 
     Row 0 is for the dual step, 1 for the primal step, 2 what either of them reads; empty spans end before they begin.
 
     `moved` (slabs, 2) is where u or p moved, from column to column; an empty span is where they did not.
     """
-    slabs, last = len(moved), -(-width // EDGE) * EDGE
+    slabs = len(moved)
     low, high = np.full((3, slabs), last), np.zeros((3, slabs), np.int64)
     for i in range(slabs):
         if moved[i, 0] < moved[i, 1]:

@@ -31,7 +31,7 @@ _WATCHED = 2**26
 be the least that is done between two looks at the clock."""
 
 _SHARE = 2**18
-"""Least pixels, or a quarter of the pixels and iterations, that are worth a thread: waking it takes 50 microseconds."""
+"""Least pixels, times iterations where there are some, that are worth a thread: waking it takes 50 microseconds."""
 
 _OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
 
@@ -277,7 +277,7 @@ def _bands(work: np.ndarray, n: int) -> list[tuple[int, int]]:
     `work` is what a slab takes. No band is so short that what two strips write could meet.
     """
     slabs = len(work)
-    count = max(1, min(n_threads(), slabs // (6 * n), int(work.sum()) * n // (1 * _SHARE)))
+    count = max(1, min(n_threads(), slabs // (6 * n), int(work.sum()) * n // _SHARE))
     if count == 1:
         return [(0, slabs)]
     done = np.cumsum(work + 1.0)

@@ -156,8 +156,8 @@ class ShapedEnergy:
         others = np.delete(costs, k, axis=0).min(axis=0)
         if index is not None:
             others = np.where(index == k, others, np.take_along_axis(costs, index[None], axis=0)[0])
-        mine = self.scene.seeds == k + 1
-        return shape.outline(costs[k] - others, self.price, mine, ((self.scene.seeds != 0) & ~mine) | taken)
+        inside, outside = self.scene.held(k)
+        return shape.outline(costs[k] - others, self.price, inside, outside | taken)
 
     def losses(self, shapes: Mapping[int, Any]) -> np.ndarray:
         """What a pixel costs above the cheapest label without a shape, which gets what two sets lose: (K, H, W)."""

@@ -44,12 +44,16 @@ def convex_start(cost, core):
         Row and column with pixel centres at integers.
     mask : (H, W) bool, digitally convex, the pixels within; empty if no candidate costs less than nothing
     """
+
+    def price(candidate):
+        return float(cost[candidate[1]].sum(dtype=np.float64))
+
     candidates = [_hull_start(_best_component(cost) | core), *_polygon_starts(cost)]
     if core.any():
         candidates.append(_hull_start(core))
-    candidates = sorted(candidates, key=lambda pair: float(cost[pair[1]].sum(dtype=np.float64)))
+    candidates = sorted(candidates, key=price)
     candidates += [_hull_start(mask) for mask in _moved([mask for _, mask in candidates], cost)]
-    corners, mask = min(candidates, key=lambda pair: float(cost[pair[1]].sum(dtype=np.float64)))
+    corners, mask = min(candidates, key=price)
     better = best_nearby(mask, cost)
     return (corners, mask) if better is mask else _hull_start(better)
 

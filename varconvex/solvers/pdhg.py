@@ -272,9 +272,9 @@ def pdhg(
 
 
 def _worth_coarsening(problem: Problem) -> bool:
-    """Whether a grid of half the size is large enough, and flow of which lengths can do much to u there."""
+    """Whether a grid of half the size is large enough, and flow of half the length can do much to u there."""
     d = problem.cost.ndim - 1
-    reach = 2 * d * float(problem.radius.mean(dtype=np.float64)) / 2
+    reach = d * float(problem.radius.mean(dtype=np.float64))
     return min(problem.cost.shape[1:]) >= 2 * COARSEST and (problem.fidelity > 0 or reach >= _REACH * problem.pull)
 
 
