@@ -33,6 +33,19 @@ def backend(request):
 
 
 @pytest.fixture
+def set_threads(monkeypatch):
+    """Sets how many threads kernels use, however little there is to do for each."""
+    rooms = ("varconvex.backends.numba_", "varconvex.backends._numba_bands")
+
+    def set_to(threads):
+        for room in rooms:
+            monkeypatch.setattr(f"{room}.n_threads", lambda: threads)
+            monkeypatch.setattr(f"{room}.SHARE", 1)
+
+    return set_to
+
+
+@pytest.fixture
 def rng():
     """A generator with a fixed seed."""
     return np.random.default_rng(7)

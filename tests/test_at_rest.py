@@ -7,7 +7,6 @@ import pytest
 from scipy.ndimage import binary_dilation
 
 from varconvex import Potts, TwoPhase, get_backend, pdhg
-from varconvex.backends import numba_
 from varconvex.backends._numba_wavefront import EDGE, padded, spans
 from varconvex.backends.numpy_ import NumpyBackend
 
@@ -55,11 +54,11 @@ def test_leaving_out_what_rests_changes_next_to_nothing(rng, labels, tv):
     np.testing.assert_allclose((primal, dual), wanted, rtol=2e-5)
 
 
-def test_neither_threads_nor_the_clock_change_a_bit(monkeypatch, rng):
+def test_neither_threads_nor_the_clock_change_a_bit(set_threads, rng):
     problem = blob(rng, (331, 210))
     answers = []
     for threads, cuts in ((1, (140,)), (2, (140,)), (5, (60, 20, 60)), (3, (80, 60))):
-        monkeypatch.setattr(numba_, "n_threads", lambda threads=threads: threads)
+        set_threads(threads)
         u, p = state(problem)
         moving = NUMBA.watch(problem)
         assert moving.block == 20

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from varconvex.backends import ArrayBackend, Problem, get_backend, numba_
+from varconvex.backends import ArrayBackend, Problem, get_backend
+from varconvex.backends._numba_bands import cut
 from varconvex.backends.numpy_ import NumpyBackend
 from varconvex.errors import BackendUnavailableError, InvalidParameterError
 
@@ -182,15 +183,26 @@ def test_the_last_iteration_ends_feasible(backend, rng):
     assert (np.hypot(p[0], p[1]) <= backend.to_numpy(problem.radius) * (1 + 1e-5) + 1e-6).all()
 
 
-@pytest.mark.parametrize("n", [1, 8, 20])
-def test_any_number_of_threads_gives_the_same_bits(monkeypatch, rng, n):
-    problem = problem_of(rng, 2, (331, 40))
+@pytest.mark.parametrize("n", [1, 2, 8, 21])
+@pytest.mark.parametrize(
+    ("labels", "shape", "terms"),
+    [
+        (1, (331, 40), {}),
+        (2, (200, 33), {"isotropic": False}),
+        (1, (250, 21), {"offsets": OCTAGON, "isotropic": False}),
+        (3, (200, 17), {"huber": 0.2}),
+        (1, (150, 4, 19), {"pull": 0.3}),
+    ],
+)
+def test_any_number_of_threads_gives_the_same_bits(set_threads, rng, labels, shape, terms, n):
+    problem = problem_of(rng, labels, shape, **terms)
     backend = get_backend("numba")
     answers = []
     for threads in (1, 2, 5):
-        monkeypatch.setattr(numba_, "n_threads", lambda threads=threads: threads)
-        u = backend.project(np.full((2, 331, 40), 0.5, np.float32), problem)
-        p = np.zeros((2, 2, 331, 40), np.float32)
+        set_threads(threads)
+        assert len(cut(np.ones(shape[0]), min(n, 8))) == min(threads, shape[0] // (6 * min(n, 8)))
+        u = backend.project(np.full(problem.cost.shape, 0.5, np.float32), problem)
+        p = np.zeros((len(problem.steps), *problem.cost.shape), np.float32)
         backend.iterate(problem, u, p, n=n, tau=0.3, sigma=0.3, rho=1.9, settle=True)
         answers.append((u, p))
     for u, p in answers[1:]:

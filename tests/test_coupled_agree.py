@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from varconvex.backends import Problem, get_backend, numba_
+from varconvex.backends import Problem, get_backend
 from varconvex.backends.numpy_ import NumpyBackend
 
 OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
@@ -55,13 +55,13 @@ def test_iterations_and_values_agree_with_the_specification(backend, rng, shape,
 
 
 @pytest.mark.parametrize("n", [5, 20])
-def test_any_number_of_threads_gives_the_same_bits(monkeypatch, rng, n):
+def test_any_number_of_threads_gives_the_same_bits(set_threads, rng, n):
     backend = get_backend("numba")
     for coupling, terms in (("joint", TERMS[2]), ("pairwise", {"simplex": True})):
         problem = problem_of(rng, (331, 20), None, coupling, True, 3, terms)
         answers = []
         for threads in (1, 2, 4):
-            monkeypatch.setattr(numba_, "n_threads", lambda threads=threads: threads)
+            set_threads(threads)
             u, p = np.full((3, 331, 20), 1 / 3, np.float32), np.zeros((2, 3, 331, 20), np.float32)
             backend.iterate(problem, u, p, n=n, tau=0.3, sigma=0.3, rho=1.0, settle=True, gamma=0.2)
             answers.append((u, p))

@@ -143,13 +143,13 @@ def test_a_callback_sees_copies_and_may_stop(rng):
 
 
 @pytest.mark.parametrize("labels", [1, 3])
-def test_the_clock_and_the_threads_do_not_change_the_answer(monkeypatch, rng, labels):
+def test_the_clock_and_the_threads_do_not_change_the_answer(monkeypatch, set_threads, rng, labels):
     cost = rng.normal(size=(labels, 300, 70))
     energy = TwoPhase(cost[0], 2.0) if labels == 1 else Potts(cost, 1.0)
     answers = []
     for seconds, threads in [(0.1, 1), (0.0, 2), (1e-4, 3)]:
         monkeypatch.setattr("varconvex.solvers.pdhg._CHUNK_SECONDS", seconds)
-        monkeypatch.setattr("varconvex.backends.numba_.n_threads", lambda threads=threads: threads)
+        set_threads(threads)
         answers.append(pdhg(energy, tol=1e-4))
     for other in answers[1:]:
         np.testing.assert_array_equal(other.u, answers[0].u)

@@ -55,6 +55,27 @@ def test_calls_within_calls_end_however_many_call():
     assert done == [[[0, 2], [2, 4], [4, 6]]] * 6
 
 
+def test_a_call_may_wait_for_those_behind_it_however_many_call():
+    ready = [[threading.Event() for _ in range(4)] for _ in range(6)]
+    done = []
+
+    def link(caller, k):
+        assert k == 3 or ready[caller][k + 1].wait(20)
+        ready[caller][k].set()
+        return k
+
+    def chain(caller):
+        done.append(run(link, [(caller, k) for k in range(4)]))
+
+    callers = [threading.Thread(target=chain, args=(k,), daemon=True) for k in range(5)]
+    for caller in callers:
+        caller.start()
+    run(chain, [(5,)])
+    for caller in callers:
+        caller.join(20)
+    assert done == [[0, 1, 2, 3]] * 6
+
+
 @pytest.mark.skipif(
     not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two processors, and Linux"
 )

@@ -22,14 +22,15 @@ def n_threads() -> int:
 def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
     """The results of each call of `kernel`, in order; calls run side by side, the first of them right here.
 
-    From within such a call they run one after the other: threads that wait for each other's threads would never end.
+    They begin with the last: a call may wait for what those behind it do. From within such a call they run one after
+    the other: threads that wait for each other's threads would never end.
     """
-    if threading.get_native_id() in _workers:
-        return [kernel(*call) for call in calls]
     first, *others = calls
+    if threading.get_native_id() in _workers:
+        return [kernel(*call) for call in (*others[::-1], first)][::-1]
     if others:
         _part()
-    futures = [_pool().submit(kernel, *call) for call in others]
+    futures = [_pool().submit(kernel, *call) for call in reversed(others)][::-1]
     try:
         return [kernel(*first), *(future.result() for future in futures)]
     finally:

@@ -213,34 +213,45 @@ def pairs_row(q, labels, directions, taken, half, factor, radius, r, sweeps):
 
 @compiled
 def iterate_coupled_block(
-    u, slow, fast, third, fourth, shape, first, last, seams, offset, cost, radius, lower, upper, target, shapes, labels,
-    settle, schedule, rho, steps, directions, isotropic, simplex, coupling, truncated, huber, fidelity, sweeps,
+    bars, u, slow, fast, third, fourth, shape, first, last, fronts, seams, above, below, cost, radius, lower, upper,
+    target, shapes, labels, settle, schedule, rho, steps, directions, isotropic, simplex, coupling, truncated, huber,
+    fidelity, sweeps,
 ):  # fmt: skip
-    """As `iterate_block`; each row of `schedule` has an iteration's tau, shrink, reach, theta, sigma and smooth."""
+    """As `iterate_block`; each row of `schedule` has an iteration's tau, shrink, reach, theta, sigma and smooth.
+
+    What is half-way at a seam is in u and p themselves; the seam's rows have u_bar alone.
+    """
     rows, width = shape[1], u.shape[1]
     n, number = len(schedule), 2 if directions == IMAGE else 3 if directions == VOLUME else 4
-    # One pixel more than there are, equal to the last: along the row no difference leaves the image.
-    bars = np.empty((2 * n * labels * rows, width + 1), np.float32)
+    bottom = last + (n - 1) * seams[1]
     v = np.empty((labels, width), np.float32)
     theta, free = np.empty(width, np.float32), np.empty(width, np.float32)
     count, short = np.empty(width, np.float32), np.ones(width, np.float32)
     q, total = np.empty((number * labels, width), np.float32), np.empty(width, np.float32)
     taken = np.empty((number * labels * (labels - 1) // 2 if coupling == PAIRWISE else 0, width), np.float32)
-    for front in range(first - 1, last + n - 1):
-        for k in range(max(front - last + 1, 0), min(front - first + 2, n)):
+    for front in range(fronts[0], fronts[1]):
+        for k in range(max(front - bottom + 1, 0), min(front - first + 2, n)):
             i = front - k
-            begin, end = first + k * seams[0], last - k * seams[1]
+            begin, end = first + k * seams[0], last + k * seams[1]
             settled = settle and k == n - 1
             rho_k = ONE if settled else rho
             if begin <= i + 1 < end:
                 primal_slab(
                     u, slow, fast, third, fourth, shape, cost, lower, upper, target, shapes, labels, bars, k, v, theta,
-                    free, total, count, i + 1, first, offset, schedule[k], rho_k, steps, directions, simplex, fidelity,
+                    free, total, count, i + 1, schedule[k], rho_k, steps, directions, simplex, fidelity,
                 )  # fmt: skip
+                if seams[0] and i + 1 == begin:
+                    for c in range(labels):
+                        for y in range(rows):
+                            above[at((n, rows), c, k, y)] = bars[at((2, rows), k * labels + c, begin & 1, y)]
             if begin <= i < end:
+                if seams[1] and i + 1 == end:
+                    for c in range(labels):
+                        for y in range(rows):
+                            bars[at((2, rows), k * labels + c, end & 1, y)] = below[at((n, rows), c, k, y)]
                 dual_slab(
                     slow, fast, third, fourth, shape, radius, shapes, labels, bars, k, short, q, total, taken, theta, i,
-                    min(i + 1, end - 1), offset, schedule[k], rho_k, steps, directions, number, isotropic, coupling,
+                    min(i + 1, shape[0] - 1), schedule[k], rho_k, steps, directions, number, isotropic, coupling,
                     truncated, huber, sweeps,
                 )  # fmt: skip
                 if settled:
@@ -258,31 +269,31 @@ def iterate_coupled_block(
 @inlined
 def primal_slab(
     u, slow, fast, third, fourth, shape, cost, lower, upper, target, shapes, labels, bars, k, v, theta, free,
-    total, count, i, first, offset, plan, rho, steps, directions, simplex, fidelity,
+    total, count, i, plan, rho, steps, directions, simplex, fidelity,
 ):  # fmt: skip
     """The primal step of slab i, and its u_bar."""
     tau, shrink, reach, ahead = plan[0], plan[1], plan[2], plan[3]
     d_slow, d_fast, d_third, d_fourth = tau * steps[0], tau * steps[1], tau * steps[2], tau * steps[3]
     rows = shape[1]
-    inner = ONE if i > first else ZERO
+    inner = ONE if i > 0 else ZERO
     for y in range(rows):
         for c in range(labels):
-            here, above = at(shape, c, i, y), at(shape, c, max(i - 1, first), y)
-            there = at(shapes[0], c, i + offset, y)
+            here, above = at(shape, c, i, y), at(shape, c, max(i - 1, 0), y)
+            there = at(shapes[0], c, i, y)
             descend_row(v, c, u, slow, fast, cost, here, above, inner, there, tau, d_slow, d_fast)
             if directions == VOLUME:
                 add_flow_row(v, c, third, here, here - 1 if y > 0 else -1, 0, d_third)
             elif directions == OCTAGONAL:
-                add_flow_row(v, c, third, here, above if i > first else -1, 1, d_third)
-                add_flow_row(v, c, fourth, here, above if i > first else -1, -1, d_fourth)
+                add_flow_row(v, c, third, here, above if i > 0 else -1, 1, d_third)
+                add_flow_row(v, c, fourth, here, above if i > 0 else -1, -1, d_fourth)
         if simplex:
-            low = at(shapes[2], 0, i + offset, y)
+            low = at(shapes[2], 0, i, y)
             simplex_row(v, lower, low, shapes[2][0] * shapes[2][1], theta, free, total, count, shrink)
         for c in range(labels):
             here, b = at(shape, c, i, y), at((2, rows), k * labels + c, i % 2, y)
-            low, high = at(shapes[2], c, i + offset, y), at(shapes[3], c, i + offset, y)
+            low, high = at(shapes[2], c, i, y), at(shapes[3], c, i, y)
             if fidelity and not simplex:
-                there = at(shapes[4], c, i + offset, y)
+                there = at(shapes[4], c, i, y)
                 box_target_row(v, c, target, there, lower, low, upper, high, shrink, reach)
             if simplex or fidelity:
                 relax_ahead_row(u, here, v, c, bars, b, ahead, rho)
@@ -293,7 +304,7 @@ def primal_slab(
 
 @inlined
 def dual_slab(
-    slow, fast, third, fourth, shape, radius, shapes, labels, bars, k, short, q, total, taken, half, i, below, offset,
+    slow, fast, third, fourth, shape, radius, shapes, labels, bars, k, short, q, total, taken, half, i, below,
     plan, rho, steps, directions, number, isotropic, coupling, truncated, huber, sweeps,
 ):  # fmt: skip
     """The dual step of slab i, from u_bar of this slab and of the one below."""
@@ -304,7 +315,7 @@ def dual_slab(
     if coupling == PAIRWISE:
         over_e, over_c = number, labels
     for y in range(rows):
-        r = at(shapes[1], 0, i + offset, y)
+        r = at(shapes[1], 0, i, y)
         if huber:
             shorten_row(short, radius, r, smooth)
         if coupling == JOINT and isotropic and labels == 3 and directions == IMAGE:

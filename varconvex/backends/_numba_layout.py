@@ -6,7 +6,7 @@ import numpy as np
 
 from ._numba_coupled import JOINT, PAIRWISE, SEPARATE
 from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME
-from ._numba_wavefront import EDGE, padded, sizes, spans
+from ._numba_wavefront import EDGE, padded, seam_rows, sizes, spans
 from ._pairs import SWEEPS
 from .base import Problem
 
@@ -15,7 +15,7 @@ _DEPTHS = ((512, 24), (2048, 16))
 hand-overs to threads."""
 
 _LEAST_DEPTH, _SLABS = 8, 16
-"""Over larger slabs; and how many slabs there are at least for each iteration: longer strips at seams cost more."""
+"""Over larger slabs; and how many slabs there are at least for each iteration, so that bands are longer than seams."""
 
 _DAMPED = 4
 """News travel a pixel an iteration, but die away sooner: the iterations for each pixel that they are followed. What
@@ -53,6 +53,7 @@ class Layout:
         self.charges = (problem.pull, problem.huber, tuple(map(np.float64, steps)), directions, problem.isotropic)
         depth = next((n for most, n in _DEPTHS if problem.cost[:, 0].size <= most), _LEAST_DEPTH)
         self.depth = max(min(depth, self.shape[0] // _SLABS), _LEAST_DEPTH)
+        self._labels, self._width = labels, spatial[-1]
         self._room = sizes(self.depth, labels, self.shape, self.shapes, directions), 2 * EDGE + padded(spatial[-1])
         self.spare: list[tuple] = []
         low, high = np.zeros((2, 3, self.shape[0]), np.int64)
@@ -66,6 +67,19 @@ class Layout:
         except IndexError:
             begins, columns = self._room
             return aligned(begins[-1], columns), begins, self.depth + 2
+
+    def seam_rows(self, n: int, plain: bool) -> tuple[int, int]:
+        """Shape of what a seam keeps of `n` iterations, by `block_kernel` or of coupled labels."""
+        if plain:
+            return seam_rows(n, self._labels, self.shape, self.kind[1]), self._room[1]
+        return n * self._labels * self.shape[1], self._width + 1
+
+    def bars(self, n: int) -> np.ndarray:
+        """u_bar of two slabs for each of `n` iterations of coupled labels.
+
+        A row has one pixel more than there are, equal to the last: along the row no difference leaves the image.
+        """
+        return np.empty((2 * n * self._labels * self.shape[1], self._width + 1), np.float32)
 
     def _rows(self, field: Any, width: int, labels: int) -> np.ndarray:
         """(labels, slabs or 1, rows or 1, width)."""

@@ -11,6 +11,10 @@ rest, which together took as long as the iteration itself. `sizes` says how much
 Most of an image comes to rest long before its last pixel does, where u is at a bound and p inside its ball. So every
 slab has its span of columns, outside of which nothing is done: whatever moved in the last block of iterations, and some
 pixels around it (`spans`).
+
+An image is cut into bands of slabs, one a thread (`_numba_bands.py`). At a seam the band below begins each iteration
+one slab later than the one before. The slabs that it leaves half-way it puts into the seam's rows, beside u_bar as the
+band above needs it to take them up.
 """
 
 from functools import lru_cache
@@ -44,6 +48,16 @@ REST = np.float32(1e-5)
 """What moves by less in a block of iterations, of u's range or p's radius, is at rest."""
 
 
+def flows(directions):
+    """Which of the four flows there are: slow, fast, third and fourth."""
+    return {IMAGE: (1, 1, 0, 0), VOLUME: (1, 1, 1, 0), OCTAGONAL: (1, 1, 1, 1)}[directions]
+
+
+def seam_rows(depth, labels, shape, directions):
+    """Rows of a seam: u_bar of `depth` iterations, then u and the flows of as many slabs."""
+    return (2 + sum(flows(directions))) * depth * labels * shape[1]
+
+
 def sizes(depth, labels, shape, shapes, directions):
     """Where the rings of u, p, the fields and what is computed on the way begin, in rows; and where all end.
 
@@ -51,9 +65,8 @@ def sizes(depth, labels, shape, shapes, directions):
     """
     ring = depth + 2
     state = labels * ring * shape[1] + 1  # the last row is always 0: what lies beyond the image
-    flows = {IMAGE: (1, 1, 0, 0), VOLUME: (1, 1, 1, 0), OCTAGONAL: (1, 1, 1, 1)}[directions]
     fields = [labels * (ring if slabs > 1 else 1) * rows for slabs, rows in shapes]
-    rows = [state, *(state * flow for flow in flows), *fields, 2 * depth * labels * shape[1], labels, 5]
+    rows = [state, *(state * flow for flow in flows(directions)), *fields, 2 * depth * labels * shape[1], labels, 5]
     return tuple(int(begin) for begin in np.cumsum([0, *rows]))
 
 
@@ -117,6 +130,21 @@ def copy_row(to, source):
     """A row."""
     for j in range(to.size):
         to[j] = source[j]
+
+
+@compiled
+def copy_state(
+    u, slow, fast, third, fourth, here, a, other_u, other_slow, other_fast, other_third, other_fourth, there, b, size,
+    directions,
+):  # fmt: skip
+    """Columns a, a + 1, ... of the rows `here` from columns b, b + 1, ... of the other ones' rows `there`."""
+    copy_row(row(u, here, a, a + size), row(other_u, there, b, b + size))
+    copy_row(row(slow, here, a, a + size), row(other_slow, there, b, b + size))
+    copy_row(row(fast, here, a, a + size), row(other_fast, there, b, b + size))
+    if directions != IMAGE:
+        copy_row(row(third, here, a, a + size), row(other_third, there, b, b + size))
+    if directions == OCTAGONAL:
+        copy_row(row(fourth, here, a, a + size), row(other_fourth, there, b, b + size))
 
 
 @row_function
@@ -226,18 +254,19 @@ def block_kernel(directions, isotropic, simplex, huber):
 
     @compiled
     def iterate_block(
-        space, begins, ring, low, high, moved, watched, u, slow, fast, third, fourth, shape, first, last, seams, offset,
-        cost, radius, lower, upper, shapes, labels, n, settle, tau, shrink, sigma, smooth, rho, steps,
+        space, begins, ring, low, high, moved, watched, u, slow, fast, third, fourth, shape, first, last, fronts, seams,
+        above, below, cost, radius, lower, upper, shapes, labels, n, settle, tau, shrink, sigma, smooth, rho, steps,
     ):  # fmt: skip
-        """`n` iterations on slabs first..last-1 as if there were no others; slab i is slab i + offset of the fields.
+        """`n` iterations on slabs first..last-1; of it what there is to do while the first travels over `fronts`.
 
         Each iteration is one slab behind the one before: with u_bar of slabs i and i + 1 in two rows, the dual slab i
-        is updated as soon as the primal slab i + 1 is known. Where the block ends at a seam (`seams`, above and below,
-        0 or 1), every iteration leaves out one slab more, which would be wrong, and n of them stay as they were. With
-        `settle` the last iteration is not over-relaxed. `shapes` are the fields' (slabs, rows), `space` and `begins`
-        the rings, of `ring` slabs. What has moved is noted in `moved`, where it is `watched`.
+        is updated as soon as the primal slab i + 1 is known. Where the band begins or ends at a seam (`seams`, above
+        and below, 0 or 1), iteration k does so k slabs later; `above` and `below` are the seams' rows. With `settle`
+        the last iteration is not over-relaxed. `shapes` are the fields' (slabs, rows), `space` and `begins` the rings,
+        of `ring` slabs. What has moved is noted in `moved`, where it is `watched`.
         """
         rows, width = shape[1], u.shape[1]
+        bottom, part = last + (n - 1) * seams[1], labels * n * rows
         rings = (ring, rows)
         u_ring, slow_ring = space[begins[0] : begins[1]], space[begins[1] : begins[2]]
         fast_ring, third_ring = space[begins[2] : begins[3]], space[begins[3] : begins[4]]
@@ -253,13 +282,27 @@ def block_kernel(directions, isotropic, simplex, huber):
         fill_field(radius_ring, radius, shapes[1], 1)
         fill_field(lower_ring, lower, shapes[2], labels)
         fill_field(upper_ring, upper, shapes[3], labels)
-        for front in range(first - 1, last + n - 1):
+        for front in range(fronts[0], fronts[1]):
             new, place = front + 1, (front + 1) % ring
-            if new < last and low[2, new + offset] < high[2, new + offset]:
-                begin, end = low[2, new + offset], min(high[2, new + offset], width)
+            if new < bottom and low[2, new] < high[2, new]:
+                begin, end = low[2, new], min(high[2, new], width)
                 for c in range(labels):
                     for y in range(rows):
-                        here, there = at(rings, c, place, y), (c * shape[0] + new) * rows + y
+                        here, there = at(rings, c, place, y), at(shape, c, new, y)
+                        if new >= last:
+                            there = at((n, rows), c, new - last, y)
+                            copy_state(
+                                u_ring, slow_ring, fast_ring, third_ring, fourth_ring, here, EDGE + begin,
+                                below[part:], below[2 * part :], below[3 * part :], below[4 * part :],
+                                below[5 * part :], there, EDGE + begin, end - begin, directions,
+                            )  # fmt: skip
+                            continue
+                        if new == first and seams[0]:
+                            copy_state(
+                                u_ring, slow_ring, fast_ring, third_ring, fourth_ring,
+                                at(rings, c, (front + ring) % ring, y), EDGE + begin, u, slow, fast, third, fourth,
+                                at(shape, c, front, y), begin, end - begin, directions,
+                            )  # fmt: skip
                         read_row(u_ring, here, u, there, begin, end)
                         read_row(slow_ring, here, slow, there, begin, end)
                         read_row(fast_ring, here, fast, there, begin, end)
@@ -267,50 +310,72 @@ def block_kernel(directions, isotropic, simplex, huber):
                             read_row(third_ring, here, third, there, begin, end)
                         if directions == OCTAGONAL:
                             read_row(fourth_ring, here, fourth, there, begin, end)
-                read_field(cost_ring, cost_shape, cost, shapes[0], labels, new + offset, place, begin, end)
-                read_field(radius_ring, radius_shape, radius, shapes[1], 1, new + offset, place, begin, end)
-                read_field(lower_ring, lower_shape, lower, shapes[2], labels, new + offset, place, begin, end)
-                read_field(upper_ring, upper_shape, upper, shapes[3], labels, new + offset, place, begin, end)
-            for k in range(max(front - last + 1, 0), min(front - first + 2, n)):
+                read_field(cost_ring, cost_shape, cost, shapes[0], labels, new, place, begin, end)
+                read_field(radius_ring, radius_shape, radius, shapes[1], 1, new, place, begin, end)
+                read_field(lower_ring, lower_shape, lower, shapes[2], labels, new, place, begin, end)
+                read_field(upper_ring, upper_shape, upper, shapes[3], labels, new, place, begin, end)
+            for k in range(max(front - bottom + 1, 0), min(front - first + 2, n)):
                 i = front - k
-                below = place - k if place >= k else place - k + ring
-                here = below - 1 if below > 0 else ring - 1
-                begin, end = first + k * seams[0], last - k * seams[1]
+                beneath = place - k if place >= k else place - k + ring
+                here = beneath - 1 if beneath > 0 else ring - 1
+                begin, end = first + k * seams[0], last + k * seams[1]
                 rho_k = ONE if settle and k == n - 1 else rho
-                if begin <= i + 1 < end and low[1, i + 1 + offset] < high[1, i + 1 + offset]:
+                if begin <= i + 1 < end and low[1, i + 1] < high[1, i + 1]:
+                    a, b = EDGE + low[1, i + 1], EDGE + high[1, i + 1]
                     primal_slab(
                         u_ring, slow_ring, fast_ring, third_ring, fourth_ring, rings, cost_ring, cost_shape,
                         lower_ring, lower_shape, upper_ring, upper_shape, bars, v, work, labels, width, k, i + 1,
-                        below, here, EDGE + low[1, i + 1 + offset], EDGE + high[1, i + 1 + offset],
-                        i + 1 > first, tau, shrink, rho_k, d_tau, directions, simplex,
+                        beneath, here, a, b, i + 1 > 0, tau, shrink, rho_k, d_tau, directions, simplex,
                     )  # fmt: skip
-                if begin <= i < end and low[0, i + offset] < high[0, i + offset]:
+                    if seams[0] and i + 1 == begin:
+                        for c in range(labels):
+                            for y in range(rows):
+                                bar = at((2, rows), k * labels + c, begin & 1, y)
+                                copy_row(row(above, at((n, rows), c, k, y), a, b + 1), row(bars, bar, a, b + 1))
+                if begin <= i < end and low[0, i] < high[0, i]:
+                    if seams[1] and i + 1 == end:
+                        a, b = EDGE + low[1, end], EDGE + high[1, end]
+                        for c in range(labels):
+                            for y in range(rows):
+                                bar = at((2, rows), k * labels + c, end & 1, y)
+                                copy_row(row(bars, bar, a, b + 1), row(below, at((n, rows), c, k, y), a, b + 1))
                     dual_slab(
                         slow_ring, fast_ring, third_ring, fourth_ring, rings, radius_ring, radius_shape, bars, work,
-                        labels, width, k, i, here, min(i + 1, end - 1), EDGE + low[0, i + offset],
-                        EDGE + high[0, i + offset], sigma, smooth, rho_k, d_sigma, directions, isotropic, huber,
+                        labels, width, k, i, here, min(i + 1, shape[0] - 1), EDGE + low[0, i], EDGE + high[0, i], sigma,
+                        smooth, rho_k, d_sigma, directions, isotropic, huber,
                     )  # fmt: skip
             done, place = front - n + 1, (front - n + 1 + ring) % ring
-            if first + n * seams[0] <= done < last - n * seams[1]:
-                begin, end = low[1, done + offset], min(high[1, done + offset], width)
-                if watched:
-                    moved[done + offset, 0], moved[done + offset, 1] = width, 0
-                for c in range(labels):
-                    for y in range(rows):
-                        here, there = at(rings, c, place, y), (c * shape[0] + done) * rows + y
-                        if watched:
-                            r = at(radius_shape, 0, place, y)
-                            note(
-                                moved, done + offset, u, slow, fast, third, fourth, there, u_ring, slow_ring,
-                                fast_ring, third_ring, fourth_ring, here, radius_ring, r, begin, end, directions,
-                            )  # fmt: skip
-                        copy_row(row(u, there, begin, end), row(u_ring, here, EDGE + begin, EDGE + end))
-                        write_row(slow, there, slow_ring, here, begin, end, settle)
-                        write_row(fast, there, fast_ring, here, begin, end, settle)
-                        if directions != IMAGE:
-                            write_row(third, there, third_ring, here, begin, end, settle)
-                        if directions == OCTAGONAL:
-                            write_row(fourth, there, fourth_ring, here, begin, end, settle)
+            if done < first or done >= bottom or low[2, done] >= high[2, done]:
+                continue
+            half_way = seams[0] == 1 and done < first + n - 1
+            if watched and not half_way:
+                moved[done, 0], moved[done, 1] = width, 0
+            for c in range(labels):
+                for y in range(rows):
+                    here, there = at(rings, c, place, y), at(shape, c, done, y)
+                    if half_way:
+                        begin, end = low[2, done], min(high[2, done], width)
+                        there = at((n, rows), c, done - first, y)
+                        copy_state(
+                            above[part:], above[2 * part :], above[3 * part :], above[4 * part :], above[5 * part :],
+                            there, EDGE + begin, u_ring, slow_ring, fast_ring, third_ring, fourth_ring, here,
+                            EDGE + begin, end - begin, directions,
+                        )  # fmt: skip
+                        continue
+                    begin, end = low[1, done], min(high[1, done], width)
+                    if watched:
+                        r = at(radius_shape, 0, place, y)
+                        note(
+                            moved, done, u, slow, fast, third, fourth, there, u_ring, slow_ring, fast_ring, third_ring,
+                            fourth_ring, here, radius_ring, r, begin, end, directions,
+                        )  # fmt: skip
+                    copy_row(row(u, there, begin, end), row(u_ring, here, EDGE + begin, EDGE + end))
+                    write_row(slow, there, slow_ring, here, begin, end, settle)
+                    write_row(fast, there, fast_ring, here, begin, end, settle)
+                    if directions != IMAGE:
+                        write_row(third, there, third_ring, here, begin, end, settle)
+                    if directions == OCTAGONAL:
+                        write_row(fourth, there, fourth_ring, here, begin, end, settle)
 
     return iterate_block
 

@@ -4,10 +4,8 @@ One iteration reads and writes u and p once, in place: with u_bar = 2 u_new - u 
 buffers, the dual row i can be updated as soon as the primal row i + 1 is known. K iterations travel down the image
 together, each one row behind the one before (a wavefront), so that memory is touched once for K iterations.
 
-Each thread has a band of rows, iterated as if the image ended at its seams; that is wrong within K rows of a seam after
-K iterations. Those rows come from a strip of 2 K rows on either side of the seam, copied before and iterated by itself.
-So bands neither wait nor race, and the result is bitwise the same for any number of threads. Bands are of the same
-work each: of an image that is `watch`ed only those columns of a row are iterated that still move.
+Each thread has a band of rows (`_numba_bands.py`). Bands are of the same work each: of an image that is `watch`ed only
+those columns of a row are iterated that still move. The result is bitwise the same for any number of threads.
 """
 
 from itertools import pairwise
@@ -19,6 +17,7 @@ import numpy as np
 from .._threads import n_threads, run
 from . import _numba_coupled_values as coupled
 from . import _numba_values as values
+from ._numba_bands import SHARE, Seam, cut, iterate_band
 from ._numba_coupled import iterate_coupled_block
 from ._numba_kernels import simplex_block
 from ._numba_layout import Layout, Moving, matrices
@@ -29,9 +28,6 @@ from .base import SAFE, Array, ArrayBackend, Problem, next_steps
 _WATCHED = 2**26
 """Most pixels of an image of which what is at rest is left out: in larger ones a block of iterations takes too long to
 be the least that is done between two looks at the clock."""
-
-_SHARE = 2**18
-"""Least pixels, times iterations where there are some, that are worth a thread: waking it takes 50 microseconds."""
 
 _OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
 
@@ -73,24 +69,21 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
                 schedule, tau, sigma = _schedule(problem, block, tau, sigma, gamma)
                 tail = (*layout.coupled_fields, len(u), ends, schedule, f(rho), *layout.kind, *layout.coupling)
             columns = layout.everywhere if moving is None else moving.spans(block)
-            bands = _bands(np.maximum(columns[1][1] - columns[0][1], 0), block)
-            strips = [_Strip(state, last, block) for _, last in bands[:-1]]
-            pieces = [[(state, *band, 0)] for band in bands]
-            for piece, strip in zip(pieces, strips, strict=False):
-                piece.append((strip.state, 0, strip.height, strip.begin))
+            bands = cut(np.maximum(columns[1][1] - columns[0][1], 0), block)
+            rows = layout.seam_rows(block, plain)
+            seams = [Seam(*rows) for _ in bands[1:]]
             rings = [layout.rings() for _ in bands] if plain else []
             watch = (*columns, layout.nowhere if moving is None else moving.moved, moving is not None)
-            heads = [(*ring, *watch) for ring in rings] if plain else [()] * len(bands)
-            run(
-                _call_all,
-                [
-                    (kernel, [(*head, *_place(*piece, layout.shape), *tail) for piece in of_band])
-                    for head, of_band in zip(heads, pieces, strict=True)
-                ],
-            )
+            heads = [(*ring, *watch) for ring in rings] if plain else [(layout.bars(block),) for _ in bands]
+            sides = zip(heads, bands, pairwise([None, *seams, None]), strict=True)
+            place = (*matrices(state), layout.shape)
+            try:
+                run(iterate_band, [(kernel, (*head, *place), *side, block, tail) for head, *side in sides])
+            finally:
+                # Nobody waits for a band that an interrupt has cancelled.
+                for seam in seams:
+                    seam.ready.set()
             layout.spare += rings
-            for strip in strips:
-                strip.finish()
 
     def watch(self, problem: Problem) -> Moving | None:
         """Of images; in a block of a volume's slabs something always moves."""
@@ -101,7 +94,7 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
 
     def values(self, problem: Problem, u: Array, p: Array) -> tuple[float, float]:
         """As in the specification, side by side where neither is worth several threads."""
-        if not u[0].size < 2 * _SHARE <= 16 * u.size or n_threads() == 1:
+        if not u[0].size < 2 * SHARE <= 16 * u.size or n_threads() == 1:
             return super().values(problem, u, p)
         calls = ((self.primal_value, problem, u), (self.dual_value, problem, p))
         primal, dual = run(lambda value, *arguments: value(*arguments), calls)
@@ -228,22 +221,6 @@ def _fits(u: np.ndarray, problem: Problem) -> bool:
     return plain and _compiled(u, problem)
 
 
-def _place(
-    arrays: tuple[np.ndarray, ...], first: int, last: int, offset: int, shape: tuple[int, int]
-) -> tuple[Any, ...]:
-    """Slabs first..last-1 of `arrays`, of a problem of this shape from slab `offset` on, as kernels are told of them.
-
-    `seams` are 1 where the piece ends above and below at a seam, rather than at the problem's own border.
-    """
-    seams = int(first + offset > 0), int(last + offset < shape[0])
-    return (*matrices(arrays), (arrays[0].shape[1], shape[1]), first, last, seams, offset)
-
-
-def _call_all(kernel: Any, calls: list[tuple]) -> None:
-    for call in calls:
-        kernel(*call)
-
-
 def _schedule(problem: Problem, n: int, tau: float, sigma: float, gamma: float) -> tuple[np.ndarray, float, float]:
     """What `n` iterations of a coupled problem step with, a row each, and tau and sigma after them."""
     plan = np.empty((n, 6), np.float32)
@@ -255,44 +232,9 @@ def _schedule(problem: Problem, n: int, tau: float, sigma: float, gamma: float) 
     return plan, tau, sigma
 
 
-class _Strip:
-    """2 n slabs on either side of a seam, in arrays of their own: after n iterations half of them are right."""
-
-    def __init__(self, state: tuple[np.ndarray, ...], seam: int, n: int) -> None:
-        self._whole, self._seam, self._n = state, seam, n
-        self.begin, end = max(seam - 2 * n, 0), min(seam + 2 * n, state[0].shape[1])
-        self.height = end - self.begin
-        self.state = tuple(array[:, self.begin : end].copy() for array in state)
-
-    def finish(self) -> None:
-        """Write what is right back."""
-        first, last = self._seam - self._n, self._seam + self._n
-        for whole, own in zip(self._whole, self.state, strict=True):
-            whole[:, first:last] = own[:, first - self.begin : last - self.begin]
-
-
-def _bands(work: np.ndarray, n: int) -> list[tuple[int, int]]:
-    """Slabs of each thread, of the same work each: all but the last have a strip to do as well, of 4 n slabs less n.
-
-    `work` is what a slab takes. No band is so short that what two strips write could meet.
-    """
-    slabs = len(work)
-    count = max(1, min(n_threads(), slabs // (6 * n), int(work.sum()) * n // _SHARE))
-    if count == 1:
-        return [(0, slabs)]
-    done = np.cumsum(work + 1.0)
-    strip = 3 * n * done[-1] / slabs
-    share = (done[-1] + strip * (count - 1)) / count - strip
-    edges = [0]
-    for k in range(1, count):
-        edge = int(np.searchsorted(done, share * k))
-        edges.append(min(max(edge, edges[-1] + 3 * n), slabs - 3 * n * (count - k)))
-    return list(pairwise([*edges, slabs]))
-
-
 def _rows(height: int, pixels: int) -> list[tuple[int, int]]:
     """Rows of each thread."""
-    count = max(1, min(n_threads(), height // 96, pixels // _SHARE))
+    count = max(1, min(n_threads(), height // 96, pixels // SHARE))
     return list(pairwise(height * k // count for k in range(count + 1)))
 
 
