@@ -46,6 +46,9 @@ _LOOK_LEAST, _LOOK_MOST, _LOOK_SHARE = 8, 48, 0.8
 """Iterations between two looks at the gap, which cost as much as three: within these, and this share of what is left
 to do if the gap goes on falling as it did."""
 
+_COARSE, _COARSE_LOOK = 2**17, 32
+"""On a coarse grid of so few pixels a look takes as long as so many iterations, which are the least between two."""
+
 LEAST_SIZE = 1e-3
 """The gap is relative to the energy, or, where that is nearly 0 by cancellation, to this share of the data's size."""
 
@@ -246,7 +249,11 @@ def pdhg(
         else:
             u, p = backend.prolong(problem, descent.u, descent.p)
         descent = _Descent(energy, backend, problem, u, p, size, begin)
-        descent.run(max_iter if finest else COARSE_ITERATIONS, tol, limit, callback if finest else None)
+        if finest:
+            descent.run(max_iter, tol, limit, callback)
+        else:
+            descent.look_least = _COARSE_LOOK if u[0].size <= _COARSE else _LOOK_LEAST
+            descent.run(COARSE_ITERATIONS, tol, limit, None)
     assert descent is not None
     binary, rounded = energy.round(backend, descent.problem, descent.u)
     if descent.status not in ("converged", "stopped"):
@@ -316,7 +323,7 @@ class _Descent:
         self.moving = backend.watch(problem)
         self.mean: Mean | None = None
         self.trial = 2 * _SWINGS
-        self.status = "max_iter"
+        self.status, self.look_least = "max_iter", _LOOK_LEAST
         self.history: list[tuple[int, float, float, float]] = []
         self.dual = -np.inf
         self._look(0)
@@ -414,13 +421,13 @@ class _Descent:
 
     def _ahead(self, tol: float) -> int:
         """Iterations until the next look."""
-        left = _LOOK_LEAST / _LOOK_SHARE
+        left = self.look_least / _LOOK_SHARE
         if len(self.history) > 1:
             (before, _, *last), (now, _, *this) = self.history[-2:]
             fall = (last[0] - last[1]) / max(this[0] - this[1], np.finfo(np.float64).tiny)
             needed = self.relative_gap / max(tol, np.finfo(np.float64).tiny)
             left = (now - before) * np.log(needed) / np.log(fall) if fall > 1 else now / 3
-        return int(np.clip(_LOOK_SHARE * left, _LOOK_LEAST, _LOOK_MOST)) // _LOOK_LEAST * _LOOK_LEAST
+        return int(np.clip(_LOOK_SHARE * left, self.look_least, _LOOK_MOST)) // self.look_least * self.look_least
 
     def _iterate(self, n: int, rho: float, *, settle: bool) -> None:
         self.backend.iterate(
