@@ -126,9 +126,10 @@ def test_soft_targets():
     assert iou(fitted.mask, target > 0.5) >= 0.98
 
 
-def test_promises_hold_on_a_thousand_random_projections():
+@pytest.mark.parametrize("count", [220, pytest.param(1100, marks=pytest.mark.slow)])
+def test_promises_hold_on_random_projections(count):
     shape, fitted_sets, conflicts = ConvexShape(steps=(10, 5)), 0, []
-    for seed in range(1100):
+    for seed in range(count):
         rng = np.random.default_rng(seed)
         size = tuple(rng.integers(1, rng.choice([3, 8, 20]), 2))
         target = [
@@ -160,9 +161,9 @@ def test_promises_hold_on_a_thousand_random_projections():
         assert np.isfinite(fitted.network.pack()).all()
         finer = fitted.rasterize((2 * size[0] + 1, 3 * size[1]))
         assert certify_convexity(finer) or not finer.any()
-    assert fitted_sets >= 1000
+    assert fitted_sets >= 0.9 * count
     assert all(conflicts)
-    assert len(conflicts) > 20
+    assert len(conflicts) > count / 55
 
 
 def test_conflicts_are_exactly_those_that_enumeration_finds():
