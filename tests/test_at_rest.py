@@ -81,7 +81,8 @@ def test_spans_hold_what_is_within_reach(rng, n):
         mask = np.zeros(shape, bool)
         for i, (a, b) in enumerate(moved):
             mask[i, a:b] = True
-        low, high = spans(moved, n, padded(shape[1]))
+        low, high = np.full((2, 3, shape[0]), -7)
+        spans(low, high, moved, n, padded(shape[1]))
         columns = np.arange(shape[1])
         dual, primal, read = ((columns >= low[k][:, None]) & (columns < high[k][:, None]) for k in range(3))
         assert not (binary_dilation(mask, np.ones((2 * n + 1,) * 2)) & ~dual).any()

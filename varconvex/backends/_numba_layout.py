@@ -115,6 +115,7 @@ class Moving:
     def __init__(self, block: int, slabs: int, width: int) -> None:
         self.block, self._width = block, width
         self.moved = np.empty((slabs, 2), np.int64)
+        self._spans = np.empty((2, 3, slabs), np.int64)
         self.forget()
 
     def forget(self) -> None:
@@ -122,5 +123,8 @@ class Moving:
         self.moved[:] = 0, self._width
 
     def spans(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """The columns that `n` iterations have to look at."""
-        return spans(self.moved, -(-n // _DAMPED), padded(self._width))
+        """The columns that `n` iterations have to look at, until asked again."""
+        low, high = self._spans
+        # Into arrays that are there: a signal that comes while Numba makes one would end in a SystemError.
+        spans(low, high, self.moved, -(-n // _DAMPED), padded(self._width))
+        return low, high

@@ -76,17 +76,15 @@ def padded(width):
 
 
 @compiled
-def spans(moved, reach, last):
+def spans(low, high, moved, reach, last):
     """First columns and those behind the last, (3, slabs) each, up to `reach` pixels from what has moved.
 
-    `last` is the padded width.
-
     Row 0 is for the dual step, 1 for the primal step, 2 what either of them reads; empty spans end before they begin.
-
-    `moved` (slabs, 2) is where u or p moved, from column to column; an empty span is where they did not.
+    `moved` (slabs, 2) is where u or p moved, from column to column; an empty span is where they did not. `last` is the
+    padded width.
     """
     slabs = len(moved)
-    low, high = np.full((3, slabs), last), np.zeros((3, slabs), np.int64)
+    low[:], high[:] = last, 0
     for i in range(slabs):
         if moved[i, 0] < moved[i, 1]:
             first = max(moved[i, 0] - reach, 0) // EDGE * EDGE
@@ -101,7 +99,6 @@ def spans(moved, reach, last):
             first, end = min(low[step, i], low[step, near]), max(high[step, i], high[step, near])
             if first < end:
                 low[step + 1, i], high[step + 1, i] = max(first - EDGE, 0), min(end + EDGE, last)
-    return low, high
 
 
 def _row(typing, matrix, here, begin, end):
