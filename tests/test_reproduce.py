@@ -1,15 +1,17 @@
 """The paper's tables on a few images that are made here: the grid, resuming, bad input, and the command."""
 
 import json
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from varconvex import segment
 from varconvex.cli import main
 from varconvex.datasets.collection import list_samples
-from varconvex.errors import FileFormatError
+from varconvex.errors import FileFormatError, ShapeWarning
 from varconvex.files import read_image
 from varconvex.metrics import iou
 from varconvex.reproduce import layout, table1, table2
@@ -285,6 +287,16 @@ def test_the_command_writes_table_numbers_and_pictures(data, tmp_path, capsys):
     cells = list((out / "cells").rglob("*.json"))
     assert len(cells) == 4
     assert json.loads(cells[0].read_text())["image"] == "a"
+
+
+def test_the_command_does_not_warn_of_each_image(data, tmp_path, monkeypatch):
+    def doubtful(*arguments, **options):
+        warnings.warn("not convex", ShapeWarning, stacklevel=1)
+        return segment(*arguments, **options)
+
+    monkeypatch.setattr(table1, "segment", doubtful)
+    arguments = ["reproduce", "table1", "--data", str(data), "--limit", "1", "--seeds", "3", "--pictures", "0"]
+    assert main([*arguments, "--networks", "fcn", "--inputs", "rgb+xy", "--out", str(tmp_path / "out")]) == 0
 
 
 def test_the_commands_table_2(data, tmp_path, capsys):

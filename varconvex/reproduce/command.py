@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..datasets.collection import list_samples
 from ..datasets.download import fetch
-from ..errors import InvalidParameterError
+from ..errors import InvalidParameterError, ShapeWarning
 from ..files import write_picture, write_text
 from . import layout
 
@@ -22,13 +24,13 @@ def add_to(commands: Any) -> None:
     first.add_argument("--networks", nargs="+", choices=["fcn", "cnn"], help="only these")
     first.add_argument("--alone", action="store_true", help="networks without the energy that smooths them")
     first.add_argument("--features", type=Path, metavar="DIR", help="your own features, DIR/<image>.npy (H, W, F)")
-    first.set_defaults(run=_table1)
+    first.set_defaults(run=_quietly(_table1))
     second = tables.add_parser("table2", help="convex projections of masks of corrupted images")
     _common(second, "varconvex-table2")
     second.add_argument("--masks", type=Path, metavar="DIR", help="another model's, DIR/<corruption>/<image>.png")
     second.add_argument("--predictor", choices=["fcn", "cnn", "energy"], default="fcn", help="whose masks otherwise")
     second.add_argument("--severity", type=int, default=5, metavar="1-5", help="of the corruptions (default: 5)")
-    second.set_defaults(run=_table2)
+    second.set_defaults(run=_quietly(_table2))
 
 
 def _common(parser: argparse.ArgumentParser, folder: str) -> None:
@@ -44,6 +46,17 @@ def _common(parser: argparse.ArgumentParser, folder: str) -> None:
         help="results, table and pictures; what is there is not computed again (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--pictures", type=int, default=3, metavar="N", help="images on the page (default: 3)")
+
+
+def _quietly(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """The command without a word on each image that does not look convex: its table says how good the answers are."""
+
+    def run_quietly(options: argparse.Namespace) -> int:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ShapeWarning)
+            return run(options)
+
+    return run_quietly
 
 
 def _table1(options: argparse.Namespace) -> int:
