@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from varconvex import Potts, TwoPhase, get_backend, pdhg
+from varconvex import ROF, Potts, TwoPhase, get_backend, pdhg
 from varconvex.errors import ConvergenceWarning, InvalidParameterError
 
 from . import children, problems
@@ -151,7 +151,7 @@ def rof(plan: Plan, side: int = 512, weight: float = 0.1) -> dict[str, Any]:
     """
     noisy = problems.denoising(side)
     images = {"": noisy, " float64": noisy.astype(np.float64)}
-    best = _solution(_denoiser(noisy, weight), plan.backend, 1e-7).dual
+    best = _solution(ROF(noisy, weight), plan.backend, 1e-7).dual
     specification = get_backend("numpy")
     problem = TwoPhase(np.zeros_like(noisy), weight, pull=1.0, target=noisy).problem(specification)
 
@@ -163,13 +163,11 @@ def rof(plan: Plan, side: int = 512, weight: float = 0.1) -> dict[str, Any]:
     tols: dict[str, float] = {}
     for wanted in TOLERANCES:
         tol = wanted
-        while (s := _solution(_denoiser(noisy, weight), plan.backend, tol)).gap > wanted * s.dual and tol > 1e-8:
+        while (s := _solution(ROF(noisy, weight), plan.backend, tol)).gap > wanted * s.dual and tol > 1e-8:
             # What the solver's relative gap is relative to need not be the energy alone.
             tol = min(wanted * s.dual * s.relative_gap / s.gap, 0.9 * tol)
         tols[f"varconvex {wanted:g}"] = tol
-        calls[f"varconvex {wanted:g}"] = partial(
-            lambda tol: _solution(_denoiser(noisy, weight), plan.backend, tol).u, tol
-        )
+        calls[f"varconvex {wanted:g}"] = partial(lambda tol: _solution(ROF(noisy, weight), plan.backend, tol).u, tol)
     for peer, (kind, image) in product(plan.among((CHAMBOLLE,), side), images.items()):
         for tol in TOLERANCES[:2]:
             n = _least(lambda n, run=peer.run, image=image, tol=tol: excess(run(image, weight, n)) <= tol, 1 << 14)
@@ -223,10 +221,6 @@ def threads(layers: Sequence[str] = ("workqueue", "omp", "tbb"), count: int = 8,
     """Eight Python threads, a hundred solves each, beside each of Numba's threading layers."""
     found = {name: children.ask("threads", name, count, solves, NUMBA_THREADING_LAYER=name) for name in layers}
     return {"threads": count, "solves": solves, "layers": found}
-
-
-def _denoiser(noisy: np.ndarray, weight: float) -> Any:
-    return TwoPhase(np.zeros_like(noisy), weight, pull=1.0, target=noisy)
 
 
 def _solution(energy: Any, backend: str | Any, tol: float) -> Any:

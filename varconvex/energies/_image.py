@@ -122,7 +122,11 @@ class ImageEnergy(ABC):
 
     def present(self, u: Any) -> Any:
         """(C, *spatial) in the solver's unit -> the image's shape and range."""
-        u = u * np.float32(self.scale) + np.float32(self.lower)
+        # Not always both: of a large array a copy takes as long as several iterations.
+        if self.scale != 1:
+            u = u * np.float32(self.scale)
+        if self.lower != 0:
+            u = u + np.float32(self.lower)
         if self.channel_axis is None:
             return u[0]
         order = list(range(1, u.ndim))
