@@ -46,8 +46,9 @@ _LOOK_LEAST, _LOOK_MOST, _LOOK_SHARE = 8, 48, 0.8
 """Iterations between two looks at the gap, which cost as much as three: within these, and this share of what is left
 to do if the gap goes on falling as it did."""
 
-_COARSE, _COARSE_LOOK = 2**17, 32
-"""On a coarse grid of so few pixels a look takes as long as so many iterations, which are the least between two."""
+_SMALL, _COARSE_LOOK = 2**17, 32
+"""On a coarse grid of so few pixels a look takes as long as so many iterations, which are the least between two. Larger
+grids are not looked at before their first iterations: there it costs more than knowing the gap's fall sooner saves."""
 
 LEAST_SIZE = 1e-3
 """The gap is relative to the energy, or, where that is nearly 0 by cancellation, to this share of the data's size."""
@@ -249,10 +250,13 @@ def pdhg(
         else:
             u, p = backend.prolong(problem, descent.u, descent.p)
         descent = _Descent(energy, backend, problem, u, p, size, begin)
+        small = u[0].size <= _SMALL
+        if small or start is not None or max_iter == 0:
+            descent.look(0)
         if finest:
             descent.run(max_iter, tol, limit, callback)
         else:
-            descent.look_least = _COARSE_LOOK if u[0].size <= _COARSE else _LOOK_LEAST
+            descent.look_least = _COARSE_LOOK if small else _LOOK_LEAST
             descent.run(COARSE_ITERATIONS, tol, limit, None)
     assert descent is not None
     binary, rounded = energy.round(backend, descent.problem, descent.u)
@@ -325,10 +329,10 @@ class _Descent:
         self.trial = 2 * _SWINGS
         self.status, self.look_least = "max_iter", _LOOK_LEAST
         self.history: list[tuple[int, float, float, float]] = []
-        self.dual = -np.inf
-        self._look(0)
+        self.dual, self.relative_gap = -np.inf, np.inf
 
-    def _look(self, iteration: int) -> None:
+    def look(self, iteration: int) -> None:
+        """Note both bounds."""
         self._note(iteration, *self.backend.values(self.problem, self.u, self.p))
 
     def _note(self, iteration: int, primal: float, dual: float) -> None:
@@ -389,7 +393,7 @@ class _Descent:
         done, least = 0, self.moving.block if self.moving else 1
         chunk = max(_LOOK_LEAST, least)
         while True:
-            if callback is not None and _says_stop(callback(self._progress())):
+            if callback is not None and self.history and _says_stop(callback(self._progress())):
                 self.status = "stopped"
                 return
             if self.relative_gap <= tol:
@@ -403,9 +407,9 @@ class _Descent:
                 before = time.perf_counter()
                 if before - self.start >= limit:
                     self.status = "time_limit"
-                    if done > self.history[-1][0]:
+                    if not self.history or done > self.history[-1][0]:
                         self._iterate(1, 1.0, settle=True)
-                        self._look(done + 1)
+                        self.look(done + 1)
                     return
                 n = min(chunk, until - done)
                 # How an interval is cut into chunks depends on the clock; what is computed must not.
@@ -413,7 +417,7 @@ class _Descent:
                 done += n
                 took = max(time.perf_counter() - before, 1e-9) / n
                 chunk = max(int(np.clip(_CHUNK_SECONDS / took, 1, _LOOK_MOST)) // least * least, least)
-            self._look(done)
+            self.look(done)
             self._adapt()
             self._calm()
             if self.moving and len(self.history) % _AFRESH == 0:
