@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._threads import n_threads
+from ._numba_layout import NOTHING
 
 SHARE = 2**18
 """Least pixels, times iterations where there are some, that are worth a thread: waking it takes 50 microseconds."""
@@ -24,10 +25,6 @@ class Seam:
     def __init__(self, rows: int, columns: int) -> None:
         self.rows = np.empty((rows, columns), np.float32)
         self.ready = threading.Event()
-
-
-_BORDER = np.empty((0, 0), np.float32)
-"""The rows of a seam that is the image's border."""
 
 
 def cut(work: np.ndarray, n: int) -> list[tuple[int, int]]:
@@ -50,7 +47,7 @@ def iterate_band(
     first, last = band
     above, below = seams
     ends = (int(above is not None), int(below is not None))
-    rows = tuple(_BORDER if seam is None else seam.rows for seam in seams)
+    rows = tuple(NOTHING if seam is None else seam.rows for seam in seams)
     front = first - 1
 
     def travel(to: int) -> None:

@@ -22,7 +22,8 @@ _DAMPED = 4
 gets further is noticed at the rim, and followed from there by the next block."""
 
 _COUPLINGS = {"separate": SEPARATE, "joint": JOINT, "pairwise": PAIRWISE}
-_NOTHING = np.empty((0, 0), np.float32)
+NOTHING = np.empty((0, 0), np.float32)
+"""Rows of what there is none of."""
 
 
 class Layout:
@@ -106,7 +107,7 @@ def aligned(rows: int, columns: int) -> np.ndarray:
 def matrices(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
     """As matrices of rows, and empty ones up to five."""
     matrices = [array.reshape(-1, array.shape[-1]) for array in arrays]
-    return (*matrices, *[_NOTHING] * (5 - len(matrices)))
+    return (*matrices, *[NOTHING] * (5 - len(matrices)))
 
 
 class Moving:

@@ -345,13 +345,15 @@ def block_kernel(directions, isotropic, simplex, huber):
             if done < first or done >= bottom or low[2, done] >= high[2, done]:
                 continue
             half_way = seams[0] == 1 and done < first + n - 1
+            # The band above goes on with all that has been read; an answer is what a step has changed.
+            step = 2 if half_way else 1
+            begin, end = low[step, done], min(high[step, done], width)
             if watched and not half_way:
                 moved[done, 0], moved[done, 1] = width, 0
             for c in range(labels):
                 for y in range(rows):
                     here, there = at(rings, c, place, y), at(shape, c, done, y)
                     if half_way:
-                        begin, end = low[2, done], min(high[2, done], width)
                         there = at((n, rows), c, done - first, y)
                         copy_state(
                             above[part:], above[2 * part :], above[3 * part :], above[4 * part :], above[5 * part :],
@@ -359,7 +361,6 @@ def block_kernel(directions, isotropic, simplex, huber):
                             EDGE + begin, end - begin, directions,
                         )  # fmt: skip
                         continue
-                    begin, end = low[1, done], min(high[1, done], width)
                     if watched:
                         r = at(radius_shape, 0, place, y)
                         note(
