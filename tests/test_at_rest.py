@@ -8,6 +8,7 @@ from scipy.ndimage import binary_dilation
 
 from varconvex import Potts, TwoPhase, get_backend, pdhg
 from varconvex.backends._numba_wavefront import EDGE, padded, spans
+from varconvex.backends.numba_ import NumbaBackend
 from varconvex.backends.numpy_ import NumpyBackend
 
 NUMBA = get_backend("numba")
@@ -67,6 +68,27 @@ def test_neither_threads_nor_the_clock_change_a_bit(set_threads, rng):
         answers.append((u, p, moving.moved.copy()))
     for answer in answers[1:]:
         for one, first in zip(answer, answers[0], strict=True):
+            np.testing.assert_array_equal(one, first)
+
+
+@pytest.mark.parametrize("tv", ["isotropic", "octagonal"])
+def test_nor_do_panels_of_columns(monkeypatch, set_threads, rng, tv):
+    problem = blob(rng, (240, 210), tv=tv)
+    monkeypatch.setattr("varconvex.backends._numba_layout._DEPTHS", ((1000, 15),))
+    answers = []
+    for panel, threads in ((1000, 1), (33, 1), (50, 3), (100, 2)):
+        set_threads(threads)
+        monkeypatch.setattr("varconvex.backends._numba_layout._PANEL", panel)
+        mine, backend = replace(problem), NumbaBackend()
+        moving = backend.watch(mine)
+        assert moving.block == 15
+        u, p = state(problem)
+        for k in range(8):
+            backend.iterate(mine, u, p, n=30, moving=moving, **STEPS | {"settle": k == 7})
+            answers.append((u.copy(), p.copy(), moving.moved.copy()))
+    assert (answers[7][2][:, 0] > answers[7][2][:, 1]).any()
+    for k, answer in enumerate(answers[8:]):
+        for one, first in zip(answer, answers[k % 8], strict=True):
             np.testing.assert_array_equal(one, first)
 
 

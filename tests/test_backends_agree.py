@@ -9,6 +9,8 @@ import pytest
 
 from varconvex.backends import ArrayBackend, Problem, get_backend
 from varconvex.backends._numba_bands import cut
+from varconvex.backends._numba_layout import Layout
+from varconvex.backends.numba_ import NumbaBackend
 from varconvex.backends.numpy_ import NumpyBackend
 from varconvex.errors import BackendUnavailableError, InvalidParameterError
 
@@ -204,6 +206,38 @@ def test_any_number_of_threads_gives_the_same_bits(set_threads, rng, labels, sha
         u = backend.project(np.full(problem.cost.shape, 0.5, np.float32), problem)
         p = np.zeros((len(problem.steps), *problem.cost.shape), np.float32)
         backend.iterate(problem, u, p, n=n, tau=0.3, sigma=0.3, rho=1.9, settle=True)
+        answers.append((u, p))
+    for u, p in answers[1:]:
+        np.testing.assert_array_equal(u, answers[0][0])
+        np.testing.assert_array_equal(p, answers[0][1])
+
+
+@pytest.mark.parametrize("n", [1, 15, 37])
+@pytest.mark.parametrize(
+    ("shape", "terms"),
+    [
+        ((300, 150), {}),
+        ((300, 211), {"weighted": False}),
+        ((300, 150), {"huber": 0.2}),
+        ((300, 157), {"isotropic": False, "pull": 0.3}),
+        ((300, 150), {"offsets": OCTAGON, "isotropic": False}),
+    ],
+)
+def test_panels_of_columns_do_not_change_a_bit(monkeypatch, set_threads, rng, shape, terms, n):
+    problem = problem_of(rng, 1, shape, **terms)
+    answers = []
+    for panel, threads in ((1000, 1), (48, 1), (48, 5), (70, 2)):
+        set_threads(threads)
+        monkeypatch.setattr("varconvex.backends._numba_layout._PANEL", panel)
+        layout = Layout(replace(problem))
+        assert len(layout.panels(9)) == (round(shape[1] / panel) if panel < 1000 else 1)
+        assert len(layout.panels(8)) == 1
+        assert panel == 1000 or layout.depth == (15 if "offsets" in terms else 16)
+        mine, backend = replace(problem), NumbaBackend()
+        u = backend.project(np.full(problem.cost.shape, 0.5, np.float32), mine)
+        p = np.zeros((len(problem.steps), *problem.cost.shape), np.float32)
+        for _ in range(2):
+            backend.iterate(mine, u, p, n=n, tau=0.3, sigma=0.3, rho=1.9, settle=True)
         answers.append((u, p))
     for u, p in answers[1:]:
         np.testing.assert_array_equal(u, answers[0][0])

@@ -13,18 +13,25 @@ from typing import Any
 import numpy as np
 
 from .._threads import n_threads
-from ._numba_layout import NOTHING
 
 SHARE = 2**18
 """Least pixels, times iterations where there are some, that are worth a thread: waking it takes 50 microseconds."""
 
+NOTHING = np.empty((0, 0), np.float32)
+"""Rows of what there is none of."""
+
 
 class Seam:
-    """What a band leaves for the one above it, in rows, and whether it has."""
+    """What a band leaves for the one above it, in rows, and whether it has: of each panel."""
 
-    def __init__(self, rows: int, columns: int) -> None:
+    def __init__(self, rows: int, columns: int, panels: int) -> None:
         self.rows = np.empty((rows, columns), np.float32)
-        self.ready = threading.Event()
+        self.ready = [threading.Event() for _ in range(panels)]
+
+    def open(self) -> None:
+        """Let nobody wait."""
+        for event in self.ready:
+            event.set()
 
 
 def cut(work: np.ndarray, n: int) -> list[tuple[int, int]]:
@@ -41,26 +48,26 @@ def cut(work: np.ndarray, n: int) -> list[tuple[int, int]]:
 
 
 def iterate_band(
-    kernel: Any, head: tuple, band: tuple[int, int], seams: tuple[Seam | None, Seam | None], n: int, tail: tuple
-) -> None:
-    """`n` iterations of a band by a compiled kernel; the band below must be on its way, or done."""
+    kernel: Any, head: tuple, panels: list[tuple], band: tuple[int, int], seams: tuple[Seam | None, Seam | None],
+    n: int, tail: tuple,
+) -> None:  # fmt: skip
+    """`n` iterations of a band, panel by panel, by a compiled kernel; the band below must be on its way, or done."""
     first, last = band
     above, below = seams
     ends = (int(above is not None), int(below is not None))
     rows = tuple(NOTHING if seam is None else seam.rows for seam in seams)
-    front = first - 1
-
-    def travel(to: int) -> None:
-        nonlocal front
-        kernel(*head, first, last, (front, to), ends, *rows, *tail)
-        front = to
-
-    if above is not None:
-        try:
-            travel(first + 2 * n - 2)
-        finally:
-            above.ready.set()
-    if below is not None:
-        travel(last - 1)
-        below.ready.wait()
-    travel(last + (n - 1) * (1 + ends[1]))
+    # When the band above may go on; before what needs the band below; and the end.
+    stops = [first + 2 * n - 2] * ends[0] + [last - 1] * ends[1] + [last + (n - 1) * (1 + ends[1])]
+    try:
+        for k, panel in enumerate(panels):
+            front = first - 1
+            for stop in stops:
+                if below is not None and stop > last - 1:
+                    below.ready[k].wait()
+                kernel(*head, *panel, first, last, (front, stop), ends, *rows, *tail)
+                front = stop
+                if above is not None:
+                    above.ready[k].set()
+    finally:
+        if above is not None:
+            above.open()

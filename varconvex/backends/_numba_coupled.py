@@ -23,9 +23,8 @@ from ._numba_kernels import (
     compiled,
     inlined,
     row_function,
-    shorten_row,
-    simplex_row,
 )
+from ._numba_simplex import simplex_row
 
 SEPARATE, JOINT, PAIRWISE = 0, 1, 2
 """Each label by itself, all as one vector, or bounds on the differences of two."""
@@ -97,6 +96,13 @@ def relax_box_ahead_row(u, here, v, c, bar, b, lower, low, upper, high, shrink, 
         step = min(max(shrink * v[c, j], lower[low, j]), upper[high, j]) - old
         bar[b, j] = old + ahead * step
         u[here, j] = old + rho * step
+
+
+@row_function
+def shorten_row(short, radius, r, smooth):
+    """Huber's part of the dual step: p / (1 + sigma huber / radius)."""
+    for j in range(short.size):
+        short[j] = radius[r, j] / max(radius[r, j] + smooth, TINY)
 
 
 @row_function
@@ -225,8 +231,7 @@ def iterate_coupled_block(
     n, number = len(schedule), 2 if directions == IMAGE else 3 if directions == VOLUME else 4
     bottom = last + (n - 1) * seams[1]
     v = np.empty((labels, width), np.float32)
-    theta, free = np.empty(width, np.float32), np.empty(width, np.float32)
-    count, short = np.empty(width, np.float32), np.ones(width, np.float32)
+    work, short = np.empty((4, width), np.float32), np.ones(width, np.float32)
     q, total = np.empty((number * labels, width), np.float32), np.empty(width, np.float32)
     taken = np.empty((number * labels * (labels - 1) // 2 if coupling == PAIRWISE else 0, width), np.float32)
     for front in range(fronts[0], fronts[1]):
@@ -237,8 +242,8 @@ def iterate_coupled_block(
             rho_k = ONE if settled else rho
             if begin <= i + 1 < end:
                 primal_slab(
-                    u, slow, fast, third, fourth, shape, cost, lower, upper, target, shapes, labels, bars, k, v, theta,
-                    free, total, count, i + 1, schedule[k], rho_k, steps, directions, simplex, fidelity,
+                    u, slow, fast, third, fourth, shape, cost, lower, upper, target, shapes, labels, bars, k, v, work,
+                    i + 1, schedule[k], rho_k, steps, directions, simplex, fidelity,
                 )  # fmt: skip
                 if seams[0] and i + 1 == begin:
                     for c in range(labels):
@@ -250,8 +255,8 @@ def iterate_coupled_block(
                         for y in range(rows):
                             bars[at((2, rows), k * labels + c, end & 1, y)] = below[at((n, rows), c, k, y)]
                 dual_slab(
-                    slow, fast, third, fourth, shape, radius, shapes, labels, bars, k, short, q, total, taken, theta, i,
-                    min(i + 1, shape[0] - 1), schedule[k], rho_k, steps, directions, number, isotropic, coupling,
+                    slow, fast, third, fourth, shape, radius, shapes, labels, bars, k, short, q, total, taken, work[0],
+                    i, min(i + 1, shape[0] - 1), schedule[k], rho_k, steps, directions, number, isotropic, coupling,
                     truncated, huber, sweeps,
                 )  # fmt: skip
                 if settled:
@@ -268,8 +273,8 @@ def iterate_coupled_block(
 
 @inlined
 def primal_slab(
-    u, slow, fast, third, fourth, shape, cost, lower, upper, target, shapes, labels, bars, k, v, theta, free,
-    total, count, i, plan, rho, steps, directions, simplex, fidelity,
+    u, slow, fast, third, fourth, shape, cost, lower, upper, target, shapes, labels, bars, k, v, work, i,
+    plan, rho, steps, directions, simplex, fidelity,
 ):  # fmt: skip
     """The primal step of slab i, and its u_bar."""
     tau, shrink, reach, ahead = plan[0], plan[1], plan[2], plan[3]
@@ -288,7 +293,7 @@ def primal_slab(
                 add_flow_row(v, c, fourth, here, above if i > 0 else -1, -1, d_fourth)
         if simplex:
             low = at(shapes[2], 0, i, y)
-            simplex_row(v, lower, low, shapes[2][0] * shapes[2][1], theta, free, total, count, shrink)
+            simplex_row(v, lower, low, shapes[2][0] * shapes[2][1], work, 0, v.shape[1], shrink)
         for c in range(labels):
             here, b = at(shape, c, i, y), at((2, rows), k * labels + c, i % 2, y)
             low, high = at(shapes[2], c, i, y), at(shapes[3], c, i, y)

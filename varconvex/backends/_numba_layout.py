@@ -1,9 +1,11 @@
 """How a problem's arrays are laid out for the compiled kernels of the Numba backend, and what still moves in them."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from ._numba_bands import NOTHING, Seam
 from ._numba_coupled import JOINT, PAIRWISE, SEPARATE
 from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME
 from ._numba_wavefront import EDGE, padded, seam_rows, sizes, spans
@@ -17,13 +19,22 @@ hand-overs to threads."""
 _LEAST_DEPTH, _SLABS = 8, 16
 """Over larger slabs; and how many slabs there are at least for each iteration, so that bands are longer than seams."""
 
+_PANEL = 1365
+"""Columns of wider images that are iterated before the next ones: the rings stay in the second cache, as deep as they
+are, and copying takes half of the time."""
+
+_LARGE = 2**25
+"""Pixels beyond which that many iterations take longer than there should be between two looks at the clock."""
+
+_HUGE, _MANY = 2**22, 2**19
+"""Bytes for which NumPy asks for huge pages; and how many are worth it: small pages lie scattered, and some of them in
+each other's places in the cache."""
+
 _DAMPED = 4
 """News travel a pixel an iteration, but die away sooner: the iterations for each pixel that they are followed. What
 gets further is noticed at the rim, and followed from there by the next block."""
 
 _COUPLINGS = {"separate": SEPARATE, "joint": JOINT, "pairwise": PAIRWISE}
-NOTHING = np.empty((0, 0), np.float32)
-"""Rows of what there is none of."""
 
 
 class Layout:
@@ -52,13 +63,32 @@ class Layout:
         steps = tuple(np.float32(step) for step in (*order, 0.0, 0.0)[:4])
         self.kind = (steps, directions, problem.isotropic, problem.simplex)
         self.charges = (problem.pull, problem.huber, tuple(map(np.float64, steps)), directions, problem.isotropic)
-        depth = next((n for most, n in _DEPTHS if problem.cost[:, 0].size <= most), _LEAST_DEPTH)
-        self.depth = max(min(depth, self.shape[0] // _SLABS), _LEAST_DEPTH)
         self._labels, self._width = labels, spatial[-1]
+        self._panels = self._cut_columns()
+        self.depth = self._choose_depth(problem.cost.size, directions)
         self._room = sizes(self.depth, labels, self.shape, self.shapes, directions), 2 * EDGE + padded(spatial[-1])
         self.spare: list[tuple] = []
         low, high = np.zeros((2, 3, self.shape[0]), np.int64)
         self.everywhere, self.nowhere = (low, high + padded(spatial[-1])), np.zeros((0, 2), np.int64)
+
+    def _cut_columns(self) -> list[tuple]:
+        """Panels of a wide image, (first column, last + 1, how much further it is in a seam) as a single argument."""
+        wide = self._image and self._labels == 1 and self._width > 2 * _PANEL
+        count = round(self._width / _PANEL) if wide else 1
+        edges = [padded(self._width * k // count) for k in range(count + 1)]
+        # In a seam a panel's rims, and one column more, do not touch those of the next.
+        return [((*columns, 3 * EDGE * k),) for k, columns in enumerate(pairwise(edges))]
+
+    def _choose_depth(self, pixels: int, directions: int) -> int:
+        slab = self._labels * self.shape[1] * self._width // len(self._panels)
+        depth = next((n for most, n in _DEPTHS if slab <= most and pixels <= _LARGE), _LEAST_DEPTH)
+        depth = max(min(depth, self.shape[0] // _SLABS), _LEAST_DEPTH)
+        # What is wrong at the ends of a panel's rims comes nearer with each iteration; once more along diagonals.
+        return depth if len(self._panels) == 1 else min(depth, EDGE - (directions == OCTAGONAL))
+
+    def panels(self, n: int) -> list[tuple]:
+        """What `block_kernel` iterates one after the other; all at once if there are few iterations."""
+        return self._panels if n > _LEAST_DEPTH else [((0, padded(self._width), 0),)]
 
     def rings(self) -> tuple:
         """What one call of `block_kernel` works in: of those that were left in `spare`, or new."""
@@ -69,11 +99,17 @@ class Layout:
             begins, columns = self._room
             return aligned(begins[-1], columns), begins, self.depth + 2
 
-    def seam_rows(self, n: int, plain: bool) -> tuple[int, int]:
-        """Shape of what a seam keeps of `n` iterations, by `block_kernel` or of coupled labels."""
+    def rim(self, band: tuple[int, int], panels: int) -> np.ndarray:
+        """What a band's panels keep for the next: the last columns of each slab, and of the one above."""
+        slabs = band[1] - band[0] + 1 if panels > 1 else 0
+        return np.empty((5 * self._labels * slabs * self.shape[1], EDGE), np.float32)
+
+    def seam(self, n: int, panels: int, plain: bool) -> Seam:
+        """What keeps `n` iterations by `block_kernel`, or of coupled labels."""
         if plain:
-            return seam_rows(n, self._labels, self.shape, self.kind[1]), self._room[1]
-        return n * self._labels * self.shape[1], self._width + 1
+            rows = seam_rows(n, self._labels, self.shape, self.kind[1])
+            return Seam(rows, self._room[1] + 3 * EDGE * (panels - 1), panels)
+        return Seam(n * self._labels * self.shape[1], self._width + 1, 1)
 
     def bars(self, n: int) -> np.ndarray:
         """u_bar of two slabs for each of `n` iterations of coupled labels.
@@ -97,11 +133,11 @@ class Layout:
 
 
 def aligned(rows: int, columns: int) -> np.ndarray:
-    """Zeros that begin at a cache line."""
-    line = 64
-    memory = np.zeros(rows * columns * 4 + line, np.uint8)
+    """Zeros that begin at a cache line, and fill half of a second cache or more without hindering each other there."""
+    line, size = 64, rows * columns * 4
+    memory = np.zeros(max(size + line, _HUGE if size >= _MANY else 0), np.uint8)
     begin = -memory.ctypes.data % line
-    return memory[begin : begin + rows * columns * 4].view(np.float32).reshape(rows, columns)
+    return memory[begin : begin + size].view(np.float32).reshape(rows, columns)
 
 
 def matrices(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:

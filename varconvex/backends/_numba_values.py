@@ -1,7 +1,7 @@
 """Sums over a block, compiled: primal and dual value, masks by threshold, and the fields of coarser and finer grids.
 
-Arrays are as in `_numba_kernels.py`. Values are computed and summed in float64, a number per slab, so that the total
-does not depend on how slabs are shared out among threads.
+Arrays are as in `_numba_kernels.py`. Values are summed in float64, a number per slab, so that the total does not depend
+on how slabs are shared out among threads; all of a dual value, which is a bound, is computed in float64.
 """
 
 import numpy as np
@@ -50,14 +50,17 @@ def charge_row(t, radius, r, huber, squared, one):
 
 @row_function
 def length_row(u, here, below, radius, r, d_slow, d_fast, one):
-    """Sum of radius |grad u| on one row of an image; the last row is its own `below`."""
+    """Sum of radius |grad u| on one row of an image; the last row is its own `below`.
+
+    Each length is computed in float32, which is off by 1e-7 of itself at most; their sum in the type of `one`.
+    """
     last = u.shape[1] - 1
     total = one - one
     for j in range(last):
-        slow = d_slow * (one * u[below, j] - one * u[here, j])
-        fast = d_fast * (one * u[here, j + 1] - one * u[here, j])
-        total += one * radius[r, j] * np.sqrt(slow * slow + fast * fast)
-    return total + one * radius[r, last] * abs(d_slow * (one * u[below, last] - one * u[here, last]))
+        slow = d_slow * (u[below, j] - u[here, j])
+        fast = d_fast * (u[here, j + 1] - u[here, j])
+        total += one * (radius[r, j] * np.sqrt(slow * slow + fast * fast))
+    return total + one * (radius[r, last] * abs(d_slow * (u[below, last] - u[here, last])))
 
 
 @row_function
@@ -75,7 +78,8 @@ def data_row(u, here, cost, there, pull, one):
 def variation(u, here, beside, below, g, squares, radius, r, huber, steps, directions, isotropic, one):
     """Sum of radius h(|grad u|) on one row; the next row and the next slab's are `beside` and `below`, or -1."""
     if isotropic and directions == IMAGE and huber == 0:
-        return length_row(u, here, below if below >= 0 else here, radius, r, steps[0], steps[1], one)
+        d_slow, d_fast = np.float32(steps[0]), np.float32(steps[1])
+        return length_row(u, here, below if below >= 0 else here, radius, r, d_slow, d_fast, one)
     total = one - one
     squares[:] = total
     for e in range(2 if directions == IMAGE else 3 if directions == VOLUME else 4):

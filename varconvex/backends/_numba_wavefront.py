@@ -15,34 +15,35 @@ pixels around it (`spans`).
 An image is cut into bands of slabs, one a thread (`_numba_bands.py`). At a seam the band below begins each iteration
 one slab later than the one before. The slabs that it leaves half-way it puts into the seam's rows, beside u_bar as the
 band above needs it to take them up.
+
+A wide image is cut into panels of columns as well, which are iterated one after the other. On each side a panel also
+computes a rim, of its neighbours' columns: what is wrong at the rim's end, where it ends for no reason, comes nearer by
+a pixel an iteration and does not reach the panel's own columns. Of the rim to the left it needs what was there before
+the last panel changed it.
 """
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
-from numba.np.arrayobj import make_array, populate_array
 
-from ._numba_kernels import (
-    DENORMAL,
-    IMAGE,
-    OCTAGONAL,
-    ONE,
-    TINY,
-    VOLUME,
-    ZERO,
-    at,
-    compiled,
-    inlined,
-    row_function,
-    shorten_row,
-    simplex_row,
+from ._numba_kernels import IMAGE, OCTAGONAL, ONE, VOLUME, ZERO, at, compiled, inlined
+from ._numba_rows import (
+    LINE,
+    ball_row,
+    ball_row_3d,
+    box_row,
+    clip_row,
+    copy_row,
+    descend_row,
+    flush_row,
+    furthest,
+    relax_row,
+    row,
 )
+from ._numba_simplex import simplex_row
 
-EDGE = 16
-"""Zeros to both sides of a row, as many as the widest register holds; rows are padded to a multiple of it."""
+EDGE = LINE
+"""Zeros to both sides of a row, and columns that a panel reads beyond its own; rows are padded to a multiple of it."""
 
 REST = np.float32(1e-5)
 """What moves by less in a block of iterations, of u's range or p's radius, is at rest."""
@@ -66,7 +67,7 @@ def sizes(depth, labels, shape, shapes, directions):
     ring = depth + 2
     state = labels * ring * shape[1] + 1  # the last row is always 0: what lies beyond the image
     fields = [labels * (ring if slabs > 1 else 1) * rows for slabs, rows in shapes]
-    rows = [state, *(state * flow for flow in flows(directions)), *fields, 2 * depth * labels * shape[1], labels, 5]
+    rows = [state, *(state * flow for flow in flows(directions)), *fields, 2 * depth * labels * shape[1], labels, 4]
     return tuple(int(begin) for begin in np.cumsum([0, *rows]))
 
 
@@ -101,32 +102,11 @@ def spans(low, high, moved, reach, last):
                 low[step + 1, i], high[step + 1, i] = max(first - EDGE, 0), min(end + EDGE, last)
 
 
-def _row(typing, matrix, here, begin, end):
-    """matrix[here, begin:end], which must exist: a slice's checks and counted references take as long as 100 pixels."""
-    view = types.Array(matrix.dtype, 1, "C")
-
-    def build(context, builder, signature, arguments):
-        rows, here, begin, end = arguments
-        rows = make_array(signature.args[0])(context, builder, rows)
-        start = builder.add(builder.mul(here, builder.extract_value(rows.shape, 1)), begin)
-        of = make_array(view)(context, builder)
-        populate_array(
-            of, data=builder.gep(rows.data, [start]), shape=[builder.sub(end, begin)], strides=[rows.itemsize],
-            itemsize=rows.itemsize, meminfo=None,
-        )  # fmt: skip
-        return of._getvalue()
-
-    return view(matrix, types.intp, types.intp, types.intp), build
-
-
-row: Any = intrinsic(_row)
-
-
-@row_function
-def copy_row(to, source):
-    """A row."""
-    for j in range(to.size):
-        to[j] = source[j]
+@inlined
+def stacked(rows, begin, part):
+    """u and the flows as they lie in a matrix one below the other, `part` rows each."""
+    second, third = begin + part, begin + 2 * part
+    return rows[begin:], rows[second:], rows[third:], rows[third + part :], rows[third + 2 * part :]
 
 
 @compiled
@@ -144,115 +124,15 @@ def copy_state(
         copy_row(row(fourth, here, a, a + size), row(other_fourth, there, b, b + size))
 
 
-@row_function
-def flush_row(to, source):
-    """A row of what decays geometrically: it ends as denormals, on which the processor is many times slower."""
-    for j in range(to.size):
-        to[j] = source[j] if abs(source[j]) > DENORMAL else ZERO
-
-
-@row_function
-def furthest(new, old):
-    """How far a row has moved."""
-    most = ZERO
-    for j in range(new.size):
-        most = max(most, abs(new[j] - old[j]))
-    return most
-
-
-@row_function
-def box_row(
-    u, slow, above, fast, left, third, third_behind, fourth, fourth_behind, cost, lower, upper, bar, tau, shrink, rho,
-    d, directions,
-):  # fmt: skip
-    """The primal step of a row of labels in boxes, and its u_bar; d is tau / spacing."""
-    for j in range(u.size):
-        old = u[j]
-        v = old + d[0] * (slow[j] - above[j]) + d[1] * (fast[j] - left[j]) - tau * cost[j]
-        if directions != IMAGE:
-            v += d[2] * (third[j] - third_behind[j])
-        if directions == OCTAGONAL:
-            v += d[3] * (fourth[j] - fourth_behind[j])
-        step = min(max(shrink * v, lower[j]), upper[j]) - old
-        bar[j] = old + step + step
-        u[j] = old + rho * step
-
-
-@row_function
-def descend_row(
-    v, u, slow, above, fast, left, third, third_behind, fourth, fourth_behind, cost, tau, d, directions
-):  # fmt: skip
-    """v = u - tau (cost - div p)."""
-    for j in range(u.size):
-        new = u[j] + d[0] * (slow[j] - above[j]) + d[1] * (fast[j] - left[j]) - tau * cost[j]
-        if directions != IMAGE:
-            new += d[2] * (third[j] - third_behind[j])
-        if directions == OCTAGONAL:
-            new += d[3] * (fourth[j] - fourth_behind[j])
-        v[j] = new
-
-
-@row_function
-def relax_row(u, v, bar, rho):
-    """u_bar = 2 v - u, then u += rho (v - u)."""
-    for j in range(u.size):
-        old = u[j]
-        step = v[j] - old
-        bar[j] = old + step + step
-        u[j] = old + rho * step
-
-
-@row_function
-def ball_row(slow, fast, bar, down, right, radius, short, rho, d, huber):
-    """p += rho (Pi_radius(short (p + sigma grad u_bar)) - p) on one row of an image; d is sigma / spacing."""
-    for j in range(slow.size):
-        qs = slow[j] + d[0] * (down[j] - bar[j])
-        qf = fast[j] + d[1] * (right[j] - bar[j])
-        if huber:
-            qs *= short[j]
-            qf *= short[j]
-        longest = radius[j]
-        scale = longest / np.sqrt(max(qs * qs + qf * qf, max(longest * longest, TINY)))
-        slow[j] += rho * (scale * qs - slow[j])
-        fast[j] += rho * (scale * qf - fast[j])
-
-
-@row_function
-def ball_row_3d(slow, middle, fast, bar, down, beside, right, radius, short, rho, d, huber):
-    """The same on one row of a volume."""
-    for j in range(slow.size):
-        qs = slow[j] + d[0] * (down[j] - bar[j])
-        qm = middle[j] + d[2] * (beside[j] - bar[j])
-        qf = fast[j] + d[1] * (right[j] - bar[j])
-        if huber:
-            qs *= short[j]
-            qm *= short[j]
-            qf *= short[j]
-        longest = radius[j]
-        scale = longest / np.sqrt(max(qs * qs + qm * qm + qf * qf, max(longest * longest, TINY)))
-        slow[j] += rho * (scale * qs - slow[j])
-        middle[j] += rho * (scale * qm - middle[j])
-        fast[j] += rho * (scale * qf - fast[j])
-
-
-@row_function
-def clip_row(p, bar, to, radius, short, rho, d, huber):
-    """The dual step of one direction by itself, towards u_bar of the row `to`."""
-    for j in range(p.size):
-        q = p[j] + d * (to[j] - bar[j])
-        if huber:
-            q *= short[j]
-        p[j] += rho * (min(max(q, -radius[j]), radius[j]) - p[j])
-
-
 @lru_cache
 def block_kernel(directions, isotropic, simplex, huber):
     """`iterate_block` for one kind of problem: what cannot happen would cost every row as much as 100 pixels."""
 
     @compiled
     def iterate_block(
-        space, begins, ring, low, high, moved, watched, u, slow, fast, third, fourth, shape, first, last, fronts, seams,
-        above, below, cost, radius, lower, upper, shapes, labels, n, settle, tau, shrink, sigma, smooth, rho, steps,
+        space, begins, ring, rim, low, high, moved, watched, u, slow, fast, third, fourth, shape, panel, first,
+        last, fronts, seams, above, below, cost, radius, lower, upper, shapes, labels, n, settle, tau, shrink, sigma,
+        smooth, rho, steps,
     ):  # fmt: skip
         """`n` iterations on slabs first..last-1; of it what there is to do while the first travels over `fronts`.
 
@@ -260,10 +140,13 @@ def block_kernel(directions, isotropic, simplex, huber):
         is updated as soon as the primal slab i + 1 is known. Where the band begins or ends at a seam (`seams`, above
         and below, 0 or 1), iteration k does so k slabs later; `above` and `below` are the seams' rows. With `settle`
         the last iteration is not over-relaxed. `shapes` are the fields' (slabs, rows), `space` and `begins` the rings,
-        of `ring` slabs. What has moved is noted in `moved`, where it is `watched`.
+        of `ring` slabs. What has moved is noted in `moved`, where it is `watched`. `panel` says which columns are
+        wanted, (first, last + 1), and by how much a seam's are further; `rim` keeps for the next panel what this one
+        will have changed.
         """
         rows, width = shape[1], u.shape[1]
-        bottom, part = last + (n - 1) * seams[1], labels * n * rows
+        left, right, shift = panel
+        bottom, part, store = last + (n - 1) * seams[1], labels * n * rows, labels * rows * (last - first + 1)
         rings = (ring, rows)
         u_ring, slow_ring = space[begins[0] : begins[1]], space[begins[1] : begins[2]]
         fast_ring, third_ring = space[begins[2] : begins[3]], space[begins[3] : begins[4]]
@@ -271,6 +154,10 @@ def block_kernel(directions, isotropic, simplex, huber):
         radius_ring, lower_ring = space[begins[6] : begins[7]], space[begins[7] : begins[8]]
         upper_ring, bars = space[begins[8] : begins[9]], space[begins[9] : begins[10]]
         v, work = space[begins[10] : begins[11]], space[begins[11] : begins[12]]
+        # Not in the loop, nor as tuples: counting references to an array, all threads wait for each other.
+        rim_u, rim_slow, rim_fast, rim_third, rim_fourth = stacked(rim, 0, store)
+        u_above, slow_above, fast_above, third_above, fourth_above = stacked(above, part, part)
+        u_below, slow_below, fast_below, third_below, fourth_below = stacked(below, part, part)
         cost_shape, radius_shape = field_ring(ring, shapes[0]), field_ring(ring, shapes[1])
         lower_shape, upper_shape = field_ring(ring, shapes[2]), field_ring(ring, shapes[3])
         d_tau = (tau * steps[0], tau * steps[1], tau * steps[2], tau * steps[3])
@@ -281,32 +168,38 @@ def block_kernel(directions, isotropic, simplex, huber):
         fill_field(upper_ring, upper, shapes[3], labels)
         for front in range(fronts[0], fronts[1]):
             new, place = front + 1, (front + 1) % ring
-            if new < bottom and low[2, new] < high[2, new]:
-                begin, end = low[2, new], min(high[2, new], width)
-                for c in range(labels):
-                    for y in range(rows):
-                        here, there = at(rings, c, place, y), at(shape, c, new, y)
-                        if new >= last:
-                            there = at((n, rows), c, new - last, y)
-                            copy_state(
-                                u_ring, slow_ring, fast_ring, third_ring, fourth_ring, here, EDGE + begin,
-                                below[part:], below[2 * part :], below[3 * part :], below[4 * part :],
-                                below[5 * part :], there, EDGE + begin, end - begin, directions,
-                            )  # fmt: skip
-                            continue
-                        if new == first and seams[0]:
-                            copy_state(
-                                u_ring, slow_ring, fast_ring, third_ring, fourth_ring,
-                                at(rings, c, (front + ring) % ring, y), EDGE + begin, u, slow, fast, third, fourth,
-                                at(shape, c, front, y), begin, end - begin, directions,
-                            )  # fmt: skip
-                        read_row(u_ring, here, u, there, begin, end)
-                        read_row(slow_ring, here, slow, there, begin, end)
-                        read_row(fast_ring, here, fast, there, begin, end)
-                        if directions != IMAGE:
-                            read_row(third_ring, here, third, there, begin, end)
-                        if directions == OCTAGONAL:
-                            read_row(fourth_ring, here, fourth, there, begin, end)
+            begin, end = columns(low, high, 2, new, bottom, left - EDGE, min(right + EDGE, width))
+            if begin < end:
+                for slab in range(front if new == first and seams[0] else new, new + 1):
+                    for c in range(labels):
+                        for y in range(rows):
+                            here = at(rings, c, (slab + ring) % ring, y)
+                            if slab >= last:
+                                x, there = EDGE + begin, at((n, rows), c, slab - last, y)
+                                copy_state(
+                                    u_ring, slow_ring, fast_ring, third_ring, fourth_ring, here, x, u_below, slow_below,
+                                    fast_below, third_below, fourth_below, there, x + shift, end - begin, directions,
+                                )  # fmt: skip
+                                continue
+                            x, there = max(begin, left), at((last - first + 1, rows), c, slab - first + 1, y)
+                            if begin < left:
+                                copy_state(
+                                    u_ring, slow_ring, fast_ring, third_ring, fourth_ring, here, left, rim_u, rim_slow,
+                                    rim_fast, rim_third, rim_fourth, there, 0, EDGE, directions,
+                                )  # fmt: skip
+                            own = at(shape, c, slab, y)
+                            read_row(u_ring, here, u, own, x, end)
+                            read_row(slow_ring, here, slow, own, x, end)
+                            read_row(fast_ring, here, fast, own, x, end)
+                            if directions != IMAGE:
+                                read_row(third_ring, here, third, own, x, end)
+                            if directions == OCTAGONAL:
+                                read_row(fourth_ring, here, fourth, own, x, end)
+                            if right < width and end > right - EDGE:
+                                copy_state(
+                                    rim_u, rim_slow, rim_fast, rim_third, rim_fourth, there, 0, u_ring, slow_ring,
+                                    fast_ring, third_ring, fourth_ring, here, right, EDGE, directions,
+                                )  # fmt: skip
                 read_field(cost_ring, cost_shape, cost, shapes[0], labels, new, place, begin, end)
                 read_field(radius_ring, radius_shape, radius, shapes[1], 1, new, place, begin, end)
                 read_field(lower_ring, lower_shape, lower, shapes[2], labels, new, place, begin, end)
@@ -315,50 +208,58 @@ def block_kernel(directions, isotropic, simplex, huber):
                 i = front - k
                 beneath = place - k if place >= k else place - k + ring
                 here = beneath - 1 if beneath > 0 else ring - 1
-                begin, end = first + k * seams[0], last + k * seams[1]
+                top, foot = first + k * seams[0], last + k * seams[1]
                 rho_k = ONE if settle and k == n - 1 else rho
-                if begin <= i + 1 < end and low[1, i + 1] < high[1, i + 1]:
-                    a, b = EDGE + low[1, i + 1], EDGE + high[1, i + 1]
+                begin, end = columns(low, high, 1, i + 1, foot if i + 1 >= top else 0, left - EDGE, right + EDGE)
+                a, b = columns(low, high, 0, i, foot if i >= top else 0, left - EDGE, right + EDGE)
+                if begin < end:
                     primal_slab(
                         u_ring, slow_ring, fast_ring, third_ring, fourth_ring, rings, cost_ring, cost_shape,
                         lower_ring, lower_shape, upper_ring, upper_shape, bars, v, work, labels, width, k, i + 1,
-                        beneath, here, a, b, i + 1 > 0, tau, shrink, rho_k, d_tau, directions, simplex,
+                        beneath, here, EDGE + begin, EDGE + end, i + 1 > 0, tau, shrink, rho_k, d_tau, directions,
+                        simplex,
                     )  # fmt: skip
-                    if seams[0] and i + 1 == begin:
+                    if seams[0] and i + 1 == top:
                         for c in range(labels):
                             for y in range(rows):
-                                bar = at((2, rows), k * labels + c, begin & 1, y)
-                                copy_row(row(above, at((n, rows), c, k, y), a, b + 1), row(bars, bar, a, b + 1))
-                if begin <= i < end and low[0, i] < high[0, i]:
-                    if seams[1] and i + 1 == end:
-                        a, b = EDGE + low[1, end], EDGE + high[1, end]
+                                bar = at((2, rows), k * labels + c, top & 1, y)
+                                x, z = EDGE + begin, EDGE + end + 1
+                                copy_row(row(above, at((n, rows), c, k, y), x + shift, z + shift), row(bars, bar, x, z))
+                if a < b:
+                    if seams[1] and i + 1 == foot:
+                        begin, end = columns(low, high, 1, foot, foot + 1, left - EDGE, right + EDGE)
                         for c in range(labels):
                             for y in range(rows):
-                                bar = at((2, rows), k * labels + c, end & 1, y)
-                                copy_row(row(bars, bar, a, b + 1), row(below, at((n, rows), c, k, y), a, b + 1))
+                                bar = at((2, rows), k * labels + c, foot & 1, y)
+                                x, z = EDGE + begin, EDGE + end + 1
+                                copy_row(row(bars, bar, x, z), row(below, at((n, rows), c, k, y), x + shift, z + shift))
                     dual_slab(
-                        slow_ring, fast_ring, third_ring, fourth_ring, rings, radius_ring, radius_shape, bars, work,
-                        labels, width, k, i, here, min(i + 1, shape[0] - 1), EDGE + low[0, i], EDGE + high[0, i], sigma,
-                        smooth, rho_k, d_sigma, directions, isotropic, huber,
+                        slow_ring, fast_ring, third_ring, fourth_ring, rings, radius_ring, radius_shape, bars, labels,
+                        width, k, i, here, min(i + 1, shape[0] - 1), EDGE + a, EDGE + b, sigma, smooth, rho_k, d_sigma,
+                        directions, isotropic, huber,
                     )  # fmt: skip
             done, place = front - n + 1, (front - n + 1 + ring) % ring
             if done < first or done >= bottom or low[2, done] >= high[2, done]:
                 continue
             half_way = seams[0] == 1 and done < first + n - 1
-            # The band above goes on with all that has been read; an answer is what a step has changed.
-            step = 2 if half_way else 1
-            begin, end = low[step, done], min(high[step, done], width)
-            if watched and not half_way:
-                moved[done, 0], moved[done, 1] = width, 0
+            if half_way:
+                # The band above goes on with all that has been read.
+                begin, end = columns(low, high, 2, done, bottom, left - EDGE, min(right + EDGE, width))
+            else:
+                # An answer is what a step has changed.
+                begin, end = columns(low, high, 1, done, bottom, left, min(right, width))
+                if watched and left == 0:
+                    moved[done, 0], moved[done, 1] = width, 0
+            if begin >= end:
+                continue
             for c in range(labels):
                 for y in range(rows):
                     here, there = at(rings, c, place, y), at(shape, c, done, y)
                     if half_way:
-                        there = at((n, rows), c, done - first, y)
+                        x, there = EDGE + begin, at((n, rows), c, done - first, y)
                         copy_state(
-                            above[part:], above[2 * part :], above[3 * part :], above[4 * part :], above[5 * part :],
-                            there, EDGE + begin, u_ring, slow_ring, fast_ring, third_ring, fourth_ring, here,
-                            EDGE + begin, end - begin, directions,
+                            u_above, slow_above, fast_above, third_above, fourth_above, there, x + shift, u_ring,
+                            slow_ring, fast_ring, third_ring, fourth_ring, here, x, end - begin, directions,
                         )  # fmt: skip
                         continue
                     if watched:
@@ -376,6 +277,14 @@ def block_kernel(directions, isotropic, simplex, huber):
                         write_row(fourth, there, fourth_ring, here, begin, end, settle)
 
     return iterate_block
+
+
+@inlined
+def columns(low, high, step, i, slabs, left, right):
+    """Those of slab i's span that are in [left, right), and none if it is not one of the first so many slabs."""
+    if i >= slabs or i < 0:
+        return 0, 0
+    return max(low[step, i], left), min(high[step, i], right)
 
 
 @inlined
@@ -477,34 +386,34 @@ def primal_slab(
                 box_row(
                     row(u, here, a, b), *flows, costs, low, high, row(bars, bar, a, b), tau, shrink, rho, d, directions
                 )
-                bars[bar, EDGE + width] = bars[bar, EDGE + width - 1]
+                if b >= EDGE + width:
+                    bars[bar, EDGE + width] = bars[bar, EDGE + width - 1]
         if simplex:
             low, stride = at(lower_shape, 0, place, y), lower_shape[0] * lower_shape[1]
-            simplex_row(v, lower, low, stride, work[1], work[2], work[3], work[4], shrink)
+            simplex_row(v, lower, low, stride, work, a, b, shrink)
             for c in range(labels):
                 bar = ((k * labels + c) * 2 + (i & 1)) * rows + y
                 relax_row(row(u, at(rings, c, place, y), a, b), row(v, c, a, b), row(bars, bar, a, b), rho)
-                bars[bar, EDGE + width] = bars[bar, EDGE + width - 1]
+                if b >= EDGE + width:
+                    bars[bar, EDGE + width] = bars[bar, EDGE + width - 1]
 
 
 @inlined
 def dual_slab(
-    slow, fast, third, fourth, rings, radius, radius_shape, bars, work, labels, width, k, i, place, below, a, b, sigma,
+    slow, fast, third, fourth, rings, radius, radius_shape, bars, labels, width, k, i, place, below, a, b, sigma,
     smooth, rho, d, directions, isotropic, huber,
 ):  # fmt: skip
     """The dual step of columns a..b-1 of slab i, from u_bar of this slab and of the one below."""
     rows = rings[1]
     for y in range(rows):
         r = at(radius_shape, 0, place, y)
-        if huber:
-            shorten_row(work[0], radius, r, smooth)
         for c in range(labels):
             x, bar = at(rings, c, place, y), (k * labels + c) * 2
             here, down = (bar + (i & 1)) * rows + y, (bar + (below & 1)) * rows + y
             beside = min(here + 1, (bar + (i & 1) + 1) * rows - 1)
             flow, other = row(slow, x, a, b), row(fast, x, a, b)
             centre, under, right = row(bars, here, a, b), row(bars, down, a, b), row(bars, here, a + 1, b + 1)
-            bound = (row(radius, r, a, b), row(work, 0, a, b), rho)
+            bound = (row(radius, r, a, b), smooth, rho)
             if isotropic and directions == IMAGE:
                 ball_row(flow, other, centre, under, right, *bound, d, huber)
             elif isotropic:

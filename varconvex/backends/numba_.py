@@ -17,11 +17,11 @@ import numpy as np
 from .._threads import n_threads, run
 from . import _numba_coupled_values as coupled
 from . import _numba_values as values
-from ._numba_bands import SHARE, Seam, cut, iterate_band
+from ._numba_bands import SHARE, cut, iterate_band
 from ._numba_coupled import iterate_coupled_block
-from ._numba_kernels import simplex_block
 from ._numba_layout import Layout, Moving, matrices
 from ._numba_networks import NumbaNetworks
+from ._numba_simplex import simplex_block
 from ._numba_wavefront import block_kernel
 from .base import SAFE, Array, ArrayBackend, Problem, next_steps
 
@@ -68,21 +68,26 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
             else:
                 schedule, tau, sigma = _schedule(problem, block, tau, sigma, gamma)
                 tail = (*layout.coupled_fields, len(u), ends, schedule, f(rho), *layout.kind, *layout.coupling)
+            panels = layout.panels(block) if plain else [()]
             columns = layout.everywhere if moving is None else moving.spans(block)
             bands = cut(np.maximum(columns[1][1] - columns[0][1], 0), block)
-            rows = layout.seam_rows(block, plain)
-            seams = [Seam(*rows) for _ in bands[1:]]
+            seams = [layout.seam(block, len(panels), plain) for _ in bands[1:]]
             rings = [layout.rings() for _ in bands] if plain else []
             watch = (*columns, layout.nowhere if moving is None else moving.moved, moving is not None)
-            heads = [(*ring, *watch) for ring in rings] if plain else [(layout.bars(block),) for _ in bands]
+            if plain:
+                heads = [
+                    (*ring, layout.rim(band, len(panels)), *watch) for ring, band in zip(rings, bands, strict=True)
+                ]
+            else:
+                heads = [(layout.bars(block),) for _ in bands]
             sides = zip(heads, bands, pairwise([None, *seams, None]), strict=True)
             place = (*matrices(state), layout.shape)
             try:
-                run(iterate_band, [(kernel, (*head, *place), *side, block, tail) for head, *side in sides])
+                run(iterate_band, [(kernel, (*head, *place), panels, *side, block, tail) for head, *side in sides])
             finally:
                 # Nobody waits for a band that an interrupt has cancelled.
                 for seam in seams:
-                    seam.ready.set()
+                    seam.open()
             layout.spare += rings
 
     def watch(self, problem: Problem) -> Moving | None:
