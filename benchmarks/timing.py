@@ -28,6 +28,12 @@ _REST = 0.1
 """Seconds between two contenders."""
 
 
+def rest() -> None:
+    """Let what the one before has left to do come to an end: garbage, and threads that spin before they sleep."""
+    gc.collect()
+    time.sleep(_REST)
+
+
 @dataclass
 class Timed:
     """One contender's times, one entry a round, and what its last call returned."""
@@ -56,9 +62,7 @@ def interleave(
                     continue
                 bar.set_postfix_str(name)
                 of_this.answer = None  # its memory is free again before the next one is made
-                # What the one before has left to do is over: garbage, and threads that spin a while before they sleep.
-                gc.collect()
-                time.sleep(_REST)
+                rest()
                 wall, cpu = time.perf_counter(), time.process_time()
                 of_this.answer = call()
                 of_this.seconds.append(time.perf_counter() - wall)
