@@ -7,7 +7,8 @@ import pytest
 from scipy.ndimage import binary_dilation
 
 from varconvex import Potts, TwoPhase, get_backend, pdhg
-from varconvex.backends._numba_wavefront import EDGE, padded, spans
+from varconvex.backends._numba_layout import spans
+from varconvex.backends._numba_wavefront import EDGE, padded
 from varconvex.backends.numba_ import NumbaBackend
 from varconvex.backends.numpy_ import NumpyBackend
 

@@ -7,24 +7,23 @@ import numpy as np
 
 from ._numba_bands import NOTHING, Seam
 from ._numba_coupled import JOINT, PAIRWISE, SEPARATE
-from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME
-from ._numba_wavefront import EDGE, padded, seam_rows, sizes, spans
+from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, compiled
+from ._numba_wavefront import EDGE, padded, seam_rows, sizes
 from ._pairs import SWEEPS
 from .base import Problem
 
 _DEPTHS = ((512, 24), (2048, 16))
-"""Iterations that travel together over slabs of up to so many pixels; more needs more cached rows, fewer more
-hand-overs to threads."""
+"""Iterations that travel together over slabs, or a panel's parts of them, of up to so many pixels; more needs more
+cached rows, fewer more hand-overs to threads."""
 
 _LEAST_DEPTH, _SLABS = 8, 16
 """Over larger slabs; and how many slabs there are at least for each iteration, so that bands are longer than seams."""
 
-_PANEL = 1365
-"""Columns of wider images that are iterated before the next ones: the rings stay in the second cache, as deep as they
-are, and copying takes half of the time."""
-
 _LARGE = 2**25
-"""Pixels beyond which that many iterations take longer than there should be between two looks at the clock."""
+"""Pixels beyond which so many iterations take longer than there should be between two looks at the clock."""
+
+_PANEL = 1365
+"""Columns of a wide image that are iterated before the next ones: the rings of sixteen iterations stay in the cache."""
 
 _HUGE, _MANY = 2**22, 2**19
 """Bytes for which NumPy asks for huge pages; and how many are worth it: small pages lie scattered, and some of them in
@@ -144,6 +143,32 @@ def matrices(arrays: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
     """As matrices of rows, and empty ones up to five."""
     matrices = [array.reshape(-1, array.shape[-1]) for array in arrays]
     return (*matrices, *[NOTHING] * (5 - len(matrices)))
+
+
+@compiled
+def spans(low, high, moved, reach, last):
+    """First columns and those behind the last, (3, slabs) each, up to `reach` pixels from what has moved.
+
+    Row 0 is for the dual step, 1 for the primal step, 2 what either of them reads; empty spans end before they begin.
+    `moved` (slabs, 2) is where u or p moved, from column to column; an empty span is where they did not. `last` is the
+    padded width.
+    """
+    slabs = len(moved)
+    low[:], high[:] = last, 0
+    for i in range(slabs):
+        if moved[i, 0] < moved[i, 1]:
+            first = max(moved[i, 0] - reach, 0) // EDGE * EDGE
+            end = min(-(-(moved[i, 1] + reach) // EDGE) * EDGE, last)
+            for near in range(max(i - reach, 0), min(i + reach + 1, slabs)):
+                low[0, near] = min(low[0, near], first)
+                high[0, near] = max(high[0, near], end)
+    # The dual step of a slab looks at u_bar of the slab below, which looks at p of this one: a pixel to each side.
+    for step in range(2):
+        for i in range(slabs):
+            near = min(max(i + 2 * step - 1, 0), slabs - 1)
+            first, end = min(low[step, i], low[step, near]), max(high[step, i], high[step, near])
+            if first < end:
+                low[step + 1, i], high[step + 1, i] = max(first - EDGE, 0), min(end + EDGE, last)
 
 
 class Moving:

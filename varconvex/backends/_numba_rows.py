@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-from ._numba_kernels import DENORMAL, IMAGE, OCTAGONAL, TINY, ZERO, row_function
+from ._numba_kernels import DENORMAL, IMAGE, OCTAGONAL, ONE, TINY, VOLUME, ZERO, row_function
 
 LINE = 16
 """Pixels of a cache line, which are those of the widest register as well."""
@@ -107,38 +107,22 @@ def relax_row(u, v, bar, rho):
 
 
 @row_function
-def ball_row(slow, fast, bar, down, right, radius, smooth, rho, d, huber):
-    """The dual step of a row of an image; d is sigma / spacing."""
+def ball_row(slow, fast, third, bar, down, right, beside, radius, smooth, rho, d, huber, directions):
+    """The dual step of a row of an image or of a volume; d is sigma / spacing."""
     for j in range(slow.size):
         qs = slow[j] + d[0] * (down[j] - bar[j])
         qf = fast[j] + d[1] * (right[j] - bar[j])
         longest = radius[j]
-        if huber:
-            short = longest / max(longest + smooth, TINY)
-            qs *= short
-            qf *= short
-        scale = longest / np.sqrt(max(qs * qs + qf * qf, max(longest * longest, TINY)))
+        short = longest / max(longest + smooth, TINY) if huber else ONE
+        square = qs * qs + qf * qf
+        if directions == VOLUME:
+            qt = third[j] + d[2] * (beside[j] - bar[j])
+            square += qt * qt
+        scale = short * longest / np.sqrt(max(short * short * square, max(longest * longest, TINY)))
         slow[j] += rho * (scale * qs - slow[j])
         fast[j] += rho * (scale * qf - fast[j])
-
-
-@row_function
-def ball_row_3d(slow, middle, fast, bar, down, beside, right, radius, smooth, rho, d, huber):
-    """The dual step of a row of a volume."""
-    for j in range(slow.size):
-        qs = slow[j] + d[0] * (down[j] - bar[j])
-        qm = middle[j] + d[2] * (beside[j] - bar[j])
-        qf = fast[j] + d[1] * (right[j] - bar[j])
-        longest = radius[j]
-        if huber:
-            short = longest / max(longest + smooth, TINY)
-            qs *= short
-            qm *= short
-            qf *= short
-        scale = longest / np.sqrt(max(qs * qs + qm * qm + qf * qf, max(longest * longest, TINY)))
-        slow[j] += rho * (scale * qs - slow[j])
-        middle[j] += rho * (scale * qm - middle[j])
-        fast[j] += rho * (scale * qf - fast[j])
+        if directions == VOLUME:
+            third[j] += rho * (scale * qt - third[j])
 
 
 @row_function

@@ -10,7 +10,7 @@ rest, which together took as long as the iteration itself. `sizes` says how much
 
 Most of an image comes to rest long before its last pixel does, where u is at a bound and p inside its ball. So every
 slab has its span of columns, outside of which nothing is done: whatever moved in the last block of iterations, and some
-pixels around it (`spans`).
+pixels around it (`spans` in `_numba_layout.py`).
 
 An image is cut into bands of slabs, one a thread (`_numba_bands.py`). At a seam the band below begins each iteration
 one slab later than the one before. The slabs that it leaves half-way it puts into the seam's rows, beside u_bar as the
@@ -30,7 +30,6 @@ from ._numba_kernels import IMAGE, OCTAGONAL, ONE, VOLUME, ZERO, at, compiled, i
 from ._numba_rows import (
     LINE,
     ball_row,
-    ball_row_3d,
     box_row,
     clip_row,
     copy_row,
@@ -76,37 +75,10 @@ def padded(width):
     return -(-width // EDGE) * EDGE
 
 
-@compiled
-def spans(low, high, moved, reach, last):
-    """First columns and those behind the last, (3, slabs) each, up to `reach` pixels from what has moved.
-
-    Row 0 is for the dual step, 1 for the primal step, 2 what either of them reads; empty spans end before they begin.
-    `moved` (slabs, 2) is where u or p moved, from column to column; an empty span is where they did not. `last` is the
-    padded width.
-    """
-    slabs = len(moved)
-    low[:], high[:] = last, 0
-    for i in range(slabs):
-        if moved[i, 0] < moved[i, 1]:
-            first = max(moved[i, 0] - reach, 0) // EDGE * EDGE
-            end = min(-(-(moved[i, 1] + reach) // EDGE) * EDGE, last)
-            for near in range(max(i - reach, 0), min(i + reach + 1, slabs)):
-                low[0, near] = min(low[0, near], first)
-                high[0, near] = max(high[0, near], end)
-    # The dual step of a slab looks at u_bar of the slab below, which looks at p of this one: a pixel to each side.
-    for step in range(2):
-        for i in range(slabs):
-            near = min(max(i + 2 * step - 1, 0), slabs - 1)
-            first, end = min(low[step, i], low[step, near]), max(high[step, i], high[step, near])
-            if first < end:
-                low[step + 1, i], high[step + 1, i] = max(first - EDGE, 0), min(end + EDGE, last)
-
-
 @inlined
-def stacked(rows, begin, part):
+def stacked(rows, part):
     """u and the flows as they lie in a matrix one below the other, `part` rows each."""
-    second, third = begin + part, begin + 2 * part
-    return rows[begin:], rows[second:], rows[third:], rows[third + part :], rows[third + 2 * part :]
+    return rows, rows[part:], rows[2 * part :], rows[3 * part :], rows[4 * part :]
 
 
 @compiled
@@ -155,9 +127,9 @@ def block_kernel(directions, isotropic, simplex, huber):
         upper_ring, bars = space[begins[8] : begins[9]], space[begins[9] : begins[10]]
         v, work = space[begins[10] : begins[11]], space[begins[11] : begins[12]]
         # Not in the loop, nor as tuples: counting references to an array, all threads wait for each other.
-        rim_u, rim_slow, rim_fast, rim_third, rim_fourth = stacked(rim, 0, store)
-        u_above, slow_above, fast_above, third_above, fourth_above = stacked(above, part, part)
-        u_below, slow_below, fast_below, third_below, fourth_below = stacked(below, part, part)
+        rim_u, rim_slow, rim_fast, rim_third, rim_fourth = stacked(rim, store)
+        u_above, slow_above, fast_above, third_above, fourth_above = stacked(above[part:], part)
+        u_below, slow_below, fast_below, third_below, fourth_below = stacked(below[part:], part)
         cost_shape, radius_shape = field_ring(ring, shapes[0]), field_ring(ring, shapes[1])
         lower_shape, upper_shape = field_ring(ring, shapes[2]), field_ring(ring, shapes[3])
         d_tau = (tau * steps[0], tau * steps[1], tau * steps[2], tau * steps[3])
@@ -414,12 +386,11 @@ def dual_slab(
             flow, other = row(slow, x, a, b), row(fast, x, a, b)
             centre, under, right = row(bars, here, a, b), row(bars, down, a, b), row(bars, here, a + 1, b + 1)
             bound = (row(radius, r, a, b), smooth, rho)
-            if isotropic and directions == IMAGE:
-                ball_row(flow, other, centre, under, right, *bound, d, huber)
-            elif isotropic:
-                ball_row_3d(
-                    flow, row(third, x, a, b), other, centre, under, row(bars, beside, a, b), right, *bound, d, huber
-                )
+            if isotropic:
+                ball_row(
+                    flow, other, row(third, x, a, b), centre, under, right, row(bars, beside, a, b), *bound, d, huber,
+                    directions,
+                )  # fmt: skip
             else:
                 clip_row(flow, centre, under, *bound, d[0], huber)
                 clip_row(other, centre, right, *bound, d[1], huber)

@@ -58,7 +58,7 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         plain = gamma == 0 and _fits(u, problem)
         kernel = block_kernel(*layout.kind[1:], problem.huber > 0) if plain else iterate_coupled_block
         plan = (f(tau), f(1.0 / (1.0 + tau * problem.pull)), f(sigma), f(sigma * problem.huber))
-        state = layout.order(u, p)
+        place = (*matrices(layout.order(u, p)), layout.shape)
         for done in range(0, n, layout.depth):
             block = min(layout.depth, n - done)
             # What comes to rest stays as it is, and has to be feasible.
@@ -81,7 +81,6 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
             else:
                 heads = [(layout.bars(block),) for _ in bands]
             sides = zip(heads, bands, pairwise([None, *seams, None]), strict=True)
-            place = (*matrices(state), layout.shape)
             try:
                 run(iterate_band, [(kernel, (*head, *place), panels, *side, block, tail) for head, *side in sides])
             finally:
