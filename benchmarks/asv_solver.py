@@ -99,4 +99,4 @@ class Denoising:
 
     def time_solve(self, side: int) -> None:
         """To 1e-4 of the energy without its constant."""
-        pdhg(TwoPhase(np.zeros_like(self.noisy), 0.1, pull=1.0, target=self.noisy), tol=1e-4)
+        pdhg(TwoPhase(np.zeros_like(self.noisy), 0.1, quadratic_weight=1.0, target=self.noisy), tol=1e-4)

@@ -147,7 +147,7 @@ def agreement(backend: ArrayBackend) -> list[dict[str, Any]]:
         "isotropic": (1, planes, {}),
         "anisotropic": (1, planes, {"isotropic": False}),
         "Huber": (1, planes, {"huber": 0.1}),
-        "pulled": (1, planes, {"pull": 0.5}),
+        "pulled": (1, planes, {"quadratic_weight": 0.5}),
         "octagonal": (1, planes, diagonal),
         "five labels": (5, planes, {"simplex": True}),
         "volume": (1, volumes, {}),
@@ -159,13 +159,15 @@ def agreement(backend: ArrayBackend) -> list[dict[str, Any]]:
         lower = 0.3 * (rng.random((count, *shape)) < 0.1)
         values = []
         for home in (get_backend("numpy"), backend):
-            fields = {n: home.asarray(a, np.float32) for n, a in (("cost", cost), ("radius", radius), ("lower", lower))}
+            fields = {
+                n: home.asarray(a, np.float32) for n, a in (("cost", cost), ("dual_radius", radius), ("lower", lower))
+            }
             problem = Problem(
                 **fields, upper=home.asarray(np.ones(cost.shape), np.float32), **{"steps": (1.0,) * len(shape), **kind}
             )
             u = home.asarray(np.full(cost.shape, 0.5), np.float32)
             p = home.asarray(np.zeros((len(problem.steps), *cost.shape)), np.float32)
-            home.iterate(problem, u, p, n=100, tau=0.25, sigma=0.3, rho=1.9, settle=True)
+            home.iterate(problem, u, p, n=100, tau=0.25, sigma=0.3, rho=1.9, finish=True)
             values.append(home.values(problem, u, p))
         ours, theirs = np.array(values)
         rows.append({"case": name, "difference": float((abs(ours - theirs) / abs(theirs)).max())})
@@ -192,7 +194,7 @@ def iteration(backend: ArrayBackend, side: int, rounds: int) -> dict[str, Any]:
         problem = energy.problem(backend)
         u = energy.start(backend, problem)
         p = backend.xp.zeros((2, *energy.shape), np.float32)
-        step = {"n": _ITERATIONS, "tau": 0.25, "sigma": 0.5, "rho": 1.9, "settle": True}
+        step = {"n": _ITERATIONS, "tau": 0.25, "sigma": 0.5, "rho": 1.9, "finish": True}
         tileable = _cuda.tileable
         if not tiled:
             _cuda.tileable = lambda *_: False  # type: ignore[assignment]

@@ -153,7 +153,7 @@ def rof(plan: Plan, side: int = 512, weight: float = 0.1) -> dict[str, Any]:
     images = {"": noisy, " float64": noisy.astype(np.float64)}
     best = _solution(ROF(noisy, weight), plan.backend, 1e-7).dual
     specification = get_backend("numpy")
-    problem = TwoPhase(np.zeros_like(noisy), weight, pull=1.0, target=noisy).problem(specification)
+    problem = TwoPhase(np.zeros_like(noisy), weight, quadratic_weight=1.0, target=noisy).problem(specification)
 
     def excess(u: np.ndarray) -> float:
         return (specification.primal_value(problem, u[None].astype(np.float32)) - best) / best
@@ -259,7 +259,7 @@ def _booked(case: Case, backend: str, tv: str, tol: float, *, check: bool) -> di
         specification = get_backend("numpy")
         problem = TwoPhase(case.cost, case.alpha, tv=tv).problem(specification)
         u, p = (ledger.backend.to_numpy(a) for a in (solution.u, solution.p))
-        primal, dual = specification.values(problem, u[None], p / np.float32(problem.unit))
+        primal, dual = specification.values(problem, u[None], p / np.float32(problem.cost_unit))
         found["true_gap"] = (primal - dual) / max(abs(primal), abs(dual))
     return found
 

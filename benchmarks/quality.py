@@ -26,10 +26,10 @@ from tqdm import tqdm
 
 from varconvex import Segmentation, segment
 from varconvex._families import find, names
-from varconvex.components import keep_scribbled
 from varconvex.datasets.folders import Sample, read_folder
 from varconvex.errors import FileFormatError, ScribbleConflictError
 from varconvex.files import PICTURE_ENDINGS, check_outputs, write_picture
+from varconvex.geometry.components import keep_scribbled
 from varconvex.metrics import iou
 from varconvex.plots import outline, sheet, strokes
 

@@ -87,7 +87,7 @@ def iteration(energy: Energy, backend: ArrayBackend, n: int) -> Callable[[], flo
 
     def call() -> float:
         begin = time.perf_counter()
-        backend.iterate(problem, u, p, n=n, tau=0.25, sigma=0.5, rho=1.9, settle=True)
+        backend.iterate(problem, u, p, n=n, tau=0.25, sigma=0.5, rho=1.9, finish=True)
         wait(backend)
         return (time.perf_counter() - begin) / n
 

@@ -57,7 +57,7 @@ class Inpainting:
         known = backend.asarray(self.known)
         return Problem(
             cost=backend.xp.zeros_like(image),
-            radius=backend.xp.full((1, 1), self.alpha, np.float32),
+            dual_radius=backend.xp.full((1, 1), self.alpha, np.float32),
             lower=backend.xp.where(known, image, np.float32(0)),
             upper=backend.xp.where(known, image, np.float32(1)),
             steps=tuple(1 / h for h in self.spacing),

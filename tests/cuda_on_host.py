@@ -166,7 +166,7 @@ class FakeCupy(types.ModuleType):
         return found
 
     def asarray(self, array, dtype=None):
-        """From anywhere; moving to the device is a copy."""
+        """From anywhere; active_set to the device is a copy."""
         if isinstance(array, DeviceArray):
             return DeviceArray(np.asarray(array.host, dtype))
         return _guarded(np.array(array, dtype), self.guards)

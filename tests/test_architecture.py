@@ -16,20 +16,18 @@ ROOT = Path(varconvex.__file__).parent
 # What each room may see of the package. `errors` and `checks` are open to all.
 ARROWS = {
     "api": {
-        "inputs", "likelihoods", "predictors", "shapes", "unify", "certify", "result", "energies", "solvers",
-        "backends", "components", "_families",
+        "inputs", "likelihoods", "predictors", "shapes", "unify", "geometry", "result", "energies", "solvers",
+        "backends", "_families",
     },
     "cli": {"_families", "api", "demo", "doctor", "files", "reproduce", "result", "solvers"},
     "demo": {"api", "result"},
     "doctor": {"backends", "_threads"},
-    "objects": {"_solid_hulls", "certify", "inputs", "shapes"},
+    "objects": {"geometry", "inputs", "shapes"},
     "files": set(),
     "inputs": {"scribbles"},
     "scribbles": set(),
     "checks": set(),
-    "certify": {"_solid_hulls"},
-    "_solid_hulls": set(),
-    "components": set(),
+    "geometry": {"_threads", "backends"},
     "metrics": set(),
     "edges": {"_colour"},
     "_colour": set(),
@@ -38,19 +36,19 @@ ARROWS = {
     "plots": {"result"},
     "regions": {"backends", "edges", "energies", "inputs", "solvers"},
     "restoration": {"backends", "energies", "inputs", "solvers"},
-    "result": {"certify", "plots", "shapes"},
-    "unify": {"components", "inputs", "objects", "predictors", "shapes"},
+    "result": {"geometry", "plots", "shapes"},
+    "unify": {"geometry", "inputs", "objects", "predictors", "shapes"},
     "predictors": {
-        "components", "inputs", "likelihoods", "energies", "solvers", "backends", "edges", "_colour", "_adam",
+        "geometry", "inputs", "likelihoods", "energies", "solvers", "backends", "edges", "_colour", "_adam",
         "_threads",
     },
     "likelihoods": {"inputs", "_colour", "backends"},
     "energies": {"backends"},
     "solvers": {"backends", "energies"},
-    "shapes": {"certify", "_adam", "_solid_hulls", "_threads", "energies", "solvers", "backends"},
+    "shapes": {"geometry", "_adam", "_threads", "energies", "solvers", "backends"},
     "backends": {"_families", "_threads"},
-    "datasets": {"certify", "files"},
-    "reproduce": {"api", "certify", "datasets", "files", "metrics", "plots", "predictors"},
+    "datasets": {"geometry", "files"},
+    "reproduce": {"api", "geometry", "datasets", "files", "metrics", "plots", "predictors"},
 }  # fmt: skip
 
 
@@ -82,9 +80,9 @@ def test_every_module_has_its_arrows():
 
 
 def test_networks_and_certificates_see_arrays_only():
-    for name in ("shapes/icnn.py", "certify.py"):
+    for name in ("shapes/icnn.py", "geometry/certify.py"):
         seen = {".".join(n) for n in imports_of(ROOT / name) if n[0] == "varconvex"}
-        arrays = ("varconvex.errors", "varconvex.checks", "varconvex._solid_hulls")
+        arrays = ("varconvex.errors", "varconvex.checks", "varconvex.geometry")
         assert all(s.startswith(arrays) for s in seen), seen
 
 

@@ -13,7 +13,7 @@ from varconvex.backends.numba_ import NumbaBackend
 from varconvex.backends.numpy_ import NumpyBackend
 
 NUMBA = get_backend("numba")
-STEPS = {"tau": 0.25, "sigma": 0.5, "rho": 1.9, "settle": True}
+STEPS = {"tau": 0.25, "sigma": 0.5, "rho": 1.9, "finish": True}
 
 
 def blob(rng, shape=(150, 210), labels=1, tv="isotropic"):
@@ -37,16 +37,16 @@ def test_leaving_out_what_rests_changes_next_to_nothing(rng, labels, tv):
     problem = blob(rng, labels=labels, tv=tv)
     u, p = state(problem)
     exact_u, exact_p = u.copy(), p.copy()
-    moving, left_out = NUMBA.watch(problem), []
+    active_set, left_out = NUMBA.active_set(problem), []
     for _ in range(12):
-        NUMBA.iterate(problem, u, p, n=32, moving=moving, **STEPS)
-        for done in range(0, 32, moving.block):  # each block ends feasible
-            NumpyBackend().iterate(problem, exact_u, exact_p, n=min(moving.block, 32 - done), **STEPS)
-        low, high = moving.spans(16)
+        NUMBA.iterate(problem, u, p, n=32, active_set=active_set, **STEPS)
+        for done in range(0, 32, active_set.block):  # each block ends feasible
+            NumpyBackend().iterate(problem, exact_u, exact_p, n=min(active_set.block, 32 - done), **STEPS)
+        low, high = active_set.spans(16)
         assert (u >= problem.lower).all()
         assert (u <= problem.upper).all()
         length = np.sqrt((p * p).sum(axis=0)) if tv == "isotropic" else abs(p).max(axis=0)
-        assert (length <= problem.radius * (1 + 2e-6)).all()
+        assert (length <= problem.dual_radius * (1 + 2e-6)).all()
         left_out.append(1 - np.maximum(high[0] - low[0], 0).mean() / problem.cost.shape[-1])
     assert max(left_out) > 0.3
     assert abs(u - exact_u).mean() < 1e-4
@@ -62,11 +62,11 @@ def test_neither_threads_nor_the_clock_change_a_bit(set_threads, rng):
     for threads, cuts in ((1, (140,)), (2, (140,)), (5, (60, 20, 60)), (3, (80, 60))):
         set_threads(threads)
         u, p = state(problem)
-        moving = NUMBA.watch(problem)
-        assert moving.block == 20
+        active_set = NUMBA.active_set(problem)
+        assert active_set.block == 20
         for n in (*cuts, 40):
-            NUMBA.iterate(problem, u, p, n=n, moving=moving, **STEPS | {"settle": n == 40})
-        answers.append((u, p, moving.moved.copy()))
+            NUMBA.iterate(problem, u, p, n=n, active_set=active_set, **STEPS | {"finish": n == 40})
+        answers.append((u, p, active_set.moved.copy()))
     for answer in answers[1:]:
         for one, first in zip(answer, answers[0], strict=True):
             np.testing.assert_array_equal(one, first)
@@ -81,12 +81,12 @@ def test_nor_do_panels_of_columns(monkeypatch, set_threads, rng, tv):
         set_threads(threads)
         monkeypatch.setattr("varconvex.backends._numba_layout._PANEL", panel)
         mine, backend = replace(problem), NumbaBackend()
-        moving = backend.watch(mine)
-        assert moving.block == 15
+        active_set = backend.active_set(mine)
+        assert active_set.block == 15
         u, p = state(problem)
         for k in range(8):
-            backend.iterate(mine, u, p, n=30, moving=moving, **STEPS | {"settle": k == 7})
-            answers.append((u.copy(), p.copy(), moving.moved.copy()))
+            backend.iterate(mine, u, p, n=30, active_set=active_set, **STEPS | {"finish": k == 7})
+            answers.append((u.copy(), p.copy(), active_set.moved.copy()))
     assert (answers[7][2][:, 0] > answers[7][2][:, 1]).any()
     for k, answer in enumerate(answers[8:]):
         for one, first in zip(answer, answers[k % 8], strict=True):
@@ -119,23 +119,23 @@ def test_spans_hold_what_is_within_reach(rng, n):
 def test_nothing_is_left_for_good(rng):
     problem = blob(rng)
     u, p = state(problem)
-    moving = NUMBA.watch(problem)
-    NUMBA.iterate(problem, u, p, n=400, moving=moving, **STEPS)
-    # Another cost where all was at rest: only after `forget` is it looked at.
+    active_set = NUMBA.active_set(problem)
+    NUMBA.iterate(problem, u, p, n=400, active_set=active_set, **STEPS)
+    # Another cost where all was at rest: only after `reset` is it looked at.
     other = replace(problem, cost=problem.cost.copy())
     other.cost[0, 10:20, 180:200] = -9
     before = u.copy()
-    NUMBA.iterate(other, u, p, n=16, moving=moving, **STEPS)
+    NUMBA.iterate(other, u, p, n=16, active_set=active_set, **STEPS)
     assert (u[0, 10:20, 180:200] == before[0, 10:20, 180:200]).all()
-    moving.forget()
-    NUMBA.iterate(other, u, p, n=160, moving=moving, **STEPS)
+    active_set.reset()
+    NUMBA.iterate(other, u, p, n=160, active_set=active_set, **STEPS)
     assert (u[0, 12:18, 184:196] > 0.99).all()
 
 
-def test_volumes_and_the_specification_watch_nothing(rng):
+def test_volumes_and_the_specification_have_no_active_set(rng):
     volume = TwoPhase(rng.normal(size=(6, 7, 8)), 1.0).problem(NUMBA)
-    assert NUMBA.watch(volume) is None
-    assert NumpyBackend().watch(volume) is None
+    assert NUMBA.active_set(volume) is None
+    assert NumpyBackend().active_set(volume) is None
 
 
 def test_a_long_solve_still_meets_its_tolerance(rng):

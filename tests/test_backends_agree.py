@@ -20,7 +20,7 @@ SHAPES = [(53, 131), (200, 40), (7, 5), (1, 9), (9, 1), (2, 2), (1, 1)]
 OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
 
 
-def problem_of(rng, labels, shape, *, isotropic=True, weighted=True, pull=0.0, huber=0.0, offsets=None):
+def problem_of(rng, labels, shape, *, isotropic=True, weighted=True, quadratic_weight=0.0, huber=0.0, offsets=None):
     """A random problem with a few seeds."""
     f = np.float32
     lower = np.zeros((labels, *shape), f)
@@ -31,21 +31,21 @@ def problem_of(rng, labels, shape, *, isotropic=True, weighted=True, pull=0.0, h
     upper[0][(seeds == labels) & (lower[0] == 0)] = 0
     return Problem(
         cost=rng.normal(size=(labels, *shape)).astype(f),
-        radius=rng.uniform(0, 2, shape).astype(f) if weighted else np.full((1,) * len(shape), 1.5, f),
+        dual_radius=rng.uniform(0, 2, shape).astype(f) if weighted else np.full((1,) * len(shape), 1.5, f),
         lower=lower,
         upper=upper,
         steps=tuple(rng.uniform(0.5, 1.0, len(offsets or shape)).tolist()),
         offsets=offsets,
         isotropic=isotropic,
         simplex=labels > 1,
-        pull=pull,
+        quadratic_weight=quadratic_weight,
         huber=huber,
     )
 
 
 def at_home(backend, problem):
     """The problem in the arrays of a backend."""
-    fields = {name: backend.asarray(getattr(problem, name)) for name in ("cost", "radius", "lower", "upper")}
+    fields = {name: backend.asarray(getattr(problem, name)) for name in ("cost", "dual_radius", "lower", "upper")}
     return replace(problem, **fields)
 
 
@@ -95,7 +95,7 @@ def test_simplex_projection_satisfies_the_optimality_conditions(backend, rng):
 CASES = [
     {"labels": 1},
     {"labels": 1, "isotropic": False, "weighted": False},
-    {"labels": 1, "weighted": False, "pull": 0.7},
+    {"labels": 1, "weighted": False, "quadratic_weight": 0.7},
     {"labels": 3},
     {"labels": 2, "isotropic": False, "weighted": False},
     {"labels": 1, "huber": 0.2},
@@ -116,7 +116,7 @@ def test_iterations_agree_with_the_specification(backend, rng, shape, case):
         here = at_home(one, problem)
         u = one.project(one.asarray(np.full(problem.cost.shape, 0.3, np.float32)), here)
         p = one.asarray(np.zeros((len(problem.steps), *problem.cost.shape), np.float32))
-        one.iterate(here, u, p, n=37, tau=0.2, sigma=0.2, rho=1.9, settle=True)
+        one.iterate(here, u, p, n=37, tau=0.2, sigma=0.2, rho=1.9, finish=True)
         answers.append((one.to_numpy(u), one.to_numpy(p), one.values(here, u, p)))
     (u0, p0, v0), (u1, p1, v1) = answers
     np.testing.assert_allclose(u1, u0, atol=2e-5)
@@ -138,7 +138,7 @@ def test_grids_in_between_agree_with_the_specification(backend, rng, shape, case
         here = at_home(one, problem)
         coarse = one.coarsen(here)
         finer = one.prolong(here, one.project(one.asarray(start), coarse), one.asarray(flow))
-        answers.append([one.to_numpy(a) for a in (coarse.cost, coarse.radius, coarse.lower, *finer)])
+        answers.append([one.to_numpy(a) for a in (coarse.cost, coarse.dual_radius, coarse.lower, *finer)])
         if case["labels"] == 1:
             mask, energy = one.threshold(here, finer[0], (0.2, 0.5, 0.8))
             assert energy == pytest.approx(one.primal_value(here, mask), rel=1e-6, abs=1e-6)
@@ -154,7 +154,7 @@ def test_prolonging_repeats_the_divergence(backend, rng, shape, offsets):
         pytest.skip("the diagonals are those of an image")
     fine = problem_of(rng, 1, shape, weighted=False, isotropic=offsets is None, offsets=offsets)
     fine = at_home(
-        backend, replace(fine, radius=np.full((1,) * len(shape), 100, np.float32), steps=(1.0,) * len(fine.steps))
+        backend, replace(fine, dual_radius=np.full((1,) * len(shape), 100, np.float32), steps=(1.0,) * len(fine.steps))
     )
     coarse = backend.coarsen(fine)
     shape_p = (len(fine.steps), *coarse.cost.shape)
@@ -178,11 +178,11 @@ def test_the_last_iteration_ends_feasible(backend, rng):
     problem = at_home(backend, problem)
     u = backend.project(backend.asarray(np.full((3, 30, 20), 1 / 3, np.float32)), problem)
     p = backend.asarray(np.zeros((2, 3, 30, 20), np.float32))
-    backend.iterate(problem, u, p, n=11, tau=0.3, sigma=0.3, rho=1.9, settle=True)
+    backend.iterate(problem, u, p, n=11, tau=0.3, sigma=0.3, rho=1.9, finish=True)
     u, p = backend.to_numpy(u), backend.to_numpy(p)
     np.testing.assert_allclose(u.sum(axis=0), 1, atol=1e-5)
     assert (u >= backend.to_numpy(problem.lower) - 1e-6).all()
-    assert (np.hypot(p[0], p[1]) <= backend.to_numpy(problem.radius) * (1 + 1e-5) + 1e-6).all()
+    assert (np.hypot(p[0], p[1]) <= backend.to_numpy(problem.dual_radius) * (1 + 1e-5) + 1e-6).all()
 
 
 @pytest.mark.parametrize("n", [1, 2, 8, 21])
@@ -193,7 +193,7 @@ def test_the_last_iteration_ends_feasible(backend, rng):
         (2, (200, 33), {"isotropic": False}),
         (1, (250, 21), {"offsets": OCTAGON, "isotropic": False}),
         (3, (200, 17), {"huber": 0.2}),
-        (1, (150, 4, 19), {"pull": 0.3}),
+        (1, (150, 4, 19), {"quadratic_weight": 0.3}),
     ],
 )
 def test_any_number_of_threads_gives_the_same_bits(set_threads, rng, labels, shape, terms, n):
@@ -205,7 +205,7 @@ def test_any_number_of_threads_gives_the_same_bits(set_threads, rng, labels, sha
         assert len(cut(np.ones(shape[0]), min(n, 8))) == min(threads, shape[0] // (6 * min(n, 8)))
         u = backend.project(np.full(problem.cost.shape, 0.5, np.float32), problem)
         p = np.zeros((len(problem.steps), *problem.cost.shape), np.float32)
-        backend.iterate(problem, u, p, n=n, tau=0.3, sigma=0.3, rho=1.9, settle=True)
+        backend.iterate(problem, u, p, n=n, tau=0.3, sigma=0.3, rho=1.9, finish=True)
         answers.append((u, p))
     for u, p in answers[1:]:
         np.testing.assert_array_equal(u, answers[0][0])
@@ -219,7 +219,7 @@ def test_any_number_of_threads_gives_the_same_bits(set_threads, rng, labels, sha
         ((300, 150), {}),
         ((300, 211), {"weighted": False}),
         ((300, 150), {"huber": 0.2}),
-        ((300, 157), {"isotropic": False, "pull": 0.3}),
+        ((300, 157), {"isotropic": False, "quadratic_weight": 0.3}),
         ((300, 150), {"offsets": OCTAGON, "isotropic": False}),
     ],
 )
@@ -237,7 +237,7 @@ def test_panels_of_columns_do_not_change_a_bit(monkeypatch, set_threads, rng, sh
         u = backend.project(np.full(problem.cost.shape, 0.5, np.float32), mine)
         p = np.zeros((len(problem.steps), *problem.cost.shape), np.float32)
         for _ in range(2):
-            backend.iterate(mine, u, p, n=n, tau=0.3, sigma=0.3, rho=1.9, settle=True)
+            backend.iterate(mine, u, p, n=n, tau=0.3, sigma=0.3, rho=1.9, finish=True)
         answers.append((u, p))
     for u, p in answers[1:]:
         np.testing.assert_array_equal(u, answers[0][0])
@@ -258,12 +258,12 @@ def test_the_operators_norm_is_bounded(rng):
 
 def test_weak_duality_for_any_feasible_pair(backend, rng):
     for labels in (1, 3):
-        problem = problem_of(rng, labels, (12, 9), pull=0.0)
+        problem = problem_of(rng, labels, (12, 9), quadratic_weight=0.0)
         problem = at_home(backend, problem)
         for _ in range(20):
             u = backend.project(backend.asarray(rng.normal(size=(labels, 12, 9)).astype(np.float32)), problem)
             p = backend.asarray(3 * rng.normal(size=(2, labels, 12, 9)).astype(np.float32))
-            p = backend.project_ball(p, problem.radius, problem.isotropic)
+            p = backend.project_ball(p, problem.dual_radius, problem.isotropic)
             primal, dual = backend.values(problem, u, p)
             assert primal >= dual
 

@@ -10,8 +10,8 @@ from benchmarks import backends, energies, quality, shape
 from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
 from varconvex import ConvexShape
 from varconvex._families import names
-from varconvex.certify import certify_convexity
 from varconvex.files import read_image
+from varconvex.geometry.certify import certify_convexity
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def cupy_of(backend):
     return backend.xp
 
 
-@pytest.mark.parametrize("options", [{}, {"weight": True, "lower": True, "upper": True, "pull": 0.3, "target": True}])
+@pytest.mark.parametrize("options", [{}, {"weight": True, "lower": True, "upper": True, "quadratic_weight": 0.3, "target": True}])
 def test_a_cupy_cost_is_solved_where_it_lives(backend, rng, options):
     cupy = cupy_of(backend)
     cost = rng.normal(size=(70, 75)).astype(np.float32)
@@ -82,7 +82,7 @@ def test_nobody_waits_for_the_device_between_looks_at_the_gap(fake_cupy, rng, mo
     u, p = (fake_cupy.zeros(shape, np.float32) for shape in ((1, 60, 60), (2, 1, 60, 60)))
     for name in ("get", "__float__", "__int__", "__bool__"):
         monkeypatch.setattr(fake_cupy.ndarray, name, lambda self: pytest.fail("waited for the device"))
-    backend.iterate(problem, u, p, n=48, tau=0.2, sigma=0.3, rho=1.9, settle=True)
+    backend.iterate(problem, u, p, n=48, tau=0.2, sigma=0.3, rho=1.9, finish=True)
     assert len(fake_cupy.launches) == 6
 
 

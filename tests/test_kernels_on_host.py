@@ -30,15 +30,15 @@ def random_problem(rng, labels, shape, **options):
         upper[0][kind == 2] = 0
     return Problem(
         cost=rng.normal(size=(labels, *shape)).astype(f),
-        radius=np.where(rng.random(shape) < 0.1, 0, rng.uniform(0, 2, shape)).astype(f),
+        dual_radius=np.where(rng.random(shape) < 0.1, 0, rng.uniform(0, 2, shape)).astype(f),
         lower=lower,
         upper=np.maximum(lower, upper),
         **{
             "steps": tuple(rng.uniform(0.5, 1, len(options.get("offsets", shape)))),
             "simplex": labels > 1,
-            "unit": 0.25,
+            "cost_unit": 0.25,
             "constant": 3.0,
-            "doubt": 0.01,
+            "rounding_slack": 0.01,
             **options,
         },
     )
@@ -46,7 +46,7 @@ def random_problem(rng, labels, shape, **options):
 
 def moved(problem, backend):
     """The problem in the arrays of a backend."""
-    fields = {n: backend.asarray(getattr(problem, n)) for n in ("cost", "radius", "lower", "upper")}
+    fields = {n: backend.asarray(getattr(problem, n)) for n in ("cost", "dual_radius", "lower", "upper")}
     return replace(problem, **fields)
 
 
@@ -54,7 +54,7 @@ def solved(backend, problem, start, n, **options):
     """u, p and their values after n iterations."""
     here = moved(problem, backend)
     u, p = (backend.asarray(array.copy()) for array in start)
-    backend.iterate(here, u, p, n=n, **{"tau": 0.2, "sigma": 0.3, "rho": 1.9, "settle": True, **options})
+    backend.iterate(here, u, p, n=n, **{"tau": 0.2, "sigma": 0.3, "rho": 1.9, "finish": True, **options})
     return backend.to_numpy(u), backend.to_numpy(p), backend.values(here, u, p)
 
 
@@ -74,9 +74,9 @@ CASES = {
     "column": (1, (200, 1), {}),
     "pixel": (1, (1, 1), {}),
     "anisotropic": (1, (55, 60), {"isotropic": False}),
-    "pulled": (1, (20, 66), {"pull": 0.7}),
+    "pulled": (1, (20, 66), {"quadratic_weight": 0.7}),
     "Huber": (1, (53, 50), {"huber": 0.2}),
-    "Huber, anisotropic, pulled": (1, (51, 50), {"huber": 0.2, "isotropic": False, "pull": 0.1}),
+    "Huber, anisotropic, pulled": (1, (51, 50), {"huber": 0.2, "isotropic": False, "quadratic_weight": 0.1}),
     "octagonal": (1, (33, 40), {"offsets": OCTAGONAL, "isotropic": False}),
     "octagonal, isotropic, Huber": (1, (12, 63), {"offsets": OCTAGONAL, "huber": 0.1}),
     "two labels": (2, (33, 40), {}),
@@ -93,15 +93,15 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("settle", [True, False])
-def test_the_kernels_agree_with_the_specification(fake_cupy, rng, case, settle):
+@pytest.mark.parametrize("finish", [True, False])
+def test_the_kernels_agree_with_the_specification(fake_cupy, rng, case, finish):
     labels, shape, options = CASES[case]
     problem = random_problem(rng, labels, shape, **options)
     backend = get_backend("cupy")
     start = random_pair(rng, problem, labels, shape)
-    for n in (1, 6 + settle):
+    for n in (1, 6 + finish):
         (u0, p0, v0), (u1, p1, v1) = (
-            solved(one, problem, start, n, settle=settle) for one in (NumpyBackend(), backend)
+            solved(one, problem, start, n, finish=finish) for one in (NumpyBackend(), backend)
         )
         np.testing.assert_allclose(u1, u0, atol=4e-6)
         np.testing.assert_allclose(p1, p0, atol=4e-6)
@@ -119,7 +119,7 @@ def test_many_iterations_stay_with_the_specification(fake_cupy, rng):
 
 
 def test_the_tile_and_the_fused_pass_are_one_iteration(fake_cupy, rng, monkeypatch):
-    problem = random_problem(rng, 1, (70, 60), huber=0.1, pull=0.2)
+    problem = random_problem(rng, 1, (70, 60), huber=0.1, quadratic_weight=0.2)
     start = random_pair(rng, problem, 1, (70, 60))
     tiled = solved(get_backend("cupy"), problem, start, 19)
     monkeypatch.setattr(_cuda, "tileable", lambda *_: False)
@@ -141,7 +141,7 @@ def test_recorded_launches_do_the_same(fake_cupy, rng, n, monkeypatch):
         here = moved(problem, backend)
         u, p = map(backend.asarray, random_pair(np.random.default_rng(0), problem, 3, (20, 30)))
         for tau in (0.2, 0.3, 0.1, 0.25):
-            backend.iterate(here, u, p, n=n, tau=tau, sigma=0.06 / tau, rho=1.9, settle=True)
+            backend.iterate(here, u, p, n=n, tau=tau, sigma=0.06 / tau, rho=1.9, finish=True)
         answers.append((u.get(), p.get()))
     assert len(captures) == 1
     np.testing.assert_array_equal(answers[0][0], answers[1][0])
@@ -162,7 +162,7 @@ def test_memory_is_given_back_with_the_problem(fake_cupy, rng):
     backend = get_backend("cupy")
     problem = random_problem(rng, 1, (12, 13))
     here, u, p = moved(problem, backend), *map(backend.asarray, random_pair(rng, problem, 1, (12, 13)))
-    backend.iterate(here, u, p, n=9, tau=0.2, sigma=0.3, rho=1.9, settle=True)
+    backend.iterate(here, u, p, n=9, tau=0.2, sigma=0.3, rho=1.9, finish=True)
     scratch = weakref.ref(backend._state.scratch[0])
     assert backend._state.holds([here], u[None], p[None])
     del here
@@ -196,13 +196,13 @@ def test_coarse_grids_and_thresholds_take_a_launch_each(fake_cupy, rng):
 
 def test_fields_that_broadcast_are_read_as_they_are(fake_cupy, rng):
     full = random_problem(rng, 3, (20, 30))
-    full = replace(full, radius=np.full((20, 30), 0.7, np.float32), lower=np.full((3, 20, 30), 0.2, np.float32))
+    full = replace(full, dual_radius=np.full((20, 30), 0.7, np.float32), lower=np.full((3, 20, 30), 0.2, np.float32))
     backend = get_backend("cupy")
-    thin = moved(replace(full, radius=np.full((1, 1), 0.7, np.float32)), backend)
+    thin = moved(replace(full, dual_radius=np.full((1, 1), 0.7, np.float32)), backend)
     thin = replace(thin, lower=fake_cupy.broadcast_to(backend.asarray([[[np.float32(0.2)]]]), (3, 1, 1)))
     start = random_pair(rng, full, 3, (20, 30))
     u, p = map(backend.asarray, start)
-    backend.iterate(thin, u, p, n=7, tau=0.2, sigma=0.3, rho=1.9, settle=True)
+    backend.iterate(thin, u, p, n=7, tau=0.2, sigma=0.3, rho=1.9, finish=True)
     expected = solved(backend, full, start, 7)
     np.testing.assert_array_equal(u.get(), expected[0])
     assert backend.values(thin, u, p) == expected[2]
@@ -289,7 +289,7 @@ def test_the_last_iteration_ends_within_the_bounds_to_the_last_bit(fake_cupy, rn
     if labels == 1:
         assert ((problem.lower <= u) & (u <= problem.upper)).all()
     longest = np.sqrt((p.astype(np.float64) ** 2).sum(axis=0))
-    assert (longest <= problem.radius * (1 + 3e-7)).all()
+    assert (longest <= problem.dual_radius * (1 + 3e-7)).all()
 
 
 def test_the_kernels_are_shipped():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from varconvex import ConvexShape, segment
-from varconvex.certify import certify_convexity, fill_hull
 from varconvex.errors import InvalidParameterError, InvalidScribblesError, ScribbleConflictError
+from varconvex.geometry.certify import certify_convexity, fill_hull
 from varconvex.inputs import Scene
 from varconvex.objects import _parted, _parting_normals, check, fit
 

@@ -87,7 +87,7 @@ def test_seeds_are_bounds(backend, rng):
 def test_the_pull_draws_towards_its_target():
     target = np.zeros((20, 20), np.float32)
     target[5:15, 5:15] = 1
-    solution = pdhg(TwoPhase(np.zeros((20, 20)), 0.0, pull=2.0, target=target), tol=1e-6)
+    solution = pdhg(TwoPhase(np.zeros((20, 20)), 0.0, quadratic_weight=2.0, target=target), tol=1e-6)
     np.testing.assert_allclose(solution.u, target, atol=1e-4)
     assert solution.primal == pytest.approx(0, abs=1e-3)
 
@@ -341,7 +341,7 @@ def test_inputs_are_left_alone(rng):
         (lambda c: TwoPhase(c, 1, weight=-np.ones_like(c)), InvalidImageError, "least value -1"),
         (lambda c: TwoPhase(c, 1, lower=c[1:]), InvalidImageError, "lower must be a number or have the cost's shape"),
         (lambda c: TwoPhase(c, 1, lower=1, upper=0), InvalidParameterError, "lower must not exceed upper"),
-        (lambda c: TwoPhase(c, 1, pull=1), InvalidParameterError, "target must have the cost's shape"),
+        (lambda c: TwoPhase(c, 1, quadratic_weight=1), InvalidParameterError, "target must have the cost's shape"),
         (
             lambda c: TwoPhase(c, 1, spacing=(1, 0)),
             InvalidParameterError,
@@ -353,7 +353,11 @@ def test_inputs_are_left_alone(rng):
         (lambda c: Potts(np.stack([c, c]), 1, lower=1.0), InvalidParameterError, "sum to at most 1"),
         (lambda c: TwoPhase(c, 1, upper=2.0), InvalidParameterError, r"upper must lie in \[0, 1\]"),
         (lambda c: TwoPhase(c * 1e39, 1), InvalidParameterError, "must be at most"),
-        (lambda c: TwoPhase(c, 1, pull=1, target=np.full(c.shape, np.nan)), InvalidImageError, "target must be finite"),
+        (
+            lambda c: TwoPhase(c, 1, quadratic_weight=1, target=np.full(c.shape, np.nan)),
+            InvalidImageError,
+            "target must be finite",
+        ),
         (lambda c: Potts(np.stack([c, c]), 1, upper=c), InvalidParameterError, "upper must be left at 1"),
         (lambda c: pdhg(TwoPhase), InvalidParameterError, "energy must be an energy"),
         (lambda c: pdhg(TwoPhase(c, 1), callback=3), InvalidParameterError, "callback must be None or a function"),

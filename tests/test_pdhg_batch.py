@@ -30,7 +30,7 @@ def mixture(rng):
         Potts(rng.random((3, 20, 30)), 0.2),
         TwoPhase(1e6 * disc[::-1] + 5, 1e6, lower=(rows < 3).astype(float)),
         TwoPhase(rng.normal(size=(9, 11)), 0.0),
-        TwoPhase(disc, 1.0, pull=0.5, target=np.full(disc.shape, 0.3)),
+        TwoPhase(disc, 1.0, quadratic_weight=0.5, target=np.full(disc.shape, 0.3)),
         TwoPhase(rng.normal(size=(5, 6, 7)), 0.5, tv="anisotropic"),
         TwoPhase(disc, 1.0),
     ]

@@ -32,7 +32,7 @@ def pixel(labels, radius=0.8, **options):
     """A problem of one pixel."""
     shape = (labels, 1, 1)
     return Problem(
-        cost=np.zeros(shape), radius=np.full((1, 1), radius), lower=np.zeros(shape), upper=np.ones(shape),
+        cost=np.zeros(shape), dual_radius=np.full((1, 1), radius), lower=np.zeros(shape), upper=np.ones(shape),
         steps=(1.0, 1.0), **options,
     )  # fmt: skip
 
@@ -45,7 +45,7 @@ def charge(g, problem):
         ("joint", True): [np.sqrt((g**2).sum())],
         ("joint", False): [np.sqrt((row**2).sum()) for row in g],
     }
-    radius = float(problem.radius.ravel()[0])
+    radius = float(problem.dual_radius.ravel()[0])
     if problem.coupling == "pairwise":
         return radius * fermat(g) if problem.isotropic else radius * np.maximum(g, 0).sum()
     total, h = 0.0, problem.huber
@@ -77,7 +77,7 @@ def test_dual_steps_satisfy_moreaus_identity_by_brute_force(rng, options):
         p = rng.normal(size=(2, 3, 1, 1)) * (0.3, 1.0, 3.0)[trial % 3]
         if options["coupling"] == "pairwise":  # its length is that of fields which sum to 0
             p -= p.mean(axis=1, keepdims=True)
-            new = project_pairs(np, p, problem.radius, problem.isotropic, sweeps=150)
+            new = project_pairs(np, p, problem.dual_radius, problem.isotropic, sweeps=150)
         else:
             new = SPEC.project_dual(p, problem, sigma)
         p, g = p[..., 0, 0], ((p - new) / sigma)[..., 0, 0]
@@ -95,7 +95,7 @@ def test_convex_dual_steps_are_firmly_non_expansive(rng, options):
     problem = pixel(4, **options)
     a, b = (2 * rng.normal(size=(2, 4, 50, 1)) for _ in range(2))
     if options["coupling"] == "pairwise":
-        pa, pb = (project_pairs(np, x, problem.radius, problem.isotropic, sweeps=300) for x in (a, b))
+        pa, pb = (project_pairs(np, x, problem.dual_radius, problem.isotropic, sweeps=300) for x in (a, b))
     else:
         pa, pb = (SPEC.project_dual(x, problem, 0.5) for x in (a, b))
     moved, wanted = pa - pb, a - b
@@ -141,27 +141,28 @@ def test_the_pairwise_length_is_the_supremum_for_three_labels_and_above_it_for_m
             assert value == pytest.approx(bound, rel=2e-3)
 
 
-@pytest.mark.parametrize("pull", [0.0, 1.3])
-@pytest.mark.parametrize("fidelity", [0.0, 0.6])
-def test_the_primal_step_and_the_least_value_are_those_of_a_fine_grid(rng, pull, fidelity):
+@pytest.mark.parametrize("quadratic_weight", [0.0, 1.3])
+@pytest.mark.parametrize("l1_weight", [0.0, 0.6])
+def test_the_primal_step_and_the_least_value_are_those_of_a_fine_grid(rng, quadratic_weight, l1_weight):
     grid = np.linspace(0.1, 0.9, 20_001)
     for _ in range(30):
         v, slope, target, tau = rng.normal(), rng.normal(), rng.uniform(-0.2, 1.2), rng.uniform(0.1, 2)
         full = lambda x: np.full((1, 1, 1), x)  # noqa: E731
         problem = Problem(
-            cost=full(0.0), radius=np.ones((1, 1)), lower=full(0.1), upper=full(0.9), steps=(1.0, 1.0), pull=pull,
-            fidelity=fidelity, target=full(target) if fidelity else None,
+            cost=full(0.0), dual_radius=np.ones((1, 1)), lower=full(0.1), upper=full(0.9), steps=(1.0, 1.0),
+            quadratic_weight=quadratic_weight,
+            l1_weight=l1_weight, target=full(target) if l1_weight else None,
         )  # fmt: skip
-        data = pull / 2 * grid**2 + fidelity * abs(grid - target)
+        data = quadratic_weight / 2 * grid**2 + l1_weight * abs(grid - target)
         best = grid[((grid - v) ** 2 / (2 * tau) + data).argmin()]
-        stepped = full(v) / (1 + tau * pull)
+        stepped = full(v) / (1 + tau * quadratic_weight)
         assert SPEC.prox(stepped, problem, tau)[0, 0, 0] == pytest.approx(best, abs=2e-4)
-        if pull or fidelity:
+        if quadratic_weight or l1_weight:
             assert SPEC._least(problem, full(slope))[0, 0, 0] == pytest.approx((slope * grid + data).min(), abs=2e-4)
 
 
 @pytest.mark.parametrize("options", CONVEX, ids=str)
-@pytest.mark.parametrize("data", ["linear", "pull", "fidelity", "both"])
+@pytest.mark.parametrize("data", ["linear", "quadratic_weight", "l1_weight", "both"])
 def test_no_dual_value_exceeds_a_primal_one(backend, rng, options, data):
     shape = (4, 7, 6)
     f = np.float32
@@ -169,23 +170,24 @@ def test_no_dual_value_exceeds_a_primal_one(backend, rng, options, data):
     if simplex and data != "linear":
         pytest.skip("labels have a linear cost")
     arrays = {
-        "cost": rng.normal(size=shape), "radius": rng.uniform(0, 1, shape[1:]), "lower": np.zeros(shape),
+        "cost": rng.normal(size=shape), "dual_radius": rng.uniform(0, 1, shape[1:]), "lower": np.zeros(shape),
         "upper": np.ones(shape), "target": rng.uniform(-0.1, 1.1, shape),
     }  # fmt: skip
     problem = Problem(
         **{name: backend.asarray(value, f) for name, value in arrays.items()}, steps=(1.0, 0.7), simplex=simplex,
-        pull=0.8 * (data in ("pull", "both")), fidelity=0.5 * (data in ("fidelity", "both")), **options,
+        quadratic_weight=0.8 * (data in ("quadratic_weight", "both")),
+        l1_weight=0.5 * (data in ("l1_weight", "both")), **options,
     )  # fmt: skip
     best = [-np.inf, np.inf]
     for size in (0.1, 1.0, 3.0):
         u = backend.project(backend.asarray(rng.normal(size=shape).astype(f)), problem)
         p = backend.asarray((size * rng.normal(size=(2, *shape))).astype(f))
-        p = backend.project_ball(p, problem.radius, problem.isotropic, problem.coupling)
+        p = backend.project_ball(p, problem.dual_radius, problem.isotropic, problem.coupling)
         p[0, :, -1], p[1, :, :, -1] = 0, 0  # there is no difference beyond the border
         for _ in range(2):
             primal, dual = backend.values(problem, u, p)
             best = [max(best[0], dual), min(best[1], primal)]
-            backend.iterate(problem, u, p, n=60, tau=0.3, sigma=0.3, rho=1.7, settle=True)
+            backend.iterate(problem, u, p, n=60, tau=0.3, sigma=0.3, rho=1.7, finish=True)
     assert best[0] <= best[1]
     assert best[1] - best[0] <= 0.1 * abs(best[1])  # and the iterations bring them together
 

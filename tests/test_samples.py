@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from varconvex.certify import fill_hull
 from varconvex.datasets.collection import list_samples
 from varconvex.datasets.convexity import list_convexity
 from varconvex.datasets.corruptions import CORRUPTIONS, corrupt
@@ -20,6 +19,7 @@ from varconvex.errors import (
     InvalidScribblesError,
     MissingExtraError,
 )
+from varconvex.geometry.certify import fill_hull
 
 
 @pytest.fixture

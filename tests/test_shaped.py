@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from varconvex.geometry.outline import Outline
 from varconvex.inputs import prepare
 from varconvex.likelihoods.histogram import HistogramLikelihood
 from varconvex.predictors._shaped import CONVEX_SHARE, Arrangement, ShapedEnergy, shrink
-from varconvex.shapes._outline import Outline
 from varconvex.shapes.convex import ConvexShape
 
 SQUARE = Outline(np.array([[19.5, 29.5], [19.5, 69.5], [59.5, 69.5], [59.5, 29.5]]), (90, 120), 0.0)

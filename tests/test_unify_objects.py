@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from varconvex import segment
-from varconvex.certify import certify_convexity, fill_hull
 from varconvex.errors import ScribbleConflictError, ShapeWarning
+from varconvex.geometry.certify import certify_convexity, fill_hull
+from varconvex.geometry.outline import Outline
 from varconvex.inputs import prepare
 from varconvex.likelihoods.gaussian_mixture import GaussianMixtureLikelihood
 from varconvex.likelihoods.histogram import HistogramLikelihood
@@ -13,7 +14,6 @@ from varconvex.metrics import iou
 from varconvex.objects import filled_share
 from varconvex.predictors._shaped import CONVEX_SHARE, Arrangement, ShapedEnergy
 from varconvex.predictors.energy import EnergyPredictor
-from varconvex.shapes._outline import Outline
 from varconvex.shapes.convex import ConvexShape
 from varconvex.unify import joint, sequential
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import project, segment
     from .backends import get_backend
-    from .certify import certify_convexity
     from .energies.chan_vese import ChanVese
     from .energies.geodesic_contours import GeodesicContours
     from .energies.mumford_shah import MumfordShah
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from .energies.rof import ROF
     from .energies.tv_l1 import TVL1
     from .energies.two_phase import TwoPhase
+    from .geometry.certify import certify_convexity
     from .regions import segment_chan_vese, segment_geodesic_contours, segment_potts
     from .restoration import denoise_mumford_shah, denoise_rof, denoise_tv_l1
     from .result import Segmentation
@@ -42,7 +42,7 @@ _HOME = {
     "Potts": "energies.potts",
     "Segmentation": "result",
     "TwoPhase": "energies.two_phase",
-    "certify_convexity": "certify",
+    "certify_convexity": "geometry.certify",
     "denoise_mumford_shah": "restoration",
     "denoise_rof": "restoration",
     "denoise_tv_l1": "restoration",

@@ -14,11 +14,11 @@ import numpy as np
 from . import checks
 from ._families import find
 from .backends import ArrayBackend, get_backend
-from .certify import certify_convexity
-from .components import keep_scribbled
 from .energies._linear import TV
 from .energies.two_phase import TwoPhase
 from .errors import InvalidParameterError, InvalidScribblesError, UnknownKeywordError
+from .geometry.certify import certify_convexity
+from .geometry.components import keep_scribbled
 from .inputs import Scene, prepare, probability_map, region
 from .likelihoods.base import Likelihood
 from .predictors.base import Prediction, Predictor

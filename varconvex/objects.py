@@ -15,9 +15,9 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from ._solid_hulls import extreme_points, half_spaces
-from .certify import fill_hull, hull_half_spaces
 from .errors import ScribbleConflictError
+from .geometry.certify import fill_hull, hull_half_spaces
+from .geometry.hulls_3d import extreme_points, half_spaces
 from .inputs import Scene
 from .shapes.base import FittedShape, Shape
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .certify import Certificate
+from .geometry.certify import Certificate
 from .shapes.base import FittedShape
 
 _NUMBERS = ("energy", "unconstrained_energy", "primal", "dual", "gap", "relative_gap", "price")

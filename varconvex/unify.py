@@ -31,8 +31,8 @@ from typing import Any
 import numpy as np
 
 from . import checks, objects
-from .components import keep_scribbled
 from .errors import ShapeWarning
+from .geometry.components import keep_scribbled
 from .inputs import Scene
 from .predictors.base import Prediction, Predictor
 from .shapes.base import FittedShape, Shape

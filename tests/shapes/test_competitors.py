@@ -7,8 +7,8 @@ import pytest
 
 from varconvex import project
 from varconvex._families import find
-from varconvex.certify import certify_convexity, fill_hull
 from varconvex.errors import InvalidImageError, InvalidParameterError, ScribbleConflictError
+from varconvex.geometry.certify import certify_convexity, fill_hull
 from varconvex.shapes._painted import Painted
 from varconvex.shapes.ball import BallShape
 from varconvex.shapes.hull import HullShape

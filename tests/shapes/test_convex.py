@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from benchmarks._silhouettes import PLACES, SHAPES, silhouette, spoil
-from varconvex.certify import certify_convexity, fill_hull
 from varconvex.errors import (
     InvalidImageError,
     InvalidParameterError,
     InvalidScribblesError,
     ScribbleConflictError,
 )
-from varconvex.shapes._raster import rasterize
+from varconvex.geometry.certify import certify_convexity, fill_hull
+from varconvex.geometry.raster import rasterize
 from varconvex.shapes.convex import ConvexShape, check_hulls
 from varconvex.shapes.icnn import ICNN
 

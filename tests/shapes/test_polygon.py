@@ -8,8 +8,8 @@ from scipy.spatial import ConvexHull, QhullError
 
 from varconvex import certify_convexity, project, segment
 from varconvex.errors import InvalidImageError, InvalidParameterError, ScribbleConflictError
+from varconvex.geometry.lattice_polygon import best_polygon
 from varconvex.metrics import iou
-from varconvex.shapes._polygon import best_polygon
 from varconvex.shapes.polygon import PolygonShape
 
 NODES = 4

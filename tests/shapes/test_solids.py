@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from varconvex import project, segment
-from varconvex.certify import certify_convexity, fill_hull
 from varconvex.errors import InvalidParameterError, ScribbleConflictError
-from varconvex.shapes._raster import rasterize
-from varconvex.shapes._solid_repair import joined
-from varconvex.shapes._solid_start import half_spaces_around, solid_start
+from varconvex.geometry.certify import certify_convexity, fill_hull
+from varconvex.geometry.raster import rasterize
+from varconvex.geometry.repair_3d import joined
+from varconvex.geometry.search_3d import half_spaces_around, solid_start
 from varconvex.shapes.convex import ConvexShape, check_hulls
 from varconvex.shapes.icnn import ICNN
 

@@ -56,7 +56,7 @@ class Task(ctypes.Structure):
         ("offset", (ctypes.c_int * 3) * MOST_DIRECTIONS),
         *((name, Pixel) for name in ("before", "after")),
         ("step", ctypes.c_float * MOST_DIRECTIONS),
-        *((name, ctypes.c_float) for name in ("tau", "sigma", "pull", "huber")),
+        *((name, ctypes.c_float) for name in ("tau", "sigma", "quadratic_weight", "huber")),
         *((name, ctypes.c_int) for name in ("isotropic", "simplex", "active")),
     )
 
@@ -85,8 +85,8 @@ def options() -> tuple[str, ...]:
 
 
 _KNOWN = frozenset(
-    ("cost", "radius", "lower", "upper", "steps", "isotropic", "simplex", "pull", "huber", "offsets", "unit",
-     "constant", "doubt", "common", "scale")
+    ("cost", "dual_radius", "lower", "upper", "steps", "isotropic", "simplex", "quadratic_weight", "huber", "offsets",
+     "cost_unit", "constant", "rounding_slack", "common_cost", "value_scale")
 )  # fmt: skip
 """Fields of `Problem` that the kernels know, or do not meet because they are about the values' presentation. Others may
 be there, but must have their defaults."""
@@ -99,7 +99,7 @@ def fits(problem: Problem, u: Array) -> bool:
         return False
     return (
         plain(u)
-        and all(array.dtype == np.float32 for array in (problem.cost, problem.radius, problem.lower, problem.upper))
+        and all(a.dtype == np.float32 for a in (problem.cost, problem.dual_radius, problem.lower, problem.upper))
         and u.ndim in (3, 4)
         and len(problem.steps) <= MOST_DIRECTIONS
         and u.size * len(problem.steps) < 2**31
@@ -162,10 +162,10 @@ def task(problem: Problem, u: Array | None, p: Array | None) -> Task:
     """`Problem` as the kernels read it, but for the step sizes; it holds addresses, so the arrays must outlive it."""
     whole = u.shape if u is not None else p.shape[1:]  # type: ignore[union-attr]
     made = geometry(problem.offsets, whole, u, p)
-    for name in ("cost", "radius", "lower", "upper"):
-        setattr(made, name, _field(getattr(problem, name), len(whole)))
+    arrays = (problem.cost, problem.dual_radius, problem.lower, problem.upper)
+    made.cost, made.radius, made.lower, made.upper = (_field(array, len(whole)) for array in arrays)
     made.step[: len(problem.steps)] = problem.steps
-    made.pull, made.huber = problem.pull, problem.huber
+    made.quadratic_weight, made.huber = problem.quadratic_weight, problem.huber
     made.isotropic, made.simplex, made.active = problem.isotropic, problem.simplex, True
     return made
 

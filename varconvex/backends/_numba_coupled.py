@@ -1,6 +1,6 @@
 """The compiled iteration of problems whose labels are tied together, drawn to a target, or not convex.
 
-    v = (u - tau (cost - div p)) / (1 + tau pull)      u_new = Pi_C(v - clip(v - target, -reach, reach))
+    v = (u - tau (cost - div p)) / (1 + tau quadratic)      u_new = Pi_C(v - clip(v - target, -reach, reach))
     u_bar = u_new + theta (u_new - u)                  p += rho (prox(p + sigma grad u_bar) - p)
 
 Matrices of rows, slabs and directions are as in `_numba_kernels.py`. The dual step of a row first gathers
@@ -220,8 +220,8 @@ def pairs_row(q, labels, directions, taken, half, factor, radius, r, sweeps):
 @compiled
 def iterate_coupled_block(
     bars, u, slow, fast, third, fourth, shape, first, last, fronts, seams, above, below, cost, radius, lower, upper,
-    target, shapes, labels, settle, schedule, rho, steps, directions, isotropic, simplex, coupling, truncated, huber,
-    fidelity, sweeps,
+    target, shapes, labels, finish, schedule, rho, steps, directions, isotropic, simplex, coupling, truncated, huber,
+    l1_weight, sweeps,
 ):  # fmt: skip
     """As `iterate_block`; each row of `schedule` has an iteration's tau, shrink, reach, theta, sigma and smooth.
 
@@ -238,12 +238,12 @@ def iterate_coupled_block(
         for k in range(max(front - bottom + 1, 0), min(front - first + 2, n)):
             i = front - k
             begin, end = first + k * seams[0], last + k * seams[1]
-            settled = settle and k == n - 1
+            settled = finish and k == n - 1
             rho_k = ONE if settled else rho
             if begin <= i + 1 < end:
                 primal_slab(
                     u, slow, fast, third, fourth, shape, cost, lower, upper, target, shapes, labels, bars, k, v, work,
-                    i + 1, schedule[k], rho_k, steps, directions, simplex, fidelity,
+                    i + 1, schedule[k], rho_k, steps, directions, simplex, l1_weight,
                 )  # fmt: skip
                 if seams[0] and i + 1 == begin:
                     for c in range(labels):
@@ -274,7 +274,7 @@ def iterate_coupled_block(
 @inlined
 def primal_slab(
     u, slow, fast, third, fourth, shape, cost, lower, upper, target, shapes, labels, bars, k, v, work, i,
-    plan, rho, steps, directions, simplex, fidelity,
+    plan, rho, steps, directions, simplex, l1_weight,
 ):  # fmt: skip
     """The primal step of slab i, and its u_bar."""
     tau, shrink, reach, ahead = plan[0], plan[1], plan[2], plan[3]
@@ -297,10 +297,10 @@ def primal_slab(
         for c in range(labels):
             here, b = at(shape, c, i, y), at((2, rows), k * labels + c, i % 2, y)
             low, high = at(shapes[2], c, i, y), at(shapes[3], c, i, y)
-            if fidelity and not simplex:
+            if l1_weight and not simplex:
                 there = at(shapes[4], c, i, y)
                 box_target_row(v, c, target, there, lower, low, upper, high, shrink, reach)
-            if simplex or fidelity:
+            if simplex or l1_weight:
                 relax_ahead_row(u, here, v, c, bars, b, ahead, rho)
             else:
                 relax_box_ahead_row(u, here, v, c, bars, b, lower, low, upper, high, shrink, ahead, rho)

@@ -11,13 +11,13 @@ from ._numba_values import add_slope_row, bent_row, difference_row, slope_row
 
 
 @row_function
-def pull_row(u, here, cost, there, target, to, pull, fidelity):
-    """Sum of cost u + pull/2 u^2 + fidelity |u - target|."""
+def quadratic_row(u, here, cost, there, target, to, quadratic, l1_weight):
+    """Sum of cost u + quadratic/2 u^2 + l1_weight |u - target|."""
     total = 0.0
     for j in range(u.shape[1]):
         value = np.float64(u[here, j])
-        total += value * (np.float64(cost[there, j]) + 0.5 * pull * value)
-        total += fidelity * abs(value - np.float64(target[to, j]))
+        total += value * (np.float64(cost[there, j]) + 0.5 * quadratic * value)
+        total += l1_weight * abs(value - np.float64(target[to, j]))
     return total
 
 
@@ -88,7 +88,7 @@ def pairwise_row(g, labels, number, radius, r):
 
 @compiled
 def coupled_primal_block(
-    sums, u, shape, cost, radius, lower, upper, target, shapes, labels, first, last, pull, fidelity, huber, steps,
+    sums, u, shape, cost, radius, lower, upper, target, shapes, labels, first, last, quadratic, l1_weight, huber, steps,
     directions, isotropic, coupling, truncated,
 ):  # fmt: skip
     """Energy of each of the slabs first..last-1."""
@@ -102,7 +102,7 @@ def coupled_primal_block(
             for c in range(labels):
                 here = at(shape, c, i, y)
                 there, to = at(shapes[0], c, i, y), at(shapes[4], c, i, y)
-                sums[i] += pull_row(u, here, cost, there, target, to, pull, fidelity)
+                sums[i] += quadratic_row(u, here, cost, there, target, to, quadratic, l1_weight)
                 below = at(shape, c, i + 1, y) if i + 1 < slabs else -1
                 difference_rows(g, c, labels, u, here, here + 1 if y + 1 < rows else -1, below, steps, directions)
             if coupling == PAIRWISE:
@@ -131,27 +131,27 @@ def difference_rows(g, c, labels, u, here, beside, below, steps, directions):
 
 
 @row_function
-def target_dual_row(slope, c, target, there, lower, low, upper, high, pull, fidelity):
-    """Sum of the least of slope v + pull/2 v^2 + fidelity |v - target| within the bounds, tried where it can be."""
+def target_dual_row(slope, c, target, there, lower, low, upper, high, quadratic, l1_weight):
+    """Sum over pixels of the least of slope v + quadratic/2 v^2 + l1_weight |v - target| within the bounds."""
     total = 0.0
     for j in range(slope.shape[1]):
         s, f = slope[c, j], np.float64(target[there, j])
         least, most = np.float64(lower[low, j]), np.float64(upper[high, j])
         a, b = least, most
-        if pull > 0:
-            a = min(max((-s - fidelity) / pull, least), most)
-            b = min(max((-s + fidelity) / pull, least), most)
+        if quadratic > 0:
+            a = min(max((-s - l1_weight) / quadratic, least), most)
+            b = min(max((-s + l1_weight) / quadratic, least), most)
         v = min(max(f, least), most)
-        best = v * (s + 0.5 * pull * v) + fidelity * abs(v - f)
-        best = min(best, a * (s + 0.5 * pull * a) + fidelity * abs(a - f))
-        total += min(best, b * (s + 0.5 * pull * b) + fidelity * abs(b - f))
+        best = v * (s + 0.5 * quadratic * v) + l1_weight * abs(v - f)
+        best = min(best, a * (s + 0.5 * quadratic * a) + l1_weight * abs(a - f))
+        total += min(best, b * (s + 0.5 * quadratic * b) + l1_weight * abs(b - f))
     return total
 
 
 @compiled
 def target_dual_block(
-    sums, slow, fast, third, fourth, shape, cost, radius, lower, upper, target, shapes, labels, first, last, pull,
-    fidelity, huber, steps, directions,
+    sums, slow, fast, third, fourth, shape, cost, radius, lower, upper, target, shapes, labels, first, last, quadratic,
+    l1_weight, huber, steps, directions,
 ):  # fmt: skip
     """Dual value of each of the slabs first..last-1 of a box, with p as it is where `steps` are shrunk by SAFE."""
     slope = np.empty((1, slow.shape[1]))
@@ -175,4 +175,4 @@ def target_dual_block(
                         bent += bent_row(fourth, here, radius, r)
                     sums[i] -= 0.5 * huber * bent
                 low, high, there = at(shapes[2], c, i, y), at(shapes[3], c, i, y), at(shapes[4], c, i, y)
-                sums[i] += target_dual_row(slope, 0, target, there, lower, low, upper, high, pull, fidelity)
+                sums[i] += target_dual_row(slope, 0, target, there, lower, low, upper, high, quadratic, l1_weight)

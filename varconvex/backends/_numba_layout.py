@@ -44,13 +44,13 @@ class Layout:
         labels, *spatial = problem.cost.shape
         self.shape = (spatial[0], 1) if self._image else (spatial[0], spatial[1])
         target = np.zeros((1,) * problem.cost.ndim, np.float32) if problem.target is None else problem.target
-        fields = (problem.cost, problem.radius, problem.lower, problem.upper, target)
-        laid = [self._rows(field, spatial[-1], 1 if field is problem.radius else labels) for field in fields]
+        fields = (problem.cost, problem.dual_radius, problem.lower, problem.upper, target)
+        laid = [self._rows(field, spatial[-1], 1 if field is problem.dual_radius else labels) for field in fields]
         self.fields = tuple(field.reshape(-1, spatial[-1]) for field in laid[:4])
         self.target = laid[4].reshape(-1, spatial[-1])
         self.shapes = tuple(field.shape[1:3] for field in laid[:4])
         self.coupled_fields = (*self.fields, self.target, (*self.shapes, laid[4].shape[1:3]))
-        terms = (problem.truncated, problem.huber > 0, problem.fidelity > 0)
+        terms = (problem.truncated, problem.huber > 0, problem.l1_weight > 0)
         self.coupling = (_COUPLINGS[problem.coupling], *terms, SWEEPS)
         if self._image:
             directions = IMAGE if problem.offsets is None else OCTAGONAL
@@ -61,7 +61,13 @@ class Layout:
             order = (slow, fast, middle)
         steps = tuple(np.float32(step) for step in (*order, 0.0, 0.0)[:4])
         self.kind = (steps, directions, problem.isotropic, problem.simplex)
-        self.charges = (problem.pull, problem.huber, tuple(map(np.float64, steps)), directions, problem.isotropic)
+        self.charges = (
+            problem.quadratic_weight,
+            problem.huber,
+            tuple(map(np.float64, steps)),
+            directions,
+            problem.isotropic,
+        )
         self._labels, self._width = labels, spatial[-1]
         self._panels = self._cut_columns()
         self.depth = self._choose_depth(problem.cost.size, directions)
@@ -171,16 +177,16 @@ def spans(low, high, moved, reach, last):
                 low[step + 1, i], high[step + 1, i] = max(first - EDGE, 0), min(end + EDGE, last)
 
 
-class Moving:
+class ActiveSet:
     """Where an image still moves: of each slab, the columns from the first to behind the last that did."""
 
     def __init__(self, block: int, slabs: int, width: int) -> None:
         self.block, self._width = block, width
         self.moved = np.empty((slabs, 2), np.int64)
         self._spans = np.empty((2, 3, slabs), np.int64)
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Take everything to move."""
         self.moved[:] = 0, self._width
 

@@ -1,6 +1,6 @@
 """What the iterations of `_numba_wavefront.py` do to a row: the innermost loops.
 
-    v = (u - tau (cost - div p)) / (1 + tau pull)          u_new = Pi_C(v)      u_bar = 2 u_new - u
+    v = (u - tau (cost - div p)) / (1 + tau quadratic)          u_new = Pi_C(v)      u_bar = 2 u_new - u
     p += rho (Pi_radius(short (p + sigma grad u_bar)) - p)                      u += rho (u_new - u)
 
 No two arrays of a call overlap where one of them is written. With `huber`, short = radius / (radius + smooth), where

@@ -64,13 +64,13 @@ def length_row(u, here, below, radius, r, d_slow, d_fast, one):
 
 
 @row_function
-def data_row(u, here, cost, there, pull, one):
-    """Sum of cost u + pull/2 u^2."""
+def data_row(u, here, cost, there, quadratic, one):
+    """Sum of cost u + quadratic/2 u^2."""
     total = one - one
     half = one / (one + one)
     for j in range(u.shape[1]):
         value = one * u[here, j]
-        total += value * (one * cost[there, j] + half * pull * value)
+        total += value * (one * cost[there, j] + half * quadratic * value)
     return total
 
 
@@ -99,7 +99,9 @@ def variation(u, here, beside, below, g, squares, radius, r, huber, steps, direc
 
 
 @compiled
-def primal_block(sums, u, shape, cost, radius, shapes, labels, first, last, pull, huber, steps, directions, isotropic):
+def primal_block(
+    sums, u, shape, cost, radius, shapes, labels, first, last, quadratic, huber, steps, directions, isotropic
+):
     """Energy of each of the slabs first..last-1."""
     one = np.float64(1)
     g, squares = np.empty(u.shape[1]), np.empty(u.shape[1])
@@ -110,7 +112,7 @@ def primal_block(sums, u, shape, cost, radius, shapes, labels, first, last, pull
                 here = at(shape, c, i, y)
                 below = at(shape, c, i + 1, y) if i + 1 < slabs else -1
                 r = at(shapes[1], 0, i, y)
-                sums[i] += data_row(u, here, cost, here, pull, one)
+                sums[i] += data_row(u, here, cost, here, quadratic, one)
                 sums[i] += variation(
                     u, here, here + 1 if y + 1 < rows else -1, below, g, squares, radius, r, huber, steps, directions,
                     isotropic, one,
@@ -119,7 +121,7 @@ def primal_block(sums, u, shape, cost, radius, shapes, labels, first, last, pull
 
 @compiled
 def threshold_block(
-    sums, u, shape, cost, radius, lower, upper, shapes, first, last, thresholds, pull, huber, steps, directions,
+    sums, u, shape, cost, radius, lower, upper, shapes, first, last, thresholds, quadratic, huber, steps, directions,
     isotropic,
 ):  # fmt: skip
     """Energy of Pi_C(u > threshold), a column of `sums` each, of the slabs first..last-1; one label.
@@ -131,7 +133,7 @@ def threshold_block(
     cut = np.empty((2 * rows, width), np.float32)
     g, squares = np.empty(width, np.float32), np.empty(width, np.float32)
     short = (np.float32(steps[0]), np.float32(steps[1]), np.float32(steps[2]), np.float32(steps[3]))
-    weight, bend = np.float32(pull), np.float32(huber)
+    weight, bend = np.float32(quadratic), np.float32(huber)
     for t in range(thresholds.size):
         cut_slab(cut, (2, rows), first % 2, u, shape, first, lower, upper, shapes, thresholds[t])
         for i in range(first, last):
@@ -208,13 +210,13 @@ def bent_row(p, here, radius, r):
 
 
 @row_function
-def box_dual_row(slope, c, lower, low, upper, high, pull):
-    """Sum of the least of slope v + pull/2 v^2 within the bounds."""
+def box_dual_row(slope, c, lower, low, upper, high, quadratic):
+    """Sum of the least of slope v + quadratic/2 v^2 within the bounds."""
     total = 0.0
-    if pull > 0:
+    if quadratic > 0:
         for j in range(slope.shape[1]):
-            best = min(max(-slope[c, j] / pull, np.float64(lower[low, j])), np.float64(upper[high, j]))
-            total += best * (slope[c, j] + 0.5 * pull * best)
+            best = min(max(-slope[c, j] / quadratic, np.float64(lower[low, j])), np.float64(upper[high, j]))
+            total += best * (slope[c, j] + 0.5 * quadratic * best)
     else:
         for j in range(slope.shape[1]):
             total += min(slope[c, j], 0.0) * np.float64(upper[high, j])
@@ -243,7 +245,7 @@ def simplex_dual_row(slope, lower, low, stride, least, free):
 
 @compiled
 def dual_block(
-    sums, slow, fast, third, fourth, shape, cost, radius, lower, upper, shapes, labels, first, last, pull, huber,
+    sums, slow, fast, third, fourth, shape, cost, radius, lower, upper, shapes, labels, first, last, quadratic, huber,
     steps, directions, simplex,
 ):  # fmt: skip
     """Dual value of each of the slabs first..last-1, with p as it is where `steps` are shrunk by SAFE."""
@@ -275,7 +277,7 @@ def dual_block(
             else:
                 for c in range(labels):
                     low, high = at(shapes[2], c, i, y), at(shapes[3], c, i, y)
-                    sums[i] += box_dual_row(slope, c, lower, low, upper, high, pull)
+                    sums[i] += box_dual_row(slope, c, lower, low, upper, high, quadratic)
 
 
 @compiled

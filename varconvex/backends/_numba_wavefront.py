@@ -1,6 +1,6 @@
 """n iterations that travel over a block of slabs together: the hot loop of the Numba backend.
 
-    v = (u - tau (cost - div p)) / (1 + tau pull)          u_new = Pi_C(v)      u_bar = 2 u_new - u
+    v = (u - tau (cost - div p)) / (1 + tau quadratic)          u_new = Pi_C(v)      u_bar = 2 u_new - u
     p += rho (Pi_radius(short (p + sigma grad u_bar)) - p)                      u += rho (u_new - u)
 
 Slabs and directions are as in `_numba_kernels.py`. While the iterations pass over a slab, it lives in a ring of a few
@@ -103,14 +103,14 @@ def block_kernel(directions, isotropic, simplex, huber):
     @compiled
     def iterate_block(
         space, begins, ring, rim, low, high, moved, watched, u, slow, fast, third, fourth, shape, panel, first,
-        last, fronts, seams, above, below, cost, radius, lower, upper, shapes, labels, n, settle, tau, shrink, sigma,
+        last, fronts, seams, above, below, cost, radius, lower, upper, shapes, labels, n, finish, tau, shrink, sigma,
         smooth, rho, steps,
     ):  # fmt: skip
         """`n` iterations on slabs first..last-1; of it what there is to do while the first travels over `fronts`.
 
         Each iteration is one slab behind the one before: with u_bar of slabs i and i + 1 in two rows, the dual slab i
         is updated as soon as the primal slab i + 1 is known. Where the band begins or ends at a seam (`seams`, above
-        and below, 0 or 1), iteration k does so k slabs later; `above` and `below` are the seams' rows. With `settle`
+        and below, 0 or 1), iteration k does so k slabs later; `above` and `below` are the seams' rows. With `finish`
         the last iteration is not over-relaxed. `shapes` are the fields' (slabs, rows), `space` and `begins` the rings,
         of `ring` slabs. What has moved is noted in `moved`, where it is `watched`. `panel` says which columns are
         wanted, (first, last + 1), and by how much a seam's are further; `rim` keeps for the next panel what this one
@@ -181,7 +181,7 @@ def block_kernel(directions, isotropic, simplex, huber):
                 beneath = place - k if place >= k else place - k + ring
                 here = beneath - 1 if beneath > 0 else ring - 1
                 top, foot = first + k * seams[0], last + k * seams[1]
-                rho_k = ONE if settle and k == n - 1 else rho
+                rho_k = ONE if finish and k == n - 1 else rho
                 begin, end = columns(low, high, 1, i + 1, foot if i + 1 >= top else 0, left - EDGE, right + EDGE)
                 a, b = columns(low, high, 0, i, foot if i >= top else 0, left - EDGE, right + EDGE)
                 if begin < end:
@@ -241,12 +241,12 @@ def block_kernel(directions, isotropic, simplex, huber):
                             fourth_ring, here, radius_ring, r, begin, end, directions,
                         )  # fmt: skip
                     copy_row(row(u, there, begin, end), row(u_ring, here, EDGE + begin, EDGE + end))
-                    write_row(slow, there, slow_ring, here, begin, end, settle)
-                    write_row(fast, there, fast_ring, here, begin, end, settle)
+                    write_row(slow, there, slow_ring, here, begin, end, finish)
+                    write_row(fast, there, fast_ring, here, begin, end, finish)
                     if directions != IMAGE:
-                        write_row(third, there, third_ring, here, begin, end, settle)
+                        write_row(third, there, third_ring, here, begin, end, finish)
                     if directions == OCTAGONAL:
-                        write_row(fourth, there, fourth_ring, here, begin, end, settle)
+                        write_row(fourth, there, fourth_ring, here, begin, end, finish)
 
     return iterate_block
 
@@ -289,9 +289,9 @@ def read_row(ring, here, array, there, begin, end):
 
 
 @inlined
-def write_row(p, there, ring, here, begin, end, settle):
-    """Columns of a flow out of its ring, without denormals where the iterations settle."""
-    if settle:
+def write_row(p, there, ring, here, begin, end, finish):
+    """Columns of a flow out of its ring, without denormals where the iterations finish."""
+    if finish:
         flush_row(row(p, there, begin, end), row(ring, here, EDGE + begin, EDGE + end))
     else:
         copy_row(row(p, there, begin, end), row(ring, here, EDGE + begin, EDGE + end))

@@ -1,34 +1,34 @@
 """Each array operation once, written against `xp`: the specification that every backend is tested against.
 
-The generic problem, of which the energies are cases, has a linear cost, an optional quadratic pull and an optional
-absolute one, a weighted (Huber) total variation and a simple convex set C (a box, or the simplex over the labels):
+The generic problem, of which the energies are cases, has a linear cost, an optional quadratic term (q is
+`quadratic_weight`), an optional L1 term (w is `l1_weight`), a weighted (Huber) total variation (r is
+`dual_radius`) and a simple convex set C (a box, or the simplex over the labels):
 
-    min over u in C   unit (<cost, u> + pull/2 |u|^2 + fidelity |u - target|_1 + sum_x radius(x) h(|grad u(x)|))
-                      + constant
+    min over u in C   cost_unit (<cost, u> + q/2 |u|^2 + w |u - target|_1 + sum_x r(x) h(|grad u(x)|))  +  constant
 
-    u_new = Pi_C( v moved towards target by at most tau fidelity / (1 + tau pull) )
-        v = (u - tau (cost - div p)) / (1 + tau pull)
-    p_new = Pi_radius( (p + sigma grad(u_new + theta (u_new - u))) / (1 + sigma huber / radius) )
+    u_new = Pi_C( v moved towards target by at most tau w / (1 + tau q) )
+        v = (u - tau (cost - div p)) / (1 + tau q)
+    p_new = Pi_r( (p + sigma grad(u_new + theta (u_new - u))) / (1 + sigma huber / r) )
     (u, p) += rho ((u_new, p_new) - (u, p))
 
 the over-relaxed primal-dual iteration of Chambolle and Pock (2011, doi:10.1007/s10851-010-0251-1; over-relaxation:
 Condat 2013, doi:10.1007/s10957-012-0245-9), with h(t) = t, or t^2 / (2 huber) where t < huber and t - huber/2 beyond.
 theta is 1; with strong convexity gamma, theta = 1 / sqrt(1 + 2 gamma tau) makes tau shorter and sigma longer with
-every iteration (their algorithm 2). The dual value is, for |p| <= radius,
+every iteration (their algorithm 2). The dual value is, for |p| <= r,
 
-    sum_x  min over v in C of ((cost - div p)(x) v + pull/2 v^2 + fidelity |v - target(x)|)
-           - huber |p(x)|^2 / (2 radius(x))
+    sum_x  min over v in C of ((cost - div p)(x) v + q/2 v^2 + w |v - target(x)|)
+           - huber |p(x)|^2 / (2 r(x))
 
 What |.| means over the labels of a pixel, `coupling` says: each label by itself; all of them as one vector (colour;
-Bresson, Chan 2008, doi:10.3934/ipi.2008.2.455); or such that |p_i - p_j| <= radius for each two labels (`_pairs`).
+Bresson, Chan 2008, doi:10.3934/ipi.2008.2.455); or such that |p_i - p_j| <= r for each two labels (`_pairs`).
 
 With `truncated`, h(t) = min(t^2 / (2 huber), 1): not convex, so there is no dual value (it is -inf), and the dual step,
 by Moreau's identity, sets to 0 what is longer than the truncation (Strekalovskiy, Cremers 2014,
 doi:10.1007/978-3-319-10605-2_9).
 
 Shapes: u, cost, target, lower, upper : (L, *spatial) with L labels (1 for two regions); p : (k, L, *spatial), p[i] the
-flow along the i-th of k directions, which are the spatial axes unless `offsets` says otherwise; radius : (*spatial).
-Arrays that broadcast are welcome: they are never written to.
+flow along the i-th of k directions, which are the spatial axes unless `offsets` says otherwise; dual_radius :
+(*spatial). Arrays that broadcast are welcome: they are never written to.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ class Problem:
     ----------
     cost : (L, *spatial)
         Linear cost of each label; negative attracts.
-    radius : (*spatial) or broadcastable to it
+    dual_radius : (*spatial) or broadcastable to it
         Weight of the total variation, ``alpha * weight``: how long the dual vector may be.
     lower, upper : (L, *spatial) or broadcastable to it
         Bounds on u. With ``simplex`` only `lower` counts (a seed is a lower bound of 1).
@@ -72,9 +72,9 @@ class Problem:
         Euclidean length of the gradient, or else the sum of its absolute components.
     simplex : bool
         The labels of a pixel sum to one, or else each lies in its own box.
-    pull : float
+    quadratic_weight : float
         Weight of the quadratic term.
-    fidelity, target : float and (L, *spatial), or 0 and None
+    l1_weight, target : float and (L, *spatial), or 0 and None
         Weight of the distance |u - target|, and where to; for boxes only.
     huber : float
         Length below which a gradient is charged quadratically; 0 is total variation itself.
@@ -82,35 +82,35 @@ class Problem:
         The quadratic charge is cut off at 1, where |grad u|^2 = 2 huber: the energy is not convex.
     coupling : {"separate", "joint", "pairwise"}
         Labels by themselves, as one vector, or with their differences' dual vectors bounded.
-    unit, constant : float
+    cost_unit, constant : float
         What the energy is counted in, so that the fields are of the order of 1, and what is added to it.
-    common : float
+    common_cost : float
         Part of `constant` that is there whatever u is, and by which no gap should look small.
-    scale : float
+    value_scale : float
         What u is counted in, where it is not a share.
-    doubt : float
+    rounding_slack : float
         By how much rounding the cost to the fields' type can have lifted a lower bound, in units.
     """
 
     cost: Array
-    radius: Array
+    dual_radius: Array
     lower: Array
     upper: Array
     steps: tuple[float, ...]
     isotropic: bool = True
     simplex: bool = False
-    pull: float = 0.0
-    fidelity: float = 0.0
+    quadratic_weight: float = 0.0
+    l1_weight: float = 0.0
     target: Array = None
     huber: float = 0.0
     truncated: bool = False
     coupling: str = "separate"
     offsets: Offsets = None
-    unit: float = 1.0
+    cost_unit: float = 1.0
     constant: float = 0.0
-    common: float = 0.0
-    scale: float = 1.0
-    doubt: float = 0.0
+    common_cost: float = 0.0
+    value_scale: float = 1.0
+    rounding_slack: float = 0.0
 
     @property
     def norm(self) -> float:
@@ -187,14 +187,14 @@ class ArrayBackend(Networks):
         """The dual step: what Huber's term shrinks, then made feasible; or 0 where a truncated charge lets go."""
         if problem.huber:
             tiny = np.finfo(p.dtype).tiny
-            raised = problem.radius + p.dtype.type(sigma * problem.huber)
-            shrink = (problem.radius / self.xp.maximum(raised, tiny)).astype(p.dtype)
+            raised = problem.dual_radius + p.dtype.type(sigma * problem.huber)
+            shrink = (problem.dual_radius / self.xp.maximum(raised, tiny)).astype(p.dtype)
             if problem.truncated:
                 norm = self.norms(p, problem.isotropic, problem.coupling)
-                shrink = self.xp.where(shrink * norm * norm <= p.dtype.type(2 * sigma) * problem.radius, shrink, 0)
+                shrink = self.xp.where(shrink * norm * norm <= p.dtype.type(2 * sigma) * problem.dual_radius, shrink, 0)
                 return p * shrink
             p = p * shrink
-        return self.project_ball(p, problem.radius, problem.isotropic, problem.coupling)
+        return self.project_ball(p, problem.dual_radius, problem.isotropic, problem.coupling)
 
     def project_simplex(self, v: Array, total: Array) -> Array:
         """Nearest point of {w >= 0, sum over labels of w = total}, per pixel; labels first (Michelot 1986)."""
@@ -215,25 +215,25 @@ class ArrayBackend(Networks):
 
     def prox(self, v: Array, problem: Problem, tau: float) -> Array:
         """The primal step: the nearest point of the convex set to v, after v has moved towards the target."""
-        if problem.fidelity:
-            reach = v.dtype.type(tau * problem.fidelity / (1.0 + tau * problem.pull))
+        if problem.l1_weight:
+            reach = v.dtype.type(tau * problem.l1_weight / (1.0 + tau * problem.quadratic_weight))
             v = v - self.xp.clip(v - problem.target, -reach, reach)
         return self.project(v, problem)
 
     def iterate(
-        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool,
-        gamma: float = 0.0, moving: Any = None,
+        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, finish: bool,
+        gamma: float = 0.0, active_set: Any = None,
     ) -> None:  # fmt: skip
-        """`n` iterations on (u, p), in place. With `settle` the last has rho = 1, so that the pair ends feasible.
+        """`n` iterations on (u, p), in place. With `finish` the last has rho = 1, so that the pair ends feasible.
 
-        `gamma` > 0 uses that much strong convexity: the steps change as `next_steps` says (rho should be 1). `moving`
-        is what `watch` gave for this pair: with it a backend may leave out what has come to rest.
+        `gamma` > 0 uses that much strong convexity: the steps change as `next_steps` says (rho should be 1).
+        `active_set` is what `active_set` gave for this pair: with it a backend may leave out what has come to rest.
         """
         real = u.dtype.type
         for k in range(n):
-            relax = real(1.0 if settle and k == n - 1 else rho)
+            relax = real(1.0 if finish and k == n - 1 else rho)
             step = u - real(tau) * (problem.cost - self.divergence(p, problem.steps, problem.offsets))
-            u_new = self.prox(step / real(1.0 + tau * problem.pull), problem, tau)
+            u_new = self.prox(step / real(1.0 + tau * problem.quadratic_weight), problem, tau)
             theta, tau, sigma = next_steps(tau, sigma, gamma)
             u_bar = u_new + real(theta) * (u_new - u)
             p_new = p + real(sigma) * self.gradient(u_bar, problem.steps, problem.offsets)
@@ -241,26 +241,26 @@ class ArrayBackend(Networks):
             u += relax * (u_new - u)
             p += relax * (p_new - p)
 
-    def watch(self, problem: Problem) -> Any:
+    def active_set(self, problem: Problem) -> Any:
         """A record of what moves of one pair (u, p) that nobody but `iterate` changes; or None.
 
-        Iterations that keep it end each block as with `settle`: what then rests is feasible.
+        Iterations that keep it end each block as with `finish`: what then rests is feasible.
 
         Its `block` is how many iterations belong together: what is left out does not depend on how a number of
-        iterations is cut into multiples of it. After `forget` everything is taken to move.
+        iterations is cut into multiples of it. After `reset` everything is taken to move.
         """
         return None
 
     def primal_value(self, problem: Problem, u: Array) -> float:
         """The energy of a feasible u, summed in float64."""
-        return problem.unit * self._primal_sum(problem, u) + problem.constant
+        return problem.cost_unit * self._primal_sum(problem, u) + problem.constant
 
     def _primal_sum(self, problem: Problem, u: Array) -> float:
         u = u.astype(np.float64)
-        value = (problem.cost * u).sum() + 0.5 * problem.pull * (u * u).sum()
-        if problem.fidelity:
-            value += problem.fidelity * self.xp.abs(u - problem.target).sum()
-        return float(value + (problem.radius * self._charged(problem, u)).sum())
+        value = (problem.cost * u).sum() + 0.5 * problem.quadratic_weight * (u * u).sum()
+        if problem.l1_weight:
+            value += problem.l1_weight * self.xp.abs(u - problem.target).sum()
+        return float(value + (problem.dual_radius * self._charged(problem, u)).sum())
 
     def _charged(self, problem: Problem, u: Array) -> Array:
         """h(|grad u|) at each pixel; where the length is a sum, Huber's rounding is one of each of its parts."""
@@ -274,7 +274,7 @@ class ArrayBackend(Networks):
 
     def dual_value(self, problem: Problem, p: Array) -> float:
         """A lower bound of the energy, from a feasible p, summed in float64."""
-        return problem.unit * (self._dual_sum(problem, p) - problem.doubt) + problem.constant
+        return problem.cost_unit * (self._dual_sum(problem, p) - problem.rounding_slack) + problem.constant
 
     def _dual_sum(self, problem: Problem, p: Array) -> float:
         if problem.truncated:
@@ -284,24 +284,24 @@ class ArrayBackend(Networks):
         bent = 0.0
         if problem.huber:
             tiny = np.finfo(np.float32).tiny
-            bent = 0.5 * problem.huber * float((p * p / self.xp.maximum(problem.radius, tiny)).sum())
+            bent = 0.5 * problem.huber * float((p * p / self.xp.maximum(problem.dual_radius, tiny)).sum())
         if problem.simplex:
             free = 1 - problem.lower.sum(axis=0, dtype=np.float64)
             return float((problem.lower * slope).sum() + (free * slope.min(axis=0)).sum()) - bent
-        if problem.fidelity or problem.pull:
+        if problem.l1_weight or problem.quadratic_weight:
             return float(self._least(problem, slope).sum()) - bent
         return float((slope * self.xp.where(slope > 0, problem.lower, problem.upper)).sum()) - bent
 
     def _least(self, problem: Problem, slope: Array) -> Array:
-        """min over v in the box of slope v + pull/2 v^2 + fidelity |v - target|, tried where it can be."""
-        w, pull = problem.fidelity, problem.pull
+        """min over v in the box of slope v + q/2 v^2 + w |v - target|, tried where it can be."""
+        w, q = problem.l1_weight, problem.quadratic_weight
         tries = [problem.target] if w else []
-        tries += [(-slope - w) / pull, (-slope + w) / pull] if pull else [problem.lower, problem.upper]
+        tries += [(-slope - w) / q, (-slope + w) / q] if q else [problem.lower, problem.upper]
         values = []
         for v in tries:
             best = self.xp.clip(v, problem.lower, problem.upper)
             far = w * self.xp.abs(best - problem.target) if w else 0.0
-            values.append(slope * best + 0.5 * pull * best * best + far)
+            values.append(slope * best + 0.5 * q * best * best + far)
         return reduce(self.xp.minimum, values)
 
     def values(self, problem: Problem, u: Array, p: Array) -> tuple[float, float]:
@@ -346,14 +346,14 @@ class ArrayBackend(Networks):
         return replace(
             problem,
             cost=self.halve(problem.cost, d),
-            radius=self.halve(problem.radius, d) * problem.radius.dtype.type(0.5),
+            dual_radius=self.halve(problem.dual_radius, d) * problem.dual_radius.dtype.type(0.5),
             lower=self.halve(problem.lower, d),
             upper=self.halve(problem.upper, d),
-            target=self.halve(problem.target, d) if problem.fidelity else None,
+            target=self.halve(problem.target, d) if problem.l1_weight else None,
             huber=2 * problem.huber,
             constant=problem.constant / 2**d,
-            common=problem.common / 2**d,
-            doubt=0.0,
+            common_cost=problem.common_cost / 2**d,
+            rounding_slack=0.0,
         )
 
     def prolong(self, problem: Problem, u: Array, p: Array) -> tuple[Array, Array]:
@@ -364,7 +364,7 @@ class ArrayBackend(Networks):
         are.
         """
         u, fine = self.spread(u, p, problem.cost.shape[1:], problem.offsets)
-        p = self.project_ball(fine, problem.radius, problem.isotropic, problem.coupling)
+        p = self.project_ball(fine, problem.dual_radius, problem.isotropic, problem.coupling)
         return self.asarray(self.project(u, problem)), self.asarray(p)
 
     def spread(self, u: Array, p: Array, spatial: tuple[int, ...], offsets: Offsets) -> tuple[Array, Array]:
@@ -395,7 +395,7 @@ class ArrayBackend(Networks):
         tau: Sequence[float],
         sigma: Sequence[float],
         rho: float,
-        settle: bool,
+        finish: bool,
         active: Sequence[bool] | None = None,
     ) -> None:
         """`iterate` on several problems of one shape, u (B, L, *spatial) and p (B, k, L, *spatial), in place.
@@ -405,7 +405,7 @@ class ArrayBackend(Networks):
         """
         for b, problem in enumerate(problems):
             if active is None or active[b]:
-                self.iterate(problem, u[b], p[b], n=n, tau=tau[b], sigma=sigma[b], rho=rho, settle=settle)
+                self.iterate(problem, u[b], p[b], n=n, tau=tau[b], sigma=sigma[b], rho=rho, finish=finish)
 
     def values_many(self, problems: Sequence[Problem], u: Array, p: Array) -> np.ndarray:
         """`values` of several problems of one shape: (B, 2) float64, in the host's memory."""

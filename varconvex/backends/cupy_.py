@@ -89,14 +89,14 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         tau: float,
         sigma: float,
         rho: float,
-        settle: bool,
+        finish: bool,
         **options: Any,
     ) -> None:
         """As in the specification, launched and not waited for. Options that the kernels do not know are left to it."""
         if not any(options.values()) and self._remembered([problem], u[None], p[None]).fits:
-            self.iterate_many([problem], u[None], p[None], n=n, tau=[tau], sigma=[sigma], rho=rho, settle=settle)
+            self.iterate_many([problem], u[None], p[None], n=n, tau=[tau], sigma=[sigma], rho=rho, finish=finish)
         else:
-            super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle, **options)
+            super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, finish=finish, **options)
 
     def iterate_many(
         self,
@@ -108,19 +108,19 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         tau: Sequence[float],
         sigma: Sequence[float],
         rho: float,
-        settle: bool,
+        finish: bool,
         active: Sequence[bool] | None = None,
     ) -> None:
         """As in the specification, all of them in one launch."""
         state = self._remembered(problems, u, p)
         if not state.fits:
-            super().iterate_many(problems, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle, active=active)
+            super().iterate_many(problems, u, p, n=n, tau=tau, sigma=sigma, rho=rho, finish=finish, active=active)
             return
         if n < 1:
             return
         u_next, p_next = state.scratch
         state.set(tau, sigma, active)
-        launches = _launches(state, u.shape, n, rho, settle)
+        launches = _launches(state, u.shape, n, rho, finish)
         flip = len(launches) % 2
         if flip:  # the last launch must write where the answer is looked for
             u_next[...], p_next[...] = u, p
@@ -131,7 +131,7 @@ class CupyBackend(CudaNetworks, ArrayBackend):
                 self._kernel(name)(grid, threads, (state.tasks, *args, side), shared_mem=shared)
 
         if u.size <= _SMALL and len(launches) >= _MANY_LAUNCHES:
-            state.graphs.play((n, rho, settle), launch)
+            state.graphs.play((n, rho, finish), launch)
         else:
             launch()
 
@@ -169,8 +169,8 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         if not state.fits:
             return super().values(problem, u, p)
         primal, dual = self._sums(state.tasks, 1, u[0].size)[0].tolist()
-        unit, constant = problem.unit, problem.constant
-        return unit * primal + constant, unit * (dual - problem.doubt) + constant
+        unit, constant = problem.cost_unit, problem.constant
+        return unit * primal + constant, unit * (dual - problem.rounding_slack) + constant
 
     def values_many(self, problems: Sequence[Problem], u: Array, p: Array) -> np.ndarray:
         """As in the specification, all of them in one launch, and with one wait."""
@@ -178,8 +178,9 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         if not state.fits:
             return super().values_many(problems, u, p)
         primal, dual = self._sums(state.tasks, len(problems), u[0, 0].size).T
-        unit, doubt, constant = (np.array([getattr(q, n) for q in problems]) for n in ("unit", "doubt", "constant"))
-        return np.stack([unit * primal + constant, unit * (dual - doubt) + constant], axis=1)
+        names = ("cost_unit", "rounding_slack", "constant")
+        unit, slack, constant = (np.array([getattr(q, name) for q in problems]) for name in names)
+        return np.stack([unit * primal + constant, unit * (dual - slack) + constant], axis=1)
 
     def _sums(self, tasks: Array, images: int, pixels: int) -> np.ndarray:
         """(images, 2): primal and dual sum of each task."""
@@ -203,7 +204,7 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         values = self.to_numpy(sums)
         best = int(values.argmin())
         mask = self.project((u > np.float32(thresholds[best])).astype(u.dtype), problem)
-        return mask, problem.unit * float(values[best]) + problem.constant
+        return mask, problem.cost_unit * float(values[best]) + problem.constant
 
     def halve(self, array: Array, ndim: int) -> Array:
         """As in the specification, in one launch."""
@@ -260,10 +261,10 @@ def _by_pixel(count: int) -> tuple[tuple[int], tuple[int]]:
 _Launch = tuple[str, tuple[int, ...], tuple[int, ...], tuple[Any, ...], int]
 
 
-def _launches(state: State, shape: tuple[int, ...], n: int, rho: float, settle: bool) -> list[_Launch]:
+def _launches(state: State, shape: tuple[int, ...], n: int, rho: float, finish: bool) -> list[_Launch]:
     """Kernel, blocks, threads, arguments and shared memory of each launch for n iterations on u of this shape."""
     f, i = np.float32, np.int32
-    last = 1.0 if settle else rho
+    last = 1.0 if finish else rho
     if state.tile:
         grid, threads = _cuda.tile_blocks(*shape[-2:])
         counts = _cuda.tile_launches(n)

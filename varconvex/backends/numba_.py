@@ -19,7 +19,7 @@ from . import _numba_coupled_values as coupled
 from . import _numba_values as values
 from ._numba_bands import SHARE, cut, iterate_band
 from ._numba_coupled import iterate_coupled_block
-from ._numba_layout import Layout, Moving, matrices
+from ._numba_layout import ActiveSet, Layout, matrices
 from ._numba_networks import NumbaNetworks
 from ._numba_simplex import simplex_block
 from ._numba_wavefront import block_kernel
@@ -46,34 +46,34 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         return self._layouts[problem]
 
     def iterate(
-        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, settle: bool,
-        gamma: float = 0.0, moving: Moving | None = None,
+        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, finish: bool,
+        gamma: float = 0.0, active_set: ActiveSet | None = None,
     ) -> None:  # fmt: skip
         """As in the specification, in blocks of iterations that travel together."""
         if not _compiled(u, problem):
-            super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, settle=settle, gamma=gamma)
+            super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, finish=finish, gamma=gamma)
             return
         f = np.float32
         layout = self._layout(problem)
         plain = gamma == 0 and _fits(u, problem)
         kernel = block_kernel(*layout.kind[1:], problem.huber > 0) if plain else iterate_coupled_block
-        plan = (f(tau), f(1.0 / (1.0 + tau * problem.pull)), f(sigma), f(sigma * problem.huber))
+        plan = (f(tau), f(1.0 / (1.0 + tau * problem.quadratic_weight)), f(sigma), f(sigma * problem.huber))
         place = (*matrices(layout.order(u, p)), layout.shape)
         for done in range(0, n, layout.depth):
             block = min(layout.depth, n - done)
             # What comes to rest stays as it is, and has to be feasible.
-            ends = (settle and done + block == n) or moving is not None
+            ends = (finish and done + block == n) or active_set is not None
             if plain:
                 tail = (*layout.fields, layout.shapes, len(u), block, ends, *plan, f(rho), layout.kind[0])
             else:
                 schedule, tau, sigma = _schedule(problem, block, tau, sigma, gamma)
                 tail = (*layout.coupled_fields, len(u), ends, schedule, f(rho), *layout.kind, *layout.coupling)
             panels = layout.panels(block) if plain else [()]
-            columns = layout.everywhere if moving is None else moving.spans(block)
+            columns = layout.everywhere if active_set is None else active_set.spans(block)
             bands = cut(np.maximum(columns[1][1] - columns[0][1], 0), block)
             seams = [layout.seam(block, len(panels), plain) for _ in bands[1:]]
             rings = [layout.rings() for _ in bands] if plain else []
-            watch = (*columns, layout.nowhere if moving is None else moving.moved, moving is not None)
+            watch = (*columns, layout.nowhere if active_set is None else active_set.moved, active_set is not None)
             if plain:
                 heads = [
                     (*ring, layout.rim(band, len(panels)), *watch) for ring, band in zip(rings, bands, strict=True)
@@ -89,12 +89,12 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
                     seam.open()
             layout.spare += rings
 
-    def watch(self, problem: Problem) -> Moving | None:
+    def active_set(self, problem: Problem) -> ActiveSet | None:
         """Of images; in a block of a volume's slabs something always moves."""
         layout = self._layout(problem)
         if problem.cost.ndim != 3 or not _fits(problem.cost, problem) or problem.cost[0].size > _WATCHED:
             return None
-        return Moving(layout.depth, layout.shape[0], problem.cost.shape[-1])
+        return ActiveSet(layout.depth, layout.shape[0], problem.cost.shape[-1])
 
     def values(self, problem: Problem, u: Array, p: Array) -> tuple[float, float]:
         """As in the specification, side by side where neither is worth several threads."""
@@ -111,8 +111,8 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         matrix, *_ = matrices((u,))
         if not _fits(u, problem):
             head = (matrix, layout.shape, *layout.coupled_fields, len(u))
-            pull, *charges = layout.charges
-            tail = (pull, problem.fidelity, *charges, *layout.coupling[:2])
+            quadratic_weight, *charges = layout.charges
+            tail = (quadratic_weight, problem.l1_weight, *charges, *layout.coupling[:2])
             return float(_sum_slabs(coupled.coupled_primal_block, layout.shape[0], *head, tail=tail).sum())
         cost, radius, _, _ = layout.fields
         head = (matrix, layout.shape, cost, radius, layout.shapes, len(u))
@@ -126,11 +126,11 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         steps, directions, _, simplex = layout.kind
         head = (*flows, layout.shape, *layout.fields, layout.shapes, p.shape[1])
         safe = tuple(np.float64(SAFE) * step for step in steps)
-        if problem.fidelity:
+        if problem.l1_weight:
             head = (*flows, layout.shape, *layout.coupled_fields, p.shape[1])
-            ends = (problem.pull, problem.fidelity, SAFE * SAFE * problem.huber, safe, directions)
+            ends = (problem.quadratic_weight, problem.l1_weight, SAFE * SAFE * problem.huber, safe, directions)
             return float(_sum_slabs(coupled.target_dual_block, layout.shape[0], *head, tail=ends).sum())
-        tail = (problem.pull, SAFE * SAFE * problem.huber, safe, directions, simplex)
+        tail = (problem.quadratic_weight, SAFE * SAFE * problem.huber, safe, directions, simplex)
         return float(_sum_slabs(values.dual_block, layout.shape[0], *head, tail=tail).sum())
 
     def threshold(self, problem: Problem, u: Array, thresholds: tuple[float, ...]) -> tuple[Array, float]:
@@ -171,10 +171,10 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
             return super().rounded(array, unit, offset)
         out = np.empty(array.shape, np.float32)
         matrix = array.reshape(-1, array.shape[-1])
-        doubt = _sum_slabs(
+        rounding_slack = _sum_slabs(
             values.round_block, len(matrix), out.reshape(matrix.shape), matrix, tail=(1 / unit, float(offset))
         )
-        return out, float(doubt.sum())
+        return out, float(rounding_slack.sum())
 
     def halve(self, array: Array, ndim: int) -> Array:
         """As in the specification, in one pass over an image."""
@@ -221,7 +221,7 @@ def _compiled(u: np.ndarray, problem: Problem) -> bool:
 
 
 def _fits(u: np.ndarray, problem: Problem) -> bool:
-    plain = problem.coupling == "separate" and not (problem.fidelity or problem.truncated)
+    plain = problem.coupling == "separate" and not (problem.l1_weight or problem.truncated)
     return plain and _compiled(u, problem)
 
 
@@ -229,8 +229,8 @@ def _schedule(problem: Problem, n: int, tau: float, sigma: float, gamma: float) 
     """What `n` iterations of a coupled problem step with, a row each, and tau and sigma after them."""
     plan = np.empty((n, 6), np.float32)
     for row in plan:
-        shrink = 1.0 / (1.0 + tau * problem.pull)
-        row[:3] = tau, shrink, tau * problem.fidelity * shrink
+        shrink = 1.0 / (1.0 + tau * problem.quadratic_weight)
+        row[:3] = tau, shrink, tau * problem.l1_weight * shrink
         theta, tau, sigma = next_steps(tau, sigma, gamma)
         row[3:] = theta, sigma, sigma * problem.huber
     return plan, tau, sigma

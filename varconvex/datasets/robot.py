@@ -7,8 +7,8 @@ background:  three arcs around the hull, at a constant distance
 import numpy as np
 
 from .. import checks
-from ..certify import as_mask, fill_hull
 from ..errors import InvalidScribblesError
+from ..geometry.certify import as_mask, fill_hull
 
 _CLEAR = 0.35
 """The cross keeps away from the boundary by this share of the object's depth, as a careful hand would."""

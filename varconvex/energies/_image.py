@@ -72,20 +72,20 @@ class ImageEnergy(ABC):
         """What the solver's u is counted in: the power of two below the range, dividing by which is exact."""
         return power_of_two(self.upper - self.lower or 1.0)
 
-    def _problem(self, backend: ArrayBackend, *, unit: float, radius: float, **terms: Any) -> Problem:
-        """The fields that all image energies have; `radius` is counted in `unit` and for v, as are the `terms`."""
+    def _problem(self, backend: ArrayBackend, *, cost_unit: float, dual_radius: float, **terms: Any) -> Problem:
+        """The fields that all image energies have; `dual_radius` and `terms` are in units of `cost_unit`, for v."""
         ndim = len(self.spacing)
         steps, offsets = directions(self.tv, self.spacing)
         return Problem(
-            radius=ball_radius(backend, self, radius),
+            dual_radius=ball_radius(backend, self, dual_radius),
             lower=backend.xp.zeros((1,) * (ndim + 1), np.float32),
             upper=backend.xp.full((1,) * (ndim + 1), (self.upper - self.lower) / self.scale, np.float32),
             steps=steps,
             offsets=offsets,
             isotropic=self.tv == "isotropic",
             coupling="joint" if self.shape[0] > 1 else "separate",
-            unit=unit,
-            scale=self.scale,
+            cost_unit=cost_unit,
+            value_scale=self.scale,
             **terms,
         )
 
@@ -101,7 +101,9 @@ class ImageEnergy(ABC):
 
     def start(self, backend: ArrayBackend, problem: Problem) -> Any:
         """The minimiser for alpha = 0: the image itself."""
-        image = problem.target if problem.fidelity else problem.cost / problem.cost.dtype.type(-problem.pull)
+        image = (
+            problem.target if problem.l1_weight else problem.cost / problem.cost.dtype.type(-problem.quadratic_weight)
+        )
         return backend.project(image, problem)
 
     @abstractmethod

@@ -24,7 +24,7 @@ _LARGEST = 1e30
 
 @dataclass(frozen=True)
 class LinearEnergy(ABC):
-    """Fields of an energy <cost, u> + pull/2 |u - v|^2 + alpha sum_x weight |grad u|, subclassed by what C is."""
+    """Fields of an energy <cost, u> + q/2 |u - v|^2 + alpha sum_x weight |grad u|, subclassed by what C is."""
 
     cost: Any
     alpha: float
@@ -59,15 +59,15 @@ class LinearEnergy(ABC):
         return (1, *self.cost.shape)
 
     def _problem(
-        self, backend: ArrayBackend, cost: Any, *, simplex: bool = False, share: float = 1.0, pull: float = 0.0,
-        constant: float = 0.0,
+        self, backend: ArrayBackend, cost: Any, *, simplex: bool = False, share: float = 1.0,
+        quadratic_weight: float = 0.0, constant: float = 0.0,
     ) -> Problem:  # fmt: skip
         """The fields, in another unit where float32 could not hold them; `share` is the part of alpha a label pays."""
         labels, *spatial = self.shape
         cost = backend.asarray(cost).reshape(self.shape)
         size = backend.mean_size(cost) or self.alpha or 1.0
         unit = 1.0 if 1 / _ORDINARY < size < _ORDINARY else power_of_two(size)
-        rounded, doubt = backend.rounded(cost, unit)
+        rounded, rounding_slack = backend.rounded(cost, unit)
         steps, offsets = directions(self.tv, self.spacing)
 
         def bound(value: Any) -> Any:
@@ -76,17 +76,17 @@ class LinearEnergy(ABC):
 
         return Problem(
             cost=rounded,
-            radius=ball_radius(backend, self, share * self.alpha / unit),
+            dual_radius=ball_radius(backend, self, share * self.alpha / unit),
             lower=bound(self.lower),
             upper=bound(self.upper),
             steps=steps,
             offsets=offsets,
             isotropic=self.tv == "isotropic",
             simplex=simplex,
-            pull=pull / unit,
-            unit=unit,
+            quadratic_weight=quadratic_weight / unit,
+            cost_unit=unit,
             constant=constant,
-            doubt=doubt,
+            rounding_slack=rounding_slack,
         )
 
     def value(self, backend: ArrayBackend, index: Any) -> float:

@@ -113,4 +113,4 @@ class ChanVese(Delegate):
         if len(self.means) > 2:
             return problem
         common = float(self.costs[0].sum())
-        return replace(problem, constant=common, common=common)
+        return replace(problem, constant=common, common_cost=common)

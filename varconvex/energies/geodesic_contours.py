@@ -31,7 +31,7 @@ class GeodesicContours(TwoPhase):
     balloon : float
         Reward for each pixel (a number of any sign). Bigger blows the object up until edges stop it; negative lets it
         shrink; 0 leaves it to the edges.
-    lower, upper, spacing, tv, pull, target
+    lower, upper, spacing, tv, quadratic_weight, target
         As in `TwoPhase`. A seed of the object has lower = 1, a seed of the background upper = 0.
 
     Raises

@@ -72,10 +72,10 @@ class MumfordShah(ImageEnergy):
         unit = self.scale**2
         return self._problem(
             backend,
-            unit=unit,
-            radius=self.jump / unit,
+            cost_unit=unit,
+            dual_radius=self.jump / unit,
             cost=cost,
-            pull=2.0,
+            quadratic_weight=2.0,
             huber=self.jump / unit / (2 * self.alpha),
             truncated=True,
             constant=0.25 * unit * self.squared(backend, cost),

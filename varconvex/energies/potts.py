@@ -97,7 +97,7 @@ class Potts(LinearEnergy):
         share, constant = 1.0 if pairwise else 0.5, float(common.sum())
         problem = self._problem(backend, cost - common, simplex=True, share=share, constant=constant)
         lower = backend.xp.broadcast_to(problem.lower, (self.shape[0], *problem.lower.shape[1:]))
-        return replace(problem, lower=lower, common=constant, coupling="pairwise" if pairwise else "separate")
+        return replace(problem, lower=lower, common_cost=constant, coupling="pairwise" if pairwise else "separate")
 
     def start(self, backend: ArrayBackend, problem: Problem) -> Any:
         """The minimiser for alpha = 0."""

@@ -65,17 +65,17 @@ class ROF(ImageEnergy):
         object.__setattr__(self, "huber", checks.real_number("huber", self.huber))
 
     def problem(self, backend: ArrayBackend) -> Problem:
-        """In the arrays of `backend`: the square is a linear cost, a pull to 0 and a constant."""
+        """In the arrays of `backend`: the square is a linear cost, a quadratic term around 0 and a constant."""
         cost, lost = self.data(backend, times=-1)
         unit = self.scale**2
         return self._problem(
             backend,
-            unit=unit,
-            radius=self.alpha / self.scale,
+            cost_unit=unit,
+            dual_radius=self.alpha / self.scale,
             cost=cost,
-            pull=1.0,
+            quadratic_weight=1.0,
             huber=self.huber / self.scale,
             constant=0.5 * unit * self.squared(backend, cost),
             # |v - data| is at most the range, which is at most 2 units.
-            doubt=2.0 * lost,
+            rounding_slack=2.0 * lost,
         )

@@ -58,10 +58,10 @@ class TVL1(ImageEnergy):
         data, lost = self.data(backend)
         return self._problem(
             backend,
-            unit=self.scale,
-            radius=self.alpha,
+            cost_unit=self.scale,
+            dual_radius=self.alpha,
             cost=backend.xp.zeros_like(data),
-            fidelity=1.0,
+            l1_weight=1.0,
             target=data,
-            doubt=lost,
+            rounding_slack=lost,
         )

@@ -1,6 +1,6 @@
 """Two regions: the convex relaxation of a binary segmentation (paper, eq. 3).
 
-    min over lower <= u <= upper   <cost, u> + pull/2 |u - target|^2 + alpha sum_x weight(x) |grad u(x)|
+    min over lower <= u <= upper   <cost, u> + quadratic_weight/2 |u - target|^2 + alpha sum_x weight(x) |grad u(x)|
 
 cost = cost_object - cost_background, negative where the object is more likely. Thresholding a minimiser of the
 continuous energy gives a global minimiser among masks (Chan, Esedoglu, Nikolova 2006, doi:10.1137/040615286); on the
@@ -40,8 +40,8 @@ class TwoPhase(LinearEnergy):
         Length of the boundary as Euclid measures it (a mask costs about 1 % more than the bound); along the grid (masks
         are exact, but blocky); or along the grid and its diagonals (images only; masks are exact, lengths right within
         5 % between square pixels).
-    pull, target : float and array of the cost's shape, optional
-        Adds pull/2 |u - target|^2: bigger stays nearer to the target; 0 leaves it out.
+    quadratic_weight, target : float and array of the cost's shape, optional
+        Adds quadratic_weight/2 |u - target|^2: bigger stays nearer to the target; 0 leaves it out.
 
     Raises
     ------
@@ -62,7 +62,7 @@ class TwoPhase(LinearEnergy):
     (True, False)
     """
 
-    pull: float = field(default=0.0, kw_only=True)
+    quadratic_weight: float = field(default=0.0, kw_only=True)
     target: Any = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -74,24 +74,30 @@ class TwoPhase(LinearEnergy):
         self._bound("upper", cost.shape)
         if bool((self.lower > self.upper).any()):
             raise InvalidParameterError("lower must not exceed upper; it does somewhere. Swap or widen the bounds.")
-        object.__setattr__(self, "pull", checks.real_number("pull", self.pull))
-        if not self.pull:
-            object.__setattr__(self, "target", None)  # without a pull it says nothing
+        object.__setattr__(self, "quadratic_weight", checks.real_number("quadratic_weight", self.quadratic_weight))
+        if not self.quadratic_weight:
+            object.__setattr__(self, "target", None)  # without a quadratic term it says nothing
         elif self.target is not None:
             object.__setattr__(self, "target", checks.as_numeric("target", self.target))
             checks.finite("target", self.target, "Replace them by what u should be near to.")
-        if self.pull and np.shape(self.target) != cost.shape:
+        if self.quadratic_weight and np.shape(self.target) != cost.shape:
             raise InvalidParameterError(
-                f"target must have the cost's shape {cost.shape} when pull > 0; got {np.shape(self.target)}. Pass both."
+                f"target must have the cost's shape {cost.shape} when quadratic_weight > 0; got "
+                f"{np.shape(self.target)}. Pass both."
             )
 
     def problem(self, backend: ArrayBackend) -> Problem:
-        """In the arrays of `backend`; the pull's linear part goes into the cost."""
-        if not self.pull:
+        """In the arrays of `backend`; the quadratic term's linear part goes into the cost."""
+        if not self.quadratic_weight:
             return self._problem(backend, self.cost)
         target = self.target.astype(np.float64)
-        constant = 0.5 * self.pull * float((target * target).sum())
-        return self._problem(backend, self.cost - self.pull * target, pull=self.pull, constant=constant)
+        constant = 0.5 * self.quadratic_weight * float((target * target).sum())
+        return self._problem(
+            backend,
+            self.cost - self.quadratic_weight * target,
+            quadratic_weight=self.quadratic_weight,
+            constant=constant,
+        )
 
     def start(self, backend: ArrayBackend, problem: Problem) -> Any:
         """The minimiser for alpha = 0."""

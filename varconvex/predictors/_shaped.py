@@ -18,9 +18,9 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from ..backends import ArrayBackend, get_backend
-from ..components import keep_scribbled
 from ..edges import contrast_tensors, contrast_weight
 from ..energies.potts import Potts
+from ..geometry.components import keep_scribbled
 from ..inputs import Scene
 from ..likelihoods._learnt import SCRIBBLES
 from ..likelihoods._regional import RegionalCost

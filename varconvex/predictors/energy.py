@@ -184,7 +184,7 @@ class EnergyPredictor:
         costs = np.where(outside, 0, costs)
         if len(scene.labels) == 2:
             if pull is not None:
-                common |= {"target": pull[0], "pull": pull[1]}
+                common |= {"target": pull[0], "quadratic_weight": pull[1]}
             lower = (scene.seeds == 2).astype(np.float32)
             upper = (scene.seeds != 1).astype(np.float32)
             return TwoPhase(costs[1] - costs[0], self.alpha, lower=lower, upper=upper, **common)

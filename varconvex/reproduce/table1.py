@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..api import segment
-from ..certify import fill_hull
 from ..datasets.download import checksum
 from ..datasets.folders import Entry, Sample
 from ..errors import FileFormatError
 from ..files import read_image
+from ..geometry.certify import fill_hull
 from ..metrics import iou
 from ..predictors.cnn import CnnPredictor
 from ..predictors.fcn import FcnPredictor

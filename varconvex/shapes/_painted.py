@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..certify import Certificate, certify_convexity
+from ..geometry.certify import Certificate, certify_convexity
 from ._targets import grid_shape
 
 

@@ -96,7 +96,7 @@ class PenaltyShape(ABC):
             pull, value = _PULLS[0], objective(u, weight)
             for _ in range(self.steps):
                 tangent = cost + weight * self.penalty(u, size)[1]
-                step = TwoPhase(tangent, self.alpha, pull=pull, target=u, **bounds)
+                step = TwoPhase(tangent, self.alpha, quadratic_weight=pull, target=u, **bounds)
                 proposed = pdhg(step, backend=backend, tol=1e-2).u
                 better = objective(proposed, weight)
                 if better < value - 1e-4 * abs(value):

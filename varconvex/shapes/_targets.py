@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..certify import as_mask
 from ..errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
+from ..geometry.certify import as_mask
 
 _NUMBERS = {2: "two", 3: "three"}
 

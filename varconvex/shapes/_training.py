@@ -16,7 +16,7 @@ Points, costs and the network are a backend's arrays; between two looks at the e
 import numpy as np
 
 from .._adam import Adam
-from ._raster import grid_points
+from ..geometry.raster import grid_points, pool
 
 _LEVEL_SIDES = {2: 96, 3: 32}
 """The coarsest level has at least so many pixels along its longest side, where an image, or a volume, has."""
@@ -84,16 +84,6 @@ def train(backend, network, cost, scale, shift, depth, rng, *, steps=(25, 20, 10
         factor //= 2
         level += 1
     return history
-
-
-def pool(cost, factor):
-    """Sums of `cost` over blocks of `factor` pixels a side; what sticks out over the border costs nothing."""
-    if factor == 1:
-        return cost
-    blocks = [-(-size // factor) for size in cost.shape]
-    padded = np.zeros([n * factor for n in blocks], cost.dtype)
-    padded[tuple(slice(size) for size in cost.shape)] = cost
-    return padded.reshape([k for n in blocks for k in (n, factor)]).sum(axis=tuple(range(1, 2 * cost.ndim, 2)))
 
 
 def _pixel(scale):

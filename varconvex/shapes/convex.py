@@ -20,18 +20,18 @@ import numpy as np
 
 from .. import checks
 from ..backends import ArrayBackend, get_backend
-from ..certify import Certificate, certify_convexity
 from ..errors import InvalidParameterError
+from ..geometry.certify import Certificate, certify_convexity
+from ..geometry.outline import Outline, least_outline
+from ..geometry.raster import rasterize
+from ..geometry.ray_search import Price
+from ..geometry.repair_2d import check_hulls
+from ..geometry.search_2d import SMALL, inradius
+from ..geometry.stages import stages
 from ..solvers._memory import here_or_on_the_cpu
-from ._outline import Outline, least_outline
-from ._raster import rasterize
-from ._rays import Price
-from ._repair import check_hulls
-from ._stages import stages
-from ._start import SMALL, empty_network, exact_network, inradius
 from ._targets import checked_scribbles, checked_spacing, checked_target, grid_shape
 from ._training import train
-from .icnn import ICNN
+from .icnn import ICNN, empty_network, exact_network
 
 __all__ = ["ConvexShape", "FittedConvex", "check_hulls"]
 

@@ -11,12 +11,12 @@ from collections.abc import Callable
 import numpy as np
 
 from .. import checks
-from ..certify import fill_hull
-from ._repair import check_hulls
-from ._stages import stages
-from ._start import empty_network, exact_network
+from ..geometry.certify import fill_hull
+from ..geometry.repair_2d import check_hulls
+from ..geometry.stages import stages
 from ._targets import checked_scribbles, checked_spacing, checked_target
 from .convex import FittedConvex
+from .icnn import empty_network, exact_network
 
 __all__ = ["HullShape"]
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ..geometry.certify import hull_half_spaces
+
 _CHUNK = 4096
 """Points at a time: the activations of so many stay in the cache, which is two to three times faster."""
 
@@ -186,3 +188,22 @@ class ICNN:
             theta[x] = (wx * np.asarray(scale, float)).ravel()
         network.unpack(theta)
         return network
+
+
+def exact_network(mask):
+    """The network whose set, on the pixels, is exactly the digitally convex `mask`.
+
+    For a primitive integer normal n_k, a lattice point outside of the half-plane n_k . x <= c_k is outside by
+    at least one: sum of relu(n_k . x - c_k) is 0 on the mask and at least 1 elsewhere. G is that minus 1/2.
+    """
+    normals, offsets = hull_half_spaces(mask)
+    return ICNN.from_half_planes(normals, offsets + 0.5, 0.5)
+
+
+def empty_network(dim, hidden):
+    """A network that is 1 everywhere: the empty set."""
+    network = ICNN(dim, hidden)
+    theta = network.pack()
+    theta[-1] = 1
+    network.unpack(theta)
+    return network

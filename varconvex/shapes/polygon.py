@@ -14,11 +14,11 @@ import numpy as np
 
 from .. import checks
 from ..errors import InvalidParameterError
-from ._outline import Outline, least_outline
-from ._polygon import best_polygon
-from ._rays import Price
-from ._repair import check_hulls, repair
-from ._start import _polygon_mask, edge_normals
+from ..geometry.lattice_polygon import best_polygon
+from ..geometry.outline import Outline, least_outline
+from ..geometry.ray_search import Price
+from ..geometry.repair_2d import check_hulls, repair
+from ..geometry.search_2d import _polygon_mask, edge_normals
 from ._targets import checked_scribbles, checked_spacing, checked_target, grid_shape
 from .convex import _SCRIBBLE_COST, _sum
 

@@ -185,8 +185,9 @@ def pdhg(
     coarse_to_fine : bool
         Start from the half-size problem's answer; without a say where `start` is given.
     start : Solution, optional
-        Start from the answer to a problem like this one, on the same grid (another cost, one more stroke, a pull) or on
-        one of half the size. The same tolerance is met in a fraction of the time where little has changed.
+        Start from the answer to a problem like this one, on the same grid (another cost, one more stroke, a
+        quadratic term) or on one of half the size. The same tolerance is met in a fraction of the time where little
+        has changed.
 
     Returns
     -------
@@ -233,7 +234,7 @@ def pdhg(
         raise InvalidParameterError(
             f"energy must be convex; got {type(energy).__name__}, which is not and has no gap. Use stationary(energy)."
         )
-    size = backend.mean_size(problems[0].cost) + problems[0].fidelity
+    size = backend.mean_size(problems[0].cost) + problems[0].l1_weight
     if start is not None:
         warm = _warm(energy, backend, problems[0], start)
     while start is None and coarse_to_fine and _worth_coarsening(problems[-1]):
@@ -266,7 +267,7 @@ def pdhg(
             f"{descent.history[-1][0]} iterations); raise max_iter or time_limit, or tol",
             ConvergenceWarning,
         )
-    per_pixel = descent.problem.unit / descent.problem.scale
+    per_pixel = descent.problem.cost_unit / descent.problem.value_scale
     u = energy.present(descent.u)
     return Solution(
         u=u,
@@ -285,8 +286,10 @@ def pdhg(
 def _worth_coarsening(problem: Problem) -> bool:
     """Whether a grid of half the size is large enough, and flow of half the length can do much to u there."""
     d = problem.cost.ndim - 1
-    reach = d * float(problem.radius.mean(dtype=np.float64))
-    return min(problem.cost.shape[1:]) >= 2 * COARSEST and (problem.fidelity > 0 or reach >= _REACH * problem.pull)
+    reach = d * float(problem.dual_radius.mean(dtype=np.float64))
+    return min(problem.cost.shape[1:]) >= 2 * COARSEST and (
+        problem.l1_weight > 0 or reach >= _REACH * problem.quadratic_weight
+    )
 
 
 def _warm(energy: Energy, backend: ArrayBackend, problem: Problem, start: Solution) -> tuple[Any, Any]:
@@ -301,11 +304,11 @@ def _warm(energy: Energy, backend: ArrayBackend, problem: Problem, start: Soluti
             f"{(len(problem.steps), *half)}, half of it; got {got}. Leave it out to start from coarse grids."
         )
     u = backend.asarray(energy.recall(start.u))
-    per_pixel = problem.unit / problem.scale
+    per_pixel = problem.cost_unit / problem.value_scale
     p = backend.asarray(p if per_pixel == 1 else p / np.float32(per_pixel))
     if p.shape[1:] != shape:
         return backend.prolong(problem, u, p)
-    p = backend.project_ball(p, problem.radius, problem.isotropic, problem.coupling)
+    p = backend.project_ball(p, problem.dual_radius, problem.isotropic, problem.coupling)
     # Copies: the other solution stays what it is.
     u = backend.asarray(backend.project(u, problem) + u.dtype.type(0))
     return u, backend.asarray(p + p.dtype.type(0))
@@ -319,12 +322,12 @@ class _Descent:
     ) -> None:
         self.energy, self.backend, self.problem, self.start = energy, backend, problem, start
         self.u, self.p = u, p
-        self.floor = LEAST_SIZE * problem.unit * size * u.size + np.finfo(np.float64).tiny
+        self.floor = LEAST_SIZE * problem.cost_unit * size * u.size + np.finfo(np.float64).tiny
         self.first = _step(problem.norm, size, _scale(problem))
         self._set_step(self.first)
         self.gain = _ADAPT
         self.before = self._sample()
-        self.moving = backend.watch(problem)
+        self.active_set = backend.active_set(problem)
         self.mean: Mean | None = None
         self.trial = 2 * _SWINGS
         self.status, self.look_least = "max_iter", _LOOK_LEAST
@@ -339,7 +342,7 @@ class _Descent:
         self.primal = primal
         # In exact arithmetic dual <= primal; a bound that is lowered stays a bound.
         self.dual = min(max(self.dual, dual), self.primal)
-        common = self.problem.common
+        common = self.problem.common_cost
         size = max(abs(self.primal - common), abs(self.dual - common), self.floor)
         self.relative_gap = (self.primal - self.dual) / size
         self.history.append((iteration, time.perf_counter() - self.start, self.primal, self.dual))
@@ -385,12 +388,12 @@ class _Descent:
             self._note(done, primal, dual)
             self.before, self.mean = self._sample(), None
             self.trial = done + max(_SWINGS, int(_PATIENCE * done))
-            if self.moving:
-                self.moving.forget()
+            if self.active_set:
+                self.active_set.reset()
 
     def run(self, max_iter: int, tol: float, limit: float, callback: Callable[[Progress], object] | None) -> None:
         """Iterate until the gap, the number of iterations, the clock or the callback says stop."""
-        done, least = 0, self.moving.block if self.moving else 1
+        done, least = 0, self.active_set.block if self.active_set else 1
         chunk = max(_LOOK_LEAST, least)
         while True:
             if callback is not None and self.history and _says_stop(callback(self._progress())):
@@ -408,20 +411,20 @@ class _Descent:
                 if before - self.start >= limit:
                     self.status = "time_limit"
                     if not self.history or done > self.history[-1][0]:
-                        self._iterate(1, 1.0, settle=True)
+                        self._iterate(1, 1.0, finish=True)
                         self.look(done + 1)
                     return
                 n = min(chunk, until - done)
                 # How an interval is cut into chunks depends on the clock; what is computed must not.
-                self._iterate(n, RELAXATION, settle=done + n == until)
+                self._iterate(n, RELAXATION, finish=done + n == until)
                 done += n
                 took = max(time.perf_counter() - before, 1e-9) / n
                 chunk = max(int(np.clip(_CHUNK_SECONDS / took, 1, _LOOK_MOST)) // least * least, least)
             self.look(done)
             self._adapt()
             self._calm()
-            if self.moving and len(self.history) % _AFRESH == 0:
-                self.moving.forget()
+            if self.active_set and len(self.history) % _AFRESH == 0:
+                self.active_set.reset()
 
     def _ahead(self, tol: float) -> int:
         """Iterations until the next look."""
@@ -433,10 +436,10 @@ class _Descent:
             left = (now - before) * np.log(needed) / np.log(fall) if fall > 1 else now / 3
         return int(np.clip(_LOOK_SHARE * left, self.look_least, _LOOK_MOST)) // self.look_least * self.look_least
 
-    def _iterate(self, n: int, rho: float, *, settle: bool) -> None:
+    def _iterate(self, n: int, rho: float, *, finish: bool) -> None:
         self.backend.iterate(
-            self.problem, self.u, self.p, n=n, tau=self.tau, sigma=self.sigma, rho=rho, settle=settle,
-            moving=self.moving,
+            self.problem, self.u, self.p, n=n, tau=self.tau, sigma=self.sigma, rho=rho, finish=finish,
+            active_set=self.active_set,
         )  # fmt: skip
 
     def _progress(self) -> Progress:
@@ -447,12 +450,12 @@ class _Descent:
 
 def _scale(problem: Problem) -> float:
     """sqrt(sigma / tau) at first."""
-    radius = float(problem.radius.mean(dtype=np.float64))
-    if not (problem.pull or problem.fidelity):
+    radius = float(problem.dual_radius.mean(dtype=np.float64))
+    if not (problem.quadratic_weight or problem.l1_weight):
         return _RATIO * radius
     # An image is fitted over some sqrt(alpha) pixels, whatever its dual variable's length; measured on photographs.
-    pulled = max(2 * problem.pull, 12 * float(np.sqrt(problem.pull * radius)))
-    return max(pulled, 9 * float(np.sqrt(problem.fidelity * radius)))
+    pulled = max(2 * problem.quadratic_weight, 12 * float(np.sqrt(problem.quadratic_weight * radius)))
+    return max(pulled, 9 * float(np.sqrt(problem.l1_weight * radius)))
 
 
 def _step(norm: float, mean_cost: float, scale: float) -> float:

@@ -141,7 +141,7 @@ def _descend(
 ) -> list[Solution] | None:
     start = time.perf_counter()
     problems = [energy.problem(backend) for energy in energies]
-    if any(q.fidelity or q.truncated or q.coupling != "separate" for q in problems):
+    if any(q.l1_weight or q.truncated or q.coupling != "separate" for q in problems):
         return None  # no kernel that would solve them together
     levels, shapes = [problems], [energies[0].shape]
     while coarse_to_fine and max_iter and min(shapes[-1][1:]) >= 2 * COARSEST:
@@ -175,12 +175,12 @@ class _Descents:
         else:
             self.u, self.p = _prolong(backend, problems[0], *coarse, shape)
         sums = [abs(q.cost).sum(dtype=np.float64) for q in problems]
-        means = [q.radius.mean(dtype=np.float64) for q in problems]
+        means = [q.dual_radius.mean(dtype=np.float64) for q in problems]
         data, mean_radius = backend.to_numpy(xp.stack([xp.stack(sums), xp.stack(means)]))
-        self.floor = LEAST_SIZE * data * [q.unit for q in problems] + np.finfo(np.float64).tiny
+        self.floor = LEAST_SIZE * data * [q.cost_unit for q in problems] + np.finfo(np.float64).tiny
         mean_cost = data / self.u[0].size
         self.steps, self.late = (_steps(problems[0], mean_cost, ratio * mean_radius) for ratio in (_RATIO, _LATE_RATIO))
-        self.common = np.array([problem.common for problem in problems])
+        self.common = np.array([problem.common_cost for problem in problems])
         self.dual = np.full(len(problems), -np.inf)
         self.active = np.ones(len(problems), bool)
         self.history: list[list[tuple[int, float, float, float]]] = [[] for _ in problems]
@@ -196,7 +196,7 @@ class _Descents:
             n = min(max(done, _LOOK_FIRST), _LOOK_EVERY, max_iter - done)
             self.backend.iterate_many(
                 self.problems, self.u, self.p, n=n, tau=tau.tolist(), sigma=sigma.tolist(), rho=RELAXATION,
-                settle=True, active=self.active.tolist(),
+                finish=True, active=self.active.tolist(),
             )  # fmt: skip
             done += n
             self._look(done, tol)
@@ -222,7 +222,7 @@ class _Descents:
         converged = not self.active[b]
         return Solution(
             u=energy.present(self.u[b]),
-            p=self.p[b] * np.float32(problem.unit / problem.scale),
+            p=self.p[b] * np.float32(problem.cost_unit / problem.value_scale),
             binary=energy.present(binary),
             energy=rounded,
             primal=float(self.primal[b]),
@@ -244,22 +244,23 @@ def _steps(problem: Problem, mean_cost: np.ndarray, scale: np.ndarray) -> tuple[
 
 
 def _without_boundary(backend: ArrayBackend, problem: Problem, shape: tuple[int, ...]) -> Any:
-    """The minimiser for alpha = 0: on a box or simplex without a pull, wherever a long step downhill ends."""
-    downhill = -problem.cost * np.float32(1.0 / problem.pull if problem.pull else 1e6)
+    """The minimiser for alpha = 0: on a box or simplex without a quadratic term, wherever a long step downhill ends."""
+    downhill = -problem.cost * np.float32(1.0 / problem.quadratic_weight if problem.quadratic_weight else 1e6)
     return backend.xp.broadcast_to(backend.project(downhill, problem), shape)
 
 
 def _halved(backend: ArrayBackend, problems: Sequence[Problem], ndim: int) -> list[Problem]:
     """`coarsen` for all of them, one field at a time."""
     halves: list[dict[str, Any]] = [
-        {"huber": 2 * q.huber, "constant": q.constant / 2**ndim, "common": q.common / 2**ndim} for q in problems
+        {"huber": 2 * q.huber, "constant": q.constant / 2**ndim, "common_cost": q.common_cost / 2**ndim}
+        for q in problems
     ]
-    for name in ("cost", "radius", "lower", "upper"):
+    for name in ("cost", "dual_radius", "lower", "upper"):
         arrays = [getattr(problem, name) for problem in problems]
         alike = len({array.shape for array in arrays}) == 1
         means = backend.halve(backend.xp.stack(arrays), ndim) if alike else [backend.halve(a, ndim) for a in arrays]
         for half, mean in zip(halves, means, strict=True):
-            half[name] = mean * mean.dtype.type(0.5) if name == "radius" else mean
+            half[name] = mean * mean.dtype.type(0.5) if name == "dual_radius" else mean
     return [replace(problem, **half) for problem, half in zip(problems, halves, strict=True)]
 
 

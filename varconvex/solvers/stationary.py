@@ -132,7 +132,7 @@ def stationary(
     u = energy.start(backend, problem)
     p = backend.xp.zeros((len(problem.steps), *u.shape), dtype=u.dtype)
     # tau sigma |K|^2 = 1: tau is 1/(2 d) in d dimensions of spacing 1.
-    tau, sigma, gamma = 2.0 / problem.norm**2, 0.5, problem.pull
+    tau, sigma, gamma = 2.0 / problem.norm**2, 0.5, problem.quadratic_weight
     width = float(problem.upper.max() - problem.lower.min()) or 1.0
     history: list[tuple[int, float, float]] = []
     done, change, status = 0, np.inf, "max_iter"
@@ -140,7 +140,7 @@ def stationary(
         n = min(_until_next_look(history, tol), max_iter - done)
         for part in (n - 1, 1):
             before = u.copy() if part == 1 else None
-            backend.iterate(problem, u, p, n=part, tau=tau, sigma=sigma, rho=1.0, settle=False, gamma=gamma)
+            backend.iterate(problem, u, p, n=part, tau=tau, sigma=sigma, rho=1.0, finish=False, gamma=gamma)
             for _ in range(part):
                 _, tau, sigma = next_steps(tau, sigma, gamma)
         done += n

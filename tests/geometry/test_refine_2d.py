@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from varconvex.certify import certify_convexity, fill_hull
-from varconvex.shapes._chains import _best_chain, refine
+from varconvex.geometry.certify import certify_convexity, fill_hull
+from varconvex.geometry.refine_2d import _best_chain, refine
 
 
 def least_chain(cost, low, high, last):

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ._chains import refine
-from ._repair import repair
-from ._solid_repair import repair_solid
-from ._solid_start import half_spaces_around, refine_solid, solid_start
-from ._start import convex_start, half_planes
+from .refine_2d import refine
+from .repair_2d import repair
+from .repair_3d import repair_solid
+from .search_2d import convex_start, half_planes
+from .search_3d import half_spaces_around, refine_solid, solid_start
 
 
 class Stages(NamedTuple):

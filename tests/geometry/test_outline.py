@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from varconvex import certify_convexity
+from varconvex.geometry.lattice_polygon import best_polygon
+from varconvex.geometry.outline import Outline, least_outline
+from varconvex.geometry.ray_search import Frame, best_outline
 from varconvex.metrics import iou
-from varconvex.shapes._outline import Outline, least_outline
-from varconvex.shapes._polygon import best_polygon
-from varconvex.shapes._rays import Frame, best_outline
 
 NOWHERE = np.zeros((90, 110), bool)
 ROWS, COLUMNS = np.mgrid[:90, :110]

@@ -10,8 +10,8 @@ import itertools
 
 import numpy as np
 
-from ..certify import certify_convexity, fill_hull, hull_half_spaces
-from ._raster import grid_points
+from .certify import certify_convexity, fill_hull, hull_half_spaces
+from .raster import grid_points
 
 _NORMALS = grid_points((5, 5, 5)) - 2
 _NORMALS = _NORMALS[np.gcd.reduce(_NORMALS, axis=1) == 1]

@@ -15,7 +15,7 @@ import numba
 import numpy as np
 
 from .._threads import run
-from ._corners import runs, with_corners
+from .corners import runs, with_corners
 
 _EVERY = 32
 """Segments span every number of rows up to this one, then in steps of a quarter: what a chain of slopes with smaller

@@ -5,9 +5,9 @@ import pytest
 from scipy import ndimage
 from scipy.optimize import linprog
 
-from varconvex._solid_hulls import extreme_points, half_spaces
-from varconvex.certify import certify_convexity, fill_hull, hull_half_spaces, hull_vertices
 from varconvex.errors import InvalidImageError
+from varconvex.geometry.certify import certify_convexity, fill_hull, hull_half_spaces, hull_vertices
+from varconvex.geometry.hulls_3d import extreme_points, half_spaces
 
 
 def brute_force_hull(mask):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from varconvex.certify import certify_convexity, fill_hull, hull_vertices
-from varconvex.shapes._corners import _gains, runs, with_corners
+from varconvex.geometry.certify import certify_convexity, fill_hull, hull_vertices
+from varconvex.geometry.corners import _gains, runs, with_corners
 
 
 def prefix_of(cost):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from varconvex.certify import certify_convexity, fill_hull
-from varconvex.shapes._polygon import energies_from
-from varconvex.shapes._tiny import _DIRECTIONS, _PIXELS, _step_costs, best_nearby
+from varconvex.geometry.certify import certify_convexity, fill_hull
+from varconvex.geometry.lattice_polygon import energies_from
+from varconvex.geometry.small_window import _DIRECTIONS, _PIXELS, _step_costs, best_nearby
 
 
 def subsets(shape):

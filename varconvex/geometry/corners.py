@@ -12,8 +12,8 @@ it.
 import numba
 import numpy as np
 
-from ..certify import certify_convexity, hull_vertices
-from ._repair import cheapest_piece
+from .certify import certify_convexity, hull_vertices
+from .repair_2d import cheapest_piece
 
 _EDGES = 16
 """Edges between the two, at most: time grows with it."""

@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
-from ..certify import certify_convexity, fill_hull, hull_rows, hull_vertices
 from ..errors import InvalidScribblesError, ScribbleConflictError
-from ._solid_repair import deepest, joined
+from .certify import certify_convexity, fill_hull, hull_rows, hull_vertices
+from .repair_3d import deepest, joined
 
 _NORMALS = np.array([(r, c) for r in range(-4, 5) for c in range(-4, 5) if math.gcd(r, c) == 1])
 """Directions a cut may take besides those of the edges of what it must keep."""

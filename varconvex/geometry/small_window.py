@@ -9,10 +9,10 @@ So it is not area but pixels that are counted, and no start is needed: what nois
 import numba
 import numpy as np
 
-from ..certify import fill_hull
-from ._chains import refine
-from ._polygon import directions, energies_from, trace_from
-from ._repair import cheapest_piece
+from .certify import fill_hull
+from .lattice_polygon import directions, energies_from, trace_from
+from .refine_2d import refine
+from .repair_2d import cheapest_piece
 
 _DIRECTIONS = directions(6)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import InvalidImageError
+from ..errors import InvalidImageError
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def fill_hull(mask: np.ndarray) -> np.ndarray:
     filled = np.zeros_like(mask)
     if mask.any() and mask.ndim == 3:
         window = tuple(slice(i.min(), i.max() + 1) for i in np.nonzero(mask))
-        from ._solid_hulls import lattice_points
+        from .hulls_3d import lattice_points
 
         normals, offsets = hull_half_spaces(mask[window])
         filled[window] = lattice_points(normals, offsets, mask[window].shape)
@@ -160,7 +160,7 @@ def hull_half_spaces(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     mask = as_mask(mask, (2, 3))
     if mask.ndim == 3:
-        from ._solid_hulls import extreme_points, half_spaces
+        from .hulls_3d import extreme_points, half_spaces
 
         return half_spaces(extreme_points(mask))
     corners = hull_vertices(mask)

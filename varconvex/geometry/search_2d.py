@@ -8,13 +8,12 @@ A start is its corners. Whatever directions are asked for, their half-planes fol
 import numpy as np
 
 from .._threads import run
-from ..certify import certify_convexity, fill_hull, hull_half_spaces, hull_vertices
-from ._boxes import LARGEST, best_boxes
-from ._chains import refine
-from ._polygon import best_polygon
-from ._tiny import best_nearby
-from ._training import pool
-from .icnn import ICNN
+from .certify import certify_convexity, fill_hull, hull_vertices
+from .lattice_polygon import best_polygon
+from .raster import pool
+from .rectangles import LARGEST, best_boxes
+from .refine_2d import refine
+from .small_window import best_nearby
 
 _SIDE = 128
 """Cells along the longer side of what the dynamic program looks at."""
@@ -212,22 +211,3 @@ def inradius(normals, offsets):
         best = max(best, float(depth[nearest]))
         x = x - normals[nearest] * (depth.max() - depth[nearest]) / (2 * t)
     return best
-
-
-def exact_network(mask):
-    """The network whose set, on the pixels, is exactly the digitally convex `mask`.
-
-    For a primitive integer normal n_k, a lattice point outside of the half-plane n_k . x <= c_k is outside by
-    at least one: sum of relu(n_k . x - c_k) is 0 on the mask and at least 1 elsewhere. G is that minus 1/2.
-    """
-    normals, offsets = hull_half_spaces(mask)
-    return ICNN.from_half_planes(normals, offsets + 0.5, 0.5)
-
-
-def empty_network(dim, hidden):
-    """A network that is 1 everywhere: the empty set."""
-    network = ICNN(dim, hidden)
-    theta = network.pack()
-    theta[-1] = 1
-    network.unpack(theta)
-    return network

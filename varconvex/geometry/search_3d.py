@@ -15,9 +15,8 @@ import math
 import numba
 import numpy as np
 
-from ..certify import certify_convexity, fill_hull, hull_half_spaces
-from ._raster import grid_points
-from ._training import pool
+from .certify import certify_convexity, fill_hull, hull_half_spaces
+from .raster import grid_points, pool
 
 _SIDE = 32
 """Cells along the longest side of the coarse grid."""
@@ -95,7 +94,7 @@ def _covered(box, liked):
 
 def _corners(mask):
     """The extreme voxels, each widened to its diamond: what is halfway to the neighbours."""
-    from .._solid_hulls import extreme_points
+    from .hulls_3d import extreme_points
 
     diamond = 0.5 * np.concatenate([np.eye(3), -np.eye(3)])
     return (extreme_points(mask)[:, None] + diamond).reshape(-1, 3)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from varconvex.certify import certify_convexity, fill_hull, hull_vertices
 from varconvex.errors import InvalidImageError
+from varconvex.geometry.certify import certify_convexity, fill_hull, hull_vertices
 
 
 def brute_force_hull(mask):

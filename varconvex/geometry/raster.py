@@ -58,3 +58,13 @@ def rasterize(network, shape, block=None, backend=None):
 def grid_points(shape):
     """The indices of all pixels of a grid: (n, d) int."""
     return np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).reshape(-1, len(shape))
+
+
+def pool(cost, factor):
+    """Sums of `cost` over blocks of `factor` pixels a side; what sticks out over the border costs nothing."""
+    if factor == 1:
+        return cost
+    blocks = [-(-size // factor) for size in cost.shape]
+    padded = np.zeros([n * factor for n in blocks], cost.dtype)
+    padded[tuple(slice(size) for size in cost.shape)] = cost
+    return padded.reshape([k for n in blocks for k in (n, factor)]).sum(axis=tuple(range(1, 2 * cost.ndim, 2)))

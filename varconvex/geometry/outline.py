@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ._rays import HARD, Frame, Price, best_outline
-from ._start import _polygon_mask, edge_normals
+from .ray_search import HARD, Frame, Price, best_outline
+from .search_2d import _polygon_mask, edge_normals
 
 
 @dataclass(frozen=True)

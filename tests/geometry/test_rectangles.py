@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from varconvex.shapes._boxes import _SIZES, best_boxes
+from varconvex.geometry.rectangles import _SIZES, best_boxes
 
 
 def least_upright(cells):
