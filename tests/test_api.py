@@ -259,7 +259,7 @@ def test_inputs_are_left_bitwise_alone(two_blobs):
         ({"aplha": 1}, UnknownKeywordError, r"segment\(\) got an unknown keyword 'aplha'. Did you mean 'alpha'\?"),
         ({"xyzzy": 1}, UnknownKeywordError, "It takes: image, scribbles, alpha"),
         ({"shape": "star"}, InvalidParameterError, "shape must be one of .*convex.*; got 'star'"),
-        ({"shape": ConvexShape}, InvalidParameterError, r"an object with a method fit\(\)"),
+        ({"shape": ConvexShape}, InvalidParameterError, r"an instance of varconvex.shapes.base.Shape"),
         ({"likelihood": 3}, InvalidParameterError, r"likelihood must be a name or an object with a method costs\(\)"),
         ({"likelihood": "gaussian"}, InvalidParameterError, "Did you mean 'gaussian_mixture'"),
         ({"unify": "jointly"}, InvalidParameterError, "unify must be one of 'sequential', 'joint'"),

@@ -23,7 +23,10 @@ def cupy_of(backend):
     return backend.xp
 
 
-@pytest.mark.parametrize("options", [{}, {"weight": True, "lower": True, "upper": True, "quadratic_weight": 0.3, "target": True}])
+OPTIONS = [{}, {"weight": True, "lower": True, "upper": True, "quadratic_weight": 0.3, "target": True}]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
 def test_a_cupy_cost_is_solved_where_it_lives(backend, rng, options):
     cupy = cupy_of(backend)
     cost = rng.normal(size=(70, 75)).astype(np.float32)

@@ -204,7 +204,7 @@ def segment(
     )
     who = _predictor(predictor, energy, rng)
     seconds = {"prepare": time.perf_counter() - begin}
-    shapes = {k: _settled(part, home) for k, part in _shapes(shape, scene.labels).items()}
+    shapes = {k: part.with_backend(home) for k, part in _shapes(shape, scene.labels).items()}
     if unify == "joint":
         found = joint(who, shapes, scene, time_limit=energy.time_limit, random_state=rng)
     elif shapes:
@@ -278,7 +278,7 @@ def project(
     held = nowhere if inside is None else region("inside", inside, nowhere.shape)
     kept_out = nowhere if outside is None else region("outside", outside, nowhere.shape)
     home = get_backend(backend, target)
-    part = _settled(_part("shapes", shape, "fit"), home)
+    part = _shape(shape).with_backend(home)
     part.check(held, kept_out)
     fitted = part.fit(
         probability,
@@ -343,12 +343,18 @@ def _shapes(shape: Any, labels: tuple[int, ...]) -> dict[int, Shape]:
         raise InvalidScribblesError(
             f"a shape needs a background (label 1) to stand on; got labels {labels}. Scribble on the background, too."
         )
-    return {k: _part("shapes", value, "fit") for k, value in sorted(wanted.items())}
+    return {k: _shape(value) for k, value in sorted(wanted.items())}
 
 
-def _settled(part: Any, backend: ArrayBackend) -> Any:
-    """A shape that lets itself be told where to compute, told so."""
-    return part.settle(backend) if hasattr(part, "settle") else part
+def _shape(value: Any) -> Shape:
+    """A shape by its name, or the instance itself."""
+    if isinstance(value, str):
+        return find("shapes", value)()
+    if not isinstance(value, Shape):
+        raise InvalidParameterError(
+            f"shape must be a name or an instance of varconvex.shapes.base.Shape; got {value!r}. Pass e.g. 'convex'."
+        )
+    return value
 
 
 def _part(family: str, value: Any, method: str) -> Any:

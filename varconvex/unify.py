@@ -35,7 +35,7 @@ from .errors import ShapeWarning
 from .geometry.components import keep_scribbled
 from .inputs import Scene
 from .predictors.base import Prediction, Predictor
-from .shapes.base import FittedShape, Shape
+from .shapes.base import FittedShape, OutlineShape, Shape
 
 _ROUNDS = 5
 """Most times that theta is re-estimated: after the second or third nothing moves on most images."""
@@ -123,7 +123,7 @@ def joint(
     """
     begin = time.perf_counter()
     objects.check(shapes, scene)
-    direct = bool(shapes) and all(hasattr(shape, "outline") for shape in shapes.values())
+    direct = bool(shapes) and all(isinstance(shape, OutlineShape) for shape in shapes.values())
     if direct and scene.seeds.ndim == 2 and hasattr(predictor, "shaped"):
         return _together(predictor, shapes, scene, time_limit, random_state)
     seconds: defaultdict[str, float] = defaultdict(float)

@@ -10,7 +10,7 @@ accepted where the whole objective falls; else the pull is quadrupled. The weigh
 a local minimum, whose constraint may be violated: a competitor of the convex shape, not a substitute.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 
 import numpy as np
@@ -22,6 +22,7 @@ from ..errors import ScribbleConflictError
 from ..solvers.pdhg import pdhg
 from ._painted import Painted
 from ._targets import checked_scribbles, checked_spacing, checked_target
+from .base import Shape
 
 _RAISED = (1.0, 8.0, 64.0)
 """The weight, in turns."""
@@ -30,7 +31,7 @@ _PULLS = (0.25, 64.0)
 """The first pull of a turn, and the one at which it ends."""
 
 
-class PenaltyShape(ABC):
+class PenaltyShape(Shape):
     """What the penalties share: the loop.
 
     Parameters

@@ -31,6 +31,7 @@ from ..geometry.stages import stages
 from ..solvers._memory import here_or_on_the_cpu
 from ._targets import checked_scribbles, checked_spacing, checked_target, grid_shape
 from ._training import train
+from .base import Shape
 from .icnn import ICNN, empty_network, exact_network
 
 __all__ = ["ConvexShape", "FittedConvex", "check_hulls"]
@@ -111,7 +112,7 @@ class FittedConvex:
         return stages(raw.ndim).repair(raw, nothing, nothing, -np.ones(raw.shape))
 
 
-class ConvexShape:
+class ConvexShape(Shape):
     """Fits a convex set by an input convex network (Amos, Xu and Kolter, ICML 2017, arXiv:1609.07152).
 
     Parameters
@@ -155,11 +156,11 @@ class ConvexShape:
             )
         self.backend = None if backend is None else get_backend(backend)
 
-    def settle(self, backend: ArrayBackend) -> Self:
+    def with_backend(self, backend: ArrayBackend) -> Self:
         """What it leaves open, said by `segment` and `project`: where to compute."""
-        settled = copy(self)
-        settled.backend = self.backend or backend
-        return settled
+        placed = copy(self)
+        placed.backend = self.backend or backend
+        return placed
 
     def check(self, inside: np.ndarray, outside: np.ndarray) -> None:
         """Raise a ScribbleConflictError if no convex set can hold `inside` and avoid `outside`."""

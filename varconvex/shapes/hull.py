@@ -15,13 +15,14 @@ from ..geometry.certify import fill_hull
 from ..geometry.repair_2d import check_hulls
 from ..geometry.stages import stages
 from ._targets import checked_scribbles, checked_spacing, checked_target
+from .base import Shape
 from .convex import FittedConvex
 from .icnn import empty_network, exact_network
 
 __all__ = ["HullShape"]
 
 
-class HullShape:
+class HullShape(Shape):
     """The hull of the largest component of {target > 1/2}.
 
     Promised: a digitally convex, connected mask (or an empty one) that holds `inside` and avoids `outside`. Not

@@ -20,6 +20,7 @@ from ..geometry.ray_search import Price
 from ..geometry.repair_2d import check_hulls, repair
 from ..geometry.search_2d import _polygon_mask, edge_normals
 from ._targets import checked_scribbles, checked_spacing, checked_target, grid_shape
+from .base import Shape
 from .convex import _SCRIBBLE_COST, _sum
 
 _MOST_NODES = 129
@@ -78,7 +79,7 @@ class FittedPolygon:
         return repair(raw, nothing, nothing, -np.ones(raw.shape))
 
 
-class PolygonShape:
+class PolygonShape(Shape):
     """The globally best convex polygon on a lattice.
 
     Parameters
