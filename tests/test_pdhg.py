@@ -14,7 +14,8 @@ from varconvex.errors import (
     InvalidParameterError,
     UnsupportedTypeError,
 )
-from varconvex.solvers._mean import Mean
+from varconvex.solvers.steps import AverageIterate
+from varconvex.solvers.stopping import StoppingRules
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -110,7 +111,7 @@ def test_a_huge_alpha_ends():
 
 @pytest.mark.parametrize(
     ("options", "status"),
-    [({"max_iter": 0}, "max_iter"), ({"tol": 0, "max_iter": 60}, "max_iter"), ({"time_limit": 1e-9}, "time_limit")],
+    [({"max_iter": 1}, "max_iter"), ({"tol": 0, "max_iter": 60}, "max_iter"), ({"time_limit": 1e-9}, "time_limit")],
 )
 def test_out_of_patience_is_said_and_the_best_so_far_returned(rng, options, status):
     energy = TwoPhase(rng.normal(size=(80, 80)), 3.0)
@@ -120,6 +121,33 @@ def test_out_of_patience_is_said_and_the_best_so_far_returned(rng, options, stat
     assert not solution.converged
     assert np.isfinite(solution.u).all()
     assert solution.gap >= 0
+
+
+@pytest.mark.parametrize("coarse_to_fine", [False, True])
+@pytest.mark.parametrize("make", [lambda c: TwoPhase(c, 3.0), lambda c: Potts(np.stack([c, -c, 0 * c]), 3.0)])
+def test_no_iterations_evaluate_the_start(backend, rng, make, coarse_to_fine, monkeypatch):
+    energy = make(rng.normal(size=(80, 90)))
+    first = pdhg(energy, tol=1e-2, backend=backend)
+    monkeypatch.setattr(backend, "iterate", None, raising=False)  # calling it would fail
+    seen = []
+    cold = pdhg(energy, max_iter=0, backend=backend, coarse_to_fine=coarse_to_fine, callback=seen.append)
+    assert (cold.status, cold.iterations, cold.converged, len(seen)) == ("max_iter", 0, False, 1)
+    start = energy.start(backend, energy.problem(backend))
+    np.testing.assert_array_equal(backend.to_numpy(cold.u), backend.to_numpy(energy.present(start)))
+    assert not backend.to_numpy(cold.p).any()
+    assert cold.dual <= first.dual <= first.primal <= cold.primal
+    warm = pdhg(energy, max_iter=0, tol=0, backend=backend, start=first, coarse_to_fine=coarse_to_fine)
+    np.testing.assert_allclose(backend.to_numpy(warm.u), backend.to_numpy(first.u), atol=1e-6)
+    assert (warm.primal, warm.dual) == pytest.approx((first.primal, first.dual), rel=1e-5)
+
+
+@pytest.mark.parametrize(("gap", "tol"), [(1.0000001e-6, 1e-6), (1e-6 * (1 + 2**-52), 1e-6), (2e-6, 1e-6), (1.0, 0.0)])
+def test_a_warning_shows_digits_that_differ(gap, tol):
+    with pytest.warns(ConvergenceWarning) as caught:
+        StoppingRules(10, tol, np.inf, None).warn("max_iter", "{found} for {tol}", gap, "")
+    found, asked = str(caught[0].message).split(";")[0].split(" for ")
+    assert found != asked
+    assert float(found) == pytest.approx(gap, rel=0.1)
 
 
 def test_a_callback_sees_copies_and_may_stop(rng):
@@ -389,27 +417,28 @@ def test_warming_up_leaves_nothing_to_compile(ndim):
     warm_up("numpy", ndim=ndim)
 
 
-def test_where_costs_decide_little_the_mean_stops_the_swings(monkeypatch):
+def test_where_costs_decide_little_restarts_from_the_average_stop_the_oscillation(monkeypatch):
     y, x = np.mgrid[:128, :128] / 128
     spot = {k: np.hypot(x - k, y - 0.5) < 0.06 for k in (0.2, 0.8)}
     energy = TwoPhase(np.where(spot[0.2], -5.0, np.where(spot[0.8], 5.0, 0.0)), alpha=3.0)
     with pytest.warns(ConvergenceWarning):
-        calmed = pdhg(energy, tol=1e-4, max_iter=3000)
-    monkeypatch.setattr("varconvex.solvers.pdhg._SWINGS", 10**9)
+        restarted = pdhg(energy, tol=1e-4, max_iter=3000)
+    monkeypatch.setattr("varconvex.solvers.steps._PATIENCE", 10**9)
     with pytest.warns(ConvergenceWarning):
-        swinging = pdhg(energy, tol=1e-4, max_iter=3000)
+        oscillating = pdhg(energy, tol=1e-4, max_iter=3000)
     # The least energy of all: both bounds are below it, and each energy is above both bounds.
-    assert max(calmed.dual, swinging.dual) <= min(calmed.energy, swinging.energy)
-    assert calmed.gap < 0.3 * swinging.gap
-    assert [h[0] for h in calmed.history] == sorted({h[0] for h in calmed.history})
+    assert max(restarted.dual, oscillating.dual) <= min(restarted.energy, oscillating.energy)
+    assert restarted.gap < 0.3 * oscillating.gap
+    assert [h[0] for h in restarted.history] == sorted({h[0] for h in restarted.history})
 
 
-def test_the_mean_is_the_mean_and_copies(rng):
+def test_the_average_iterate_is_the_average_and_copies(rng):
     pairs = [(rng.normal(size=(1, 4, 5)).astype(np.float32), rng.normal(size=(2, 1, 4, 5))) for _ in range(5)]
     before = pairs[0][0].copy()
-    mean = Mean(*pairs[0], begun=3)
-    for pair in pairs[1:]:
-        mean.add(*pair)
-    for found, wanted in zip(mean.pair(), zip(*pairs, strict=True), strict=True):
+    average = AverageIterate()
+    assert average.add(8, *pairs[-1]) is None  # too early to count
+    for k, pair in enumerate(pairs):
+        assert average.add(100 + 8 * k, *pair) is None  # too early for a trial
+    for found, wanted in zip(average.pair(), zip(*pairs, strict=True), strict=True):
         np.testing.assert_allclose(found, np.mean(wanted, axis=0), atol=1e-6)
     np.testing.assert_array_equal(pairs[0][0], before)

@@ -72,7 +72,7 @@ def test_one_launch_is_for_all(fake_cupy, rng):
     assert len(iterations) == 8
 
 
-@pytest.mark.parametrize(("options", "status"), [({"max_iter": 0}, "max_iter"), ({"time_limit": 0.0}, "time_limit")])
+@pytest.mark.parametrize(("options", "status"), [({"max_iter": 1}, "max_iter"), ({"time_limit": 0.0}, "time_limit")])
 def test_out_of_patience_is_said_once(options, status, rng):
     energies = [TwoPhase(rng.normal(size=(70, 80)), 3.0) for _ in range(3)]
     with pytest.warns(ConvergenceWarning, match="3 of 3 energies did not meet the relative gap of 1e-09") as caught:
@@ -83,10 +83,37 @@ def test_out_of_patience_is_said_once(options, status, rng):
         assert solution.gap >= 0
 
 
+def test_no_iterations_evaluate_the_starts(together, rng):
+    energies = mixture(rng)
+    for energy, solution in zip(energies, pdhg_batch(energies, max_iter=0, backend=together), strict=True):
+        alone = pdhg(energy, max_iter=0, backend=together)
+        assert (solution.iterations, solution.converged) == (0, alone.converged)
+        assert solution.status == ("converged" if solution.converged else "max_iter")
+        assert solution.dual <= pdhg(energy).primal
+
+
+def test_a_callback_gets_the_position_and_stops_one_energy(together, rng):
+    energies = [TwoPhase(rng.normal(size=(20, 30)), 3.0) for _ in range(3)]
+    seen = []
+
+    def callback(progress):
+        seen.append((progress.index, progress.iteration))
+        progress.u[...] = np.nan
+        return progress.index == 1
+
+    found = pdhg_batch(energies, tol=1e-4, backend=together, callback=callback)
+    assert [solution.status for solution in found] == ["converged", "stopped", "converged"]
+    for b, solution in enumerate(found):
+        assert [i for k, i in seen if k == b] == [entry[0] for entry in solution.history]
+    np.testing.assert_array_equal(
+        together.to_numpy(found[0].u), together.to_numpy(pdhg_batch(energies, tol=1e-4, backend=together)[0].u)
+    )
+
+
 def test_an_empty_batch_has_no_solutions():
     assert pdhg_batch([]) == []
 
 
 def test_what_is_no_energy_is_named(rng):
-    with pytest.raises(InvalidParameterError, match=r"energies must all be energies .* got array"):
+    with pytest.raises(InvalidParameterError, match=r"each of energies must be an energy .* got array"):
         pdhg_batch([TwoPhase(rng.normal(size=(4, 5)), 1.0), np.zeros((4, 5))])

@@ -4,7 +4,6 @@ Images are scaled by their own range to [0, 1], so that the defaults hold for an
 scribbles, is in `api.py`.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,9 @@ from .energies.geodesic_contours import GeodesicContours
 from .energies.potts import Potts
 from .errors import InvalidParameterError
 from .inputs import region, unit_image
-from .solvers.pdhg import Progress, Solution, pdhg
+from .solvers.pdhg import pdhg
+from .solvers.solution import Solution
+from .solvers.stopping import Callback
 
 _COARSEST = 64
 """A grid whose shorter side is below twice this is solved as it stands."""
@@ -170,7 +171,7 @@ def segment_geodesic_contours(
     tol: float = 1e-3,
     max_iter: int = 10_000,
     time_limit: float | None = None,
-    callback: Callable[[Progress], object] | None = None,
+    callback: Callback = None,
     backend: str | ArrayBackend | None = None,
 ) -> np.ndarray:
     """Cut out an object along the image's edges: the shortest contour between two seeds (geodesic active contours).
@@ -267,7 +268,7 @@ def segment_potts(
     tol: float = 1e-3,
     max_iter: int = 10_000,
     time_limit: float | None = None,
-    callback: Callable[[Progress], object] | None = None,
+    callback: Callback = None,
     backend: str | ArrayBackend | None = None,
 ) -> Any:
     """Give each pixel one of K labels whose costs are known, with short boundaries (Potts' model).

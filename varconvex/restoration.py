@@ -3,7 +3,6 @@
 Integers are divided by their type's largest value, as in scikit-image; floats are taken as they are.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from .backends import ArrayBackend
@@ -11,8 +10,9 @@ from .energies.mumford_shah import MumfordShah
 from .energies.rof import ROF
 from .energies.tv_l1 import TVL1
 from .inputs import intensities
-from .solvers.pdhg import Progress, pdhg
+from .solvers.pdhg import pdhg
 from .solvers.stationary import stationary
+from .solvers.stopping import Callback
 
 
 def denoise_rof(
@@ -27,7 +27,7 @@ def denoise_rof(
     tol: float = 1e-3,
     max_iter: int = 10_000,
     time_limit: float | None = None,
-    callback: Callable[[Progress], object] | None = None,
+    callback: Callback = None,
     backend: str | ArrayBackend | None = None,
 ) -> Any:
     """Remove Gaussian noise by total variation (Rudin, Osher, Fatemi), or its Huber form.
@@ -97,7 +97,7 @@ def denoise_tv_l1(
     tol: float = 1e-3,
     max_iter: int = 10_000,
     time_limit: float | None = None,
-    callback: Callable[[Progress], object] | None = None,
+    callback: Callback = None,
     backend: str | ArrayBackend | None = None,
 ) -> Any:
     """Remove outliers, or whatever is smaller than a scale, by total variation with an absolute data term.
@@ -155,7 +155,7 @@ def denoise_mumford_shah(
     tol: float = 5e-5,
     max_iter: int = 10_000,
     time_limit: float | None = None,
-    callback: Callable[[int, float], object] | None = None,
+    callback: Callback = None,
     backend: str | ArrayBackend | None = None,
 ) -> Any:
     """Smooth within edges, not across them: a stationary point of the piecewise smooth Mumford-Shah functional.

@@ -81,11 +81,21 @@ def test_patience_and_the_callback(rng):
         found = stationary(energy, max_iter=7, tol=1e-9)
     assert (found.iterations, found.status, found.converged) == (7, "max_iter", False)
     seen = []
-    stopped = stationary(energy, tol=0, callback=lambda iteration, change: seen.append(change) or iteration >= 20)
+    stopped = stationary(energy, tol=0, callback=lambda now: seen.append(now) or now.iteration >= 20)
     assert (stopped.status, stopped.iterations, len(seen)) == ("stopped", 20, 2)
-    assert stopped.change == seen[-1]
+    assert stopped.change == seen[-1].change
+    assert seen[-1].primal == stopped.energy
+    np.testing.assert_array_equal(seen[-1].u, stopped.u)
+    assert (seen[-1].dual, seen[-1].relative_gap) == (-np.inf, np.inf)
     with pytest.warns(ConvergenceWarning, match="time_limit"):
         assert stationary(energy, tol=0, time_limit=0).status == "time_limit"
+
+
+def test_no_iterations_return_the_image(rng):
+    image = rng.random((9, 8)).astype(np.float32)
+    found = stationary(MumfordShah(image), max_iter=0)
+    np.testing.assert_allclose(found.u, image, atol=1e-7)
+    assert (found.status, found.iterations, found.converged) == ("max_iter", 0, False)
 
 
 def test_range_and_offset_do_not_matter(rng):
@@ -107,4 +117,4 @@ def test_what_is_refused():
     with pytest.raises(InvalidParameterError, match=r"energy must be an energy such as MumfordShah\(image\)"):
         stationary(np.eye(4))
     with pytest.raises(InvalidParameterError, match="max_iter"):
-        stationary(MumfordShah(np.eye(4)), max_iter=0)
+        stationary(MumfordShah(np.eye(4)), max_iter=-1)

@@ -338,23 +338,28 @@ class ArrayBackend(Networks):
         return array
 
     def coarsen(self, problem: Problem) -> Problem:
-        """The same problem on a grid of half the size: fields are means, and a boundary counts half as much.
+        """The problem on a grid of half the size: fields are means, and a boundary counts half as much.
 
         For d axes its energies are 2^-d of the fine ones.
         """
-        d = problem.cost.ndim - 1
-        return replace(
-            problem,
-            cost=self.halve(problem.cost, d),
-            dual_radius=self.halve(problem.dual_radius, d) * problem.dual_radius.dtype.type(0.5),
-            lower=self.halve(problem.lower, d),
-            upper=self.halve(problem.upper, d),
-            target=self.halve(problem.target, d) if problem.l1_weight else None,
-            huber=2 * problem.huber,
-            constant=problem.constant / 2**d,
-            common_cost=problem.common_cost / 2**d,
-            rounding_slack=0.0,
-        )
+        return self.coarsen_many([problem])[0]
+
+    def coarsen_many(self, problems: Sequence[Problem]) -> list[Problem]:
+        """`coarsen` of several problems of one shape and kind; fields of one shape are halved in one pass."""
+        d = problems[0].cost.ndim - 1
+        coarse = [
+            replace(q, huber=2 * q.huber, constant=q.constant / 2**d, common_cost=q.common_cost / 2**d,
+                    rounding_slack=0.0)
+            for q in problems
+        ]  # fmt: skip
+        for name in ("cost", "dual_radius", "lower", "upper", "target")[: 5 if problems[0].l1_weight else 4]:
+            fields = [getattr(problem, name) for problem in problems]
+            together = len(fields) > 1 and len({field.shape for field in fields}) == 1
+            means = self.halve(self.xp.stack(fields), d) if together else [self.halve(field, d) for field in fields]
+            if name == "dual_radius":
+                means = [mean * mean.dtype.type(0.5) for mean in means]
+            coarse = [replace(q, **{name: mean}) for q, mean in zip(coarse, means, strict=True)]
+        return coarse
 
     def prolong(self, problem: Problem, u: Array, p: Array) -> tuple[Array, Array]:
         """A pair of the half-size problem on this one's grid, both made feasible.

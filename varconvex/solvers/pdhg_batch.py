@@ -1,32 +1,33 @@
 """Several energies at once, each stopped by its own gap.
 
-A small image does not fill a GPU: most of the time goes by with launches. So images of one shape are iterated
-together, one launch for all, with step sizes of their own; an image whose gap is small enough takes part no longer, and
-the rest go on. Each is treated like `pdhg` treats it alone: coarse to fine, over-relaxed, with bounds in double
-precision.
+A small image does not fill a GPU: most of the time goes by with launches. So images of one shape are iterated together,
+one launch for all, each with its own step sizes; an image whose gap is small enough is left out, and the rest go on.
+Like `pdhg` it works coarse to fine, over-relaxed, with bounds in double precision.
 """
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from .. import checks
 from ..backends import ArrayBackend, Problem, get_backend
 from ..energies.base import Energy
-from ..errors import ConvergenceWarning, InvalidParameterError
+from ..options import Status
 from ._memory import of_a_gpu
-from .pdhg import COARSE_ITERATIONS, COARSEST, LEAST_SIZE, RELAXATION, Solution, pdhg
+from .gap import GapRecord
+from .pdhg import COARSE_ITERATIONS, COARSEST, RELAXATION, pdhg
+from .solution import Progress, Solution
+from .steps import dual_step
+from .stopping import Callback, StoppingRules, check_energy
 
 _RATIO, _LATE_RATIO, _LATE = 0.7, 0.2, 800
-"""sigma / tau = (ratio r)^2 with r the mean radius; what is not done after so many iterations gets the second ratio. No
-adapting as in `pdhg`: it would look at every u and p."""
+"""sigma / tau = (ratio r)^2 with r the mean radius; after so many iterations the second ratio holds. Steps are not
+adapted as in `pdhg`: that would read every u and p."""
 
-_LOOK_FIRST, _LOOK_EVERY = 16, 48
-"""Iterations until the first look at the gaps, then twice as many each time up to the second number: multiples of what
-a launch can do."""
+_FIRST_INTERVAL, _MOST_INTERVAL = 16, 48
+"""Iterations until the first gap evaluation, then twice as many each time up to the second number: multiples of the
+iterations that one launch can do."""
 
 
 def pdhg_batch(
@@ -36,25 +37,30 @@ def pdhg_batch(
     max_iter: int = 10_000,
     tol: float = 1e-3,
     time_limit: float | None = None,
+    callback: Callback = None,
     coarse_to_fine: bool = True,
 ) -> list[Solution]:
     """Minimise several energies until each one's primal-dual gap certifies its answer.
 
     On a GPU energies of one kind and shape are solved together, which is many times faster than one after the other
-    where images are small; other backends solve one after the other, and so gain nothing.
+    where images are small. Other backends solve one after the other.
 
     Parameters
     ----------
     energies : iterable of energies
         What to minimise; any mixture of kinds and shapes, but fast where there are few of them.
     backend : {"numba", "numpy", "cupy"} or None
-        None works where the first cost lives: NumPy arrays with Numba, CuPy arrays on their GPU.
+        None is Numba if the first energy holds NumPy arrays, and the GPU that holds them for CuPy arrays.
     max_iter : int
-        Most iterations on each grid of full size.
+        Most iterations on each grid of full size. 0 does none on any grid: the starts are evaluated and returned,
+        without a warning.
     tol : float
         Relative gap to stop at, for each. Smaller is closer to the optimum; 0 runs until `max_iter`.
     time_limit : float, optional
         Most seconds for all of them; the best answers so far are returned.
+    callback : callable, optional
+        Called with a `Progress` at each gap evaluation of each energy; its `index` says which one. Returning True stops
+        this energy.
     coarse_to_fine : bool
         Start from the half-size problems' answers.
 
@@ -73,7 +79,7 @@ def pdhg_batch(
     Warns
     -----
     ConvergenceWarning
-        If some did not meet `tol`; their `converged` is False.
+        If some did not meet `tol`, and `max_iter` is not 0; their `converged` is False.
 
     Examples
     --------
@@ -85,51 +91,51 @@ def pdhg_batch(
     """
     energies = list(energies)
     for energy in energies:
-        if not hasattr(energy, "problem") or isinstance(energy, type):
-            raise InvalidParameterError(
-                f"energies must all be energies such as TwoPhase(cost, alpha=1.0); got {energy!r:.80} among them. Wrap "
-                "each cost in one."
-            )
-    max_iter = checks.whole_number("max_iter", max_iter)
-    tol = checks.real_number("tol", tol)
-    limit = np.inf if time_limit is None else checks.real_number("time_limit", time_limit)
-    start = time.perf_counter()
+        check_energy("each of energies", energy, "TwoPhase(cost, alpha=1.0)")
+    rules = StoppingRules.checked(max_iter, tol, time_limit, callback)
     if not energies:
         return []
     backend = get_backend(backend, getattr(energies[0], "cost", getattr(energies[0], "image", None)))
-    solutions: list[Any] = [None] * len(energies)
     groups: dict[Any, list[int]] = {}
     for b, energy in enumerate(energies):
         kind = (type(energy), energy.shape, energy.spacing, getattr(energy, "tv", None)) if backend.many else b
         groups.setdefault(kind, []).append(b)
+    solutions: dict[int, Solution] = {}
     for members in groups.values():
-        these = [energies[b] for b in members]
-        found = None
-        if backend.many:
-            found = _together(these, backend, max_iter, tol, limit - (time.perf_counter() - start), coarse_to_fine)
-        for i, b in enumerate(members):
-            left = max(limit - (time.perf_counter() - start), 0.0)
-            solutions[b] = found[i] if found else pdhg(
-                these[i], backend=backend, max_iter=max_iter, tol=tol,
-                time_limit=None if np.isinf(left) else left, coarse_to_fine=coarse_to_fine,
-            )  # fmt: skip
-    late = [solution for solution in solutions if not solution.converged]
+        group = {b: energies[b] for b in members}
+        found = _together(group, backend, rules, coarse_to_fine) if backend.many else None
+        solutions |= found or {
+            b: _alone(b, energy, rules, backend=backend, coarse_to_fine=coarse_to_fine) for b, energy in group.items()
+        }
+    late = [solution for solution in solutions.values() if solution.status in ("max_iter", "time_limit")]
     if late and backend.many:
-        worst = max(solution.relative_gap for solution in late)
-        checks.warn_caller(
-            f"{len(late)} of {len(solutions)} energies did not meet the relative gap of {tol:.2g}; the largest is "
-            f"{worst:.2g}. Raise max_iter or time_limit, or tol",
-            ConvergenceWarning,
-        )
-    return solutions
+        worst = max(late, key=lambda solution: solution.relative_gap)
+        sentence = f"{len(late)} of {len(energies)} energies did not meet the relative gap of {{tol}}; the largest is "
+        sentence += "{found}"
+        rules.warn(worst.status, sentence, worst.relative_gap, "")
+    return [solutions[b] for b in range(len(energies))]
+
+
+def _alone(b: int, energy: Energy, rules: StoppingRules, **options: Any) -> Solution:
+    """The b-th energy by `pdhg`, in the time left."""
+    callback = rules.callback
+
+    def numbered(progress: Progress) -> object:
+        assert callback is not None
+        return callback(replace(progress, index=b))
+
+    left = None if np.isinf(rules.seconds) else max(rules.seconds - rules.elapsed(), 0.0)
+    return pdhg(
+        energy, max_iter=rules.max_iter, tol=rules.tol, time_limit=left, callback=callback and numbered, **options
+    )
 
 
 def _together(
-    energies: Sequence[Energy], backend: ArrayBackend, max_iter: int, tol: float, limit: float, coarse_to_fine: bool
-) -> list[Solution] | None:
-    """Their solutions, or None if they do not fit into a GPU's memory together, or are of a kind without a kernel."""
+    energies: dict[int, Energy], backend: ArrayBackend, rules: StoppingRules, coarse_to_fine: bool
+) -> dict[int, Solution] | None:
+    """Solutions of a group, or None if a GPU cannot hold them together or has no kernel for the kind."""
     try:
-        return _descend(energies, backend, max_iter, tol, limit, coarse_to_fine)
+        return _descend(energies, backend, rules, coarse_to_fine)
     except MemoryError as error:
         if not of_a_gpu(error):
             raise
@@ -137,110 +143,94 @@ def _together(
 
 
 def _descend(
-    energies: Sequence[Energy], backend: ArrayBackend, max_iter: int, tol: float, limit: float, coarse_to_fine: bool
-) -> list[Solution] | None:
-    start = time.perf_counter()
-    problems = [energy.problem(backend) for energy in energies]
+    energies: dict[int, Energy], backend: ArrayBackend, rules: StoppingRules, coarse_to_fine: bool
+) -> dict[int, Solution] | None:
+    problems = [energy.problem(backend) for energy in energies.values()]
     if any(q.l1_weight or q.truncated or q.coupling != "separate" for q in problems):
-        return None  # no kernel that would solve them together
-    levels, shapes = [problems], [energies[0].shape]
-    while coarse_to_fine and max_iter and min(shapes[-1][1:]) >= 2 * COARSEST:
-        levels.append(_halved(backend, levels[-1], len(shapes[-1]) - 1))
-        shapes.append((shapes[-1][0], *(-(-n // 2) for n in shapes[-1][1:])))
-    state = None
-    for level, shape in zip(reversed(levels), reversed(shapes), strict=True):
+        return None
+    shape = next(iter(energies.values())).shape
+    levels = [(problems, shape)]
+    while coarse_to_fine and rules.max_iter and min(shape[1:]) >= 2 * COARSEST:
+        shape = (shape[0], *(-(-n // 2) for n in shape[1:]))
+        levels.append((backend.coarsen_many(levels[-1][0]), shape))
+    pairs = None
+    coarse_rules = replace(rules, max_iter=min(COARSE_ITERATIONS, rules.max_iter), callback=None)
+    for level, shape in reversed(levels):
         finest = level is problems
-        descents = _Descents(level, shape, backend, state, start)
-        descents.run(max_iter if finest else min(COARSE_ITERATIONS, max_iter), tol, limit)
-        state = descents.u, descents.p
-    return [descents.solution(energy, b) for b, energy in enumerate(energies)]
+        group = _Group(energies, level, shape, backend, pairs, rules if finest else coarse_rules)
+        group.run()
+        pairs = group.u, group.p
+    return group.solutions()
 
 
-class _Descents:
-    """One grid's iterations for several problems: u (B, L, *spatial), p (B, k, L, *spatial), and each one's gap."""
+class _Group:
+    """One grid's iterations for several problems: u (B, L, *spatial), p (B, k, L, *spatial), and a gap record each.
+
+    Parameters
+    ----------
+    energies : dict of int to Energy
+        By position in the batch.
+    problems : sequence of Problem
+        Of each energy on this grid.
+    shape : (L, *spatial)
+        Of each u.
+    pairs : (u, p) or None
+        State of the half-size grid.
+    """
 
     def __init__(
-        self,
-        problems: Sequence[Problem],
-        shape: tuple[int, ...],
-        backend: ArrayBackend,
-        coarse: tuple[Any, Any] | None,
-        start: float,
-    ) -> None:
+        self, energies: dict[int, Energy], problems: Sequence[Problem], shape: tuple[int, ...], backend: ArrayBackend,
+        pairs: tuple[Any, Any] | None, rules: StoppingRules,
+    ) -> None:  # fmt: skip
         xp = backend.xp
-        self.problems, self.backend, self.start = problems, backend, start
-        if coarse is None:
+        self.problems, self.backend, self.rules = problems, backend, rules
+        if pairs is None:
             self.u = xp.stack([_without_boundary(backend, problem, shape) for problem in problems])
             self.p = xp.zeros((len(problems), len(problems[0].steps), *shape), dtype=self.u.dtype)
         else:
-            self.u, self.p = _prolong(backend, problems[0], *coarse, shape)
+            self.u, self.p = _prolong(backend, problems[0], *pairs, shape)
         sums = [abs(q.cost).sum(dtype=np.float64) for q in problems]
         means = [q.dual_radius.mean(dtype=np.float64) for q in problems]
-        data, mean_radius = backend.to_numpy(xp.stack([xp.stack(sums), xp.stack(means)]))
-        self.floor = LEAST_SIZE * data * [q.cost_unit for q in problems] + np.finfo(np.float64).tiny
-        mean_cost = data / self.u[0].size
-        self.steps, self.late = (_steps(problems[0], mean_cost, ratio * mean_radius) for ratio in (_RATIO, _LATE_RATIO))
-        self.common = np.array([problem.common_cost for problem in problems])
-        self.dual = np.full(len(problems), -np.inf)
-        self.active = np.ones(len(problems), bool)
-        self.history: list[list[tuple[int, float, float, float]]] = [[] for _ in problems]
-        self.status = "max_iter"
+        # One transfer from the device for all problems.
+        data, radius = backend.to_numpy(xp.stack([xp.stack(sums), xp.stack(means)]))
+        data_sizes, norm = data / self.u[0].size, problems[0].norm
+        self.sigma, self.late_sigma = (dual_step(norm, data_sizes, r * radius) for r in (_RATIO, _LATE_RATIO))
+        self.records = {
+            b: GapRecord(energy, backend, problem, size, self.u[0].size, rules)
+            for (b, energy), problem, size in zip(energies.items(), problems, data_sizes.tolist(), strict=True)
+        }
+        self.status: list[Status | None] = [None] * len(problems)
 
-    def run(self, max_iter: int, tol: float, limit: float) -> None:
-        """Iterate until every gap, the number of iterations or the clock says stop."""
-        done = 0
-        if not max_iter:
-            self._look(0, tol)
-        while done < max_iter and self.active.any():
-            tau, sigma = self.late if done >= _LATE else self.steps
-            n = min(max(done, _LOOK_FIRST), _LOOK_EVERY, max_iter - done)
+    def run(self) -> None:
+        """Iterate until a rule says stop for each problem."""
+        done, norm = 0, self.problems[0].norm
+        if not self.rules.max_iter:
+            self._evaluate(0)
+        while None in self.status:
+            sigma = self.late_sigma if done >= _LATE else self.sigma
+            n = min(max(done, _FIRST_INTERVAL), _MOST_INTERVAL, self.rules.max_iter - done)
             self.backend.iterate_many(
-                self.problems, self.u, self.p, n=n, tau=tau.tolist(), sigma=sigma.tolist(), rho=RELAXATION,
-                finish=True, active=self.active.tolist(),
+                self.problems, self.u, self.p, n=n, tau=(1.0 / (sigma * norm * norm)).tolist(), sigma=sigma.tolist(),
+                rho=RELAXATION, finish=True, active=[status is None for status in self.status],
             )  # fmt: skip
             done += n
-            self._look(done, tol)
-            if time.perf_counter() - self.start >= limit:
-                self.status = "time_limit"
-                return
+            self._evaluate(done)
 
-    def _look(self, iteration: int, tol: float) -> None:
-        primal, dual = self.backend.values_many(self.problems, self.u, self.p).T
-        # In exact arithmetic dual <= primal; a bound that is lowered stays a bound.
-        self.primal, self.dual = primal, np.minimum(np.maximum(self.dual, dual), primal)
-        size = np.maximum.reduce([abs(primal - self.common), abs(self.dual - self.common), self.floor])
-        self.relative_gap = (primal - self.dual) / size
-        seconds = time.perf_counter() - self.start
-        for b in np.flatnonzero(self.active):
-            self.history[b].append((iteration, seconds, float(primal[b]), float(self.dual[b])))
-        self.active &= self.relative_gap > tol
+    def _evaluate(self, iteration: int) -> None:
+        """Evaluate the gap of each problem that is not stopped, and whether to stop it."""
+        values = self.backend.values_many(self.problems, self.u, self.p).tolist()
+        for i, (b, record) in enumerate(self.records.items()):
+            if self.status[i] is None:
+                record.note(iteration, *values[i])
+                self.status[i] = record.status(self.u[i], b)
 
-    def solution(self, energy: Energy, b: int) -> Solution:
-        """Of the b-th energy, as `pdhg` returns it."""
-        problem = self.problems[b]
-        binary, rounded = energy.round(self.backend, problem, self.u[b])
-        converged = not self.active[b]
-        return Solution(
-            u=energy.present(self.u[b]),
-            p=self.p[b] * np.float32(problem.cost_unit / problem.value_scale),
-            binary=energy.present(binary),
-            energy=rounded,
-            primal=float(self.primal[b]),
-            dual=float(self.dual[b]),
-            relative_gap=float(self.relative_gap[b]),
-            history=tuple(self.history[b]),
-            converged=converged,
-            status="converged" if converged else self.status,
-        )
-
-
-def _steps(problem: Problem, mean_cost: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each one's tau and sigma with tau sigma |K|^2 = 1."""
-    norm = problem.norm
-    # No flow can be needed that is longer than the whole data term; and with alpha = 0 one step has to do.
-    scale = np.clip(scale, 1e-6 * mean_cost, 1e3 * mean_cost)
-    sigma = np.where(scale > 0, scale, 1.0) / norm
-    return 1.0 / (sigma * norm * norm), sigma
+    def solutions(self) -> dict[int, Solution]:
+        """By position in the batch."""
+        return {
+            b: record.solution(u, p, status)
+            for (b, record), u, p, status in zip(self.records.items(), self.u, self.p, self.status, strict=True)
+            if status is not None
+        }
 
 
 def _without_boundary(backend: ArrayBackend, problem: Problem, shape: tuple[int, ...]) -> Any:
@@ -249,25 +239,7 @@ def _without_boundary(backend: ArrayBackend, problem: Problem, shape: tuple[int,
     return backend.xp.broadcast_to(backend.project(downhill, problem), shape)
 
 
-def _halved(backend: ArrayBackend, problems: Sequence[Problem], ndim: int) -> list[Problem]:
-    """`coarsen` for all of them, one field at a time."""
-    halves: list[dict[str, Any]] = [
-        {"huber": 2 * q.huber, "constant": q.constant / 2**ndim, "common_cost": q.common_cost / 2**ndim}
-        for q in problems
-    ]
-    for name in ("cost", "dual_radius", "lower", "upper"):
-        arrays = [getattr(problem, name) for problem in problems]
-        alike = len({array.shape for array in arrays}) == 1
-        means = backend.halve(backend.xp.stack(arrays), ndim) if alike else [backend.halve(a, ndim) for a in arrays]
-        for half, mean in zip(halves, means, strict=True):
-            half[name] = mean * mean.dtype.type(0.5) if name == "dual_radius" else mean
-    return [replace(problem, **half) for problem, half in zip(problems, halves, strict=True)]
-
-
 def _prolong(backend: ArrayBackend, problem: Problem, u: Any, p: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
-    """Coarse pairs on grids of `shape`.
-
-    They need not be feasible: the first iteration makes them so, and nobody looks before.
-    """
+    """Coarse pairs on grids of `shape`; not feasible before the first iteration, which projects them."""
     u, p = backend.spread(u, backend.xp.moveaxis(p, 1, 0), shape[1:], problem.offsets)
     return backend.asarray(u), backend.asarray(backend.xp.moveaxis(p, 0, 1))
