@@ -1,5 +1,6 @@
 """The solver against maximum flow, enumeration and the laws of a certified minimiser."""
 
+import sys
 import time
 import warnings
 
@@ -148,7 +149,7 @@ def test_the_clock_and_the_threads_do_not_change_the_answer(monkeypatch, set_thr
     energy = TwoPhase(cost[0], 2.0) if labels == 1 else Potts(cost, 1.0)
     answers = []
     for seconds, threads in [(0.1, 1), (0.0, 2), (1e-4, 3)]:
-        monkeypatch.setattr("varconvex.solvers.pdhg._CHUNK_SECONDS", seconds)
+        monkeypatch.setattr(sys.modules["varconvex.solvers.pdhg"], "_CHUNK_SECONDS", seconds)
         set_threads(threads)
         answers.append(pdhg(energy, tol=1e-4))
     for other in answers[1:]:
@@ -395,7 +396,7 @@ def test_where_costs_decide_little_the_mean_stops_the_swings(monkeypatch):
     energy = TwoPhase(np.where(spot[0.2], -5.0, np.where(spot[0.8], 5.0, 0.0)), alpha=3.0)
     with pytest.warns(ConvergenceWarning):
         calmed = pdhg(energy, tol=1e-4, max_iter=3000)
-    monkeypatch.setattr("varconvex.solvers.pdhg._SWINGS", 10**9)
+    monkeypatch.setattr(sys.modules["varconvex.solvers.pdhg"], "_SWINGS", 10**9)
     with pytest.warns(ConvergenceWarning):
         swinging = pdhg(energy, tol=1e-4, max_iter=3000)
     # The least energy of all: both bounds are below it, and each energy is above both bounds.

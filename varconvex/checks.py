@@ -6,7 +6,7 @@ Each returns the value in one form or raises a named error that says what was ex
 import os
 import sys
 import warnings
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -36,8 +36,9 @@ def whole_number(name: str, value: Any, *, least: int = 0) -> int:
     return int(number)
 
 
-def one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
-    """One of the values that are allowed."""
+def one_of(name: str, value: Any, allowed: Any) -> Any:
+    """One of the values that are allowed: a tuple of them, or a `typing.Literal`."""
+    allowed = get_args(allowed) or allowed
     if not isinstance(value, str | None) or value not in allowed:
         known = ", ".join(repr(a) for a in allowed)
         raise InvalidParameterError(f"{name} must be one of {known}; got {value!r}. Choose one of them.")
