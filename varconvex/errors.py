@@ -67,7 +67,7 @@ class FileFormatError(VarconvexError, ValueError):
 
 
 class VarconvexWarning(UserWarning):
-    """Base class of all warnings of varconvex."""
+    """Base class of all warnings that varconvex raises."""
 
 
 class ConvergenceWarning(VarconvexWarning):
