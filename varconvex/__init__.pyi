@@ -43,7 +43,7 @@ from .errors import (
     VarconvexError as VarconvexError,
     VarconvexWarning as VarconvexWarning,
 )
-from .geometry import Certificate as Certificate, certify_convexity as certify_convexity
+from .geometry import certify_convexity as certify_convexity
 from .likelihoods import (
     GaussianMixtureLikelihood as GaussianMixtureLikelihood,
     HistogramLikelihood as HistogramLikelihood,
@@ -69,8 +69,6 @@ from .result import Segmentation as Segmentation
 from .shapes import (
     ICNN as ICNN,
     ConvexShape as ConvexShape,
-    FittedConvex as FittedConvex,
-    FittedPolygon as FittedPolygon,
     HullShape as HullShape,
     PolygonShape as PolygonShape,
 )
