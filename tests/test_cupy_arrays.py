@@ -1,5 +1,6 @@
 """CuPy arrays in, CuPy arrays out, with a device that is pretended (see `cuda_on_host`) or real."""
 
+import sys
 import types
 import warnings
 
@@ -120,7 +121,7 @@ def test_any_other_lack_of_memory_is_not_hidden(monkeypatch, rng):
     def full(*args, **kwargs):
         raise MemoryError("the host's")
 
-    monkeypatch.setattr("varconvex.solvers.pdhg.get_backend", full)
+    monkeypatch.setattr(sys.modules["varconvex.solvers.pdhg"], "get_backend", full)
     with pytest.raises(MemoryError, match="the host's"):
         pdhg(TwoPhase(rng.normal(size=(8, 9)), 1.0))
 

@@ -1,5 +1,6 @@
 """The solver against maximum flow, enumeration and the laws of a certified minimiser."""
 
+import sys
 import time
 import warnings
 
@@ -176,7 +177,7 @@ def test_the_clock_and_the_threads_do_not_change_the_answer(monkeypatch, set_thr
     energy = TwoPhase(cost[0], 2.0) if labels == 1 else Potts(cost, 1.0)
     answers = []
     for seconds, threads in [(0.1, 1), (0.0, 2), (1e-4, 3)]:
-        monkeypatch.setattr("varconvex.solvers.pdhg._CHUNK_SECONDS", seconds)
+        monkeypatch.setattr(sys.modules["varconvex.solvers.pdhg"], "_CHUNK_SECONDS", seconds)
         set_threads(threads)
         answers.append(pdhg(energy, tol=1e-4))
     for other in answers[1:]:

@@ -1,20 +1,28 @@
-"""Finds a part by its public name: one file a part, no registration.
+"""Finds a part by its public name: ours by their module's name, those of other distributions by entry points.
 
 ``find("likelihoods", "histogram")`` is ``varconvex.likelihoods.histogram.HistogramLikelihood``: the class is called
-after its file, in CamelCase, and after its family, in the singular. Adding a part is adding a file.
+after its module, in CamelCase, and after its family, in the singular. A new part is a new module. A distribution
+offers parts in its metadata, one group a family::
+
+    [project.entry-points."varconvex.shapes"]
+    star = "stars:StarShape"
 """
 
 import importlib
+import pkgutil
+import sys
 from difflib import get_close_matches
 from functools import lru_cache
-from pathlib import Path
+from importlib.metadata import EntryPoint, entry_points
 
-from .errors import InvalidParameterError
+from .checks import warn_caller
+from .errors import InvalidParameterError, VarconvexWarning
 
 
 def names(family: str) -> list[str]:
-    """Public names of a family's parts: the files that hold a class called after them. None is imported."""
-    return sorted(_parts(family))
+    """Public names of a family's parts; the family's modules are imported, those of other distributions are not."""
+    ours = (name for name in _modules(family) if _part(family, name))
+    return sorted({*ours, *_offered(family, tuple(sys.path))})
 
 
 def find(family: str, name: str) -> type:
@@ -23,28 +31,47 @@ def find(family: str, name: str) -> type:
     Raises
     ------
     InvalidParameterError
-        If there is no such part; the message lists those there are, the nearest first.
+        If there is no such part (the message lists all, the nearest first), or another distribution's cannot be loaded.
     """
-    known = _parts(family)
-    if not isinstance(name, str) or name not in known:
-        near = get_close_matches(str(name), known, 1)
-        hint = f"Did you mean {near[0]!r}?" if near else "Choose one of them."
-        raise InvalidParameterError(f"{family[:-1]} must be one of {', '.join(sorted(known))}; got {name!r}. {hint}")
-    module = importlib.import_module(f"varconvex.{family}.{known[name]}")
-    return getattr(module, _class(family, name))
+    offered = _offered(family, tuple(sys.path))
+    if isinstance(name, str):
+        if name in _modules(family) and (part := _part(family, name)):
+            return part
+        if name in offered:
+            try:
+                return offered[name].load()
+            except Exception as error:
+                raise InvalidParameterError(
+                    f"{family[:-1]} {name!r} must be importable from {offered[name].value}; got {error!r}. Update or "
+                    f"remove {getattr(offered[name].dist, 'name', 'the distribution')}, which offers it."
+                ) from error
+    known = names(family)
+    near = get_close_matches(str(name), known, 1)
+    hint = f"Did you mean {near[0]!r}?" if near else "Choose one of them."
+    raise InvalidParameterError(f"{family[:-1]} must be one of {', '.join(known)}; got {name!r}. {hint}")
 
 
-@lru_cache  # the files are read once a process: a backend is asked for with every solve
-def _parts(family: str) -> dict[str, str]:
-    """File of each part by its public name."""
-    parts = {}
-    for path in (Path(__file__).parent / family).glob("[!_]*.py"):
-        name = path.stem.removesuffix("_")
-        # A base class, or a helper such as shapes/icnn.py, holds no class of that name.
-        if f"\nclass {_class(family, name)}" in path.read_text(encoding="utf-8"):
-            parts[name] = path.stem
-    return parts
+@lru_cache
+def _modules(family: str) -> dict[str, str]:
+    """Module of each possible part by its public name; the package's own loader lists them, in a zip file as well."""
+    path = importlib.import_module(f"varconvex.{family}").__path__
+    found = (info.name for info in pkgutil.iter_modules(path))
+    return {name.removesuffix("_"): name for name in found if not name.startswith("_")}
 
 
-def _class(family: str, name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("_")) + family[:-1].capitalize()
+def _part(family: str, name: str) -> type | None:
+    """The class that the module of this name defines; None of helpers such as ``shapes/icnn.py``, which have none."""
+    module = importlib.import_module(f"varconvex.{family}.{_modules(family)[name]}")
+    return getattr(module, "".join(part.capitalize() for part in (*name.split("_"), family[:-1])), None)
+
+
+@lru_cache
+def _offered(family: str, _path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """Entry points of other distributions by name, read once for each state of ``sys.path``."""
+    found = {entry.name: entry for entry in entry_points(group=f"varconvex.{family}")}
+    for name in sorted(found.keys() & _modules(family).keys()):
+        if _part(family, name):
+            theirs = found.pop(name).value
+            message = f"{theirs} has the name of a {family[:-1]} of varconvex, {name!r}, which is used instead."
+            warn_caller(message, VarconvexWarning)
+    return found

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
-from ._families import names
 from .errors import VarconvexError
 from .reproduce import command as reproduce
 
@@ -60,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     segment.add_argument("-o", "--output", required=True, metavar="MASK", help="mask to write (.png, .tif, .npy)")
     segment.add_argument("--alpha", type=float, help="weight of the boundary; bigger is smoother")
-    segment.add_argument("--shape", choices=names("shapes"), help="what the object is known to be")
+    segment.add_argument("--shape", help="what the object is known to be: convex, polygon, ...")
     segment.add_argument(
         "--unify", choices=["sequential", "joint"], help="shape after the energy, or both with the colours in turns"
     )

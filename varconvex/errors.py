@@ -1,23 +1,32 @@
-"""What can go wrong, by name.
+"""Exceptions and warnings of the package.
 
-Every message has three parts: what was expected, what came, what to do about it.
+Every message has three parts: what was expected, what was passed, how to correct it.
 """
+
+from typing import Any
+
+import numpy as np
+
+
+def install_command(*extras: str) -> str:
+    """The command that installs the package with optional dependencies; no package index has it, its sources do."""
+    return " or ".join(f'python -m pip install ".[{extra}]"' for extra in extras) + " in the source folder of varconvex"
 
 
 class VarconvexError(Exception):
-    """The base of everything that varconvex raises on purpose."""
+    """Base class of all exceptions that varconvex raises on purpose."""
 
 
 class InvalidImageError(VarconvexError, ValueError):
-    """The image (or mask, or cost) has values or a shape that cannot be worked with."""
+    """An image, mask or cost array has values or a shape that cannot be used."""
 
 
 class InvalidScribblesError(VarconvexError, ValueError):
-    """The scribbles do not describe a segmentation problem."""
+    """The scribbles do not define a segmentation problem."""
 
 
 class ScribbleConflictError(InvalidScribblesError):
-    """Two scribbles ask for what cannot be had together.
+    """Scribbles contradict each other, or no set of the requested shape can hold them.
 
     Attributes
     ----------
@@ -25,37 +34,40 @@ class ScribbleConflictError(InvalidScribblesError):
         Indices of the offending pixels, in array order (row, column).
     """
 
-    def __init__(self, message, pixels):
+    def __init__(self, message: str, pixels: np.ndarray):
         super().__init__(message)
         self.pixels = pixels
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self.args, self.pixels), self.__dict__
+
 
 class InvalidParameterError(VarconvexError, ValueError):
-    """A parameter is outside what it may be."""
+    """A parameter has a value outside of its range or choices."""
 
 
 class UnsupportedTypeError(VarconvexError, TypeError):
-    """The data are of a kind that holds no intensities (complex, text, objects, dates)."""
+    """An array has a data type without intensities: complex, text, objects or dates."""
 
 
 class UnknownKeywordError(VarconvexError, TypeError):
-    """A keyword that no function of this name takes; the message names the nearest one."""
+    """A keyword argument that the function does not have; the message names the nearest one."""
 
 
 class BackendUnavailableError(VarconvexError, RuntimeError):
-    """The backend asked for cannot run here; the message says what would make it run."""
+    """The requested backend cannot run on this machine; the message says what it needs."""
 
 
 class MissingExtraError(VarconvexError, ImportError):
-    """An optional package is not installed; the message names the extra that brings it."""
+    """An optional package is not installed; the message names the extra that contains it."""
 
 
 class FileFormatError(VarconvexError, ValueError):
-    """A file is not what its place calls for: unreadable, truncated, or of another kind."""
+    """A file or folder is unreadable, truncated, of another kind, or cannot be written."""
 
 
 class VarconvexWarning(UserWarning):
-    """The base of every warning of varconvex."""
+    """Base class of all warnings that varconvex raises."""
 
 
 class ConvergenceWarning(VarconvexWarning):
@@ -63,16 +75,16 @@ class ConvergenceWarning(VarconvexWarning):
 
 
 class DataTermWarning(VarconvexWarning):
-    """The data term says nothing, or its choice had to be changed."""
+    """The data term is constant, or was changed to another one than asked for."""
 
 
 class DeviceMemoryWarning(VarconvexWarning):
-    """A GPU's memory did not suffice; the CPU solved the problem instead."""
+    """The GPU ran out of memory and the CPU solved the problem."""
 
 
 class ShapeWarning(VarconvexWarning):
-    """The image speaks against the shape that an object was said to have; the answer keeps it nevertheless."""
+    """The image gives evidence against an object's shape; the returned object has the shape nevertheless."""
 
 
 class ScribbleWarning(VarconvexWarning):
-    """Scribbles were clipped, or overwritten by a later stroke."""
+    """Scribbles were clipped to the image, or overwritten by a later stroke."""

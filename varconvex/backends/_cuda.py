@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from functools import lru_cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,7 +72,7 @@ class Blocks(NamedTuple):
 @lru_cache(maxsize=1)
 def source() -> str:
     """The kernels' text; each file keeps its own line numbers."""
-    here = Path(__file__).parent
+    here = files(__package__)
     parts = (f'#line 1 "{name}.cu"\n{(here / f"{name}.cu").read_text(encoding="utf-8")}' for name in FILES)
     return "\n".join(parts)
 

@@ -15,8 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .._threads import n_threads, run
-from . import _numba_coupled_values as coupled
-from . import _numba_values as values
+from . import _numba_coupled_values as coupled, _numba_values as values
 from ._numba_bands import SHARE, cut, iterate_band
 from ._numba_coupled import iterate_coupled_block
 from ._numba_layout import ActiveSet, Layout, matrices

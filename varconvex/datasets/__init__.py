@@ -1,1 +1,5 @@
-"""Collections of images with scribbles and ground truth."""
+"""Images with scribbles and ground truth: readers of data sets, a scribbling robot, corruptions, downloads."""
+
+from .._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__)

@@ -10,8 +10,10 @@ version it is computed anew. A file that a killed run has left half-written is n
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +58,19 @@ def key_of(settings: dict[str, Any], sample: Sample) -> str:
 def fingerprint() -> str:
     """Of the package's source, but for what only tells and draws."""
     digest = hashlib.sha256()
-    root = Path(__file__).parent.parent
-    for path in sorted(root.rglob("*.py")):
-        name = path.relative_to(root).as_posix()
+    for name, text in _sources(files("varconvex")):
         if not name.startswith(("reproduce/layout", "reproduce/pictures", "cli", "plots", "doctor", "demo")):
-            digest.update(name.encode() + path.read_bytes())
+            digest.update(name.encode() + text)
     return digest.hexdigest()
+
+
+def _sources(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+    """Relative path and text of every Python file below a package's folder, in a zip file as well."""
+    for item in sorted(folder.iterdir(), key=lambda item: item.name):
+        if item.is_dir():
+            yield from _sources(item, f"{prefix}{item.name}/")
+        elif item.name.endswith(".py"):
+            yield prefix + item.name, item.read_bytes()
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -3,8 +3,7 @@
 from typing import Any
 
 from .table1 import PAPER as PAPER1
-from .table2 import COLUMNS
-from .table2 import PAPER as PAPER2
+from .table2 import COLUMNS, PAPER as PAPER2
 
 _TITLE = {"rgb+xy": "RGB+spatial", "rgb+features": "RGB+semantic", "rgb+xy+features": "RGB+spatial+semantic"}
 _CELL = 30

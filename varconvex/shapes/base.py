@@ -40,7 +40,7 @@ class Shape(ABC):
     """Fits a set of its kind to a target."""
 
     def with_backend(self, backend: ArrayBackend) -> Self:
-        """The same shape, computing on `backend` where it left open what computes; itself if it never asks a backend."""
+        """The same shape, computing on `backend` where it left open what computes; itself if it uses none."""
         return self
 
     @abstractmethod

@@ -1,0 +1,4 @@
+from .base import Likelihood as Likelihood
+from .gaussian_mixture import GaussianMixtureLikelihood as GaussianMixtureLikelihood
+from .histogram import HistogramLikelihood as HistogramLikelihood
+from .nieuwenhuis_cremers import NieuwenhuisCremersLikelihood as NieuwenhuisCremersLikelihood

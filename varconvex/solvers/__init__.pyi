@@ -1,0 +1,4 @@
+from .pdhg import Progress as Progress, Solution as Solution, pdhg as pdhg
+from .pdhg_batch import pdhg_batch as pdhg_batch
+from .stationary import Stationary as Stationary, stationary as stationary
+from .warm_up import warm_up as warm_up
