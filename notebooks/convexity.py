@@ -80,7 +80,9 @@ show(panels)
 
 # %%
 print(convex.certificate)
-print(f"integrality gap {convex.integrality_gap:,.0f} nats, {convex.integrality_gap / abs(convex.dual):.1%} of the bound")
+print(
+    f"integrality gap {convex.integrality_gap:,.0f} nats, {convex.integrality_gap / abs(convex.dual):.1%} of the bound"
+)
 
 # %% [markdown]
 # ## Sequential and joint
@@ -139,7 +141,9 @@ from varconvex import ConvexShape
 panels = []
 for width in [6, 12, 48]:
     tried = segment(image, scribbles, shape=ConvexShape(hidden=(width,)))
-    title = f"hidden = ({width},): {int(tried.mask.sum()):,} pixels, {np.sum(tried.mask != convex.mask)} from the default"
+    title = (
+        f"hidden = ({width},): {int(tried.mask.sum()):,} pixels, {np.sum(tried.mask != convex.mask)} from the default"
+    )
     panels.append((title, segmented(tried, tried.labels)))
 show(panels)
 
