@@ -79,7 +79,7 @@ def corrupt(
         from imagecorruptions import corrupt as compute
     except ImportError as error:
         raise MissingExtraError(
-            f"corruptions need ImageNet-C's code, which cannot be imported ({error}): pip install imagecorruptions-imaug"
+            f"corruptions need imagecorruptions, which cannot be imported ({error}): pip install imagecorruptions-imaug"
         ) from error
     seed = int(checks.generator(random_state).integers(2**31))
     # The definitions draw from NumPy's one global generator, and Numba's: seeded here, and NumPy's put back.
