@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         import skimage
     except ImportError:
-        parser.error("scikit-image is not installed; pip install 'varconvex[bench]'")
+        parser.error("scikit-image is not installed; pip install scikit-image")
     environment = {**describe(), "scikit-image": skimage.__version__}
     print(f"{environment['processor']}, {environment['threads']} threads")
     figures = {

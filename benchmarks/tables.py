@@ -19,7 +19,7 @@ def markdown(record: dict[str, Any]) -> str:
         rows = [head, ["---"] * len(head), *body]
         parts.append(f"## {title}\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows))
     held = "\n".join(str(line).rstrip() for line in lines(record))
-    parts.append(f"## The lines that the solver is held to\n\n```\n{held}\n```")
+    parts.append(f"## The lines that the solver is held to\n\n```text\n{held}\n```")
     return "\n\n".join(parts) + "\n"
 
 

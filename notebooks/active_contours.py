@@ -85,15 +85,14 @@ show([(f"balloon = {nu}", segment_geodesic_contours(coins, inside, outside, ball
 # the lower bound, too.
 
 # %%
-from varconvex import GeodesicContours, pdhg
-from varconvex.edges import contrast_weight
+from varconvex import GeodesicContours, contrast_weight, pdhg
 
 g = contrast_weight(coins / 255, spacing=(1, 1))
 energy = GeodesicContours(np.zeros(coins.shape), 1.0, weight=g, balloon=0.02, lower=inside, upper=~outside)
 
-looks = []
-solution = pdhg(energy, tol=1e-4, callback=lambda now: looks.append((now.seconds, now.relative_gap, now.u > 0.5)))
-seconds, gaps, masks = zip(*looks, strict=True)
+records = []
+solution = pdhg(energy, tol=1e-4, callback=lambda now: records.append((now.seconds, now.relative_gap, now.u > 0.5)))
+seconds, gaps, masks = zip(*records, strict=True)
 
 figure, (first, second, third) = plt.subplots(1, 3, figsize=(10, 3), dpi=80, layout="constrained")
 first.imshow(g, cmap="gray")

@@ -89,10 +89,10 @@ show(panels)
 # %%
 from varconvex import ChanVese, pdhg
 
-looks = []
+records = []
 energy = ChanVese(camera / 255, means=(0.1, 0.6), alpha=2.0)
-solution = pdhg(energy, tol=1e-5, callback=lambda now: looks.append((now.iteration, now.relative_gap, now.u > 0.5)))
-iterations, gaps, masks = zip(*looks, strict=True)
+solution = pdhg(energy, tol=1e-5, callback=lambda now: records.append((now.iteration, now.relative_gap, now.u > 0.5)))
+iterations, gaps, masks = zip(*records, strict=True)
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), dpi=80, layout="constrained")
 left.semilogy(iterations[1:], gaps[1:], ".-")
@@ -106,7 +106,7 @@ print(f"the mask's       {solution.energy:10.2f}   {solution.energy / solution.d
 plt.show()
 
 # %% [markdown]
-# What is left between mask and bound is the price of rounding, and no iteration will lower it: on the grid a slanted
+# What is left between mask and bound is the cost of rounding, and no iteration will lower it: on the grid a slanted
 # boundary is a little longer as a staircase of whole pixels than as a blur. A gap below 0.001, the default, is wasted
 # on a mask. The notebook on the gap has more.
 #

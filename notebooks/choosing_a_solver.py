@@ -57,7 +57,7 @@ plt.show()
 # %% [markdown]
 # ## Here and now
 #
-# The same cost for each length and tolerance, and masks of other libraries from the same strokes, all priced by the isotropic
+# The same cost for each length and tolerance, and masks of other libraries from the same strokes, all measured by the isotropic
 # energy above. Seconds are relative to `tol=1e-3`, this package's default: only ratios travel between machines.
 
 # %%
@@ -100,7 +100,7 @@ for name in contenders:
     print(f"{name:27s} {seconds[name] / unit:7.1f} {above[name]:15.2%}")
 
 # %% [markdown]
-# The first five answer one question; the last two answer others, which is why their masks are dear by this energy.
+# The first five answer one question; the last two answer others, which is why their masks cost more by this energy.
 #
 # ## In the benchmarks
 #

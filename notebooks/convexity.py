@@ -17,13 +17,13 @@
 # $$G(x) = W_z\, \mathrm{relu}(W_0 x + b_0) + W_x x + b, \quad W_z \geq 0 \;\Longrightarrow\;
 # \{x : G(x) \leq 0\} \text{ is convex}$$
 #
-# $$\text{sequential: } \min_\nu \; \big|u - \sigma(-s\, G_\nu)\big|^2$$
-#
-# $$\text{joint: } \min_{u, \nu, \theta} \; E(u; \theta) + \tfrac{\lambda}{2} \big|u - \sigma(-s\, G_\nu)\big|^2$$
+# $$\text{sequential: } \min_{C \text{ convex}} \; \sum_{x \in C} \big(1 - 2 u(x)\big), \qquad
+# \text{joint: } \min_{C \text{ convex},\, \theta} \; J(C; \theta)$$
 #
 # An input convex network (Amos, Xu and Kolter 2017, [arXiv:1609.07152](https://arxiv.org/abs/1609.07152)) is convex in $x$
 # whatever its other weights are. So the object is convex by construction, not by a penalty; after rasterisation an exact check in
-# integers certifies the mask.
+# integers certifies the mask. For a mask $u$ the sum is the squared distance $|u - 1_C|^2$ up to a constant; for soft $u$ it is
+# another one, which noise does not flatten. The set itself is found on pixels, by dynamic programs; the network represents it.
 #
 # **Good at** objects that are known to be convex and stand beside others of their colour. **Bad at** objects that are not convex:
 # it will make them so, and cut off whatever would have to be bridged.
@@ -75,17 +75,22 @@ show(panels)
 # The bright wood in the corner has the cup's colours, and so has the spoon's end: the energy takes both, and no stroke says that it
 # may not. A convex set with the corner in it would have to hold all the saucer in between, so the corner is left out. The
 # spoon's end costs it little, and stays.
-# What being convex costs, beyond what the energy alone could reach, is known:
+#
+# The integrality gap, the mask's energy minus the lower bound, says what being convex and binary costs at most:
 
 # %%
 print(convex.certificate)
-print(f"price of being convex {convex.price:,.0f} nats, {convex.price / abs(convex.dual):.1%} of the bound")
+print(
+    f"integrality gap {convex.integrality_gap:,.0f} nats, {convex.integrality_gap / abs(convex.dual):.1%} of the bound"
+)
 
 # %% [markdown]
 # ## Sequential and joint
 #
-# Sequential projects the solved $u$ once. Joint goes on in turns: colour models learn from both sides of the convex set, the energy
-# is solved again, pulled to the set, and the set projected again. A step is taken only if one objective falls.
+# Sequential projects the solved $u$ once. Joint traces the convex outline of least objective $J$ by a dynamic program (length of the
+# labels given the image, plus the boundary, which is cheap along edges), fits the colour models $\theta$ to both sides of it, and
+# traces again. A step that does not lower $J$ is refused. At the end the outline is refined on the full grid, and one network is
+# fitted to it.
 
 # %%
 joint = segment(image, scribbles, shape="convex", unify="joint")
@@ -127,7 +132,8 @@ print(f"G(midpoint) minus the mean of G at the ends, the largest of 10,000: {lif
 # %% [markdown]
 # ## One parameter to play with
 #
-# `hidden`: how wide the network is. Each unit is a possible side, so that few units make polygons.
+# `hidden`: how wide the network is. The mask hardly depends on it, since the outline is refined on pixels after the network has
+# been trained: also six units do not make a hexagon.
 
 # %%
 from varconvex import ConvexShape
@@ -135,7 +141,10 @@ from varconvex import ConvexShape
 panels = []
 for width in [6, 12, 48]:
     tried = segment(image, scribbles, shape=ConvexShape(hidden=(width,)))
-    panels.append((f"hidden = ({width},), price {tried.price:,.0f}", segmented(tried, tried.labels)))
+    title = (
+        f"hidden = ({width},): {int(tried.mask.sum()):,} pixels, {np.sum(tried.mask != convex.mask)} from the default"
+    )
+    panels.append((title, segmented(tried, tried.labels)))
 show(panels)
 
 # %% [markdown]
@@ -165,4 +174,4 @@ show(panels)
 # ## Exercise
 #
 # Ask for the saucer: three strokes on its red are enough for the energy. What does `shape="convex"` do with the part that the cup
-# hides, and what does the price say? Which stroke makes it go on behind the cup?
+# hides, and what does the integrality gap say? Which stroke makes it go on behind the cup?

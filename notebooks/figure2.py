@@ -14,7 +14,7 @@
 # %% [markdown]
 # # A network, a shape, and the two together
 #
-# The paper's Figure 2 on one image. A small network is taught by the scribbles of this one image, and sees the
+# The paper's Figure 2 on one image. A small network is trained on the scribbles of this one image, and sees the
 # colour and a few filter responses of a pixel, but not where it is:
 #
 # $$N_\theta(f) \in [0, 1]^{H \times W}, \qquad \theta = \operatorname{argmin} \ \mathrm{CE}(\text{scribbles}).$$
@@ -31,8 +31,8 @@ from scipy.ndimage import gaussian_filter
 
 from varconvex import segment
 from varconvex.metrics import iou
-from varconvex.plots import outline, sheet, strokes
-from varconvex.predictors.fcn import FcnPredictor
+from varconvex.plots import few_colours, outline, sheet, strokes
+from varconvex.predictors import FcnPredictor
 
 # A striped balloon before clouds and a meadow, in which its colours come back as flowers.
 rng = np.random.default_rng(4)
@@ -81,7 +81,7 @@ def cut_out(mask):
     return np.where(mask[..., None], image, image // 4)
 
 
-sheet(
+page = sheet(
     [
         ("(a) scribbles", strokes(image, scattered.seeds, (1, 2))),
         ("(b) the network alone", cut_out(scattered.unconstrained == 2)),
@@ -89,15 +89,16 @@ sheet(
         ("(d) joint", outline(image, joint.mask, (255, 64, 64))),
     ],
     columns=2,
-).quantize(48)
+)
+few_colours(page)
 
 # %% [markdown]
 # What has the network learnt from the shape? Its own answer, before and after:
 
 # %%
-sheet(
-    [("before", cut_out(scattered.unconstrained == 2)), ("after", cut_out(joint.unconstrained == 2))], columns=2
-).quantize(32)
+few_colours(
+    sheet([("before", cut_out(scattered.unconstrained == 2)), ("after", cut_out(joint.unconstrained == 2))], columns=2)
+)
 
 # %% [markdown]
 # ## One parameter to play with
@@ -111,7 +112,7 @@ for noise in (0.0, 0.4, 1.0):
         image, scribbles, 0.0, predictor=FcnPredictor(inputs="rgb+features", members=2, steps=300, noise=noise)
     )
     panels.append((f"noise {noise}", cut_out(tried.mask)))
-sheet(panels, columns=3).quantize(32)
+few_colours(sheet(panels, columns=3))
 
 # %% [markdown]
 # ## Exercise

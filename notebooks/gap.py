@@ -66,8 +66,9 @@ panels = [
 show(panels)
 
 # %% [markdown]
-# Three numbers, each at least as large as the one below it. Between the first two lies what *rounding* u to a mask costs; between
-# the last two what is not *solved* yet, which a smaller `tol` shrinks. Only rounding is left here.
+# Three numbers. The lower bound is below the other two, whatever $u$ is. Between the first two lies what *rounding* u to a mask
+# costs (while $u$ is far from solved its mask can even be the better of the two); between the last two what is not *solved*
+# yet, which a smaller `tol` shrinks. Only rounding is left here.
 
 # %%
 print(f"energy of the mask    {solution.energy:12.3f}")
@@ -80,16 +81,16 @@ print(f"lower bound           {solution.dual:12.3f}   gap:      {solution.primal
 # In the continuum, every level of a minimiser $u$ is a minimiser, too: rounding is free (Chan, Esedoglu and Nikolova 2006,
 # [doi:10.1137/040615286](https://doi.org/10.1137/040615286)). On a grid that holds when the length is a sum over directions: along
 # the grid (`"anisotropic"`, which pays 1.41 times for a diagonal) or along the diagonals as well (`"octagonal"`, right within
-# 5 %). The Euclidean length (`"isotropic"`) is not such a sum, its levels are not minimisers, and rounding has a price.
+# 5 %). The Euclidean length (`"isotropic"`) is not such a sum, its levels are not minimisers, and rounding costs something.
 
 # %%
 lengths = ("isotropic", "anisotropic", "octagonal")
 solved = {tv: pdhg(TwoPhase(cost, alpha=0.3, tv=tv), tol=1e-5) for tv in lengths}
-print("length        iterations   relative gap   price of the mask   pixels of u that are grey")
+print("length        iterations   relative gap   integrality gap     pixels of u that are grey")
 for tv, found in solved.items():
-    price = (found.energy - found.dual) / abs(found.dual)
+    above = (found.energy - found.dual) / abs(found.dual)
     mixed = np.mean((found.u > 0.05) & (found.u < 0.95))
-    print(f"{tv:12s} {found.iterations:11d} {found.relative_gap:14.1e} {price:19.3%} {mixed:27.2%}")
+    print(f"{tv:12s} {found.iterations:11d} {found.relative_gap:14.1e} {above:17.3%} {mixed:27.2%}")
 
 # %%
 window = np.s_[50:190, 180:320]
@@ -126,10 +127,10 @@ for tol in [1e-1, 1e-2, 1e-3, 1e-4, 1e-5]:
     print(f"{tol:7.0e} {tried.iterations:12d} {tried.relative_gap:14.1e} {np.sum(tried.mask != solution.mask):12d}")
 
 # %% [markdown]
-# ## Anybody's mask has a price
+# ## The bound judges any mask
 #
 # The bound holds for every mask, so it judges scikit-image's as well. `chan_vese` evolves a level set and stops when it stands
-# still; what it found is priced here by the same formula, for the grey values and the weight that it ended with.
+# still; what it found is measured here by the same formula, for the grey values and the weight that it ended with.
 
 # %%
 import time
@@ -158,6 +159,6 @@ show(panels)
 # %% [markdown]
 # ## Exercise
 #
-# Draw a mask of your own (a rectangle around the man will do) and price it with `energy.value`. Then let the solver start from the
+# Draw a mask of your own (a rectangle around the man will do) and measure it with `energy.value`. Then let the solver start from the
 # answer to a slightly other cost, `pdhg(other, start=solution)`: how many iterations does it save, and why is the gap just as
 # certain as before?

@@ -94,7 +94,7 @@ right.set(xlabel="tol", ylabel="energy of u", title="what waiting gains")
 plt.show()
 
 # %% [markdown]
-# Energies still fall a little behind the dotted line, and nobody knows how far they could: a gap would say it.
+# Energies still fall a little behind the dotted line, and how far they could fall is unknown: a gap would say it.
 #
 # ## Total variation makes stairs, Mumford and Shah do not
 #

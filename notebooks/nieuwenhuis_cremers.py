@@ -68,12 +68,13 @@ show(panels)
 
 # %% [markdown]
 # All labels are solved together, and each boundary is paid for once. With more than two labels the relaxation is not
-# tight: the price says how much, at most, the labels cost above the best there is.
+# tight: the integrality gap says how much, at most, the labels cost above the best there is.
 
 # %%
 for label, name in zip(result.label_ids, ["sky", "pagoda", "trees", "water"], strict=True):
     print(f"{name:8s} {np.mean(result.labels == label):6.1%} of the image")
-print(f"price    {result.price:,.0f} nats, {result.price / result.energy:.2%} of the labels' energy")
+gap = result.integrality_gap
+print(f"integrality gap {gap:,.0f} nats, {gap / result.energy:.2%} of the labels' energy")
 
 # %% [markdown]
 # ## What the place is worth
@@ -82,7 +83,7 @@ print(f"price    {result.price:,.0f} nats, {result.price / result.energy:.2%} of
 # is the usual one of those (grabCut's).
 
 # %%
-from varconvex.likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
+from varconvex.likelihoods import NieuwenhuisCremersLikelihood
 
 panels = [("rho_factor = 5, the default", evidence(result.costs))]
 for name, likelihood in [
@@ -111,7 +112,7 @@ show(panels)
 # ## Beside scikit-image
 #
 # `random_walker` takes the same strokes (as a label image, `result.seeds`) and looks at the edges between them alone: it has no
-# idea of a label's colours, and no price of a boundary. Which answer is better is for your eyes; which energy is lower is not the
+# idea of a label's colours, and no cost of a boundary. Which answer is better is for your eyes; which energy is lower is not the
 # question, since the walker minimises another one.
 
 # %%
@@ -133,4 +134,4 @@ show(panels)
 # ## Exercise
 #
 # Take the stroke along the horizon away from the sky: who gets the mist, and why? Then give the boats and the island in the water
-# a label 5 of their own. Does `relaxation="ccp"` lower the price, and is it worth its time?
+# a label 5 of their own. Does `relaxation="ccp"` lower the integrality gap, and is it worth its time?

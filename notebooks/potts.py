@@ -122,13 +122,13 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), dpi=80, layout="co
 bounds, table = {}, [f"{'alpha = 0.5':12} seconds    bound of u    energy   labels above bound   mixed pixels"]
 for relaxation in ("zach", "ccp"):
     energy = Potts(cost, 0.5, relaxation=relaxation)
-    looks = []
+    records = []
     solution = pdhg(
         energy,
         tol=1e-4,
-        callback=lambda now, looks=looks: looks.append((now.seconds, now.relative_gap, now.u.argmax(0))),
+        callback=lambda now, records=records: records.append((now.seconds, now.relative_gap, now.u.argmax(0))),
     )
-    seconds, gaps, labels = zip(*looks, strict=True)
+    seconds, gaps, labels = zip(*records, strict=True)
     left.semilogy(seconds, gaps, ".-", label=relaxation)
     right.semilogx(gaps, [100 * (now != labels[-1]).mean() for now in labels], ".-", label=relaxation)
     bounds[relaxation] = solution.dual
@@ -190,4 +190,4 @@ show([(name, paint(found[name])) for name in ("nearest colour", "majority, radiu
 #
 # Recompute `cost` from the mean colours of the labels and solve again, until nothing changes: which model have you
 # built? (`segment_chan_vese` does this.) Then give `segment_potts` the `weight` that
-# `varconvex.edges.contrast_weight(coffee / 255)` makes, and raise `alpha` to match. Which regions come back?
+# `varconvex.contrast_weight(coffee / 255)` makes, and raise `alpha` to match. Which regions come back?

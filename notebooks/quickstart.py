@@ -37,11 +37,11 @@ result
 print(f"energy of the mask   {result.energy:12,.1f}")
 print(f"lower bound          {result.dual:12,.1f}")
 print(f"relative gap of u    {result.relative_gap:12.1e}")
-print(f"price of rounding    {result.price / abs(result.dual):12.2%}")
+print(f"integrality gap      {result.integrality_gap / abs(result.dual):12.2%}   what rounding u to a mask costs")
 
 # %% [markdown]
-# Ask for a convex object. The solved $u$ is projected onto $\{x : G(x) \leq 0\}$ with $G$ an input convex neural
-# network, and the mask is certified in integer arithmetic.
+# Ask for a convex object. The convex set nearest to the solved $u$ is found, represented as $\{x : G(x) \leq 0\}$ with
+# $G$ an input convex neural network, and the mask is certified in integer arithmetic.
 
 # %% tags=["thumbnail"]
 convex = segment(image, demo.SCRIBBLES, shape="convex")
@@ -49,13 +49,15 @@ convex
 
 # %%
 print(convex.certificate)
-print(f"price of being convex {convex.price / abs(convex.dual):.1%} of the bound: the second bloom is left out")
+print(f"integrality gap {convex.integrality_gap / abs(convex.dual):.1%} of the bound: the second bloom is left out")
 
 # %% [markdown]
 # The whole story on one page: scribbles, likelihood, energy alone, convex object, gap.
 
 # %%
-convex.plot().quantize(64)  # few colours keep the notebook small
+from varconvex.plots import few_colours
+
+few_colours(convex.plot())  # keeps the notebook small
 
 # %% [markdown]
 # ## One parameter to play with
@@ -71,7 +73,7 @@ panels = []
 for alpha in alphas:
     tried = segment(image, demo.SCRIBBLES, alpha)
     panels.append((f"alpha = {alpha}, {int(tried.mask.sum()):,} pixels", segmented(tried, tried.labels)))
-sheet(panels, columns=2).quantize(64)
+few_colours(sheet(panels, columns=2))
 
 # %% [markdown]
 # ## The shape is a function

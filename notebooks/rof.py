@@ -66,20 +66,20 @@ show(**{f"alpha = {alpha}": denoise_rof(noisy, alpha) for alpha in alphas})
 # ## When to stop
 #
 # `pdhg` keeps a lower bound of the energy next to the energy itself. Their difference, the *gap*, says how far $u$ can
-# be from the best image of all, and needs no picture to compare with. The callback is shown $u$ at each look, so we
+# be from the best image of all, and needs no picture to compare with. The callback gets $u$ at each gap evaluation, so we
 # can see what the eye would gain by waiting.
 
 # %%
 from varconvex import ROF, pdhg
 
-looks = []
+records = []
 solution = pdhg(
     ROF(noisy, 0.1),
     tol=1e-5,
     coarse_to_fine=False,  # from the noisy image itself, so that there is something to see
-    callback=lambda now: looks.append((now.iteration, now.relative_gap, psnr(now.u))),
+    callback=lambda now: records.append((now.iteration, now.relative_gap, psnr(now.u))),
 )
-iterations, gaps, decibels = np.transpose(looks)
+iterations, gaps, decibels = np.transpose(records)
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), dpi=80, layout="constrained")
 left.loglog(iterations[1:], gaps[1:], ".-")
@@ -90,7 +90,7 @@ right.set(xlabel="relative gap", ylabel="PSNR in dB", title="what the picture ga
 plt.show()
 
 # %% [markdown]
-# By its PSNR the picture is done at the first look. Pixel by pixel it is at a gap of 0.001, the default of `tol`: what
+# By its PSNR the picture is done at the first gap evaluation. Pixel by pixel it is at a gap of 0.001, the default of `tol`: what
 # comes after changes hardly a grey value that a screen can show.
 
 # %%

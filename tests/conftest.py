@@ -1,5 +1,11 @@
-"""Fixtures that the whole suite shares."""
+"""Fixtures that the whole suite shares.
 
+A test that takes `backend` runs on every backend this machine has: "numpy" is the specification, "numba" the CPU's
+kernels, "cuda on the host" the CUDA kernels compiled by g++ (see `cuda_on_host`), "cupy" the same kernels on a GPU.
+`device_backend` is the last two only. What a machine lacks is no parameter; `test_cupy_arrays` skips once for each.
+"""
+
+import functools
 import sys
 
 import numpy as np
@@ -20,16 +26,36 @@ def fake_cupy(request, monkeypatch):
     return cupy
 
 
-@pytest.fixture(params=["numpy", "numba", "cupy", "cuda on the host"])
-def backend(request):
-    """Every backend that can run here, by the same tests."""
-    if request.param == "cuda on the host":
-        request.getfixturevalue("fake_cupy")
-        return get_backend("cupy")
+HOST = "cuda on the host"
+
+
+@functools.cache
+def no_gpu():
+    """Why CuPy cannot compute here, in one sentence, or "" where it can."""
     try:
-        return get_backend(request.param)
+        get_backend("cupy")
     except BackendUnavailableError as error:
-        pytest.skip(str(error))
+        return str(error)
+    return ""
+
+
+def pytest_generate_tests(metafunc):
+    """Give `backend` and `device_backend` the backends that can run on this machine."""
+    devices = ["cupy"] * (not no_gpu()) + [HOST] * (COMPILER is not None)
+    for fixture, names in (("backend", ["numpy", "numba", *devices]), ("device_backend", devices)):
+        if fixture in metafunc.fixturenames:
+            metafunc.parametrize(fixture, names, indirect=True)
+
+
+@pytest.fixture
+def backend(request):
+    """A backend, by its name."""
+    if request.param == HOST:
+        request.getfixturevalue("fake_cupy")
+    return get_backend("cupy" if request.param == HOST else request.param)
+
+
+device_backend = backend
 
 
 @pytest.fixture

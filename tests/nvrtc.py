@@ -3,7 +3,7 @@
 import ctypes
 from importlib.metadata import PackageNotFoundError, files
 
-EXTRA = "pip install 'varconvex[cuda-test]'"
+EXTRA = "pip install nvidia-cuda-nvrtc-cu12"
 WHEELS = ("nvidia-cuda-nvrtc-cu12", "nvidia-cuda-nvrtc")
 
 

@@ -168,3 +168,14 @@ def test_the_classic_models_are_measured_beside_scikit_image(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     astronaut = next(line for line in lines if line.startswith("astronaut"))
     assert astronaut.split()[1] == str(figures["mumford_shah"][0]["iterations"])
+
+
+def test_whole_calls_are_timed_beside_other_programs(tmp_path, capsys):
+    pytest.importorskip("skimage")
+    pytest.importorskip("cv2")
+    from benchmarks import calls
+
+    assert calls.main(["--sizes", "96", "--rounds", "1", "--json", str(tmp_path / "calls.json")]) == 0
+    assert "times as long: segment 1.0, cv2.grabCut" in capsys.readouterr().out
+    row = json.loads((tmp_path / "calls.json").read_text())["calls"][0]
+    assert set(row["timed"]) == {"segment", "cv2.grabCut", "random_walker"}

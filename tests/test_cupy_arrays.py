@@ -6,6 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
+from conftest import no_gpu
+from cuda_on_host import COMPILER
 
 from varconvex import Potts, TwoPhase, get_backend, pdhg, pdhg_batch, segment
 from varconvex.errors import (
@@ -17,19 +19,22 @@ from varconvex.errors import (
 )
 
 
-def cupy_of(backend):
-    """The module `cupy` of a backend that has one."""
-    if backend.name != "cupy":
-        pytest.skip("about CuPy's arrays only")
-    return backend.xp
+def test_there_is_a_gpu():
+    if no_gpu():
+        pytest.skip(f"the tests of `backend` also run on a GPU where there is one: {no_gpu()}")
+
+
+def test_there_is_a_compiler_for_cuda_on_the_host():
+    if COMPILER is None:
+        pytest.skip("the tests of `backend` also run the CUDA kernels on the CPU where g++ is installed")
 
 
 OPTIONS = [{}, {"weight": True, "lower": True, "upper": True, "quadratic_weight": 0.3, "target": True}]
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-def test_a_cupy_cost_is_solved_where_it_lives(backend, rng, options):
-    cupy = cupy_of(backend)
+def test_a_cupy_cost_is_solved_where_it_lives(device_backend, rng, options):
+    cupy = device_backend.xp
     cost = rng.normal(size=(70, 75)).astype(np.float32)
     fields = {n: rng.uniform(0.2, 0.4, cost.shape) if v is True else v for n, v in options.items()}
     if "upper" in fields:
@@ -44,8 +49,8 @@ def test_a_cupy_cost_is_solved_where_it_lives(backend, rng, options):
     assert found.energy == pytest.approx(expected.energy, rel=3e-3)
 
 
-def test_cupy_costs_of_several_labels(backend, rng):
-    cupy = cupy_of(backend)
+def test_cupy_costs_of_several_labels(device_backend, rng):
+    cupy = device_backend.xp
     cost = rng.random((3, 65, 66))
     lower = np.zeros(cost.shape)
     lower[2, 3:6, 3:6] = 1
@@ -57,8 +62,8 @@ def test_cupy_costs_of_several_labels(backend, rng):
     assert (found.labels.get() == expected.labels).mean() > 0.99
 
 
-def test_faults_in_cupy_arrays_are_named(backend, rng):
-    cupy = cupy_of(backend)
+def test_faults_in_cupy_arrays_are_named(device_backend, rng):
+    cupy = device_backend.xp
     cost = rng.normal(size=(8, 9))
     cost[2, 3] = np.nan
     with pytest.raises(InvalidImageError, match=r"cost must be finite .* first at index \(2, 3\)"):
@@ -70,8 +75,8 @@ def test_faults_in_cupy_arrays_are_named(backend, rng):
         TwoPhase(cupy.asarray(cost), 1.0, lower=cupy.asarray(np.ones(cost.shape)), upper=0.5)
 
 
-def test_a_named_backend_moves_the_data(backend, rng):
-    cupy = cupy_of(backend)
+def test_a_named_backend_moves_the_data(device_backend, rng):
+    cupy = device_backend.xp
     cost = rng.normal(size=(20, 21))
     assert isinstance(pdhg(TwoPhase(cost, 1.0), backend="cupy").mask, cupy.ndarray)
     with warnings.catch_warnings():
@@ -90,8 +95,8 @@ def test_nobody_waits_for_the_device_between_looks_at_the_gap(fake_cupy, rng, mo
     assert len(fake_cupy.launches) == 6
 
 
-def test_segment_on_a_gpu_is_segment(backend, two_blobs):
-    cupy = cupy_of(backend)
+def test_segment_on_a_gpu_is_segment(device_backend, two_blobs):
+    cupy = device_backend.xp
     image, scribbles, _ = two_blobs
     expected = segment(image, scribbles)
     for picture, options in ((image, {"backend": "cupy"}), (cupy.asarray(image), {})):

@@ -113,7 +113,7 @@ def segment(
         Factor g(x) on the boundary's price: low at the image's edges, 1 everywhere, or as given (>= 0).
     tv : {"isotropic", "anisotropic", "octagonal"}
         Boundary length as Euclid measures it; along the grid (exactly binary, but blocky); or along the grid and its
-        diagonals (images only: exactly binary, about a third slower).
+        diagonals (images only: exactly binary, 1.2 to 1.7 times the time).
     relaxation : {"zach", "ccp"}
         How more than two labels are made convex: fast, or tighter where three or more meet (see `Potts`).
     components : {"all", "scribbled"}

@@ -3,23 +3,25 @@
 import importlib.util
 import os
 import platform
+import re
 import sys
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 
 from . import __version__
 from .errors import BackendUnavailableError
 
-_REQUIRED = ("numpy", "scipy", "numba", "scikit-learn", "pillow", "threadpoolctl", "tqdm")
-_OPTIONAL = {
-    "plot": ("plots of your own", ("matplotlib",)),
-    "bench": ("peers in the benchmarks", ("scikit-image", "PyMaxflow", "opencv-python-headless")),
-    "corruptions": ("corrupted images in `varconvex reproduce table2`", ("imagecorruptions-imaug",)),
-    "notebook": ("the notebooks", ("jupytext", "ipykernel", "nbmake")),
-    "test": ("the tests", ("pytest", "ruff", "mypy")),
+_PURPOSES = {
+    "plot": "plots of your own",
+    "corruptions": "corrupted images in `varconvex reproduce table2`",
+    "notebook": "the notebooks",
+    "docs": "the documentation site",
+    "test": "the tests",
+    "bench": "peers in the benchmarks",
+    "cuda-test": "compiling the CUDA kernels without a GPU",
 }
-"""What each extra is for, and what it brings."""
+"""What each extra of setup.cfg is for; those that bring CuPy are the GPU's line."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,16 @@ class Report:
 
 def examine() -> Report:
     """Look at versions, threads, the compilation cache and the GPU."""
-    required = {name: _version(name) for name in _REQUIRED}
-    optional = {name: _version(name) for _, brought in _OPTIONAL.values() for name in brought}
+    needed = _requirements()
+    required = {name: _version(name) for name in needed.pop("", ())}
+    optional = {name: _version(name) for extra in _PURPOSES for name in needed.get(extra, ())}
     advice = [f"pip install {name}" for name, there in required.items() if there is None]
-    for extra, (purpose, brought) in _OPTIONAL.items():
-        lacking = [name for name in brought if optional[name] is None]
+    if not required:
+        advice.append("varconvex is not installed, so what it requires is unknown: `pip install .` in its repository")
+    for extra, purpose in _PURPOSES.items():
+        lacking = [name for name in needed.get(extra, ()) if optional[name] is None]
         if lacking:
-            advice.append(f"{purpose} ({', '.join(lacking)}): pip install 'varconvex[{extra}]'")
+            advice.append(f"{purpose}: pip install {' '.join(lacking)}")
     gpu, remedy = _gpu()
     if remedy:
         advice.append(remedy)
@@ -83,6 +88,21 @@ def examine() -> Report:
         gpu=gpu,
         advice=tuple(advice),
     )
+
+
+def _requirements() -> dict[str, list[str]]:
+    """Names of the distributions that this installation's metadata asks for, by extra; "" is what it always needs."""
+    found: dict[str, list[str]] = {}
+    try:
+        asked = requires("varconvex") or []
+    except PackageNotFoundError:
+        return found
+    for requirement in asked:
+        name = re.match(r"[\w.-]+", requirement)
+        extra = re.search(r"extra == ['\"]([\w-]+)", requirement)
+        if name and "python_version" not in requirement:
+            found.setdefault(extra[1] if extra else "", []).append(name[0])
+    return found
 
 
 def _version(name: str) -> str | None:

@@ -151,10 +151,19 @@ def sheet(panels: Sequence[tuple[str, np.ndarray]], columns: int = 3) -> Image.I
     return page
 
 
+def few_colours(picture: Image.Image, colours: int = 64) -> Image.Image:
+    """A PIL image in at most `colours` colours, those of strokes and outlines among them: small as a PNG file."""
+    kept = np.array([_INK, _PAPER, _BACKGROUND, *_PALETTE], np.uint8)
+    rest = picture.convert("RGB").quantize(colours - len(kept)).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*kept.ravel().tolist(), *rest])
+    return picture.convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE)
+
+
 def png_bytes(picture: Image.Image) -> bytes:
     """A PIL image as the bytes of a PNG file, in 256 colours: notebooks keep every picture they show."""
     buffer = io.BytesIO()
-    picture.quantize(256).save(buffer, format="PNG", optimize=True)
+    few_colours(picture, 256).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
 
 

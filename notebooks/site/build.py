@@ -1,7 +1,7 @@
 """The documentation site in one command: ``python notebooks/site/build.py``.
 
-Assembles the pages of this folder, the notebooks as they were executed, the documents of the top level and one page a
-public name into build/site/source; has Sphinx render them to build/site/html, where any warning is an error; then
+Assembles the pages of this folder, the notebooks as they were executed, the documents of the top level, the benchmarks'
+results and one page a public name into build/site/source; has Sphinx render them to build/site/html, where any warning is an error; then
 follows every link of the result that stays within it.
 """
 
@@ -24,7 +24,9 @@ def assemble(source: Path) -> None:
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("__pycache__", "build.py"))
     for name in DOCUMENTS:
-        shutil.copy(ROOT / name, source / name.lower())
+        text = (ROOT / name).read_text(encoding="utf-8")
+        (source / name.lower()).write_text(text.replace("](notebooks/site/", "]("), encoding="utf-8")
+    shutil.copytree(ROOT / "benchmarks" / "results", source / "benchmarks" / "results")
     gallery.write(ROOT / "notebooks", source)
     reference.write(source / "reference")
 

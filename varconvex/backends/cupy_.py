@@ -19,7 +19,7 @@ from ._cuda_networks import CudaNetworks
 from ._cuda_state import State
 from .base import Array, ArrayBackend, Offsets, Problem
 
-_INSTALL = "install CuPy for your driver: pip install 'varconvex[cuda12]' or 'varconvex[cuda13]'"
+_INSTALL = "install CuPy for your driver: pip install cupy-cuda12x or cupy-cuda13x"
 
 _SHARES = 1024
 """Most blocks that add up one problem's value: enough to fill a GPU, few enough to be folded by one block."""

@@ -79,8 +79,7 @@ def corrupt(
         from imagecorruptions import corrupt as compute
     except ImportError as error:
         raise MissingExtraError(
-            "corruptions need imagecorruptions-imaug, which cannot be imported "
-            f"({error}): pip install 'varconvex[corruptions]'"
+            f"corruptions need imagecorruptions, which cannot be imported ({error}): pip install imagecorruptions-imaug"
         ) from error
     seed = int(checks.generator(random_state).integers(2**31))
     # The definitions draw from NumPy's one global generator, and Numba's: seeded here, and NumPy's put back.

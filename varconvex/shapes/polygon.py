@@ -1,4 +1,4 @@
-"""The best convex polygon, globally, among those with corners on a lattice:
+"""The convex polygon that is nearest to a target, globally, among those with corners on a lattice (paper, eq. 4):
 
     min over convex polygons P     sum over P of (1 - 2 target)  +  alpha * perimeter(P)
 
@@ -80,7 +80,7 @@ class FittedPolygon:
 
 
 class PolygonShape(Shape):
-    """The globally best convex polygon on a lattice.
+    """The convex polygon on a lattice that is globally nearest to the target.
 
     Parameters
     ----------
