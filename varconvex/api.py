@@ -14,13 +14,13 @@ import numpy as np
 from . import checks
 from ._families import find
 from .backends import ArrayBackend, get_backend
-from .energies._linear import TV
 from .energies.two_phase import TwoPhase
 from .errors import InvalidParameterError, InvalidScribblesError, UnknownKeywordError
 from .geometry.certify import certify_convexity
 from .geometry.components import keep_scribbled
 from .inputs import Scene, prepare, probability_map, region
 from .likelihoods.base import Likelihood
+from .options import TV, Relaxation
 from .predictors.base import Prediction, Predictor
 from .predictors.energy import EnergyPredictor, default_alpha
 from .result import Segmentation
@@ -58,8 +58,8 @@ def segment(
     predictor: str | Predictor = "energy",
     likelihood: str | Likelihood = "nieuwenhuis_cremers",
     edge_weight: Any = "contrast",
-    tv: str = "isotropic",
-    relaxation: str = "zach",
+    tv: TV = "isotropic",
+    relaxation: Relaxation = "zach",
     components: str = "all",
     channel_axis: int | None = -1,
     rgba: bool | None = None,
@@ -181,7 +181,7 @@ def segment(
     begin = time.perf_counter()
     checks.one_of("unify", unify, ("sequential", "joint"))
     checks.one_of("tv", tv, TV)
-    checks.one_of("relaxation", relaxation, ("zach", "ccp"))
+    checks.one_of("relaxation", relaxation, Relaxation)
     checks.one_of("components", components, ("all", "scribbled"))
     scene = prepare(
         image, scribbles, channel_axis=channel_axis, spacing=spacing, mask=mask, nan_policy=nan_policy, rgba=rgba,

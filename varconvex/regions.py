@@ -16,6 +16,7 @@ from .energies.geodesic_contours import GeodesicContours
 from .energies.potts import Potts
 from .errors import InvalidParameterError
 from .inputs import region, unit_image
+from .options import TV, EdgeWeight, Relaxation
 from .solvers.pdhg import pdhg
 from .solvers.solution import Solution
 from .solvers.stopping import Callback
@@ -36,8 +37,8 @@ def segment_chan_vese(
     channel_axis: int | None = None,
     weight: Any = None,
     spacing: Any = None,
-    tv: str = "isotropic",
-    relaxation: str = "zach",
+    tv: TV = "isotropic",
+    relaxation: Relaxation = "zach",
     tol: float = 1e-3,
     max_rounds: int = 20,
     max_iter: int = 10_000,
@@ -167,7 +168,7 @@ def segment_geodesic_contours(
     edge_weight: Any = "contrast",
     channel_axis: int | None = None,
     spacing: Any = None,
-    tv: str = "isotropic",
+    tv: TV = "isotropic",
     tol: float = 1e-3,
     max_iter: int = 10_000,
     time_limit: float | None = None,
@@ -233,7 +234,7 @@ def segment_geodesic_contours(
             f"inside and outside must not share pixels; {int((held & away).sum())} are in both. Take them out of one."
         )
     if isinstance(edge_weight, str):
-        checks.one_of("edge_weight", edge_weight, ("contrast",))
+        checks.one_of("edge_weight", edge_weight, EdgeWeight)
         edge_weight = contrast_weight(pixels, spacing=spacing)
     energy = GeodesicContours(
         np.zeros(shape, np.float32) if cost is None else cost,
@@ -260,11 +261,11 @@ def segment_potts(
     cost: Any,
     alpha: float,
     *,
-    relaxation: str = "zach",
+    relaxation: Relaxation = "zach",
     weight: Any = None,
     lower: Any = 0.0,
     spacing: Any = None,
-    tv: str = "isotropic",
+    tv: TV = "isotropic",
     tol: float = 1e-3,
     max_iter: int = 10_000,
     time_limit: float | None = None,

@@ -10,6 +10,7 @@ from .energies.mumford_shah import MumfordShah
 from .energies.rof import ROF
 from .energies.tv_l1 import TVL1
 from .inputs import intensities
+from .options import TV
 from .solvers.pdhg import pdhg
 from .solvers.stationary import stationary
 from .solvers.stopping import Callback
@@ -23,7 +24,7 @@ def denoise_rof(
     channel_axis: int | None = None,
     weight: Any = None,
     spacing: Any = None,
-    tv: str = "isotropic",
+    tv: TV = "isotropic",
     tol: float = 1e-3,
     max_iter: int = 10_000,
     time_limit: float | None = None,
@@ -48,7 +49,7 @@ def denoise_rof(
     spacing : float or tuple of float, optional
         Distance between pixels along each axis.
     tv : {"isotropic", "anisotropic", "octagonal"}
-        Length of a gradient as Euclid measures it, along the grid, or along the grid and its diagonals (images only).
+        Norm of the gradient; as in `TwoPhase`.
     tol : float
         Relative primal-dual gap to stop at.
     max_iter, time_limit, callback, backend
@@ -93,7 +94,7 @@ def denoise_tv_l1(
     channel_axis: int | None = None,
     weight: Any = None,
     spacing: Any = None,
-    tv: str = "isotropic",
+    tv: TV = "isotropic",
     tol: float = 1e-3,
     max_iter: int = 10_000,
     time_limit: float | None = None,

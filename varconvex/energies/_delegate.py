@@ -1,4 +1,4 @@
-"""An energy that writes its data down as another one's cost, and leaves everything else to that one."""
+"""Base class of an energy that computes the costs of another one and delegates the rest of the protocol to it."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -9,7 +9,7 @@ from .two_phase import TwoPhase
 
 
 class Delegate(ABC):
-    """Answers the protocol through `regions`; subclasses may override what differs."""
+    """The protocol, delegated to `regions`; subclasses override what differs."""
 
     @property
     @abstractmethod
@@ -18,7 +18,7 @@ class Delegate(ABC):
 
     @property
     def cost(self) -> Any:
-        """Cost of each label, or of one minus that of the other."""
+        """Cost of each label, or the difference of two."""
         return self.regions.cost
 
     @property
@@ -39,11 +39,11 @@ class Delegate(ABC):
         return backend.primal_value(self.problem(backend), self.regions.indicator(backend, backend.asarray(index)))
 
     def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
-        """As the labels' energy does."""
+        """A binary u and its energy."""
         return self.regions.round(backend, problem, u)
 
     def recall(self, u: Any) -> Any:
-        """As the labels' energy does."""
+        """The inverse of `present`."""
         return self.regions.recall(u)
 
     def present(self, u: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the energies share whose u is an image: fields, range and channels."""
+"""Base class of the energies whose u is an image: fields, range and channels."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
@@ -10,15 +10,18 @@ import numpy as np
 from .. import checks
 from ..backends import ArrayBackend, Problem
 from ..errors import InvalidParameterError
-from ._linear import ball_radius, check_regulariser, check_size, directions, power_of_two
+from ..options import TV
+from ._linear import check_size, power_of_two
+from .base import rounding_slack
+from .total_variation import check_regulariser, differences, dual_radius
 
 
 @dataclass(frozen=True)
 class ImageEnergy(ABC):
-    """Fields of an energy D(u, image) + alpha R(grad u), subclassed by what D and R are.
+    """Fields of an energy D(u, image) + alpha R(grad u); subclasses define D and R.
 
     A minimiser stays within the image's range, so [lower, upper] is no restriction, and gives a better bound. The
-    solver is shown v = (u - lower) / scale, of the order of 1, whatever the image's unit.
+    solver works on v = (u - lower) / scale, which is of the order of 1 whatever the image's unit.
     """
 
     image: Any
@@ -26,7 +29,7 @@ class ImageEnergy(ABC):
     weight: Any = field(default=None, kw_only=True)
     channel_axis: int | None = field(default=None, kw_only=True)
     spacing: Any = field(default=None, kw_only=True)
-    tv: str = field(default="isotropic", kw_only=True)
+    tv: TV = field(default="isotropic", kw_only=True)
     lower: Any = field(default=None, kw_only=True)
     upper: Any = field(default=None, kw_only=True)
 
@@ -69,28 +72,36 @@ class ImageEnergy(ABC):
 
     @property
     def scale(self) -> float:
-        """What the solver's u is counted in: the power of two below the range, dividing by which is exact."""
+        """Unit of the solver's u: the power of two below the range, dividing by which is exact."""
         return power_of_two(self.upper - self.lower or 1.0)
 
-    def _problem(self, backend: ArrayBackend, *, cost_unit: float, dual_radius: float, **terms: Any) -> Problem:
-        """The fields that all image energies have; `dual_radius` and `terms` are in units of `cost_unit`, for v."""
-        ndim = len(self.spacing)
-        steps, offsets = directions(self.tv, self.spacing)
-        return Problem(
-            dual_radius=ball_radius(backend, self, dual_radius),
+    def _problem(
+        self, backend: ArrayBackend, *, cost_unit: float, radius: float, data_error: float = 0.0, **terms: Any
+    ) -> Problem:
+        """The fields that all image energies have; `radius` and `terms` are in units of `cost_unit`, for v."""
+        ndim, top = len(self.spacing), (self.upper - self.lower) / self.scale
+        problem = Problem(
+            dual_radius=dual_radius(backend, self, radius),
             lower=backend.xp.zeros((1,) * (ndim + 1), np.float32),
-            upper=backend.xp.full((1,) * (ndim + 1), (self.upper - self.lower) / self.scale, np.float32),
-            steps=steps,
-            offsets=offsets,
-            isotropic=self.tv == "isotropic",
+            upper=backend.xp.full((1,) * (ndim + 1), top, np.float32),
             coupling="joint" if self.shape[0] > 1 else "separate",
             cost_unit=cost_unit,
             value_scale=self.scale,
+            **differences(self.tv, self.spacing),
             **terms,
         )
+        if problem.truncated:
+            return problem
+        data, unit = (problem.target, 1.0) if problem.l1_weight else (problem.cost, -problem.quadratic_weight)
+        low, high = sorted((float(data.min()) / unit, float(data.max()) / unit))
+        # Bounds around the data bind nowhere. A change of the data enters the square times |v - data|.
+        wide = low >= 0 and high <= float(problem.upper.max())
+        reach = 1.0 if problem.l1_weight else max(2.0, max(high, top) - min(low, 0.0))
+        slack = rounding_slack(backend, problem, data_error=data_error, reach=reach, upper=None if wide else top)
+        return replace(problem, rounding_slack=slack)
 
     def data(self, backend: ArrayBackend, times: float = 1.0) -> tuple[Any, float]:
-        """The image in the solver's unit, (C, *spatial) float32, times a power of two; and what rounding changed."""
+        """The image in the solver's unit, (C, *spatial) float32, times a power of two; and the sum of its changes."""
         layers = backend.asarray(self._layers, None if self._layers.dtype == np.float32 else np.float64)
         return backend.rounded(layers, self.scale / times, self.lower)
 
@@ -101,10 +112,8 @@ class ImageEnergy(ABC):
 
     def start(self, backend: ArrayBackend, problem: Problem) -> Any:
         """The minimiser for alpha = 0: the image itself."""
-        image = (
-            problem.target if problem.l1_weight else problem.cost / problem.cost.dtype.type(-problem.quadratic_weight)
-        )
-        return backend.project(image, problem)
+        data = problem.target if problem.l1_weight else problem.cost / np.float32(-problem.quadratic_weight)
+        return backend.project(data, problem)
 
     @abstractmethod
     def problem(self, backend: ArrayBackend) -> Problem:

@@ -15,6 +15,7 @@ import numpy as np
 from .. import checks
 from ..backends import ArrayBackend, Problem
 from ..errors import InvalidParameterError
+from ..options import TV, Relaxation
 from ._delegate import Delegate
 from .potts import Potts
 from .two_phase import TwoPhase
@@ -33,9 +34,7 @@ class ChanVese(Delegate):
     alpha : float
         Weight of the boundaries, in the squared unit of the image times a length. Bigger is smoother; 0 gives each
         pixel to the nearest mean.
-    weight : (*spatial) array, optional
-        Factor on the boundary's price at each pixel; smaller attracts the boundary.
-    spacing, tv, relaxation
+    weight, spacing, tv, relaxation
         As in `Potts`.
 
     Raises
@@ -62,11 +61,11 @@ class ChanVese(Delegate):
     alpha: float
     weight: Any = field(default=None, kw_only=True)
     spacing: Any = field(default=None, kw_only=True)
-    tv: str = field(default="isotropic", kw_only=True)
-    relaxation: str = field(default="zach", kw_only=True)
+    tv: TV = field(default="isotropic", kw_only=True)
+    relaxation: Relaxation = field(default="zach", kw_only=True)
 
     def __post_init__(self) -> None:
-        """Check image and means; the rest is checked by the energy that they make."""
+        """Check image and means; the energy of the labels checks the rest."""
         image, means = checks.as_numeric("image", self.image), checks.as_numeric("means", self.means)
         checks.finite("image", image, "Repair them first: every pixel is data here.")
         checks.finite("means", means, "Pass the regions' colours.")
@@ -84,22 +83,20 @@ class ChanVese(Delegate):
     def costs(self) -> list[Any]:
         """Squared distance of each pixel to each mean, K times (*spatial)."""
         image = self.image.astype(np.result_type(self.image, np.float32), copy=False)
-        means = self.means.astype(image.dtype)
-        squares = [(image - mean) ** 2 for mean in means]
-        return [square.sum(axis=-1) for square in squares] if means.ndim == 2 else squares
+        squares = ((image - mean) ** 2 for mean in self.means.astype(image.dtype))
+        return [square.sum(axis=-1) if self.means.ndim == 2 else square for square in squares]
 
     @cached_property
     def regions(self) -> TwoPhase | Potts:
-        """The energy of the labels, up to what they have in common."""
-        options = {name: getattr(self, name) for name in ("weight", "spacing", "tv")}
-        costs = self.costs
+        """The energy of the labels, up to a cost that all of them share."""
+        costs, options = self.costs, {name: getattr(self, name) for name in ("weight", "spacing", "tv")}
         if len(costs) == 2:
             return TwoPhase(costs[1] - costs[0], self.alpha, **options)
         stacked = np.stack(costs) if isinstance(costs[0], np.ndarray) else costs[0].__array_namespace__().stack(costs)
         return Potts(stacked, self.alpha, relaxation=self.relaxation, **options)
 
     def refit(self, labels: Any) -> Self:
-        """The same energy with the means of labelled regions; an empty region keeps its own."""
+        """The energy with the means of labelled regions ((*spatial) int); an empty region keeps its mean."""
         index, count = checks.host(labels).ravel(), len(self.means)
         layers = checks.host(self.image).reshape(index.size, -1).T
         pixels = np.bincount(index, minlength=count)[:, None]
@@ -108,9 +105,15 @@ class ChanVese(Delegate):
         return replace(self, means=np.where(pixels, sums / np.maximum(pixels, 1), old).reshape(self.means.shape))
 
     def problem(self, backend: ArrayBackend) -> Problem:
-        """That of the labels; for two of them all pay for being background."""
+        """That of the labels; with two of them, all pixels pay for being background."""
         problem = super().problem(backend)
-        if len(self.means) > 2:
+        if len(self.means) == 2:
+            common = float(self.costs[0].sum(dtype=np.float64))
+            problem = replace(problem, constant=common, common_cost=common)
+        if self.costs[0].dtype == np.float64:
             return problem
-        common = float(self.costs[0].sum())
-        return replace(problem, constant=common, common_cost=common)
+        # The costs of a float32 image have rounding errors of their own.
+        exact = replace(self, image=self.image.astype(np.float64))
+        pairs = [(self.cost, exact.cost)] + [(self.costs[0], exact.costs[0])] * (len(self.means) == 2)
+        error = sum(float(abs(rounded - cost).sum()) for rounded, cost in pairs)
+        return replace(problem, rounding_slack=problem.rounding_slack + error / problem.cost_unit)

@@ -1,4 +1,4 @@
-"""Geodesic active contours: the shortest closed curve in a metric that the image's edges make cheap.
+"""Geodesic active contours: the shortest closed curve in a metric that is small along the image's edges.
 
     min over lower <= u <= upper   <region - balloon, u> + alpha sum_x weight(x) |grad u(x)|
 
@@ -7,6 +7,8 @@ contour has to be started near (Bresson, Esedoglu, Vandergheynst, Thiran, Osher 
 """
 
 from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from .. import checks
 from ..backends import ArrayBackend, Problem
@@ -18,19 +20,19 @@ from .two_phase import TwoPhase
 class GeodesicContours(TwoPhase):
     """Energy of an object whose boundary follows the image's edges.
 
-    Without a region term the empty set is shortest of all: seeds, as bounds on u, or a balloon have to hold it open.
+    Without a region term the empty set has the shortest boundary of all: seeds (bounds on u) or a balloon exclude it.
 
     Parameters
     ----------
     cost : (*spatial) float array
         Region term: cost of the object minus cost of the background; zeros for edges alone.
     alpha : float
-        Weight of the boundary. Bigger is smoother, and lets regions say less.
+        Weight of the boundary. Bigger is smoother, and gives the region term less influence.
     weight : array of the cost's shape
         The metric g(x): small on edges, 1 where the image is flat.
     balloon : float
-        Reward for each pixel (a number of any sign). Bigger blows the object up until edges stop it; negative lets it
-        shrink; 0 leaves it to the edges.
+        Reward for each pixel of the object, of any sign. Bigger grows the object until edges stop it; negative shrinks
+        it; 0 leaves it to the edges.
     lower, upper, spacing, tv, quadratic_weight, target
         As in `TwoPhase`. A seed of the object has lower = 1, a seed of the background upper = 0.
 
@@ -69,4 +71,6 @@ class GeodesicContours(TwoPhase):
 
     def problem(self, backend: ArrayBackend) -> Problem:
         """In the arrays of `backend`: the balloon is a cost that is the same everywhere."""
-        return TwoPhase.problem(replace(self, cost=self.cost - self.balloon, balloon=0.0), backend)
+        if not self.balloon:
+            return super().problem(backend)
+        return TwoPhase.problem(replace(self, cost=self.cost.astype(np.float64) - self.balloon, balloon=0.0), backend)

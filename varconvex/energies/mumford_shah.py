@@ -2,9 +2,8 @@
 
     min over u   |u - image|^2 + sum_x weight(x) min(alpha |grad u(x)|^2, jump)
 
-Smooth where a gradient is cheap, cut where it would cost more than a jump. Not convex: what is found is a stationary
-point near the image, not a global minimum, and there is no lower bound and no gap. `stationary` finds it; `pdhg`
-refuses.
+Smooth where the gradient's cost is below that of a jump, discontinuous elsewhere. Not convex: `stationary` finds a
+stationary point near the image, not a global minimum, and there is no lower bound and no gap. `pdhg` refuses it.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from ._image import ImageEnergy
 
 @dataclass(frozen=True)
 class MumfordShah(ImageEnergy):
-    """Smoothing that stops at edges, and where they are.
+    """Piecewise smooth approximation of an image, and its edges.
 
     Parameters
     ----------
@@ -26,7 +25,7 @@ class MumfordShah(ImageEnergy):
         Weight of the squared gradient, in units of length squared. Bigger is flatter between edges, about
         sqrt(alpha) pixels far.
     jump : float, more than 0
-        Price of a pixel of edge, in the squared unit of the image. Bigger leaves fewer edges: contrasts below about
+        Cost of a pixel of edge, in the squared unit of the image. Bigger leaves fewer edges: contrasts below about
         sqrt(2 jump / sqrt(alpha)) are smoothed.
     weight : (*spatial) array, optional
         Factor on the regulariser at each pixel.
@@ -35,7 +34,7 @@ class MumfordShah(ImageEnergy):
     spacing : float or tuple of float, optional
         Distance between pixels along each axis; 1 if not given.
     tv : {"isotropic", "anisotropic", "octagonal"}
-        One truncation for the whole gradient, or one for each direction.
+        "isotropic" truncates the squared norm of the whole gradient, the others each direction by itself.
     lower, upper : float, optional
         Bounds on u; by default the image's range.
 
@@ -73,7 +72,7 @@ class MumfordShah(ImageEnergy):
         return self._problem(
             backend,
             cost_unit=unit,
-            dual_radius=self.jump / unit,
+            radius=self.jump / unit,
             cost=cost,
             quadratic_weight=2.0,
             huber=self.jump / unit / (2 * self.alpha),

@@ -2,7 +2,7 @@
 
     min over u >= lower, sum_k u_k = 1   sum_k <cost_k, u_k> + alpha/2 sum_k sum_x weight(x) |grad u_k(x)|
 
-Each boundary is counted by the two labels it parts, hence the half: for K = 2 this is `TwoPhase` (relaxation of Zach,
+Each boundary is counted by the two labels beside it, hence the half: for K = 2 this is `TwoPhase` (relaxation of Zach,
 Gallup, Frahm, Niethammer 2008; see Nieuwenhuis, Toeppe, Cremers 2013, doi:10.1007/s11263-013-0619-y). The tighter
 relaxation bounds the dual vectors' differences, |p_i - p_j| <= alpha weight, in place of |p_i| <= alpha weight / 2: the
 largest convex one of that kind (Chambolle, Cremers, Pock 2012, doi:10.1137/110856733). On masks both are the same.
@@ -17,6 +17,7 @@ import numpy as np
 from .. import checks
 from ..backends import ArrayBackend, Problem
 from ..errors import InvalidImageError, InvalidParameterError
+from ..options import Relaxation
 from ._linear import LinearEnergy
 
 
@@ -31,7 +32,7 @@ class Potts(LinearEnergy):
     alpha : float
         Weight of the boundaries, in nats per unit length. Bigger is smoother; 0 takes the cheapest label.
     weight : (*spatial) array, optional
-        Factor on the boundary's price at each pixel; smaller attracts the boundary, 0 makes it free.
+        Factor on the boundary's cost at each pixel; smaller attracts the boundary, 0 makes it free.
     lower : float or array of the cost's shape, optional
         Lower bounds on u, summing to at most 1 per pixel; a seed has 1 at its own label.
     upper : float
@@ -39,10 +40,10 @@ class Potts(LinearEnergy):
     spacing : tuple of float, optional
         Distance between pixels along each axis; 1 if not given.
     tv : {"isotropic", "anisotropic", "octagonal"}
-        Length of the boundary as Euclid measures it, along the grid, or along the grid and its diagonals (images only).
+        Length of the boundary; as in `TwoPhase`.
     relaxation : {"zach", "ccp"}
-        Zach's is fast; Chambolle, Cremers and Pock's has the higher bound and mixes labels less where three or more
-        meet, at several times the cost. Along directions one by one they are the same.
+        Zach's is fast; that of Chambolle, Cremers and Pock has the higher bound and mixes labels less where three or
+        more meet, at several times the cost. For other `tv` than "isotropic" both are the same.
 
     Raises
     ------
@@ -61,11 +62,11 @@ class Potts(LinearEnergy):
     (8, 9)
     """
 
-    relaxation: str = field(default="zach", kw_only=True)
+    relaxation: Relaxation = field(default="zach", kw_only=True)
 
     def __post_init__(self) -> None:
         """Check every field, at the door."""
-        checks.one_of("relaxation", self.relaxation, ("zach", "ccp"))
+        checks.one_of("relaxation", self.relaxation, Relaxation)
         cost = checks.as_numeric("cost", self.cost)
         checks.spatial("cost", cost, (3, 4))
         if cost.shape[0] < 2:
@@ -90,7 +91,7 @@ class Potts(LinearEnergy):
         return self.cost.shape
 
     def problem(self, backend: ArrayBackend) -> Problem:
-        """In the arrays of `backend`; what all labels of a pixel cost in common is counted, but not iterated on."""
+        """In the arrays of `backend`; the cost that all labels of a pixel share is a constant, and not iterated on."""
         cost = self.cost.astype(np.float64)
         common = cost.min(axis=0)
         pairwise = self.relaxation == "ccp" and self.tv == "isotropic" and len(cost) > 2
@@ -104,14 +105,14 @@ class Potts(LinearEnergy):
         return self.round(backend, problem, -problem.cost)[0]
 
     def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
-        """The label with the most of u; the relaxation is not tight, so the price of rounding is real."""
+        """The label with the largest u at each pixel; the relaxation is not tight, so rounding can raise the energy."""
         mask = backend.project(self.indicator(backend, u.argmax(axis=0)), problem)
         return mask, backend.primal_value(problem, mask)
 
     def recall(self, u: Any) -> Any:
-        """As it is."""
+        """u unchanged."""
         return u
 
     def present(self, u: Any) -> Any:
-        """As it is: (K, *spatial)."""
+        """u unchanged: (K, *spatial)."""
         return u

@@ -23,18 +23,18 @@ class ROF(ImageEnergy):
         2-D or 3-D, any range.
     alpha : float
         Weight of the total variation, in the unit of the image times a length. Bigger is smoother and flatter, and
-        takes contrast from small things; 0 leaves the image as it is.
+        lowers the contrast of small structures; 0 leaves the image unchanged.
     huber : float
-        Slope, in the unit of the image per length, below which a gradient is charged quadratically. Bigger is smoother
-        on slopes; 0 is total variation, which makes steps of them.
+        Slope, in the unit of the image per length, below which the cost of a gradient is quadratic. Bigger is smoother
+        on slopes; 0 is total variation, which turns them into steps.
     weight : (*spatial) array, optional
-        Factor on alpha at each pixel; 0 leaves a pixel's edges free.
+        Factor on alpha at each pixel; 0 makes edges there free.
     channel_axis : int, optional
         Where the channels are; None for a grey image.
     spacing : float or tuple of float, optional
         Distance between pixels along each axis; 1 if not given.
     tv : {"isotropic", "anisotropic", "octagonal"}
-        Length of a gradient as Euclid measures it, along the grid, or along the grid and its diagonals (images only).
+        Norm of the gradient; as in `TwoPhase`.
     lower, upper : float, optional
         Bounds on u; by default the image's range, which no minimiser leaves.
 
@@ -66,16 +66,15 @@ class ROF(ImageEnergy):
 
     def problem(self, backend: ArrayBackend) -> Problem:
         """In the arrays of `backend`: the square is a linear cost, a quadratic term around 0 and a constant."""
-        cost, lost = self.data(backend, times=-1)
+        cost, data_error = self.data(backend, times=-1)
         unit = self.scale**2
         return self._problem(
             backend,
             cost_unit=unit,
-            dual_radius=self.alpha / self.scale,
+            radius=self.alpha / self.scale,
             cost=cost,
             quadratic_weight=1.0,
             huber=self.huber / self.scale,
             constant=0.5 * unit * self.squared(backend, cost),
-            # |v - data| is at most the range, which is at most 2 units.
-            rounding_slack=2.0 * lost,
+            data_error=data_error,
         )

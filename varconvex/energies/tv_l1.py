@@ -1,8 +1,8 @@
-"""Total variation with an absolute data term: for outliers, and for things sorted by their size.
+"""Total variation with an absolute data term: removes outliers, and structures by their size.
 
     min over u   |u - image|_1 + alpha sum_x weight(x) |grad u(x)|
 
-Contrast plays no part: a disc of radius r stays as it is while r > 2 alpha, and vanishes while r < 2 alpha (Chan,
+Contrast has no effect: a disc of radius r stays as it is while r > 2 alpha, and vanishes while r < 2 alpha (Chan,
 Esedoglu 2005, doi:10.1137/040604297). Not strictly convex: the minimiser need not be unique.
 """
 
@@ -14,7 +14,7 @@ from ._image import ImageEnergy
 
 @dataclass(frozen=True)
 class TVL1(ImageEnergy):
-    """Total-variation denoising of an image with outliers (salt and pepper), or removal of what is small.
+    """Total-variation denoising of an image with outliers (salt and pepper), or removal of small structures.
 
     Parameters
     ----------
@@ -22,15 +22,15 @@ class TVL1(ImageEnergy):
         2-D or 3-D, any range.
     alpha : float
         Weight of the total variation: half the radius of the smallest disc that stays, in units of length. Bigger
-        removes bigger things; 0 leaves the image as it is.
+        removes bigger structures; 0 leaves the image unchanged.
     weight : (*spatial) array, optional
-        Factor on alpha at each pixel; 0 leaves a pixel's edges free.
+        Factor on alpha at each pixel; 0 makes edges there free.
     channel_axis : int, optional
         Where the channels are; None for a grey image. Channels share one gradient.
     spacing : float or tuple of float, optional
         Distance between pixels along each axis; 1 if not given.
     tv : {"isotropic", "anisotropic", "octagonal"}
-        Length of a gradient as Euclid measures it, along the grid, or along the grid and its diagonals (images only).
+        Norm of the gradient; as in `TwoPhase`.
     lower, upper : float, optional
         Bounds on u; by default the image's range, which no minimiser has to leave.
 
@@ -54,14 +54,14 @@ class TVL1(ImageEnergy):
     """
 
     def problem(self, backend: ArrayBackend) -> Problem:
-        """In the arrays of `backend`: all of the data term is the absolute one."""
-        data, lost = self.data(backend)
+        """In the arrays of `backend`: no linear cost, an L1 term around the image."""
+        data, data_error = self.data(backend)
         return self._problem(
             backend,
             cost_unit=self.scale,
-            dual_radius=self.alpha,
+            radius=self.alpha,
             cost=backend.xp.zeros_like(data),
             l1_weight=1.0,
             target=data,
-            rounding_slack=lost,
+            data_error=data_error,
         )

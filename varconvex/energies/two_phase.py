@@ -31,15 +31,15 @@ class TwoPhase(LinearEnergy):
     alpha : float
         Weight of the total variation, in nats per unit length of boundary. Bigger is smoother; 0 thresholds the cost.
     weight : array of the cost's shape, optional
-        Factor on the boundary's price at each pixel; smaller attracts the boundary, 0 makes it free.
+        Factor on the boundary's cost at each pixel; smaller attracts the boundary, 0 makes it free.
     lower, upper : float or array of the cost's shape, optional
         Bounds on u. A seed of the object has lower = 1, a seed of the background upper = 0.
     spacing : tuple of float, optional
         Distance between pixels along each axis; 1 if not given.
     tv : {"isotropic", "anisotropic", "octagonal"}
-        Length of the boundary as Euclid measures it (a mask costs about 1 % more than the bound); along the grid (masks
-        are exact, but blocky); or along the grid and its diagonals (images only; masks are exact, lengths right within
-        5 % between square pixels).
+        Length of the boundary: Euclidean (a mask costs about 1 % more than the bound); the sum over the axes (masks are
+        exact, but blocky); or the sum over axes and diagonals (images only; masks are exact, lengths right within 5 %
+        between square pixels). Of an image u: the norm of its gradient, summed.
     quadratic_weight, target : float and array of the cost's shape, optional
         Adds quadratic_weight/2 |u - target|^2: bigger stays nearer to the target; 0 leaves it out.
 
@@ -76,7 +76,7 @@ class TwoPhase(LinearEnergy):
             raise InvalidParameterError("lower must not exceed upper; it does somewhere. Swap or widen the bounds.")
         object.__setattr__(self, "quadratic_weight", checks.real_number("quadratic_weight", self.quadratic_weight))
         if not self.quadratic_weight:
-            object.__setattr__(self, "target", None)  # without a quadratic term it says nothing
+            object.__setattr__(self, "target", None)  # without a quadratic term it has no effect
         elif self.target is not None:
             object.__setattr__(self, "target", checks.as_numeric("target", self.target))
             checks.finite("target", self.target, "Replace them by what u should be near to.")

@@ -21,6 +21,7 @@ from ..likelihoods._learnt import LearntLikelihood
 from ..likelihoods._regional import GivenCosts
 from ..likelihoods.base import Likelihood
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
+from ..options import TV, Relaxation
 from ..solvers.pdhg import Progress, pdhg
 from ._shaped import CONVEX_SHARE, Arrangement, ShapedEnergy
 from .base import Prediction
@@ -61,13 +62,13 @@ class EnergyPredictor:
     likelihood: Likelihood
     alpha: float
     edge_weight: Any = "contrast"
-    tv: str = "isotropic"
+    tv: TV = "isotropic"
     backend: str | ArrayBackend | None = None
     max_iter: int = 10_000
     tol: float = 1e-3
     time_limit: float | None = None
     callback: Callable[[Progress], object] | None = None
-    relaxation: str = "zach"
+    relaxation: Relaxation = "zach"
 
     def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
         """Costs, energy, minimiser; `pull` = (v, weight) adds weight/2 |u - v|^2, for K labels weight/2 <1 - v, u>."""
