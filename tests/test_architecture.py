@@ -42,7 +42,8 @@ ARROWS = {
     "plots": {"result"},
     "regions": {"backends", "edges", "energies", "inputs", "solvers"},
     "restoration": {"backends", "energies", "inputs", "solvers"},
-    "result": {"geometry", "plots", "shapes"},
+    "archive": {"files", "geometry", "result", "shapes"},
+    "result": {"archive", "files", "geometry", "plots", "shapes"},
     "unify": {"geometry", "inputs", "objects", "predictors", "shapes"},
     "predictors": {
         "geometry", "inputs", "likelihoods", "energies", "solvers", "backends", "edges", "_colour", "_adam",
