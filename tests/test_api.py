@@ -29,7 +29,7 @@ def test_the_energy_takes_both_and_the_convex_shape_the_one_that_was_meant(two_b
     assert certify_convexity(result.mask).convex
     assert result.converged
     assert result.relative_gap <= 1e-3
-    assert result.price >= result.unconstrained_energy - result.dual >= 0
+    assert result.integrality_gap >= result.unconstrained_energy - result.dual >= 0
 
 
 @pytest.mark.parametrize("likelihood", ["nieuwenhuis_cremers", "gaussian_mixture", "histogram"])
@@ -295,7 +295,7 @@ def test_project_keeps_what_is_convex_and_mends_what_is_not(two_blobs):
         result = project(target)
         assert iou(result.mask, disc) > 0.95
         assert result.certificate.convex
-        assert result.price >= 0
+        assert result.integrality_gap >= 0
         cost = 1 - 2 * np.asarray(target, float)
         assert result.energy == pytest.approx(cost[result.mask].sum(), rel=1e-5)
         assert result.dual <= np.minimum(cost, 0).sum() + 1e-6
@@ -332,6 +332,6 @@ def test_octagonal_length_is_offered_for_images_and_refused_for_volumes(two_blob
     image, scribbles, disc = two_blobs
     result = segment(image, scribbles, tv="octagonal")
     assert (result.mask & disc).sum() > 0.97 * disc.sum()
-    assert result.price <= 3e-3 * abs(result.dual)
+    assert result.integrality_gap <= 3e-3 * abs(result.dual)
     with pytest.raises(InvalidParameterError, match="tv='octagonal' measures boundaries in images"):
         segment(np.stack([image] * 4), np.stack([scribbles] * 4), tv="octagonal")

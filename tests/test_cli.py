@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
@@ -130,6 +131,15 @@ def test_doctor(capsys, monkeypatch):
     text = capsys.readouterr().out
     assert "pip install numba" in text
     assert "plots of your own: pip install matplotlib" in text
+
+
+def test_doctor_without_metadata_says_so(capsys, monkeypatch):
+    def unknown(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("varconvex.doctor.requires", unknown)
+    assert main(["doctor"]) == 0
+    assert "varconvex is not installed" in capsys.readouterr().out
 
 
 def test_demo_finds_the_dahlia_that_was_meant(tmp_path, capsys):

@@ -125,7 +125,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path):
             file.write(b"half")
             raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(FileFormatError, match=r"picture.png cannot be written \(disk full\)"):
         write_picture(tmp_path / "picture.png", Failing())
     assert not list(tmp_path.iterdir())
 

@@ -2,6 +2,8 @@
 
 import sys
 import zipfile
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -168,7 +170,29 @@ def test_a_download_is_kept_and_its_checksum_recorded(tmp_path, convexity):
         fetch(archive.as_uri(), tmp_path / "kept")
 
 
-@pytest.mark.parametrize("url", ["ftp://host/a.zip", "convexity.zip", "https://host/", "file:///no/such/thing.zip"])
+def test_a_download_that_ends_early_is_not_kept(tmp_path):
+    class Short(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "1500")
+            self.end_headers()
+            self.wfile.write(b"x" * 500)
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Short) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        with pytest.raises(FileFormatError, match=r"could not be fetched \(500 bytes came of 1500"):
+            fetch(f"http://127.0.0.1:{server.server_port}/a.zip", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://host/a.zip", "convexity.zip", "https://host/", "file:///no/such/thing.zip", "http://127.0.0.1:1/a b/c.zip",
+     "file:///tmp/.."],
+)  # fmt: skip
 def test_what_cannot_be_fetched_is_named(tmp_path, url):
     with pytest.raises(FileFormatError, match=r"an address of a file was expected|could not be fetched"):
         fetch(url, tmp_path)

@@ -23,7 +23,7 @@ from .likelihoods.base import Likelihood
 from .options import TV, Relaxation
 from .predictors.base import Prediction, Predictor
 from .predictors.energy import EnergyPredictor, default_alpha
-from .result import Segmentation
+from .result import Segmentation, label_type
 from .shapes.base import FittedShape, Shape
 from .solvers.pdhg import Progress, pdhg
 from .unify import Unified, joint, sequential
@@ -252,7 +252,7 @@ def project(
     -------
     Segmentation
         With labels 1 (background) and 2 (object); its energy is <1 - 2 target, mask>, its dual bound that of the
-        nearest set of any shape, so that `price` is what the shape costs.
+        nearest set of any shape, so that `integrality_gap` is what the shape costs.
 
     Raises
     ------
@@ -383,24 +383,22 @@ def _result(
     """
     begin = time.perf_counter()
     certificates = {scene.labels[k]: certify_convexity(part.mask) for k, part in fitted.items()}
-    only = next(iter(fitted)) if len(fitted) == 1 else None
     ids = np.array(scene.labels)
     outside = scene.seeds < 0
+    kind = label_type(scene.labels, bool(outside.any()))
     return Segmentation(
-        labels=np.where(outside, -1, ids[index]),
+        labels=np.where(outside, -1, ids[index]).astype(kind),
         label_ids=scene.labels,
         probability=prediction.probability,
-        unconstrained=np.where(outside, -1, ids[prediction.index]),
+        unconstrained=np.where(outside, -1, ids[prediction.index]).astype(kind),
         costs=prediction.costs,
         **_certified(prediction, index, backend),
-        certificate=None if only is None else certificates[scene.labels[only]],
-        shape=None if only is None else fitted[only],
         certificates=certificates,
         shapes={scene.labels[k]: part for k, part in fitted.items()},
         objective=objective,
         seconds=seconds | {"certify": time.perf_counter() - begin},
         image=scene.image,
-        seeds=np.where(scene.seeds > 0, ids[np.maximum(scene.seeds, 1) - 1], scene.seeds),
+        seeds=np.where(scene.seeds > 0, ids[np.maximum(scene.seeds, 1) - 1], scene.seeds).astype(kind),
     )
 
 
@@ -419,8 +417,8 @@ def _certified(prediction: Prediction, index: np.ndarray, backend: ArrayBackend)
         "unconstrained_energy": solution.energy,
         "primal": solution.primal,
         "dual": solution.dual,
-        "relative_gap": solution.relative_gap,
+        "relative_gap": float(solution.relative_gap),
         "history": solution.history,
-        "converged": solution.converged,
+        "converged": bool(solution.converged),
         "status": solution.status,
     }

@@ -189,19 +189,20 @@ def _report(result: "Segmentation", options: argparse.Namespace) -> None:
         return
     print(_table(result))
     if options.figure:
-        print(f"picture         {options.figure}")
+        print(f"picture          {options.figure}")
 
 
 def _table(result: "Segmentation") -> str:
     """The numbers of a result, one a line."""
     rows = []
-    if result.history:  # a predictor without an energy knows of no bound
+    shape = " and shape" if result.shape else ""
+    if result.history:  # a predictor without an energy has no bound
         rows = [
             ("energy", f"{result.energy:,.1f} nats  (of the mask)"),
             ("without shape", f"{result.unconstrained_energy:,.1f} nats  (total variation alone)"),
             ("lower bound", f"{result.dual:,.1f} nats  (no mask of any shape can be below)"),
             ("relative gap", f"{result.relative_gap:.2e}  ({result.status} after {result.history[-1][0]} iterations)"),
-            ("price", f"{result.price:,.1f} nats  (at most, of being binary{' and convex' if result.shape else ''})"),
+            ("integrality gap", f"{result.integrality_gap:,.1f} nats  (bound on the loss by rounding{shape})"),
         ]
         if result.shape is None:
             del rows[1]
@@ -210,7 +211,7 @@ def _table(result: "Segmentation") -> str:
         rows.append(("filled", f"{result.shape.n_filled} pixels by refinement and the exact check"))
     stages = "  ".join(f"{name} {seconds:.2f}" for name, seconds in result.seconds.items())
     rows.append(("seconds", f"{stages}  total {sum(result.seconds.values()):.2f}"))
-    return "\n".join(f"{name:<15} {text}" for name, text in rows)
+    return "\n".join(f"{name:<16} {text}" for name, text in rows)
 
 
 class _bar:

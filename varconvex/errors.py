@@ -8,11 +8,6 @@ from typing import Any
 import numpy as np
 
 
-def install_command(*extras: str) -> str:
-    """The command that installs the package with optional dependencies; no package index has it, its sources do."""
-    return " or ".join(f'python -m pip install ".[{extra}]"' for extra in extras) + " in the source folder of varconvex"
-
-
 class VarconvexError(Exception):
     """Base class of all exceptions that varconvex raises on purpose."""
 
@@ -59,7 +54,7 @@ class BackendUnavailableError(VarconvexError, RuntimeError):
 
 
 class MissingExtraError(VarconvexError, ImportError):
-    """An optional package is not installed; the message names the extra that contains it."""
+    """An optional package is not installed; the message names the command that installs it."""
 
 
 class FileFormatError(VarconvexError, ValueError):

@@ -17,7 +17,7 @@ from .errors import FileFormatError, InvalidParameterError
 Colour = tuple[int, int, int]
 
 MASK_ENDINGS = (".png", ".tif", ".tiff", ".npy")
-PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".pdf")
 
 _STROKE_TOLERANCE = 60
 """How far each channel of a painted stroke may be off its colour: JPEG blurs the colour of thin strokes, and two pens
@@ -103,7 +103,7 @@ def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int
     from PIL import Image
 
     if Path(path).suffix.lower() == ".npy":
-        _atomic(path, lambda file: np.save(file, labels, allow_pickle=False))
+        write_whole(path, lambda file: np.save(file, labels, allow_pickle=False))
         return
     check_outputs([(path, MASK_ENDINGS)], [])
     if len(label_ids) == 2:
@@ -122,12 +122,12 @@ def write_picture(path: str | os.PathLike, picture: Any) -> None:
 
     check_outputs([(path, PICTURE_ENDINGS)], [])
     Image.init()
-    _atomic(path, lambda file: picture.save(file, format=Image.EXTENSION[Path(path).suffix.lower()]))
+    write_whole(path, lambda file: picture.save(file, format=Image.EXTENSION[Path(path).suffix.lower()]))
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write a text file; it appears whole or not at all."""
-    _atomic(path, lambda file: file.write(text.encode()))
+    write_whole(path, lambda file: file.write(text.encode()))
 
 
 def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str]]], inputs: Sequence[Any]) -> None:
@@ -225,8 +225,8 @@ def _load_npy(path: str | os.PathLike) -> np.ndarray:
         ) from error
 
 
-def _atomic(path: str | os.PathLike, write: Callable[[Any], None]) -> None:
-    """Write beside the target, then rename: what is there is whole."""
+def write_whole(path: str | os.PathLike, write: Callable[[Any], None]) -> None:
+    """Write a file by `write`, which takes a binary file: beside `path` first, then renamed, so that it is whole."""
     target = Path(path)
     try:
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -237,6 +237,8 @@ def _atomic(path: str | os.PathLike, write: Callable[[Any], None]) -> None:
             write(file)
         os.chmod(temporary, 0o644)
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise FileFormatError(f"{target} cannot be written ({error}). Is the disk full?") from error
         raise

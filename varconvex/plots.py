@@ -93,7 +93,7 @@ def overview(result: "Segmentation") -> Image.Image:
     ]
     if result.shapes:
         proven = "Convex, certified" if all(result.certificates.values()) else "Not certified"
-        numbers = f": energy {result.energy:,.0f}, price {result.price:,.0f}" if energy else ""
+        numbers = f": energy {result.energy:,.0f}, integrality gap {result.integrality_gap:,.0f}" if energy else ""
         panels.append((f"{proven}{numbers}", segmented(result, result.labels)))
     if energy:
         panels.append((f"Relative gap {result.relative_gap:.1e}", gap_curve(result.history, result.labels.shape)))

@@ -1,10 +1,12 @@
-"""The one result type: labels, what they cost, and what is certain about them.
+"""`Segmentation`, the result of `segment` and `project`: labels, their energy, and bounds on it.
 
-price = E(labels) - dual bound >= E(labels) - min E
+integrality_gap = E(labels) - dual bound >= E(labels) - min E
 """
 
 import math
-from collections.abc import Mapping
+import os
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,28 +15,38 @@ import numpy as np
 from .geometry.certify import Certificate
 from .shapes.base import FittedShape
 
-_NUMBERS = ("energy", "unconstrained_energy", "primal", "dual", "gap", "relative_gap", "price")
+_NUMBERS = ("energy", "unconstrained_energy", "primal", "dual", "gap", "relative_gap", "integrality_gap")
 
 
-@dataclass(frozen=True, repr=False)
+def label_type(ids: Sequence[int], outside: bool) -> np.dtype:
+    """The smallest integer type of label ids (at least 0), signed if there are pixels outside, which have -1."""
+    kinds = "bhiq" if outside else "BHIQ"
+    return next(np.dtype(kind) for kind in kinds if max(ids) <= np.iinfo(kind).max)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
 class Segmentation:
     """A segmented image. ``np.asarray(segmentation)`` is its label image.
 
-    A predictor that minimises no energy (a network by itself, a map from elsewhere) leaves energies and bounds NaN and
-    the history empty: nothing is certain about them.
+    Comparisons are those of the label image: ``segmentation == 2`` is a bool array, as with any array, so that a
+    comparison that was meant pixel by pixel is never a single False by mistake. The hash is that of the object.
+
+    A predictor that minimises no energy (a network by itself, a given map) leaves energies and bounds NaN and the
+    history empty.
 
     Attributes
     ----------
-    labels : (*spatial) int array
-        Label ids as the scribbles had them; -1 outside.
+    labels : (*spatial) integer array
+        Label ids of the scribbles; -1 outside. The type is the smallest that holds the ids: uint8 up to 255, then
+        uint16, uint32; int8, int16, int32 if there are pixels outside. Convert it before arithmetic with labels.
     label_ids : tuple of int
         All K ids, ascending; the first is the background.
     probability : (*spatial) or (K, *spatial) float32 array
         The relaxed minimiser u, before any shape: of the object, or of each of K > 2 labels.
-    unconstrained : (*spatial) int array
+    unconstrained : (*spatial) integer array
         Label image of the energy alone, before any shape or choice of components.
     costs : (K, *spatial) float32 array
-        What each label costs at each pixel, in nats.
+        Cost of each label at each pixel, in nats.
     energy : float
         E(labels), in nats.
     unconstrained_energy : float
@@ -44,27 +56,23 @@ class Segmentation:
     relative_gap : float
         (primal - dual) as a share of the energy's size.
     history : tuple of (iteration, seconds, primal, dual)
-        One entry a look at the gap.
+        One entry a gap evaluation.
     converged : bool
         Whether the gap met the tolerance.
     status : {"converged", "max_iter", "time_limit", "stopped", "no energy"}
         Why the solver stopped.
-    certificate : Certificate or None
-        Exact statement about the object's convexity; None where not exactly one object has a shape.
-    shape : FittedShape or None
-        The implicit set {x : G(x) <= 0}: ``shape(points)`` is G, ``shape.rasterize((h, w))`` its mask at any
-        resolution; None where not exactly one object has a shape.
-    certificates, shapes : mapping of int to Certificate, to FittedShape
-        The same by label, of every object that has a shape.
-    seconds : mapping of str to float
+    seeds : (*spatial) integer array
+        The scribbles by label id, 0 where there are none, -1 outside.
+    certificates, shapes : dict of int to Certificate, of int to FittedShape
+        By label, of each object that has a shape: the exact statement about the convexity of its mask, and the implicit
+        set {x : G(x) <= 0}. ``shapes[2](points)`` is G, ``shapes[2].rasterize((h, w))`` a mask at any resolution.
+    seconds : dict of str to float
         Time by stage.
     objective : tuple of float
         With ``unify="joint"``, the objective at the start and after each block's step, in nats: it never rises. Else
         empty. `costs`, energies and bounds are those of the last models that were accepted.
     image : (*spatial, C) float32 array or None
         The image in [0, 1], for pictures.
-    seeds : (*spatial) int array
-        The scribbles by label id, 0 where there are none.
     """
 
     labels: np.ndarray
@@ -81,17 +89,25 @@ class Segmentation:
     converged: bool
     status: str
     seeds: np.ndarray
-    certificate: Certificate | None = None
-    shape: FittedShape | None = None
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    image: np.ndarray | None = None
-    objective: tuple[float, ...] = ()
     certificates: Mapping[int, Certificate] = field(default_factory=dict)
     shapes: Mapping[int, FittedShape] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    objective: tuple[float, ...] = ()
+    image: np.ndarray | None = None
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The certificate of the one object that has a shape; None if no object or several have one."""
+        return next(iter(self.certificates.values())) if len(self.certificates) == 1 else None
+
+    @property
+    def shape(self) -> FittedShape | None:
+        """The fitted shape of the one object that has one; None if no object or several have one."""
+        return next(iter(self.shapes.values())) if len(self.shapes) == 1 else None
 
     @property
     def mask(self) -> np.ndarray:
-        """The object, bool: every pixel that is neither background nor outside."""
+        """The objects: (*spatial) bool, True at every pixel that is neither background nor outside."""
         return (self.labels != self.label_ids[0]) & (self.labels >= 0)
 
     @property
@@ -100,40 +116,95 @@ class Segmentation:
         return self.primal - self.dual
 
     @property
-    def price(self) -> float:
-        """E(labels) - dual bound, in nats: how much, at most, being binary (and of the shape) costs."""
+    def integrality_gap(self) -> float:
+        """E(labels) - dual bound, in nats: at most so much is lost by rounding and by the shape."""
         return self.energy - self.dual
 
+    @property
+    def price(self) -> float:
+        """Deprecated name of `integrality_gap`."""
+        warnings.warn("Segmentation.price is now called integrality_gap", DeprecationWarning, stacklevel=2)
+        return self.integrality_gap
+
     def to_dict(self) -> dict[str, Any]:
-        """The numbers, without the arrays, ready for JSON."""
+        """The numbers without the arrays, ready for JSON; numbers that are not finite are None."""
         certificate = None
         if self.certificate is not None:
             certificate = {**vars(self.certificate), "filled_pixels": self.shape.n_filled if self.shape else 0}
         ids, counts = np.unique(self.labels, return_counts=True)
-        return {
-            "labels": {int(i): int(n) for i, n in zip(ids, counts, strict=True)},
-            **{name: _or_none(getattr(self, name)) for name in _NUMBERS},
-            "objective": list(self.objective),
-            "iterations": self.history[-1][0] if self.history else 0,
-            "converged": self.converged,
-            "status": self.status,
-            "certificate": certificate,
-            "certificates": {label: vars(found) for label, found in self.certificates.items()},
-            "seconds": {name: round(value, 6) for name, value in self.seconds.items()},
-        }
+        return plain(
+            {
+                "labels": dict(zip(ids.tolist(), counts, strict=True)),
+                **{name: getattr(self, name) for name in _NUMBERS},
+                "objective": self.objective,
+                "iterations": self.history[-1][0] if self.history else 0,
+                "converged": self.converged,
+                "status": self.status,
+                "certificate": certificate,
+                "certificates": {label: vars(found) for label, found in self.certificates.items()},
+                "seconds": {name: round(value, 6) for name, value in self.seconds.items()},
+            }
+        )
 
-    def plot(self, path: Any = None) -> Any:
-        """The picture of the result, a PIL image; also written to `path` where one is given."""
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the whole result, shapes included, to a NumPy archive (.npz) without pickles.
+
+        The file appears whole or not at all. Shapes of other distributions have no form there and are refused: pickle
+        the result, or save ``dataclasses.replace(result, shapes={})``.
+
+        Raises
+        ------
+        FileFormatError
+            If the file cannot be written.
+        UnsupportedTypeError
+            If a shape is of a class that is not one of varconvex's.
+
+        Examples
+        --------
+        >>> result.save("dahlia.npz")  # doctest: +SKIP
+        >>> Segmentation.load("dahlia.npz").energy == result.energy  # doctest: +SKIP
+        True
+        """
+        from .archive import save
+
+        save(path, self)
+
+    @staticmethod
+    def load(path: str | os.PathLike) -> "Segmentation":
+        """Read a result that `save` wrote; nothing in the file is executed.
+
+        Raises
+        ------
+        FileFormatError
+            If the file is missing, truncated, damaged, of another kind, or of a later format.
+        """
+        from .archive import load
+
+        return load(path)
+
+    def plot(self, path: str | os.PathLike | None = None) -> Any:
+        """The picture of the result, a PIL image; also written to `path` if given, whole or not at all."""
+        from .files import write_picture
         from .plots import overview
 
         picture = overview(self)
         if path is not None:
-            picture.save(path)
+            write_picture(path, picture)
         return picture
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """The label image."""
         return np.array(self.labels, dtype=dtype, copy=copy)
+
+    def __eq__(self, other: object) -> np.ndarray:  # type: ignore[override]
+        """Comparison of the label image with `other`, pixel by pixel: bool array."""
+        return self.labels == np.asarray(other)
+
+    def __ne__(self, other: object) -> np.ndarray:  # type: ignore[override]
+        """Comparison of the label image with `other`, pixel by pixel: bool array."""
+        return self.labels != np.asarray(other)
+
+    __hash__ = object.__hash__
 
     def __repr__(self) -> str:
         shape = "x".join(str(n) for n in self.labels.shape)
@@ -141,7 +212,10 @@ class Segmentation:
         convex = "".join(f", {f'label {k} ' * (len(found) > 1)}{certificate}" for k, certificate in found)
         numbers = ""
         if self.history:
-            numbers = f"energy {self.energy:.6g}, relative gap {self.relative_gap:.1e}, price {self.price:.4g}, "
+            numbers = (
+                f"energy {self.energy:.6g}, relative gap {self.relative_gap:.1e}, "
+                f"integrality gap {self.integrality_gap:.4g}, "
+            )
         return f"<Segmentation {shape}, {len(self.label_ids)} labels, {numbers}{self.status}{convex}>"
 
     def _repr_png_(self) -> bytes | None:
@@ -153,6 +227,11 @@ class Segmentation:
         return png_bytes(summary(self))
 
 
-def _or_none(number: float) -> float | None:
-    """JSON knows no NaN."""
-    return None if math.isnan(number) else number
+def plain(value: Any) -> Any:
+    """A value in JSON's types: NumPy scalars as Python's, tuples as lists, numbers that are not finite as None."""
+    if isinstance(value, Mapping):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(entry) for entry in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

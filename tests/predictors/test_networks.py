@@ -242,11 +242,11 @@ def test_what_was_learnt_wrongly_is_refused(scene):
 def test_a_result_without_an_energy_says_so(two_blobs, tmp_path):
     image, scribbles, _ = two_blobs
     result = segment(image, scribbles, predictor=quick(FcnPredictor, energy=None), shape="convex")
-    assert np.isnan([result.energy, result.dual, result.gap, result.price, result.relative_gap]).all()
+    assert np.isnan([result.energy, result.dual, result.gap, result.integrality_gap, result.relative_gap]).all()
     assert result.status == "no energy"
     assert "no energy" in repr(result)
     assert "nan" not in repr(result)
-    assert result.to_dict()["price"] is None
+    assert result.to_dict()["integrality_gap"] is None
     assert result.to_dict()["iterations"] == 0
     assert result.plot(tmp_path / "page.png").size[0] > 400
     assert result._repr_png_()

@@ -1,26 +1,24 @@
-"""Fetches an archive on request, and remembers its checksum from the first time on.
+"""Download of archives, whose checksum is recorded at the first time and compared afterwards.
 
     <folder>/<name>.zip   <folder>/<name>.zip.sha256
 
-Whoever fetches it again, or uses what was fetched, gets the same bytes or an error: a data set that has changed must
-not change a table without a word.
+A data set that has changed raises an error rather than changing a table.
 """
 
 import hashlib
 import os
-import urllib.error
+import shutil
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlparse
 
 from .. import checks
 from ..errors import FileFormatError
 
-_BLOCK = 1 << 20
-
 
 def fetch(url: str, folder: str | os.PathLike, *, time_limit: float = 60.0) -> Path:
-    """The archive at an address, from `folder` if it is there already.
+    """The path of an archive in `folder`, downloaded if it is not there yet.
 
     The convexity data set is linked from https://vision.cs.uwaterloo.ca/data/: pass the address of its archive.
 
@@ -29,23 +27,22 @@ def fetch(url: str, folder: str | os.PathLike, *, time_limit: float = 60.0) -> P
     url : str
         http, https or file.
     folder : path
-        Where to keep it; made if it is not there.
+        Created if it does not exist.
     time_limit : float
-        Seconds to wait for an answer.
+        Longest wait for the server, in seconds.
 
     Returns
     -------
     Path
-        Of the file.
 
     Raises
     ------
     FileFormatError
-        If it cannot be had, or is not what it was the first time.
+        If the download fails or ends early, or the file differs from the one recorded.
     """
     parts = urlparse(str(url))
     name = Path(parts.path).name
-    if parts.scheme not in ("http", "https", "file") or not name:
+    if parts.scheme not in ("http", "https", "file") or name in ("", ".."):
         raise FileFormatError(f"an address of a file was expected (https://...); got {url!r}. Copy the archive's link.")
     checks.real_number("time_limit", time_limit, strict=True)
     folder = Path(folder)
@@ -73,14 +70,16 @@ def checksum(path: Path) -> str:
 
 
 def _load(url: str, target: Path, time_limit: float) -> None:
-    """Beside the target first: what is there is whole."""
+    """Download to a file beside `target`, which is renamed once it is complete."""
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with urllib.request.urlopen(url, timeout=time_limit) as answer, part.open("wb") as file:
-            while block := answer.read(_BLOCK):
-                file.write(block)
+            shutil.copyfileobj(answer, file)
+            announced = answer.headers.get("Content-Length")
+            if announced is not None and file.tell() != int(announced):
+                raise OSError(f"{file.tell()} bytes came of {announced} announced")
         os.replace(part, target)
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         raise FileFormatError(
             f"{url} could not be fetched ({error}). Check the address, or download it by hand and pass the file."
         ) from error

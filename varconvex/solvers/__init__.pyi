@@ -1,4 +1,5 @@
-from .pdhg import Progress as Progress, Solution as Solution, pdhg as pdhg
+from .pdhg import pdhg as pdhg
 from .pdhg_batch import pdhg_batch as pdhg_batch
+from .solution import Progress as Progress, Solution as Solution
 from .stationary import Stationary as Stationary, stationary as stationary
 from .warm_up import warm_up as warm_up

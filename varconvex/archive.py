@@ -1,0 +1,104 @@
+"""Segmentations in files: a NumPy archive of plain arrays, one of which holds the rest as JSON.
+
+No pickle is written or read, so that a file from anybody can be opened. A network is stored as its parameter vector.
+"""
+
+import json
+import os
+from dataclasses import asdict, fields
+from typing import Any
+
+import numpy as np
+
+from . import checks
+from .errors import FileFormatError, UnsupportedTypeError
+from .files import write_whole
+from .geometry.certify import Certificate
+from .result import Segmentation
+from .shapes.base import FittedShape
+from .shapes.convex import FittedConvex
+from .shapes.icnn import ICNN
+from .shapes.polygon import FittedPolygon
+
+_VERSION = 1
+_ARRAYS = ("labels", "probability", "unconstrained", "costs", "seeds", "image")
+_SHAPES: dict[str, type] = {kind.__name__: kind for kind in (FittedConvex, FittedPolygon)}
+
+
+def save(path: str | os.PathLike, result: Segmentation) -> None:
+    """Write a result; see `Segmentation.save`."""
+    arrays = {name: value for name in _ARRAYS if (value := getattr(result, name)) is not None}
+    apart = (*_ARRAYS, "certificates", "shapes")
+    header = {
+        "format": "varconvex.Segmentation",
+        "version": _VERSION,
+        "fields": {f.name: getattr(result, f.name) for f in fields(result) if f.name not in apart},
+        "certificates": {label: asdict(found) for label, found in result.certificates.items()},
+        "shapes": {label: _described(shape, f"shape{label}.", arrays) for label, shape in result.shapes.items()},
+    }
+    text = json.dumps(header, default=lambda scalar: scalar.item())
+    write_whole(path, lambda file: np.savez_compressed(file, header=np.array(text), **arrays))
+
+
+def load(path: str | os.PathLike) -> Segmentation:
+    """Read a result; see `Segmentation.load`."""
+    try:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            header = json.loads(str(file["header"]))
+            if header["format"] != "varconvex.Segmentation" or header["version"] > _VERSION:
+                raise ValueError(f"it holds {header['format']} in version {header['version']}")
+            arrays = {name: file[name] for name in file.files}
+        found: dict[str, Any] = header["fields"]
+        for name in ("label_ids", "history", "objective"):
+            found[name] = tuple(tuple(v) if isinstance(v, list) else v for v in found[name])
+        found |= {name: arrays.get(name) for name in _ARRAYS}
+        result = Segmentation(
+            **found,
+            certificates={int(label): Certificate(**values) for label, values in header["certificates"].items()},
+            shapes={int(k): _made(values, f"shape{k}.", arrays) for k, values in header["shapes"].items()},
+        )
+        grid = result.labels.shape
+        shapes = (result.seeds.shape, result.unconstrained.shape, result.costs.shape[1:], grid)
+        if any(shape != grid for shape in shapes) or len(result.costs) != len(result.label_ids):
+            raise ValueError("its arrays have different shapes")
+        return result
+    except FileNotFoundError:
+        message = f"a saved segmentation was expected; {os.fspath(path)} does not exist. Check the path."
+        raise FileFormatError(message) from None
+    except Exception as error:  # a damaged file may fail anywhere in zipfile, zlib, json or NumPy
+        raise FileFormatError(
+            f"a segmentation in format {_VERSION}, as Segmentation.save writes it, was expected; {os.fspath(path)} is "
+            f"not one ({error}). Is it truncated, or of another kind or a later version?"
+        ) from error
+
+
+def _described(shape: FittedShape, prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
+    """Class and numbers of a fitted shape; its arrays are added to `arrays`, their names after `prefix`."""
+    kind = type(shape)
+    if _SHAPES.get(kind.__name__) is not kind:
+        raise UnsupportedTypeError(
+            f"a shape must be one of {', '.join(_SHAPES)} to be saved; got {kind.__module__}.{kind.__name__}. Pickle "
+            "the result, or save dataclasses.replace(result, shapes={})."
+        )
+    numbers: dict[str, Any] = {}
+    for name, value in ((f.name, getattr(shape, f.name)) for f in fields(shape)):  # type: ignore[arg-type]
+        if isinstance(value, ICNN):
+            numbers["dim"], numbers["hidden"] = value.dim, value.hidden
+            value = checks.host(value.pack())
+        if isinstance(value, np.ndarray):
+            arrays[prefix + name] = value
+        else:
+            numbers[name] = value
+    return {"class": kind.__name__, **numbers}
+
+
+def _made(values: dict[str, Any], prefix: str, arrays: dict[str, np.ndarray]) -> FittedShape:
+    """The fitted shape that `_described` took apart."""
+    numbers = dict(values)
+    kind = _SHAPES[numbers.pop("class")]
+    entries = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    if kind is FittedConvex:
+        network = ICNN(numbers.pop("dim"), tuple(numbers.pop("hidden")), entries["network"].dtype)
+        network.unpack(entries.pop("network"))
+        numbers["network"] = network
+    return kind(**numbers, **entries)
