@@ -1,1 +1,1 @@
-"""What knows arrays only: hulls, rasters, search, refinement and certificates of convex sets, in 2-D and 3-D."""
+"""Convex sets of pixels and voxels as arrays: hulls, certificates, repair, search and refinement in 2-D and 3-D."""
