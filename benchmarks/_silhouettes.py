@@ -1,4 +1,4 @@
-"""Convex silhouettes that have a formula, and what spoils them.
+"""Convex silhouettes that have a formula, and noise.
 
 Every silhouette is a set of the unit square, {x : a few inequalities}, in a pose that a seed draws. Without noise it is
 itself the best convex answer, to the pixel.
@@ -81,7 +81,7 @@ def silhouette(name: str, place: str, side: int, seed: int) -> np.ndarray:
 
 
 def spoil(mask: np.ndarray, how: str, seed: int) -> np.ndarray:
-    """A target in [0, 1], float32, that one would have to make of a silhouette.
+    """A target in [0, 1], float32, made of a silhouette and noise.
 
     "soft" blurs it by a Gaussian of 1/200 of the side and adds noise of .1; "salt and pepper" flips 30 % of the pixels;
     "blobs" flips them, too, after adding three discs, each a tenth of the silhouette's area at most, apart from it.

@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 
 from varconvex import demo, project, segment
-from varconvex._adam import Adam
 from varconvex.backends import ArrayBackend, get_backend
 from varconvex.metrics import iou
 from varconvex.shapes.convex import ConvexShape
 from varconvex.shapes.icnn import ICNN
+from varconvex.shapes.training import Adam
 
 from ._silhouettes import silhouette, spoil
 from .timing import median_seconds

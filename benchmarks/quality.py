@@ -34,6 +34,7 @@ from varconvex.metrics import iou
 from varconvex.plots import outline, sheet, strokes
 
 from ._environment import describe
+from .penalties import PENALTIES
 
 _METHODS = ("tv", "scribbled", "convex", "learnt", "joint")
 
@@ -131,11 +132,10 @@ def score_joint(sample: Sample, convex: bool) -> dict[str, float | None]:
 def score_shapes(sample: Sample, result: Segmentation) -> dict[str, float | None]:
     """IoU of every other shape, fitted to the same minimiser; None where it cannot hold the scribbles."""
     found: dict[str, float | None] = {}
-    for name in names("shapes"):
-        if name == "convex":
-            continue
+    others = {name: find("shapes", name) for name in names("shapes") if name != "convex"} | PENALTIES
+    for name, kind in others.items():
         inside, outside = sample.scribbles == 2, sample.scribbles == 1
-        shape = find("shapes", name)()
+        shape = kind()
         try:
             shape.check(inside, outside)
             mask = shape.fit(result.probability, inside=inside, outside=outside, random_state=0).mask

@@ -1,6 +1,6 @@
 """How near the convex projection comes to the best known answer: synthetic silhouettes, poses, sizes and noise.
 
-    python -m benchmarks.shape [--sizes 128 512 1024] [--seeds 20] [--cases FILE] [--torch]
+    python -m benchmarks.shape [--sizes 128 512 1024] [--seeds 20] [--shape convex] [--cases FILE] [--torch]
 
 Every silhouette of `_silhouettes` is fitted once a seed, a size and a kind of noise, all defaults. The pose and the
 noise are the seed's; of four seeds one draws a small silhouette, one a large one, and one lets the border cut it off.
@@ -8,7 +8,8 @@ Judged is the excess of the energy <1 - 2 target, mask> over the best known one'
 answer is the target itself where it is clean and one piece (nothing is better); else the best of: the silhouette before
 it was spoilt; the fit; a network of 96 with twice the steps and another seed; and these three moved by an exact search
 over convex outlines, two pixels to either side (one where there are more than 50,000), and over all sets nearby where
-they are tiny, till nothing improves (`varconvex.geometry.refine_2d`, `_tiny`).
+they are tiny, till nothing improves (`varconvex.geometry.refine_2d`, `small_window`). With --shape another shape is
+fitted, a penalty of `penalties` among them.
 
 What noise can hide is counted apart, as "hidden": where 30 % of the pixels are flipped, a silhouette of less than 300
 weighs no more than what chance finds elsewhere. "thin" are those that are narrower than 8 pixels.
@@ -37,18 +38,21 @@ import numpy as np
 from tqdm import tqdm
 
 from varconvex import ConvexShape
+from varconvex._families import find, names
 from varconvex.files import PICTURE_ENDINGS, check_outputs, write_picture
 from varconvex.geometry.certify import certify_convexity
 from varconvex.geometry.refine_2d import refine
 from varconvex.geometry.small_window import best_nearby
 from varconvex.metrics import iou
 from varconvex.plots import outline, photograph, sheet
+from varconvex.shapes.base import Shape
 
 from ._environment import describe
 from ._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
+from .penalties import PENALTIES
 
 _HIDDEN = 300
-"""Pixels of a silhouette below which salt and pepper hides it."""
+"""Pixels of a silhouette below which noise of 30 % hides it."""
 
 _LARGE = 50_000
 """Pixels above which a search two pixels to either side takes seconds."""
@@ -88,7 +92,9 @@ def main(argv: list[str] | None = None) -> int:
         "--sizes", type=int, nargs="+", default=[128, 512, 1024], metavar="N", help="sides of the grids"
     )
     parser.add_argument("--seeds", type=int, default=20, metavar="N", help="poses and noises of each silhouette")
-    parser.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=SHAPES, metavar="NAME", help="only these")
+    parser.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=SHAPES, metavar="NAME", help="silhouettes")
+    kinds = (*names("shapes"), *PENALTIES)
+    parser.add_argument("--shape", default="convex", choices=kinds, help="the shape that is fitted (default: convex)")
     parser.add_argument("--noise", nargs="+", default=list(SPOILT), choices=SPOILT, metavar="KIND", help="only these")
     parser.add_argument(
         "--cases", type=Path, metavar="FILE", help="keep every fit in it, and do not repeat those there"
@@ -101,7 +107,7 @@ def main(argv: list[str] | None = None) -> int:
     check_outputs([(options.figure, PICTURE_ENDINGS), (options.json, (".json",))], [])
     environment = describe()
     print(f"{environment['processor']}, {environment['threads']} threads")
-    shape = ConvexShape()
+    shape = PENALTIES[options.shape]() if options.shape in PENALTIES else find("shapes", options.shape)()
     shape.fit(spoil(silhouette("disc", "medium", 128, 0), "clean", 0))  # compiles
     runs = [(side, noise, name, seed) for side in options.sizes for seed in range(options.seeds)
             for noise in options.noise for name in options.shapes]  # fmt: skip
@@ -123,6 +129,7 @@ def main(argv: list[str] | None = None) -> int:
     rows = summary(cases)
     print(table(rows))
     figures = {"environment": environment, "seeds": options.seeds, "shapes": options.shapes, "rows": rows}
+    figures["shape"] = options.shape
     if options.torch:
         figures["torch"] = beside_torch(512)
         print("\n" + "; ".join(f"{k} {v:.4g}" for k, v in figures["torch"].items()))
@@ -145,7 +152,7 @@ def read_cases(path: Path | None) -> dict[tuple[int, str, str, int], Case]:
     return {(case.side, case.noise, case.name, case.seed): case for case in cases}
 
 
-def measure(shape: ConvexShape, name: str, noise: str, side: int, seed: int) -> tuple[Case, np.ndarray]:
+def measure(shape: Shape, name: str, noise: str, side: int, seed: int) -> tuple[Case, np.ndarray]:
     """Fit one target, and look for something better by all other means."""
     place = PLACES[seed % len(PLACES)]
     truth = silhouette(name, place, side, seed)

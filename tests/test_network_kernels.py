@@ -5,12 +5,12 @@ import pytest
 from scipy.special import expit
 
 from varconvex import get_backend, project
-from varconvex._adam import Adam
 from varconvex.backends import _cuda_networks
 from varconvex.backends.numpy_ import NumpyBackend
 from varconvex.errors import DeviceMemoryWarning, InvalidParameterError
 from varconvex.shapes.convex import ConvexShape
 from varconvex.shapes.icnn import ICNN
+from varconvex.shapes.training import Adam
 
 WIDTHS = [(7,), (48,), (6, 5), (4, 6, 5)]
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-13}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from varconvex.geometry.certify import certify_convexity, fill_hull, hull_vertices
-from varconvex.geometry.corners import _gains, runs, with_corners
+from varconvex.geometry.corners import cap_costs, runs, with_corners
 
 
 def prefix_of(cost):
@@ -28,7 +28,7 @@ def test_what_a_cap_costs_is_the_sum_over_the_half_planes_that_remain():
         if n < 4 or not certify_convexity(mask):
             continue
         cost = rng.normal(size=mask.shape)
-        gains = _gains(prefix_of(cost), corners, *runs(mask), n - 2)
+        gains = cap_costs(prefix_of(cost), corners, *runs(mask), n - 2)
         edges = np.roll(corners, -1, axis=0) - corners
         normals = edges[:, ::-1] * [1, -1]
         offsets = (normals * corners).sum(axis=1)

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from varconvex.geometry.rectangles import _SIZES, best_boxes
+from varconvex.geometry.rectangles import SIZES, best_boxes
 
 
 def least_upright(cells):
     """What the best upright rectangle of the family costs, over all places, by direct sums."""
     best = 0.0
-    for size in _SIZES:
+    for size in SIZES:
         for height, width in (size, size[::-1]):
             for r in range(cells.shape[0] - height + 1):
                 for c in range(cells.shape[1] - width + 1):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from varconvex.geometry.certify import certify_convexity, fill_hull
-from varconvex.geometry.refine_2d import _best_chain, refine
+from varconvex.geometry.refine_2d import best_chain, refine
 
 
 def least_chain(cost, low, high, last):
@@ -29,7 +29,7 @@ def test_a_chain_is_the_best_of_all_in_its_band(seed):
     low = 3 + np.array([2, 1, 0, 0, 1, 2]) - rng.integers(0, 2)
     high, last = low + 2, np.full(6, 10)
     prefix = np.pad(np.cumsum(cost, axis=1), ((0, 0), (1, 0)))
-    chain = _best_chain(prefix, low, high)
+    chain = best_chain(prefix, low, high)
     assert ((chain >= low) & (chain <= high)).all()
     found = sum(float(cost[r, c : last[r] + 1].sum()) for r, c in enumerate(chain))
     assert found == pytest.approx(least_chain(cost, low, high, last))
@@ -67,7 +67,7 @@ def test_a_chain_is_convex_whatever_the_noise(seed):
     rows = np.arange(40)
     middle = np.ceil((rows - 20) ** 2 / 25).astype(int) + 4
     prefix = np.pad(np.cumsum(rng.normal(size=(40, 60)), axis=1), ((0, 0), (1, 0)))
-    chain = _best_chain(prefix, middle - 3, middle + 3)
+    chain = best_chain(prefix, middle - 3, middle + 3)
     points = np.zeros((40, 60), bool)
     points[rows, chain] = True
     points[:, -1] = True

@@ -5,7 +5,7 @@ import pytest
 
 from varconvex.geometry.certify import certify_convexity, fill_hull
 from varconvex.geometry.lattice_polygon import energies_from
-from varconvex.geometry.small_window import _DIRECTIONS, _PIXELS, _step_costs, best_nearby
+from varconvex.geometry.small_window import DIRECTIONS, MOST_PIXELS, best_nearby, step_costs
 
 
 def subsets(shape):
@@ -23,7 +23,7 @@ def convex_sets():
 def test_the_recursion_finds_the_best_of_all_digitally_convex_sets(convex_sets, seed):
     cost = np.random.default_rng(seed).normal(size=(3, 4))
     prefix = np.pad(np.cumsum(cost, axis=1), ((0, 0), (1, 0)))
-    found = (energies_from(_step_costs(prefix, _DIRECTIONS), _DIRECTIONS) + cost).min()
+    found = (energies_from(step_costs(prefix, DIRECTIONS), DIRECTIONS) + cost).min()
     assert found == pytest.approx((convex_sets * cost).sum(axis=(1, 2)).min())
 
 
@@ -61,7 +61,7 @@ def test_a_square_in_noise_is_at_least_as_cheap_as_the_square():
 def test_what_is_not_small_or_empty_is_left_alone():
     large = np.zeros((80, 80), bool)
     large[10:50, 10:50] = True
-    assert large.sum() > _PIXELS
+    assert large.sum() > MOST_PIXELS
     assert best_nearby(large, -np.ones(large.shape)) is large
     empty = np.zeros((5, 5), bool)
     assert best_nearby(empty, -np.ones((5, 5))) is empty

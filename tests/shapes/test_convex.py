@@ -13,9 +13,10 @@ from varconvex.errors import (
     ScribbleConflictError,
 )
 from varconvex.geometry.certify import certify_convexity, fill_hull
-from varconvex.geometry.raster import rasterize
-from varconvex.shapes.convex import ConvexShape, check_hulls
-from varconvex.shapes.icnn import ICNN
+from varconvex.geometry.convex_sets import check_hulls
+from varconvex.shapes.convex import ConvexShape
+from varconvex.shapes.icnn import ICNN, exact_network
+from varconvex.shapes.raster import rasterize
 
 
 def turned(n, centre, sizes, angle):
@@ -51,6 +52,11 @@ def shape_named(name, n):
 
 def iou(a, b):
     return np.count_nonzero(a & b) / np.count_nonzero(a | b)
+
+
+def pixels_of(fitted):
+    """{G <= 0} at the pixel centres."""
+    return (fitted(np.argwhere(np.ones(fitted.mask.shape))) <= 0).reshape(fitted.mask.shape)
 
 
 def salt_and_pepper(mask, share, seed):
@@ -89,8 +95,18 @@ def test_noise_and_distant_blobs_do_not_move_it(name, seed):
 @pytest.mark.parametrize("hidden", [(16,), (32, 32), (130, 130)])
 def test_other_networks(hidden):
     mask = shape_named("ellipse", 128)
-    assert ConvexShape(hidden).fit(mask).network.hidden == hidden
+    fitted = ConvexShape(hidden).fit(mask)
+    assert fitted.network.hidden == (hidden if fitted.n_filled == 0 else exact_network(fitted.mask).hidden)
     assert iou(ConvexShape(hidden).fit(salt_and_pepper(mask, 0.2, 0)).mask, mask) >= 0.95
+
+
+def test_a_trained_network_that_is_the_mask_is_kept():
+    target = np.zeros((60, 70))
+    target[20:24, 30:33] = 1
+    fitted = ConvexShape((12, 5)).fit(target)
+    assert fitted.n_filled == 0
+    assert fitted.network.hidden == (12, 5)
+    assert np.array_equal(pixels_of(fitted), target > 0)
 
 
 def test_a_network_too_small_for_its_mask_is_replaced_by_one_that_is_the_mask():
@@ -99,6 +115,20 @@ def test_a_network_too_small_for_its_mask_is_replaced_by_one_that_is_the_mask():
     assert iou(fitted.mask, mask) >= 0.98
     assert fitted.n_filled > 0.02 * mask.sum()
     assert np.array_equal(rasterize(fitted.network, mask.shape), fitted.mask)
+    assert np.array_equal(pixels_of(fitted), fitted.mask)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [(40, 30), (300, 300), (9, 8, 10), (1, 30, 1)])
+def test_the_exact_network_is_its_mask_in_either_precision(size, dtype):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        mask = fill_hull(rng.random(size) < 6 / np.prod(size))
+        network = exact_network(mask).compose(np.ones(len(size)), np.zeros(len(size)), dtype)
+        g = network(np.argwhere(np.ones(size)))
+        assert g.dtype == dtype
+        assert np.array_equal(g <= 0, mask.ravel())
+        assert np.abs(g).min() >= 0.5
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -158,6 +188,7 @@ def test_promises_hold_on_random_projections(count):
             assert not inside.any()
             assert not ((target > 0.5) & ~outside).any()
         assert np.array_equal(fitted.rasterize(size), fitted.mask)
+        assert np.array_equal(pixels_of(fitted), fitted.mask)
         assert np.isfinite(fitted.network.pack()).all()
         finer = fitted.rasterize((2 * size[0] + 1, 3 * size[1]))
         assert certify_convexity(finer) or not finer.any()
@@ -199,6 +230,15 @@ def test_targets_of_all_ones_are_filled(shape):
     fitted = ConvexShape().fit(np.ones(shape))
     assert fitted.mask.all()
     assert fitted.energy == -np.prod(shape)
+
+
+@pytest.mark.parametrize("noise", ["clean", "soft", "salt and pepper", "blobs"])
+@pytest.mark.parametrize("side", [96, 200])
+def test_the_set_of_the_network_is_the_mask(noise, side):
+    for seed, name in enumerate(SHAPES):
+        target = spoil(silhouette(name, PLACES[seed % 4], side, seed), noise, seed)
+        fitted = ConvexShape().fit(target)
+        assert np.array_equal(pixels_of(fitted), fitted.mask), name
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 5), (3, 3)])
@@ -289,8 +329,7 @@ def test_callback_sees_masks_and_network_is_convex():
     assert all(mask.shape == (128, 128) and mask.dtype == bool for mask in seen)
     assert all((wz >= 0).all() for wz in fitted.network.wz if wz is not None)
     assert len(fitted.history) >= len(seen)
-    points = np.argwhere(fitted.mask).astype(float)
-    assert np.count_nonzero((fitted(points) <= 0) != 1) <= fitted.n_filled
+    assert np.array_equal(pixels_of(fitted), fitted.mask)
 
 
 def test_conflicts_are_named_with_their_pixels():

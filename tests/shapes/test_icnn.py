@@ -83,10 +83,10 @@ def test_pack_and_unpack_are_inverse():
 
 
 @pytest.mark.parametrize("hidden", [(4,), (9,), (6, 3), (5, 8), (4, 4, 7)])
-def test_half_planes_pass_through_deeper_layers_unchanged(hidden):
+def test_half_spaces_pass_through_deeper_layers_unchanged(hidden):
     normals = np.array([[1, 0], [-1, 0], [0, 1], [0, -1.0]])
     offsets = np.array([1, 2, 3, 4.0])
-    network = ICNN.from_half_planes(normals, offsets, 0.5, hidden)
+    network = ICNN.from_half_spaces(normals, offsets, 0.5, hidden)
     x = np.random.default_rng(0).uniform(-6, 6, (500, 2))
     wanted = np.maximum(x @ normals.T - offsets + 0.5, 0).sum(axis=1) - 0.5
     np.testing.assert_allclose(network(x), wanted, atol=1e-12)

@@ -6,11 +6,11 @@ import pytest
 from varconvex import project, segment
 from varconvex.errors import InvalidParameterError, ScribbleConflictError
 from varconvex.geometry.certify import certify_convexity, fill_hull
-from varconvex.geometry.raster import rasterize
-from varconvex.geometry.repair_3d import joined
-from varconvex.geometry.search_3d import half_spaces_around, solid_start
-from varconvex.shapes.convex import ConvexShape, check_hulls
+from varconvex.geometry.convex_sets import check_hulls, half_spaces_around, search
+from varconvex.geometry.repair_3d import join
+from varconvex.shapes.convex import ConvexShape
 from varconvex.shapes.icnn import ICNN
+from varconvex.shapes.raster import rasterize
 
 SOLIDS = ("ball", "ellipsoid", "box", "plate", "cone", "at the border")
 
@@ -34,6 +34,43 @@ def iou(a, b):
     return np.count_nonzero(a & b) / np.count_nonzero(a | b)
 
 
+def pixels_of(fitted):
+    """{G <= 0} at the voxel centres."""
+    return (fitted(np.argwhere(np.ones(fitted.mask.shape))) <= 0).reshape(fitted.mask.shape)
+
+
+THIN = {
+    "a voxel in a row": ((33, 1, 1), (16, 0, 0), (1, 1, 1)),
+    "a voxel": ((40, 36, 50), (7, 30, 20), (1, 1, 1)),
+    "a line": ((24, 96, 96), (11, 50, 13), (1, 1, 70)),
+    "a line across": ((70, 20, 40), (5, 10, 20), (60, 1, 1)),
+    "a thick line": ((24, 96, 96), (11, 50, 13), (2, 2, 60)),
+    "a plate": ((10, 40, 40), (4, 10, 8), (2, 20, 20)),
+    "a thin plate": ((16, 48, 48), (7, 12, 15), (1, 19, 19)),
+    "a plate on its side": ((48, 16, 48), (12, 7, 15), (19, 1, 19)),
+    "a strip": ((20, 64, 64), (9, 5, 30), (1, 50, 2)),
+}
+"""Sizes, first corners and sides of boxes that are thinner than the cells of the coarse grid."""
+
+
+@pytest.mark.parametrize("name", THIN)
+def test_what_is_thinner_than_a_cell_is_found_exactly(name):
+    size, first, sides = THIN[name]
+    target = np.zeros(size, bool)
+    target[tuple(slice(a, a + n) for a, n in zip(first, sides, strict=True))] = True
+    result = project(target)
+    assert result.certificate
+    assert np.array_equal(result.mask, target)
+    assert np.array_equal(pixels_of(result.shape), target)
+
+
+def test_a_slanting_plate_of_one_voxel_is_found_exactly():
+    i = np.indices((40, 50, 45))
+    target = (i[0] + i[1] + i[2] == 66) & (np.abs(i[1] - 25) < 9) & (np.abs(i[2] - 20) < 9)
+    assert certify_convexity(target)
+    assert np.array_equal(ConvexShape().fit(target).mask, target)
+
+
 @pytest.mark.parametrize("name", SOLIDS)
 def test_clean_solids_are_found(name):
     mask = solid(name, 28)
@@ -41,6 +78,7 @@ def test_clean_solids_are_found(name):
     assert fitted.certificate
     assert iou(fitted.mask, mask) > 0.9
     assert fitted.energy == pytest.approx(np.sum(1 - 2.0 * mask[fitted.mask]))
+    assert np.array_equal(pixels_of(fitted), fitted.mask)
 
 
 @pytest.mark.parametrize("name", ["ball", "box"])
@@ -77,6 +115,7 @@ def test_promises_hold_on_random_volumes():
         else:
             assert not inside.any()
             assert not ((target > 0.5) & ~outside).any()
+        assert np.array_equal(pixels_of(fitted), fitted.mask)
         finer = fitted.rasterize(tuple(2 * n + 1 for n in size))
         assert certify_convexity(finer) or not finer.any()
     assert fitted_sets > 30
@@ -121,7 +160,7 @@ def test_half_spaces_hold_what_they_are_put_around():
 def test_the_start_is_no_worse_than_nothing():
     for seed in range(5):
         cost = np.random.default_rng(seed).normal(size=(9, 12, 7)) + 0.3
-        corners, mask = solid_start(cost, np.zeros(cost.shape, bool))
+        corners, mask = search(cost, np.zeros(cost.shape, bool))
         assert cost[mask].sum() <= 0
         assert certify_convexity(mask).n_missing == 0
         assert corners.shape[1] == 3
@@ -133,7 +172,7 @@ def test_slivers_are_joined_or_named():
     core = check_hulls(inside, nothing)
     assert certify_convexity(core)
     assert core[inside].all()
-    assert joined(fill_hull(inside), ~inside) is None
+    assert join(fill_hull(inside), ~inside)[0] is None
     with pytest.raises(ScribbleConflictError, match=r"thinner than a pixel.*slice 0, row 0, column 1"):
         check_hulls(inside, ~inside)
 

@@ -116,7 +116,7 @@ def _gradient(theta, width, dim, x, cost, sharpness, gradient):
 
 @compiled
 def _descend(theta, width, dim, nonnegative, m, v, t, beta1, beta2, x, cost, n, rate, sharpness):
-    """Steps t + 1 to t + n of Adam (`_adam.py`), with Wz held at zero or above."""
+    """Steps t + 1 to t + n of Adam (`shapes.training.Adam`), with Wz held at zero or above."""
     real = theta.dtype.type
     gradient = np.empty_like(theta)
     for step in range(t + 1, t + n + 1):

@@ -181,7 +181,7 @@ __device__ inline void sum_shares(const Course &q)
     if (at <= q.parameters) static_cast<Real *>(q.sum)[at] = sum_of_shares<Real>(q, at);
 }
 
-/* The k-th step of Adam after the t-th (_adam.py), and Wz held at zero or above. */
+/* The k-th step of Adam after the t-th (shapes/training.py), and Wz held at zero or above. */
 template <typename Real>
 __device__ inline void step(const Course &q, int k)
 {

@@ -1,4 +1,4 @@
-"""Geometry of arrays: hulls, rasters, repair, search, refinement and certificates of convex sets in 2-D and 3-D."""
+"""Convex sets of pixels and voxels as arrays: hulls, certificates, repair, search and refinement in 2-D and 3-D."""
 
 from .._lazy import attach
 

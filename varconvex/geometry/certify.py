@@ -1,22 +1,25 @@
 """Is a mask digitally convex?  Exactly:  mask = conv(mask) intersected with Z^d,  and one connected piece.
 
-A set of pixels S is digitally convex when every lattice point of its convex hull belongs to it. In the plane
-the hull is bounded by two chains through the first and last pixel of every row, so one integer division a row
-and side lists its lattice points; in a volume by planes with integer normals (`_solid_hulls`). Pieces are
-connected if they touch, at corners too: 8-connected in the plane, 26-connected in a volume. Nothing here is
-rounded: a certificate is a proof. Convexity does not depend on the pixels' aspect ratio.
+A set of pixels S is digitally convex when every lattice point of its convex hull belongs to it. Hulls are found in
+integers (`hulls_2d`, `hulls_3d`), and pieces are connected if they touch, at corners too: 8-connected in the plane,
+26-connected in a volume. Nothing here is rounded: a certificate is a proof. Convexity does not depend on the pixels'
+aspect ratio.
+
+The functions here check their arguments; the package itself calls `hulls` with arrays that have been checked.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidImageError
+from . import hulls
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What `certify_convexity` found; true in a condition when the mask is convex."""
+    """What `certify_convexity` found, as Python's own numbers; true in a condition when the mask is convex."""
 
     convex: bool
     """No lattice point of the hull is missing, and there is one component. False for an empty mask."""
@@ -30,10 +33,10 @@ class Certificate:
     n_pixels: int
     """Pixels of the mask."""
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return self.convex
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self.n_pixels == 0:
             return "empty: no pixels, nothing to certify"
         if self.convex:
@@ -61,11 +64,6 @@ def certify_convexity(mask: np.ndarray) -> Certificate:
     InvalidImageError
         If `mask` has neither two nor three dimensions, no pixels, or values other than 0 and 1.
 
-    References
-    ----------
-    A. M. Andrew, "Another efficient algorithm for convex hulls in two dimensions", Information Processing
-    Letters 9(5), 1979, doi:10.1016/0020-0190(79)90072-3
-
     Examples
     --------
     >>> bool(certify_convexity(np.ones((3, 4), bool)))
@@ -75,12 +73,7 @@ def certify_convexity(mask: np.ndarray) -> Certificate:
     n_pixels = int(np.count_nonzero(mask))
     if n_pixels == 0:
         return Certificate(False, 0, 0, 0)
-    if mask.ndim == 3:
-        n_missing, n_components = int(np.count_nonzero(fill_hull(mask))) - n_pixels, _count_components(mask)
-        return Certificate(n_missing == 0 and n_components == 1, n_missing, n_components, n_pixels)
-    _, first, last = hull_rows(mask)
-    n_missing = int(np.maximum(last - first + 1, 0).sum()) - n_pixels
-    n_components = _count_runs(first, last) if n_missing == 0 else _count_components(mask)
+    n_missing, n_components = hulls.faults(mask)
     return Certificate(n_missing == 0 and n_components == 1, n_missing, n_components, n_pixels)
 
 
@@ -101,19 +94,7 @@ def fill_hull(mask: np.ndarray) -> np.ndarray:
     InvalidImageError
         As `certify_convexity`.
     """
-    mask = as_mask(mask, (2, 3))
-    filled = np.zeros_like(mask)
-    if mask.any() and mask.ndim == 3:
-        window = tuple(slice(i.min(), i.max() + 1) for i in np.nonzero(mask))
-        from .hulls_3d import lattice_points
-
-        normals, offsets = hull_half_spaces(mask[window])
-        filled[window] = lattice_points(normals, offsets, mask[window].shape)
-    elif mask.any():
-        top, first, last = hull_rows(mask)
-        columns = np.arange(mask.shape[1])
-        filled[top : top + len(first)] = (columns >= first[:, None]) & (columns <= last[:, None])
-    return filled
+    return hulls.fill(as_mask(mask, (2, 3)))
 
 
 def hull_vertices(mask: np.ndarray) -> np.ndarray:
@@ -134,11 +115,7 @@ def hull_vertices(mask: np.ndarray) -> np.ndarray:
         As `certify_convexity`.
     """
     mask = as_mask(mask)
-    if not mask.any():
-        return np.empty((0, 2), np.int64)
-    left, right = _chains(mask)
-    corners = dict.fromkeys([*left, *((row, -negated) for row, negated in reversed(right))])
-    return np.array(list(corners), np.int64)
+    return hulls.extreme_points(mask) if mask.any() else np.empty((0, 2), np.int64)
 
 
 def hull_half_spaces(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -156,23 +133,15 @@ def hull_half_spaces(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     InvalidImageError
-        As `certify_convexity`.
+        As `certify_convexity`, and for a mask without a pixel.
     """
     mask = as_mask(mask, (2, 3))
-    if mask.ndim == 3:
-        from .hulls_3d import extreme_points, half_spaces
-
-        return half_spaces(extreme_points(mask))
-    corners = hull_vertices(mask)
-    edges = np.roll(corners, -1, axis=0) - corners
-    edges = edges[edges.any(axis=1)]
-    edges //= np.gcd(edges[:, 0], edges[:, 1])[:, None]
-    normals = np.concatenate([edges[:, ::-1] * [1, -1], [[1, 0], [-1, 0], [0, 1], [0, -1]]])
-    normals = np.unique(normals, axis=0)
-    return normals, (normals @ corners.T).max(axis=1)
+    if not mask.any():
+        raise InvalidImageError("the hull of a mask needs at least one pixel; got an empty mask: test mask.any() first")
+    return hulls.half_spaces(hulls.extreme_points(mask))
 
 
-def as_mask(mask: np.ndarray, dimensions: tuple[int, ...] = (2,)) -> np.ndarray:
+def as_mask(mask: Any, dimensions: tuple[int, ...] = (2,)) -> np.ndarray:
     """`mask` as a bool array of one of these numbers of dimensions, or an InvalidImageError that says why it isn't."""
     array = np.asarray(mask)
     if array.ndim not in dimensions or array.size == 0:
@@ -188,58 +157,3 @@ def as_mask(mask: np.ndarray, dimensions: tuple[int, ...] = (2,)) -> np.ndarray:
             f"got other {array.dtype} values: compare with a threshold first"
         )
     return array.astype(bool)
-
-
-def _chains(mask):
-    """Left and right chain of the hull from top to bottom, as (row, column) and (row, -column)."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    first = mask[rows].argmax(axis=1)
-    last = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
-    return _lower_chain(rows.tolist(), first.tolist()), _lower_chain(rows.tolist(), (-last).tolist())
-
-
-def _lower_chain(rows, values):
-    """Corners of the greatest convex function of the row that is nowhere above `values` (monotone chain)."""
-    chain: list[tuple[int, int]] = []
-    for row, value in zip(rows, values, strict=True):
-        while len(chain) > 1:
-            (r0, v0), (r1, v1) = chain[-2], chain[-1]
-            if (v1 - v0) * (row - r0) < (value - v0) * (r1 - r0):
-                break
-            chain.pop()
-        chain.append((row, value))
-    return chain
-
-
-def hull_rows(mask):
-    """The first row of the hull of a mask, and the first and last lattice column in each of its rows.
-
-    First is greater than last where the hull passes between two pixels.
-    """
-    left, right = _chains(mask)
-    return left[0][0], _ceil_rows(left), -_ceil_rows(right)
-
-
-def _ceil_rows(chain):
-    """The least integer not below the chain, for every row from its top to its bottom."""
-    corners = np.array(chain, np.int64)
-    if len(corners) == 1:
-        return corners[:, 1]
-    rows = np.arange(corners[0, 0], corners[-1, 0] + 1)
-    piece = np.minimum(np.searchsorted(corners[:, 0], rows, side="right") - 1, len(corners) - 2)
-    (r0, v0), (r1, v1) = corners[piece].T, corners[piece + 1].T
-    # Integer division rounds down; the negated quotient of the negated numerator rounds up.
-    return v0 - ((v0 - v1) * (rows - r0)) // (r1 - r0)
-
-
-def _count_runs(first, last):
-    """8-connected components of a set whose every row is one run, or none."""
-    there = first <= last
-    touching = (first[1:] <= last[:-1] + 1) & (last[1:] >= first[:-1] - 1) & there[1:] & there[:-1]
-    return int(np.count_nonzero(there) - np.count_nonzero(touching))
-
-
-def _count_components(mask):
-    from scipy import ndimage
-
-    return int(ndimage.label(mask, structure=np.ones((3,) * mask.ndim))[1])

@@ -1,7 +1,4 @@
-"""The parts of an object that a scribble vouches for.
-
-keep a connected component of {label k} only if it holds a seed of k
-"""
+"""Connected components of an object that hold a scribble of it; the others become background."""
 
 from collections.abc import Collection
 
@@ -30,9 +27,9 @@ def keep_scribbled(index: np.ndarray, seeds: np.ndarray, besides: Collection[int
     for k in range(1, int(index.max(initial=0)) + 1):
         if k in besides:
             continue
-        # Pixels that touch only at corners are apart, as they are for the boundary's length.
+        # Pixels that touch only at corners are not connected, as for the length of the boundary.
         parts, count = label(index == k)
-        vouched = np.zeros(count + 1, bool)
-        vouched[parts[seeds == k + 1]] = True
-        kept[(parts > 0) & ~vouched[parts]] = 0
+        seeded = np.zeros(count + 1, bool)
+        seeded[parts[seeds == k + 1]] = True
+        kept[(parts > 0) & ~seeded[parts]] = 0
     return kept

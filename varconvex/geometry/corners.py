@@ -1,25 +1,24 @@
-"""Corners given back to a convex set whose outline cuts them off:
+"""Corners restored to a convex set whose outline cuts them off:
 
     S  ->  S + cap,      cap = lattice points beyond the edges between two edges i and j, and within the lines of these
 
-What is bounded by lines stays convex when some of them are dropped. So any two edges of the hull, less than half a
-turn apart, may be prolonged till they meet. An outline that may move only a pixel at a time (`_chains`) would need as
-many steps as there are pixels in the corner, with noise in the way of each; here it is one step, and its cost is known
-exactly: row by row, from prefix sums. Of all pairs of edges the one of least cost first, then those that do not touch
-it.
+An intersection of half-planes stays convex when some of them are dropped. So any two edges of the hull, less than half
+a turn apart, may be prolonged till they meet. An outline that may move only a pixel at a time (`refine_2d`) would need
+as many steps as there are pixels in the corner, and noise stops it; here it is one step, and its cost is known exactly:
+row by row, from prefix sums. The pair of edges of least cost comes first, then those that share no edge with it.
 """
 
 import numba
 import numpy as np
 
-from .certify import certify_convexity, hull_vertices
+from .hulls import extreme_points, is_convex
 from .repair_2d import cheapest_piece
 
 _EDGES = 16
 """Edges between the two, at most: time grows with it."""
 
 
-def with_corners(mask, prefix):
+def with_corners(mask: np.ndarray, prefix: np.ndarray) -> np.ndarray:
     """A convex set that contains `mask` and costs no more.
 
     Parameters
@@ -33,37 +32,37 @@ def with_corners(mask, prefix):
     (H, W) bool, digitally convex and connected; `mask` itself where no corner pays
     """
     while True:
-        corners = hull_vertices(mask)
+        corners = extreme_points(mask)
         if len(corners) < 3:
             return mask
         top, first, last = runs(mask)
-        gains = _gains(prefix, corners, top, first, last, min(_EDGES, len(corners) - 2))
+        gains = cap_costs(prefix, corners, top, first, last, min(_EDGES, len(corners) - 2))
         caps = _caps(gains, corners, mask.shape)
         if not caps.any():
             return mask
         wider = mask | caps
-        if not certify_convexity(wider):
+        if not is_convex(wider):
             wider = cheapest_piece(wider, mask, mask)
         if _total(prefix, wider) >= _total(prefix, mask):
             return mask
         mask = wider
 
 
-def runs(mask):
-    """First row of a digitally convex set in one piece, first and last column of each of its rows."""
+def runs(mask: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+    """First row of a digitally convex, connected set, and the first and the last column of each of its rows."""
     rows = np.flatnonzero(mask.any(axis=1))
     there = mask[rows[0] : rows[-1] + 1]
     return int(rows[0]), there.argmax(axis=1), mask.shape[1] - 1 - there[:, ::-1].argmax(axis=1)
 
 
-def _total(prefix, mask):
+def _total(prefix: np.ndarray, mask: np.ndarray) -> float:
     top, first, last = runs(mask)
     rows = np.arange(top, top + len(first))
     return float((prefix[rows, last + 1] - prefix[rows, first]).sum())
 
 
-def _caps(gains, corners, shape):
-    """The caps of least cost that have no edge in common."""
+def _caps(gains: np.ndarray, corners: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The caps of least cost that have no edge in common: (H, W) bool."""
     n = len(corners)
     taken = np.zeros(n, bool)
     caps = np.zeros(shape, bool)
@@ -72,7 +71,7 @@ def _caps(gains, corners, shape):
         if gains[i, between] >= 0:
             break
         dropped = (i + 1 + np.arange(between + 1)) % n
-        # A line that has gone cannot bound another cap.
+        # A line that has been dropped cannot bound another cap.
         bounds = np.array([i, (i + between + 2) % n])
         if taken[dropped].any() or taken[bounds].any():
             continue
@@ -82,31 +81,32 @@ def _caps(gains, corners, shape):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _gains(prefix, corners, top, first, last, most):
-    """(n, most): what the cap between edge i and edge i + 2, i + 3, ... costs; infinite where the two do not meet."""
+def cap_costs(
+    prefix: np.ndarray, corners: np.ndarray, top: int, first: np.ndarray, last: np.ndarray, most: int
+) -> np.ndarray:
+    """(n, most): cost of the cap between edge i and edge i + 2, i + 3, ...; infinite where the two do not meet."""
     n = len(corners)
     gains = np.full((n, most), np.inf)
     for i in range(n):
         for between in range(most):
             low, high = _row_range(corners, i, between, prefix.shape[0])
-            if high < low:
-                continue
             total = 0.0
             for r in range(low, high + 1):
                 a, b = _columns(corners, i, between, r, prefix.shape[1] - 1)
-                if a > b:
-                    continue
-                total += prefix[r, b + 1] - prefix[r, a]
-                if 0 <= r - top < len(first):
+                if a <= b:
+                    total += prefix[r, b + 1] - prefix[r, a]
+                # Pixels that the set has already.
+                if a <= b and 0 <= r - top < len(first):
                     a, b = max(a, first[r - top]), min(b, last[r - top])
-                    if a <= b:
-                        total -= prefix[r, b + 1] - prefix[r, a]
-            gains[i, between] = total
+                    total -= prefix[r, max(b + 1, a)] - prefix[r, a]
+            if low <= high:
+                gains[i, between] = total
     return gains
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _fill(mask, corners, i, between):
+def _fill(mask: np.ndarray, corners: np.ndarray, i: int, between: int) -> None:
+    """Set the pixels of a cap in `mask`."""
     low, high = _row_range(corners, i, between, mask.shape[0])
     for r in range(low, high + 1):
         a, b = _columns(corners, i, between, r, mask.shape[1])
@@ -115,7 +115,7 @@ def _fill(mask, corners, i, between):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _row_range(corners, i, between, height):
+def _row_range(corners: np.ndarray, i: int, between: int, height: int) -> tuple[int, int]:
     """Rows of the triangle over the dropped edges; none where the two lines do not meet."""
     n = len(corners)
     a, b = corners[(i + 1) % n], corners[(i + between + 2) % n]
@@ -129,7 +129,7 @@ def _row_range(corners, i, between, height):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _columns(corners, i, between, r, width):
+def _columns(corners: np.ndarray, i: int, between: int, r: int, width: int) -> tuple[int, int]:
     """First and last column of the triangle in row r, without rounding."""
     n = len(corners)
     j = i + between + 2

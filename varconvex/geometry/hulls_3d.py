@@ -2,18 +2,39 @@
 
     conv(S) = {x : n_k . x <= c_k  for all k},      n_k, c_k integers
 
-built point by point (Kallay, Inf. Process. Lett. 19, 1984, doi:10.1016/0020-0190(84)90084-X): a new point sees the
-facets it is strictly in front of; they go, and what is left of their rim is joined to the point. All tests are signs of
-integer determinants, so that points in one plane are no special case. Floating-point hulls have merged facets, and a
-merged facet proves nothing.
+built point by point (Kallay, Inf. Process. Lett. 19, 1984, doi:10.1016/0020-0190(84)90084-X): the facets that a new
+point is strictly in front of are removed, and the edges between them and the other facets are joined to the point. All
+tests are signs of integer determinants, so that points in one plane are no special case. Qhull rounds and merges
+facets: it would prove nothing.
 """
 
 import numba
 import numpy as np
 
 
-def extreme_points(mask):
-    """Points of `mask` that are first or last of their line along every axis: (n, 3) int, all vertices among them."""
+def fill(mask: np.ndarray, filled: np.ndarray) -> None:
+    """Set the lattice points of the hull of a non-empty `mask` in `filled`."""
+    window = tuple(slice(i.min(), i.max() + 1) for i in np.nonzero(mask))
+    filled[window] = lattice_points(*half_spaces(extreme_points(mask[window])), mask[window].shape)
+
+
+def faults(mask: np.ndarray) -> tuple[int, int]:
+    """Lattice points of the hull that a non-empty `mask` lacks, and 26-connected components: see `hulls.faults`."""
+    from scipy import ndimage
+
+    filled = np.zeros_like(mask)
+    fill(mask, filled)
+    n_missing = int(np.count_nonzero(filled)) - int(np.count_nonzero(mask))
+    return n_missing, int(ndimage.label(mask, structure=np.ones((3, 3, 3)))[1])
+
+
+def extreme_points(mask: np.ndarray) -> np.ndarray:
+    """Points of `mask` that are first or last of their line along every axis, all vertices of its hull among them.
+
+    Returns
+    -------
+    (n, 3) int
+    """
     there = np.ones_like(mask)
     for axis in range(3):
         padded = np.pad(mask, [(1, 1) if a == axis else (0, 0) for a in range(3)])
@@ -23,25 +44,14 @@ def extreme_points(mask):
     return np.argwhere(mask & there)
 
 
-def half_spaces(points):
-    """The half-spaces whose intersection is the convex hull of lattice points.
-
-    Parameters
-    ----------
-    points : (n, 3) int, n >= 1
-
-    Returns
-    -------
-    normals : (k, 3) int64, pointing outwards, primitive, no two alike
-    offsets : (k,) int64
-        normals @ x <= offsets in the hull. A flat hull has its plane (or its line, or itself) twice, from both sides.
-    """
+def half_spaces(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Half-spaces whose intersection is the convex hull of lattice points ((n, 3) int): see `hulls.half_spaces`."""
     points = np.asarray(points, np.int64)
     base = _independent(points)
     if len(base) == 4:
         # The farthest points first: most others are inside at once.
         order = np.argsort(-((points - points.mean(axis=0)) ** 2).sum(axis=1), kind="stable")
-        facets = _hull(points, np.concatenate([base, order]))
+        facets = _facets(points, np.concatenate([base, order]))
         a, b, c = points[facets[:, 0]], points[facets[:, 1]], points[facets[:, 2]]
         normals = np.cross(b - a, c - a)
     else:
@@ -51,14 +61,14 @@ def half_spaces(points):
     return normals, (normals @ points.T).max(axis=1)
 
 
-def lattice_points(normals, offsets, shape):
+def lattice_points(normals: np.ndarray, offsets: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Which points of a grid are in all half-spaces: (D, H, W) bool."""
     first, last = _runs(normals, offsets, shape[0], shape[1], shape[2])
     index = np.arange(shape[2])
     return (index >= first[..., None]) & (index <= last[..., None])
 
 
-def _independent(points):
+def _independent(points: np.ndarray) -> np.ndarray:
     """Indices of up to four points that span as much as all of them do."""
     base = [0]
     away = points - points[0]
@@ -73,7 +83,7 @@ def _independent(points):
     return np.array(base)
 
 
-def _flat_normals(points, base):
+def _flat_normals(points: np.ndarray, base: np.ndarray) -> np.ndarray:
     """Normals of a hull that has no volume: those of its sides within its plane or line, and those across it."""
     axes = np.eye(3, dtype=np.int64)
     if len(base) == 1:
@@ -94,10 +104,10 @@ def _flat_normals(points, base):
     return np.concatenate([outward, [across, -across]])
 
 
-def _polygon(flat):
+def _polygon(flat: np.ndarray) -> np.ndarray:
     """Indices of the corners of the hull of points in the plane, in turn (monotone chain)."""
     order = np.lexsort((flat[:, 1], flat[:, 0])).tolist()
-    corners = []
+    corners: list[int] = []
     for way in (order, order[::-1]):
         chain: list[int] = []
         for i in way:
@@ -112,59 +122,28 @@ def _polygon(flat):
 
 
 @numba.njit(cache=True)
-def _hull(points, order):
-    """Triangles of the hull as indices of their corners; the first four of `order` span a tetrahedron."""
-    capacity = 64
-    corners = np.empty((capacity, 3), np.int64)
-    planes = np.empty((capacity, 4), np.int64)
-    inner = points[order[0]] + points[order[1]] + points[order[2]] + points[order[3]]
-    count = 0
-    for skip in range(4):
-        facet = np.empty(3, np.int64)
-        j = 0
-        for i in range(4):
-            if i != skip:
-                facet[j] = order[i]
-                j += 1
-        plane = _plane(points, facet[0], facet[1], facet[2])
-        # Four times the centroid of the tetrahedron, which is inside.
-        if plane[0] * inner[0] + plane[1] * inner[1] + plane[2] * inner[2] > 4 * plane[3]:
-            facet[1], facet[2] = facet[2], facet[1]
-            plane = -plane
-        corners[count], planes[count] = facet, plane
-        count += 1
-    # Which facet in sight an edge belongs to, by its two ends: a rim's edge has no twin.
-    rim = set()
-    rim.add((0, 0))
+def _facets(points: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Triangles of the hull as indices of their corners (n, 3); the first four of `order` span a tetrahedron."""
+    corners, planes = _tetrahedron(points, order[:4])
+    count = 4
+    # The facet in sight to which an edge belongs, by the edge's two ends: an edge of the horizon has no twin.
+    horizon = set()
+    horizon.add((0, 0))
     for p in order[4:]:
-        rim.clear()
-        kept = 0
+        horizon.clear()
         x, y, z = points[p]
-        seen = False
+        kept = 0
         for f in range(count):
-            if planes[f, 0] * x + planes[f, 1] * y + planes[f, 2] * z > planes[f, 3]:
-                seen = True
-                break
-        if not seen:
-            continue
-        for f in range(count):
-            if planes[f, 0] * x + planes[f, 1] * y + planes[f, 2] * z > planes[f, 3]:
-                for i in range(3):
-                    a, b = corners[f, i], corners[f, (i + 1) % 3]
-                    if (b, a) in rim:
-                        rim.remove((b, a))
-                    else:
-                        rim.add((a, b))
+            if _in_sight(planes[f], x, y, z):
+                _add_edges(horizon, corners[f])
             else:
-                corners[kept], planes[kept] = corners[f], planes[f]
+                if kept < f:
+                    corners[kept], planes[kept] = corners[f], planes[f]
                 kept += 1
         count = kept
-        while count + len(rim) > capacity:
-            capacity *= 2
-            more_corners, more_planes = np.empty((capacity, 3), np.int64), np.empty((capacity, 4), np.int64)
-            more_corners[:count], more_planes[:count] = corners[:count], planes[:count]
-            corners, planes = more_corners, more_planes
-        for a, b in rim:
+        while count + len(horizon) > len(corners):
+            corners, planes = _doubled(corners), _doubled(planes)
+        for a, b in horizon:
             corners[count, 0], corners[count, 1], corners[count, 2] = a, b, p
             planes[count] = _plane(points, a, b, p)
             count += 1
@@ -172,7 +151,50 @@ def _hull(points, order):
 
 
 @numba.njit(cache=True)
-def _plane(points, a, b, c):
+def _tetrahedron(points: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Facets and planes of four points, in arrays with room for more."""
+    corners, planes = np.empty((64, 3), np.int64), np.empty((64, 4), np.int64)
+    inner = points[order[0]] + points[order[1]] + points[order[2]] + points[order[3]]
+    for skip in range(4):
+        facet = np.empty(3, np.int64)
+        for j in range(3):
+            facet[j] = order[j + (j >= skip)]
+        plane = _plane(points, facet[0], facet[1], facet[2])
+        # Four times the centroid of the tetrahedron, which is inside.
+        if plane[0] * inner[0] + plane[1] * inner[1] + plane[2] * inner[2] > 4 * plane[3]:
+            facet[1], facet[2] = facet[2], facet[1]
+            plane = -plane
+        corners[skip], planes[skip] = facet, plane
+    return corners, planes
+
+
+@numba.njit(cache=True)
+def _in_sight(plane: np.ndarray, x: int, y: int, z: int) -> bool:
+    """Whether a point is strictly in front of a facet's plane."""
+    return plane[0] * x + plane[1] * y + plane[2] * z > plane[3]
+
+
+@numba.njit(cache=True)
+def _add_edges(horizon: set[tuple[int, int]], facet: np.ndarray) -> None:
+    """Add the three edges of a facet; an edge that is there from its other side is removed instead."""
+    for i in range(3):
+        a, b = facet[i], facet[(i + 1) % 3]
+        if (b, a) in horizon:
+            horizon.remove((b, a))
+        else:
+            horizon.add((a, b))
+
+
+@numba.njit(cache=True)
+def _doubled(array: np.ndarray) -> np.ndarray:
+    """A copy with room for twice as many rows."""
+    larger = np.empty((2 * len(array), array.shape[1]), np.int64)
+    larger[: len(array)] = array
+    return larger
+
+
+@numba.njit(cache=True)
+def _plane(points: np.ndarray, a: int, b: int, c: int) -> np.ndarray:
     """Normal and offset of the plane through three points, outwards if they turn anticlockwise seen from outside."""
     plane = np.empty(4, np.int64)
     u, v = points[b] - points[a], points[c] - points[a]
@@ -184,7 +206,9 @@ def _plane(points, a, b, c):
 
 
 @numba.njit(cache=True)
-def _runs(normals, offsets, depth, height, width):
+def _runs(
+    normals: np.ndarray, offsets: np.ndarray, depth: int, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
     """First and last lattice point of the half-spaces on every line along the last axis; none where first > last."""
     first = np.zeros((depth, height), np.int64)
     last = np.full((depth, height), width - 1)

@@ -25,7 +25,7 @@ import numba
 import numpy as np
 
 
-def directions(reach):
+def directions(reach: int) -> np.ndarray:
     """Steps of up to `reach` rows and columns, none the multiple of another, clockwise on the screen from (0, 1)."""
     steps = ((r, c) for r in range(-reach, reach + 1) for c in range(-reach, reach + 1) if math.gcd(r, c) == 1)
     return np.array(sorted(steps, key=lambda d: math.atan2(*d) % (2 * math.pi)))
@@ -35,7 +35,9 @@ _DIRECTIONS = directions(3)
 """(32, 2): row and column."""
 
 
-def best_polygon(cost, *, n_nodes=33, alpha=0.0, spacing=(1.0, 1.0)):
+def best_polygon(
+    cost: np.ndarray, *, n_nodes: int = 33, alpha: float = 0.0, spacing: tuple[float, float] | np.ndarray = (1.0, 1.0)
+) -> tuple[np.ndarray, float]:
     """The convex polygon of least cost plus alpha times perimeter.
 
     Parameters
@@ -55,7 +57,7 @@ def best_polygon(cost, *, n_nodes=33, alpha=0.0, spacing=(1.0, 1.0)):
         Row and column with (0, 0) the outer corner of the first pixel, down the left side and up the right
         one. None (n = 0) if no polygon costs less than the empty set.
     energy : float
-        What it costs; 0 for the empty set.
+        Cost plus alpha times perimeter; 0 for the empty set.
     """
     cost = np.ascontiguousarray(cost, np.float64)
     step = max(1.0, max(cost.shape) / (n_nodes - 1))
@@ -69,13 +71,13 @@ def best_polygon(cost, *, n_nodes=33, alpha=0.0, spacing=(1.0, 1.0)):
     energies = energies_from(weights, _DIRECTIONS)
     row, column = divmod(int(energies.argmin()), energies.shape[1])
     energy = float(energies[row, column])
-    # A chain forth and back along one line encloses nothing but may add up to a rounding error below zero.
+    # A chain forth and back along one line encloses nothing, but its sum may be a rounding error below zero.
     if energy >= -1e-12 * np.abs(cost).sum():
         return np.empty((0, 2)), 0.0
     return np.array(trace_from(weights, _DIRECTIONS, row, column), float) * steps, energy
 
 
-def trace_from(weights, steps, row, column):
+def trace_from(weights: np.ndarray, steps: np.ndarray, row: int, column: int) -> list[tuple[int, int]]:
     """The corners of the best polygon through its top node, walked backwards from the last step taken."""
     taken = _sweep_and_record(weights, steps, row, column)
     nodes, directions = [(row, column)], []
@@ -93,7 +95,9 @@ def trace_from(weights, steps, row, column):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _step_costs(prefix, directions, lengths, steps, n_rows, n_columns):
+def _step_costs(
+    prefix: np.ndarray, directions: np.ndarray, lengths: np.ndarray, steps: np.ndarray, n_rows: int, n_columns: int
+) -> np.ndarray:
     """w_k(v) for every direction and node; infinite where the step leaves the lattice."""
     height, width = prefix.shape[0], prefix.shape[1] - 1
     weights = np.full((len(directions), n_rows, n_columns), np.inf)
@@ -114,8 +118,8 @@ def _step_costs(prefix, directions, lengths, steps, n_rows, n_columns):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def energies_from(weights, directions):
-    """What the best polygon costs whose top node is this one, for every node; at most 0."""
+def energies_from(weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """(rows, columns): least energy of the polygons whose top node is this one, for every node; at most 0."""
     _, n_rows, n_columns = weights.shape
     energies = np.empty((n_rows, n_columns))
     for row in range(n_rows):
@@ -129,7 +133,7 @@ def energies_from(weights, directions):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _sweep(f, weight, dr, dc, top):
+def _sweep(f: np.ndarray, weight: np.ndarray, dr: int, dc: int, top: int) -> None:
     """One direction of the recursion, in place, on the rows from `top` down."""
     n_rows, n_columns = f.shape
     if dr == 0:
@@ -154,8 +158,8 @@ def _sweep(f, weight, dr, dc, top):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _sweep_and_record(weights, directions, row, column):
-    """The recursion from one start, and where which direction was last stepped along."""
+def _sweep_and_record(weights: np.ndarray, directions: np.ndarray, row: int, column: int) -> np.ndarray:
+    """(directions, rows, columns) bool: whether a step along a direction has lowered f at a node, from one top node."""
     _, n_rows, n_columns = weights.shape
     taken = np.zeros(weights.shape, np.bool_)
     f = np.full((n_rows, n_columns), np.inf)

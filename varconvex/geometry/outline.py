@@ -1,20 +1,21 @@
-"""What joint unification asks of a convex shape: the convex set of least cost and boundary that holds the scribbles.
+"""The convex set of least cost and boundary cost that holds the scribbles, for joint unification:
 
-    min over convex C     sum over C of cost  +  integral over the boundary of C of price(x, n) ds
+    min over convex C     sum over C of cost  +  integral over the boundary of C of boundary_cost(x, n) ds
 
-By the dynamic program of `_rays.py`: on round rays from the scribbles, then on rays that fit what was found, then, with
-the corners moved off the rays' grid, along the outline itself.
+By the dynamic program of `ray_search`: on round rays from the scribbles, then on rays that fit the set that was found,
+then twice along its outline, where corners lie on other rays.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from .ray_search import HARD, Frame, Price, best_outline
-from .search_2d import _polygon_mask, edge_normals
+from .raster import edge_normals, polygon_mask
+from .ray_search import HARD, BoundaryCost, Frame, best_outline
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outline:
     """A convex polygon.
 
@@ -25,7 +26,7 @@ class Outline:
     shape : (int, int)
         The cost's grid.
     energy : float
-        Cost of the mask and price of the boundary; scribbled pixels cost nothing, but much on the wrong side.
+        Cost of the mask plus boundary cost; a scribbled pixel costs nothing on its own side, `HARD` on the other.
     """
 
     corners: np.ndarray
@@ -35,15 +36,15 @@ class Outline:
     def rasterize(self, shape: tuple[int, int]) -> np.ndarray:
         """The polygon on a grid of `shape` pixels over the same field of view: (h, w) bool."""
         scale = np.array(shape) / self.shape
-        return _polygon_mask((self.corners + 0.5) * scale - 0.5, shape)
+        return polygon_mask((self.corners + 0.5) * scale - 0.5, shape)
 
-    @property
+    @cached_property
     def mask(self) -> np.ndarray:
-        """The polygon on the cost's own grid."""
+        """The polygon on the cost's own grid, computed once: (H, W) bool."""
         return self.rasterize(self.shape)
 
-    def boundary(self, price: Price) -> float:
-        """Integral of the price along the part of the boundary that is in the image, by the midpoint rule."""
+    def boundary(self, boundary_cost: BoundaryCost) -> float:
+        """Integral of the boundary cost along the part of the boundary that is in the image, by the midpoint rule."""
         normals, lengths = edge_normals(self.corners)
         counts = np.maximum(np.ceil(lengths).astype(int), 1)
         places = []
@@ -53,36 +54,38 @@ class Outline:
             places.append(start + share[:, None] * (end - start))
         points = np.concatenate(places)
         there = ((points >= -0.5) & (points <= np.array(self.shape) - 0.5)).all(axis=1)
-        found = price(points, np.repeat(normals, counts, axis=0)) * there
+        found = boundary_cost(points, np.repeat(normals, counts, axis=0)) * there
         return float((found * np.repeat(lengths / counts, counts)).sum())
 
 
-def least_outline(cost: np.ndarray, price: Price, inside: np.ndarray, outside: np.ndarray) -> Outline:
-    """The best outline around `inside`; then on rays that fit it, and twice along it, if that is better.
+def least_outline(cost: np.ndarray, boundary_cost: BoundaryCost, inside: np.ndarray, outside: np.ndarray) -> Outline:
+    """The best outline around `inside`; then on rays that fit it, and twice along it, while that is better.
 
     Parameters
     ----------
     cost : (H, W) float
         In nats; negative favours the object.
-    price : function of points (..., 2) and unit normals (..., 2)
+    boundary_cost : function of points (..., 2) and unit normals (..., 2)
         Nats for a pixel of boundary: (...) float.
     inside, outside : (H, W) bool
         Scribbles; `inside` holds at least one pixel.
     """
-    found = _from(Frame.around(np.argwhere(inside).astype(float)), cost, price, inside, outside)
+    found = _from(Frame.around(np.argwhere(inside).astype(float)), cost, boundary_cost, inside, outside)
     for frame in (Frame.fitted, Frame.along, Frame.along):
-        mask = found.mask
-        if not mask.any():
+        if not found.mask.any():
             break
-        again = _from(frame(mask, found.corners), cost, price, inside, outside)
+        again = _from(frame(found.mask, found.corners), cost, boundary_cost, inside, outside)
         found = min(found, again, key=lambda outline: outline.energy)
     return found
 
 
-def _from(frame: Frame, cost: np.ndarray, price: Price, inside: np.ndarray, outside: np.ndarray) -> Outline:
-    corners, _ = best_outline(cost, price, inside, outside, frame)
-    found = Outline(corners, cost.shape, 0.0)
-    wrong = np.count_nonzero(found.mask & outside) + np.count_nonzero(inside & ~found.mask)
-    # Each frame has its own error of looking costs up: they are compared on the pixels themselves.
-    energy = float(cost[found.mask & ~inside & ~outside].sum(dtype=np.float64)) + HARD * wrong
-    return replace(found, energy=energy + found.boundary(price))
+def _from(
+    frame: Frame, cost: np.ndarray, boundary_cost: BoundaryCost, inside: np.ndarray, outside: np.ndarray
+) -> Outline:
+    """The best outline on the rays of `frame`; energies are taken on the pixels, so that those of frames compare."""
+    corners, _ = best_outline(cost, boundary_cost, inside, outside, frame)
+    found = Outline(corners, (cost.shape[0], cost.shape[1]), 0.0)
+    mask = found.mask
+    wrong = np.count_nonzero(mask & outside) + np.count_nonzero(inside & ~mask)
+    energy = float(cost[mask & ~inside & ~outside].sum(dtype=np.float64)) + HARD * wrong
+    return replace(found, energy=energy + found.boundary(boundary_cost))

@@ -1,70 +1,60 @@
-"""The pixels of a convex set, without looking at most of them.
-
-G is convex. So a block of pixels lies inside {G <= 0} if its corners do, and outside if at one of them
-
-    G(c) + min over the block of <grad G(c), x - c>  >  0,
-
-because a convex function is nowhere below its tangents. What is left is a thin band, looked at pixel by
-pixel.
-"""
-
-import itertools
+"""Grids of pixels: their indices, sums over blocks of them, and the pixels of a convex polygon."""
 
 import numpy as np
 
-from ..backends import get_backend
+from .hulls import fill
+
+ON_EDGE = 1e-9
+"""Pixels beyond an edge at which a pixel's centre still counts as within the polygon, against rounding."""
 
 
-def rasterize(network, shape, block=None, backend=None):
-    """{G <= 0} at the integer points of a grid: (H, W) or (D, H, W) bool, equal to asking every pixel.
-
-    Parameters
-    ----------
-    network : ICNN of points of as many coordinates as `shape` has
-    shape : (int, int) or (int, int, int)
-    block : int, optional
-        Side of a block, chosen after the size of the grid by default; changes the time only.
-    backend : ArrayBackend, optional
-        What computes, NumPy by default; `network` is in its arrays.
-    """
-    dim = len(shape)
-    backend = backend or get_backend("numpy")
-    block = block or (4 if dim == 3 else 8 if np.prod(shape) <= 1024**2 else 16)
-    blocks = tuple(-(-size // block) for size in shape)
-    corners = block * grid_points(tuple(n + 1 for n in blocks))
-    g, slope = map(backend.to_numpy, backend.network_slope(network, backend.asarray(corners, network.dtype)))
-    g = g.reshape([n + 1 for n in blocks])
-    slope = slope.reshape(*g.shape, dim)
-
-    inside = np.ones(blocks, bool)
-    possible = np.ones(blocks, bool)
-    for side in itertools.product((0, 1), repeat=dim):
-        at = tuple(slice(s, n + s) for s, n in zip(side, blocks, strict=True))
-        inside &= g[at] <= 0
-        # Seen from this corner, the block lies towards smaller rows if it is a lower one, and so on.
-        away = slope[at] * (1 - 2 * np.array(side))
-        possible &= g[at] + block * np.minimum(away, 0).sum(axis=-1) <= 0
-    mask = np.zeros((*blocks, *(block,) * dim), bool)
-    mask[:] = inside.reshape(*blocks, *(1,) * dim)
-    where = np.nonzero(possible & ~inside)
-    points = block * np.stack(where, axis=-1)[:, None] + grid_points((block,) * dim)
-    near = backend.network_value(network, backend.asarray(points.reshape(-1, dim), network.dtype))
-    mask[where] = backend.to_numpy(near).reshape(-1, *(block,) * dim) <= 0
-    paired = mask.transpose([i for k in range(dim) for i in (k, dim + k)])
-    padded = paired.reshape([n * block for n in blocks])
-    return np.ascontiguousarray(padded[tuple(slice(size) for size in shape)])
-
-
-def grid_points(shape):
+def grid_points(shape: tuple[int, ...]) -> np.ndarray:
     """The indices of all pixels of a grid: (n, d) int."""
     return np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).reshape(-1, len(shape))
 
 
-def pool(cost, factor):
-    """Sums of `cost` over blocks of `factor` pixels a side; what sticks out over the border costs nothing."""
+def pool(cost: np.ndarray, factor: int) -> np.ndarray:
+    """Sums of `cost` over blocks of `factor` pixels a side; blocks that reach over the border are padded with zeros."""
     if factor == 1:
         return cost
     blocks = [-(-size // factor) for size in cost.shape]
     padded = np.zeros([n * factor for n in blocks], cost.dtype)
     padded[tuple(slice(size) for size in cost.shape)] = cost
     return padded.reshape([k for n in blocks for k in (n, factor)]).sum(axis=tuple(range(1, 2 * cost.ndim, 2)))
+
+
+def total(cost: np.ndarray, mask: np.ndarray) -> float:
+    """Sum of `cost` over `mask`, in float64."""
+    return float(cost[mask].sum(dtype=np.float64))
+
+
+def edge_normals(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Outward unit normals of the edges of the hull of `corners` ((n, 2)), by angle (k, 2), and their lengths (k,)."""
+    from scipy.spatial import ConvexHull
+
+    corners = corners[ConvexHull(corners).vertices]
+    edges = np.roll(corners, -1, axis=0) - corners
+    lengths = np.hypot(*edges.T)
+    # The vertices turn from the first axis to the second, so the inside is on the left of an edge.
+    normals = edges[:, ::-1] * [1, -1] / lengths[:, None]
+    order = np.argsort(np.arctan2(normals[:, 0], normals[:, 1]), kind="stable")
+    return normals[order], lengths[order]
+
+
+def polygon_mask(corners: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Pixels of a grid whose centres are in the hull of `corners` ((n, 2), row and column): (H, W) bool."""
+    normals, _ = edge_normals(corners)
+    offsets = (normals @ corners.T).max(axis=1) + ON_EDGE
+    mask = np.zeros(shape, bool)
+    rows = np.arange(max(int(corners[:, 0].min()), 0), min(int(corners[:, 0].max()) + 2, shape[0]))
+    across, along = normals[:, :1], normals[:, 1:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bound = (offsets[:, None] - across * rows) / along
+    last = np.where(along > 1e-12, bound, np.inf).min(axis=0)
+    first = np.where(along < -1e-12, bound, -np.inf).max(axis=0)
+    columns = np.arange(shape[1])
+    mask[rows] = (columns >= first[:, None]) & (columns <= last[:, None])
+    level = np.abs(along[:, 0]) <= 1e-12
+    allowed = (across[level] * rows <= offsets[level, None]).all(axis=0)
+    mask[rows] &= allowed[:, None]
+    return fill(mask)

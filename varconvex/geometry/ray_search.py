@@ -2,9 +2,9 @@
 
     min over r_0, ..., r_(A-1)    sum over i of  w_i(r_i, r_(i+1))
 
-with a corner at distance r_i on each of A rays from a point inside, r on a geometric grid. w_i is what the wedge
-between two rays costs: its area in the cost, its chord in the price of the boundary, whose direction the two corners
-know. Convex are the outlines with
+with a corner at distance r_i on each of A rays from a point inside, r on a geometric grid. w_i is the cost of the wedge
+between two rays: the integral of the pixel cost over the triangle, and that of the boundary cost along the chord, whose
+direction follows from the two corners. Convex are the outlines with
 
     1/r_(i-1) + 1/r_(i+1)  >=  2 cos(2 pi / A) / r_i
 
@@ -12,10 +12,10 @@ at every corner: no corner within the chord of its neighbours. Given r_i and r_(
 
     f_(i+1)(r_i, r_(i+1)) = w_i(r_i, r_(i+1)) + min over r_(i-1) <= bound of f_i(r_(i-1), r_i)
 
-is a running minimum: a step costs as much as there are pairs (r_i, r_(i+1)). The chain goes round twice, so that where
-it began is forgotten, and the outline is read off its middle; the hull of that closes the seam: optimal but for the
-seam, and for half a step of r that convexity is granted. It does not mind an affine map: rays may be stretched along an
-elongated object.
+is a running minimum: the time of a step is the number of pairs (r_i, r_(i+1)). The chain goes round twice, so that its
+middle turn does not depend on where it began; the outline is that turn, and the hull of its corners closes it: optimal
+but for where it is closed, and for half a step of r by which convexity may be violated. An affine map keeps convexity:
+rays may be stretched along an elongated object.
 """
 
 import math
@@ -29,33 +29,33 @@ _RAYS, _BETWEEN, _RADII = 32, 3, 112
 """Rays with a corner each, lines between two of them along which costs are looked up, radii on a ray."""
 
 _FINE_RAYS, _FINE_BETWEEN, _FINE_RADII = 64, 2, 72
-"""The same along an outline: twice the rays, and radii a quarter as far apart, since what convexity is granted (half a
-step a corner) may add up from corner to corner as the square of their number."""
+"""As above, for rays along an outline: twice the rays, and radii a quarter as far apart, since the violation of
+convexity that is allowed (half a step a corner) may add up as the square of the number of corners."""
 
 _NEAREST = 3.0
-"""Pixels: the least distance of a corner from the point inside."""
+"""Least distance of a corner from the point inside, in pixels."""
 
 _AROUND = 1.6
-"""How much nearer or farther than an outline's corners a better one is looked for."""
+"""Factor by which corners may come nearer to the centre, or go farther, than those of the outline before."""
 
 _ALONGSIDE = 1.08
-"""The same where rays follow the outline: what a corner between two rays of the coarser frame has lost."""
+"""As above, where rays follow the outline: about what a corner between two rays of the coarser frame has lost."""
 
 HARD = 60.0
-"""Cost of a scribbled pixel on the wrong side: more than the evidence of its neighbourhood."""
+"""Cost of a scribbled pixel on the wrong side, in nats: more than the evidence of its neighbourhood."""
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 
-Price = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""price(points (..., 2), normals (..., 2)) -> (...), nats for a unit of boundary there; the two broadcast."""
+BoundaryCost = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""boundary_cost(points (..., 2), unit normals (..., 2)) -> (...), nats a pixel of boundary there; the two broadcast."""
 
 
 @dataclass(frozen=True)
 class Frame:
     """Rays from `centre`, x = centre + r rho(t) stretch (sin t, cos t), in pixels: (2,) and (2, 2) float.
 
-    `reach` is the least and the greatest r; None for all there is room for. `followed` is an outline in the stretched
-    plane ((n, 2) float, corners by angle), and rho(t) its radius; None for 1.
+    `reach` is the least and the greatest r; None for all within the image. `followed` is an outline in the stretched
+    plane ((n, 2) float, corners by angle), and rho(t) its radius; None for rho = 1.
     """
 
     centre: np.ndarray
@@ -75,7 +75,7 @@ class Frame:
 
     @classmethod
     def fitted(cls, mask: np.ndarray, corners: np.ndarray) -> "Frame":
-        """Rays from the centre of `mask` ((H, W) bool, not empty), as elongated as it is, fine around its `corners`."""
+        """Rays from the centre of `mask` ((H, W) bool, not empty), stretched as it is; radii are near its `corners`."""
         points = np.argwhere(mask).astype(float)
         spread = np.cov(points.T) if len(points) > 1 else np.zeros((2, 2))
         values, axes = np.linalg.eigh(spread + np.eye(2))
@@ -98,7 +98,7 @@ class Frame:
         steps = np.roll(self.followed, -1, axis=0) - self.followed
         normals = np.stack([steps[:, 1], -steps[:, 0]], axis=1)
         away = (normals * self.followed).sum(axis=1, keepdims=True)
-        # Of either orientation; a side through the centre is as near as a corner may be.
+        # The corners may be in either order; a side through the centre would divide by zero.
         shares = normals / np.where(np.abs(away) > 1e-9, away, 1e-9)
         return 1 / np.maximum((_circle(count, first) @ shares.T).max(axis=1), 1e-6)
 
@@ -107,7 +107,7 @@ class Frame:
         return self.scale(count, first)[:, None] * _circle(count, first) @ self.stretch.T
 
     def radii(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Geometric, within the reach, or from the nearest a corner may be to past the image's farthest corner."""
+        """A geometric grid within `reach`, or from `_NEAREST` to past the image's farthest corner: (n,) float."""
         if self.reach is not None:
             return np.geomspace(*self.reach, self.size[2])
         far = np.array([[0, 0], [0, shape[1]], [shape[0], 0], shape], float) - self.centre
@@ -116,18 +116,18 @@ class Frame:
 
 
 def best_outline(
-    cost: np.ndarray, price: Price, inside: np.ndarray, outside: np.ndarray, frame: Frame
+    cost: np.ndarray, boundary_cost: BoundaryCost, inside: np.ndarray, outside: np.ndarray, frame: Frame
 ) -> tuple[np.ndarray, float]:
     """The convex outline of least cost around the frame's centre.
 
     Parameters
     ----------
     cost : (H, W) float, negative favours the object
-        What lies beyond the image costs nothing, and no more does the boundary there.
-    price : function of points (..., 2) and unit normals (..., 2)
-        What a pixel of boundary costs: (...) float.
+        Pixels beyond the image cost nothing, nor does boundary there.
+    boundary_cost : function of points (..., 2) and unit normals (..., 2)
+        Cost of a pixel of boundary: (...) float.
     inside, outside : (H, W) bool
-        Scribbles, as heavy costs: whoever needs them held exactly repairs the mask.
+        Scribbles, as large costs: they may be violated, unless the mask is repaired.
     frame : Frame
 
     Returns
@@ -135,7 +135,7 @@ def best_outline(
     corners : (n, 2) float
         Row and column with pixel centres at integers, convex, by angle.
     energy : float
-        What it costs, scribbles left out of the sum.
+        Its cost and boundary cost, without scribbled pixels.
     """
     from scipy.spatial import ConvexHull
 
@@ -144,7 +144,7 @@ def best_outline(
     area = _areas(frame, radii, soft)
     held = _areas(frame, radii, np.where(inside, -HARD, 0) + np.where(outside, HARD, 0))
     there = _look_up(np.ones(cost.shape), _points(frame, radii))
-    edges = _boundary(frame, radii, price, there)
+    edges = _boundary(frame, radii, boundary_cost, there)
     wedges = np.empty((rays, steps, steps), np.float32)
     at_rays, at_lines = frame.scale(rays, 0), frame.scale(rays * between, 0.5)
     _wedge_costs(area + held, edges, radii, at_rays, at_lines, frame.stretch, wedges)
@@ -156,30 +156,33 @@ def best_outline(
 
 
 def _circle(count: int, first: float) -> np.ndarray:
+    """(count, 2): unit vectors at the angles (i + first) 2 pi / count."""
     angle = (np.arange(count) + first) * (2 * np.pi / count)
     return np.stack([np.sin(angle), np.cos(angle)], axis=1)
 
 
 def _points(frame: Frame, radii: np.ndarray) -> np.ndarray:
+    """(lines, radii, 2): where costs are looked up."""
     rays, between, _ = frame.size
     return frame.centre + radii[:, None] * frame.directions(rays * between, 0.5)[:, None, :]
 
 
 def _look_up(values: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """`values` between pixels, linear, 0 beyond the border."""
     from scipy.ndimage import map_coordinates
 
     return map_coordinates(values, [points[..., 0], points[..., 1]], order=1, mode="constant", output=np.float64)
 
 
 def _areas(frame: Frame, radii: np.ndarray, cost: np.ndarray) -> np.ndarray:
-    """(lines, radii): the cost of the slot around each line, from the centre to each radius."""
+    """(lines, radii): the cost of the sector around each line, from the centre to each radius."""
     along = _look_up(cost, _points(frame, radii))
     inner = along[:, :1] * radii[0] ** 2 / 2
     steps = (along[:, 1:] + along[:, :-1]) / 2 * (radii[1:] ** 2 - radii[:-1] ** 2) / 2
     total = np.concatenate([inner, inner + np.cumsum(steps, axis=1)], axis=1)
     lines = len(total)
-    slots = frame.scale(lines, 0.5)[:, None] ** 2 * (2 * np.pi / lines)
-    return total * abs(np.linalg.det(frame.stretch)) * slots
+    sectors = frame.scale(lines, 0.5)[:, None] ** 2 * (2 * np.pi / lines)
+    return total * abs(np.linalg.det(frame.stretch)) * sectors
 
 
 def _held_within(held: np.ndarray, chain: np.ndarray) -> float:
@@ -189,18 +192,21 @@ def _held_within(held: np.ndarray, chain: np.ndarray) -> float:
 
 
 _NORMALS = 16
-"""Directions of the outward normal that are told apart."""
+"""Directions of the outward normal for which boundary costs are looked up."""
 
 
-def _boundary(frame: Frame, radii: np.ndarray, price: Price, there: np.ndarray) -> np.ndarray:
-    """(normals, lines, radii): the price of the boundary at each place and for each direction of its normal."""
+def _boundary(frame: Frame, radii: np.ndarray, boundary_cost: BoundaryCost, there: np.ndarray) -> np.ndarray:
+    """(normals, lines, radii): the boundary cost at each place and for each direction of the normal."""
     points, normals = _points(frame, radii), _circle(_NORMALS, 0)
-    return np.broadcast_to(price(points[None], normals[:, None, None]), (_NORMALS, *there.shape)) * there
+    return np.broadcast_to(boundary_cost(points[None], normals[:, None, None]), (_NORMALS, *there.shape)) * there
 
 
 @_compiled
-def _wedge_costs(area, edges, radii, at_rays, at_lines, stretch, wedges):
-    """w_i(r_i, r_(i+1)): area and chord, looked up on the lines between the two rays."""
+def _wedge_costs(
+    area: np.ndarray, edges: np.ndarray, radii: np.ndarray, at_rays: np.ndarray, at_lines: np.ndarray,
+    stretch: np.ndarray, wedges: np.ndarray,
+) -> None:  # fmt: skip
+    """Write w_i(r_i, r_(i+1)), (rays, radii, radii): area and chord, looked up on the lines between the two rays."""
     count, steps = edges.shape[0], radii.size
     rays, between = at_rays.size, at_lines.size // at_rays.size
     step = 2 * math.pi / rays
@@ -235,7 +241,7 @@ def _wedge_costs(area, edges, radii, at_rays, at_lines, stretch, wedges):
 
 def _bounds(radii: np.ndarray, at_rays: np.ndarray) -> np.ndarray:
     """(rays, radii, radii): the greatest index of r_(i-1) for each r_i, r_(i+1); -1 where there is none."""
-    # Half a step of the grid is allowed for: otherwise rounding would forbid straight lines.
+    # Half a step of the grid is allowed: otherwise rounding would forbid straight lines.
     slack = 1 - 0.5 * (radii[1] / radii[0] - 1)
     before, after = np.roll(at_rays, 1)[:, None, None], np.roll(at_rays, -1)[:, None, None]
     here = at_rays[:, None, None] * radii[:, None]
@@ -245,8 +251,8 @@ def _bounds(radii: np.ndarray, at_rays: np.ndarray) -> np.ndarray:
 
 
 @_compiled
-def _round_twice(wedges, bounds, chain):
-    """The chain of least cost over two turns; its middle turn is written to `chain`."""
+def _round_twice(wedges: np.ndarray, bounds: np.ndarray, chain: np.ndarray) -> None:
+    """Write the middle turn of the chain of least cost over two turns to `chain` ((rays,) int): indices of radii."""
     rays, steps = wedges.shape[0], wedges.shape[1]
     turns = 2 * rays
     here = wedges[0].copy()

@@ -1,29 +1,29 @@
-"""Where small and narrow things are: the rectangles of least cost among all places, some directions and some sizes.
+"""Small and narrow objects: the rectangles of least cost among all places, some directions and some sizes.
 
     min over R in a family of rectangles    sum of cost over R
 
-A lattice of 33 nodes a side (`_polygon`) sees nothing that is narrower than its cells, and what noise has left of a few
-pixels tells no more than what it has put elsewhere; a rectangle of about the object's size does. The image is turned by
-eight angles and summed up once for each; then any rectangle is four look-ups.
+A lattice of 33 nodes a side (`lattice_polygon`) misses objects narrower than its cells, and the hull of a component
+misses those that noise has torn apart; a rectangle of about the object's size finds both. The image is turned by eight
+angles and its integral image computed for each; then the cost of any rectangle is four look-ups.
 """
 
 import numba
 import numpy as np
 
-_SIZES = np.array([(w, n) for w in (1, 2, 4) for n in (3, 6, 12, 24) if w <= n])
-"""Sides of the rectangles in cells: what is wider than four the lattice can see."""
+SIZES = np.array([(w, n) for w in (1, 2, 4) for n in (3, 6, 12, 24) if w <= n])
+"""Sides of the rectangles in cells; the lattice finds objects wider than four."""
 
-LARGEST = int(_SIZES.prod(axis=1).max())
+LARGEST = int(SIZES.prod(axis=1).max())
 """Cells of the largest."""
 
 _TURNS = 8
 """Directions in a quarter turn."""
 
 _BLOCKS = 12
-"""Of a turned image, a side; each names one rectangle."""
+"""Blocks along a side of a turned image; the best rectangle that begins in each is a candidate."""
 
 
-def best_boxes(cells, count):
+def best_boxes(cells: np.ndarray, count: int) -> list[tuple[float, np.ndarray]]:
     """Up to `count` rectangles of least cost, each below zero, apart from each other.
 
     Parameters
@@ -34,14 +34,14 @@ def best_boxes(cells, count):
     Returns
     -------
     list of (float, (4, 2) float)
-        What it costs, and its corners in turn, row and column with (0, 0) the outer corner of the first cell.
+        Its cost, and its corners in turn, row and column with (0, 0) the outer corner of the first cell.
     """
     cells = np.ascontiguousarray(cells, np.float64)
     centre, side = (np.array(cells.shape) - 1) / 2, int(np.ceil(np.hypot(*cells.shape))) + 1
-    # Whole cells apart, so that the image that is not turned is itself.
+    # Whole cells apart, so that turning by 0 leaves the image as it is.
     middle = centre + np.round((side - 1) / 2 - centre)
-    sizes = np.concatenate([_SIZES, _SIZES[_SIZES[:, 0] < _SIZES[:, 1], ::-1]])
-    # What is left of zero after sums over the image is no object.
+    sizes = np.concatenate([SIZES, SIZES[SIZES[:, 0] < SIZES[:, 1], ::-1]])
+    # Rounding errors of sums over the image are not an object.
     none = -1e-9 * np.abs(cells).sum()
     found = []
     for turn in range(_TURNS):
@@ -57,8 +57,8 @@ def best_boxes(cells, count):
     return _apart(sorted(found, key=lambda pair: pair[0]), count, cells.shape)
 
 
-def _apart(found, count, shape):
-    """The first ones, none of whose centres is outside of the image, or within the circle around another."""
+def _apart(found: list[tuple[float, np.ndarray]], count: int, shape: tuple[int, ...]) -> list[tuple[float, np.ndarray]]:
+    """The first `count` rectangles with centres in the image and outside of the circles around those before."""
     kept: list[tuple[float, np.ndarray]] = []
     for cost, box in found:
         if len(kept) == count:
@@ -70,13 +70,13 @@ def _apart(found, count, shape):
     return kept
 
 
-def _radius(box):
+def _radius(box: np.ndarray) -> float:
     return float(np.hypot(*(box[0] - box[2]))) / 2
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _turned_sums(cells, frame, centre, middle, side):
-    """(side + 1, side + 1): the turned image, linear between cells, summed up from its first corner."""
+def _turned_sums(cells: np.ndarray, frame: np.ndarray, centre: np.ndarray, middle: np.ndarray, side: int) -> np.ndarray:
+    """(side + 1, side + 1): integral image of the turned image, which is interpolated linearly between cells."""
     height, width = cells.shape
     sums = np.zeros((side + 1, side + 1))
     for i in range(side):
@@ -85,19 +85,25 @@ def _turned_sums(cells, frame, centre, middle, side):
             r = frame[0, 0] * (i - middle[0]) + frame[0, 1] * (j - middle[1]) + centre[0]
             c = frame[1, 0] * (i - middle[0]) + frame[1, 1] * (j - middle[1]) + centre[1]
             if -1 < r < height and -1 < c < width:
-                r0, c0 = int(np.floor(r)), int(np.floor(c))
-                for a in range(2):
-                    for b in range(2):
-                        if 0 <= r0 + a < height and 0 <= c0 + b < width:
-                            share = abs(1 - a - (r - r0)) * abs(1 - b - (c - c0))
-                            along += share * cells[r0 + a, c0 + b]
+                along = _interpolated(cells, r, c, along)
             sums[i + 1, j + 1] = sums[i, j + 1] + along
     return sums
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _least(sums, sizes):
-    """The least rectangle that begins in each block: what it costs; row, column, height and width."""
+def _interpolated(cells: np.ndarray, r: float, c: float, total: float) -> float:
+    """`total` plus the value between the four cells around (r, c); 0 beyond the border."""
+    r0, c0 = int(np.floor(r)), int(np.floor(c))
+    for a in range(2):
+        for b in range(2):
+            if 0 <= r0 + a < cells.shape[0] and 0 <= c0 + b < cells.shape[1]:
+                total += abs(1 - a - (r - r0)) * abs(1 - b - (c - c0)) * cells[r0 + a, c0 + b]
+    return total
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def _least(sums: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rectangle of least cost that begins in each block: costs (n,); row, column, height and width (n, 4)."""
     side = len(sums) - 1
     block = -(-side // _BLOCKS)
     costs, places = np.full(_BLOCKS * _BLOCKS, np.inf), np.zeros((_BLOCKS * _BLOCKS, 4), np.int64)

@@ -1,14 +1,14 @@
-"""The best convex set in a narrow band around a convex set, in pixels and exact side by side.
+"""The best convex set in a narrow band around a convex set, one side at a time, exact.
 
 A digitally convex set is, row by row, a run from a convex function of the row to a concave one, its chains. With the
-rows and one chain given, what the other one costs is a sum over its edges. So the best convex chain with corners on
+rows and one chain given, the cost of the other one is a sum over its edges. So the best convex chain with corners on
 pixels of a band is a shortest path whose steps are taken in the order of their slopes,
 
     f(v) <- min( f(v), f(u) + w(u, v) )      for all segments uv in the band, by rising slope,
 
 w(u, v) being the cost left of the segment, row by row from prefix sums, negated. Left and right chain of the rows,
-upper and lower one of the columns, then corners that are cut off (`_corners`), in turns while that pays: what the
-network has rounded off, or missed by a pixel, is put right, and the set is digitally convex at every moment.
+upper and lower one of the columns, then corners that are cut off (`corners`), in turns while that lowers the cost. The
+set is digitally convex after every step.
 """
 
 import numba
@@ -18,15 +18,18 @@ from .._threads import run
 from .corners import runs, with_corners
 
 _EVERY = 32
-"""Segments span every number of rows up to this one, then in steps of a quarter: what a chain of slopes with smaller
-denominators cannot do is less than a pixel."""
-
+"""Segments span every number of rows up to this one, then numbers that grow by a quarter: a chain of slopes with
+smaller denominators differs by less than a pixel."""
 
 _MEDIUM = 12_000
 """Pixels of a set up to which chains may move two pixels at a time by default."""
 
+_compiled = numba.njit(cache=True, error_model="numpy", nogil=True)
 
-def refine(mask, cost, *, band=None, sweeps=3, least=1e-3):
+
+def refine(
+    mask: np.ndarray, cost: np.ndarray, *, band: int | None = None, sweeps: int = 3, least: float = 1e-3
+) -> np.ndarray:
     """A convex set that costs no more than `mask`, by chains moved up to `band` pixels at a time.
 
     Parameters
@@ -37,7 +40,7 @@ def refine(mask, cost, *, band=None, sweeps=3, least=1e-3):
         How far a chain may move in one step, in pixels. Time grows with its square; by default two where that takes
         little time, else one.
     sweeps : int
-        Most times that all four chains are moved, and corners given back.
+        Most times that all four chains are moved and corners restored.
     least : float
         Ends when a sweep improves the cost by a smaller share than this.
 
@@ -50,8 +53,8 @@ def refine(mask, cost, *, band=None, sweeps=3, least=1e-3):
     if band is None:
         band = 2 if np.count_nonzero(mask) <= _MEDIUM else 1
     spread = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
-    rooms = [max(band * sweeps, len(i) // 4) for i in spread]
-    window = tuple(slice(max(i[0] - room, 0), i[-1] + room + 1) for i, room in zip(spread, rooms, strict=True))
+    margins = [max(band * sweeps, len(i) // 4) for i in spread]
+    window = tuple(slice(max(i[0] - margin, 0), i[-1] + margin + 1) for i, margin in zip(spread, margins, strict=True))
     inner, cost = mask[window], np.asarray(cost[window], np.float64)
     across, along = _prefix(cost), _prefix(cost.T)
     energy = float(cost[inner].sum())
@@ -67,26 +70,27 @@ def refine(mask, cost, *, band=None, sweeps=3, least=1e-3):
     return refined
 
 
-def _prefix(cost):
+def _prefix(cost: np.ndarray) -> np.ndarray:
     """(H, W + 1): sums of each row up to each column."""
     prefix = np.zeros((cost.shape[0], cost.shape[1] + 1))
     np.cumsum(cost, axis=1, out=prefix[:, 1:])
     return prefix
 
 
-def _moved(mask, prefix, band):
-    """With the best left and right chain for these rows, or one of them: what is best and leaves one piece."""
+def _moved(mask: np.ndarray, prefix: np.ndarray, band: int) -> np.ndarray:
+    """`mask` with the best left or right chain for its rows, or both; unchanged where no connected set is better."""
     top, first, last = runs(mask)
     if len(first) < 3:
         return mask
     prefix = prefix[top : top + len(first)]
     width = mask.shape[1]
-    # Seen from the right, what lies right of a column is what lies left of it.
+    # In the mirrored image the right chain is a left one.
     mirrored = prefix[:, -1:] - prefix[:, ::-1]
     sides = [(prefix, first, last), (mirrored, width - 1 - last, width - 1 - first)]
     left, right = run(_best_side, [(*side, band) for side in sides])
     right = width - 1 - right
-    best, least = None, _cost_of_runs(prefix, first, last)
+    best: tuple[np.ndarray, np.ndarray] | None = None
+    least = _cost_of_runs(prefix, first, last)
     for start, stop in ((left, right), (left, last), (first, right)):
         cost = _cost_of_runs(prefix, start, stop)
         if cost < least and _in_one_piece(start, stop):
@@ -101,28 +105,29 @@ def _moved(mask, prefix, band):
     return moved
 
 
-def _cost_of_runs(prefix, start, stop):
+def _cost_of_runs(prefix: np.ndarray, start: np.ndarray, stop: np.ndarray) -> float:
     rows = np.arange(len(start))
     return float((prefix[rows, stop + 1] - prefix[rows, start]).sum())
 
 
-def _in_one_piece(start, stop):
-    """Has every row a pixel, and every row one that touches the next one's?"""
+def _in_one_piece(start: np.ndarray, stop: np.ndarray) -> bool:
+    """Whether every row has a pixel, and touches the next row."""
     return bool((start <= stop).all() and (start[1:] <= stop[:-1] + 1).all() and (stop[1:] >= start[:-1] - 1).all())
 
 
-def _best_side(prefix, first, last, band):
-    """The left chain for these rows, whose runs go from `first` to `last` now."""
-    chain = _best_chain(prefix, np.maximum(first - band, 0), np.minimum(first + band, last))
+def _best_side(prefix: np.ndarray, first: np.ndarray, last: np.ndarray, band: int) -> np.ndarray:
+    """The best left chain for rows whose runs go from `first` to `last` now: (n,) columns."""
+    chain = best_chain(prefix, np.maximum(first - band, 0), np.minimum(first + band, last))
     return first if chain is None else chain
 
 
-def _best_chain(prefix, low, high):
+def best_chain(prefix: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
     """The least column of each row for the convex chain of least cost with corners in the band, or None."""
     spans = _spans(len(low))
     n, width = len(low), int((high - low).max()) + 1
     reach = int(high.max() - low.min())
-    counts = _count(low, high, spans, reach)
+    counts = np.zeros((len(spans), 2 * reach + 1), np.int64)
+    _count(low, high, spans, counts)
     # Steps of one slope are taken from the top, whatever their length.
     step, place = np.nonzero(counts)
     _, rank = np.unique((place - reach) / spans[step], return_inverse=True)
@@ -130,11 +135,14 @@ def _best_chain(prefix, low, high):
     ranks[step, place] = rank
     begin = np.zeros(int(rank.max()) + 2, np.int64)
     np.cumsum(np.bincount(rank, counts[step, place]), out=begin[1:])
+    tails, heads = np.empty((2, begin[-1]), np.int64)
+    weights = np.empty(begin[-1])
+    _list_segments(prefix, low, high, spans, ranks, begin[:-1].copy(), width, tails, heads, weights)
     chain = np.empty(n, np.int64)
-    return chain if _shortest(prefix, low, high, spans, reach, ranks, begin, width, chain) else None
+    return chain if _shortest(prefix, low, high, tails, heads, weights, width, chain) else None
 
 
-def _spans(n):
+def _spans(n: int) -> np.ndarray:
     """Numbers of rows that a segment may span, ascending, n - 1 among them."""
     spans = list(range(1, min(n, _EVERY + 1)))
     while spans[-1] * 5 // 4 < n - 1:
@@ -142,65 +150,86 @@ def _spans(n):
     return np.array(sorted({*spans, n - 1}))
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
-def _between(low, high, r0, c0, spans, j, least, most):
-    """The slopes between which a segment from (r0, c0) is in the band before it has come down spans[j] rows."""
+@_compiled
+def _narrowed(
+    low: np.ndarray, high: np.ndarray, r0: int, c0: int, spans: np.ndarray, j: int, slopes: tuple[float, float]
+) -> tuple[float, float]:
+    """Least and greatest slope of segments from (r0, c0) that stay in the band for spans[j] rows.
+
+    `slopes` are those for spans[j - 1] rows.
+    """
+    least, most = slopes
     for between in range(spans[j - 1] if j > 0 else 1, spans[j]):
         least = max(least, (low[r0 + between] - 1 - c0) / between)
         most = min(most, (high[r0 + between] - c0) / between)
     return least, most
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
-def _count(low, high, spans, reach):
-    """(spans, 2 reach + 1): how many segments in the band come down so many rows and go so many columns aside."""
-    counts = np.zeros((len(spans), 2 * reach + 1), np.int64)
+@_compiled
+def _count(low: np.ndarray, high: np.ndarray, spans: np.ndarray, counts: np.ndarray) -> None:
+    """(spans, 2 reach + 1): number of segments in the band that span so many rows and so many columns."""
+    reach = counts.shape[1] // 2
     for r0 in range(len(low)):
         for c0 in range(low[r0], high[r0] + 1):
-            least, most = -np.inf, np.inf
-            for j in range(len(spans)):
-                r1 = r0 + spans[j]
-                if r1 >= len(low):
+            slopes = (-np.inf, np.inf)
+            for j in range(np.searchsorted(spans, len(low) - r0)):
+                r1, slopes = r0 + spans[j], _narrowed(low, high, r0, c0, spans, j, slopes)
+                if slopes[0] >= slopes[1]:
                     break
-                least, most = _between(low, high, r0, c0, spans, j, least, most)
-                if least >= most:
-                    break
-                for c1 in range(low[r1], high[r1] + 1):
-                    slope = (c1 - c0) / spans[j]
-                    if least < slope <= most:
-                        counts[j, c1 - c0 + reach] += 1
-    return counts
+                for c1 in _columns(low[r1], high[r1], c0, spans[j], slopes):
+                    counts[j, c1 - c0 + reach] += 1
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
-def _shortest(prefix, low, high, spans, reach, ranks, begin, width, chain):
-    """Takes all segments by rising slope, and writes the columns of the least chain from the first row to the last."""
-    n, total = len(low), begin[-1]
-    tails, heads, weights = np.empty(total, np.int64), np.empty(total, np.int64), np.empty(total)
-    place = begin.copy()
-    for r0 in range(n):
+@_compiled
+def _columns(low: int, high: int, c0: int, span: int, slopes: tuple[float, float]) -> range:
+    """Columns from `low` to `high` that segments from column c0 reach after `span` rows with a slope in the bounds."""
+    while low <= high and not (low - c0) / span > slopes[0]:
+        low += 1
+    while low <= high and not (high - c0) / span <= slopes[1]:
+        high -= 1
+    return range(low, high + 1)
+
+
+@_compiled
+def _list_segments(
+    prefix: np.ndarray, low: np.ndarray, high: np.ndarray, spans: np.ndarray, ranks: np.ndarray, place: np.ndarray,
+    width: int, tails: np.ndarray, heads: np.ndarray, weights: np.ndarray,
+) -> None:  # fmt: skip
+    """Write the ends of all segments in the band, and w, by rising slope; `place` is where each slope's begin."""
+    reach = ranks.shape[1] // 2
+    for r0 in range(len(low)):
         for c0 in range(low[r0], high[r0] + 1):
-            least, most = -np.inf, np.inf
-            for j in range(len(spans)):
-                span = spans[j]
-                r1 = r0 + span
-                if r1 >= n:
+            slopes = (-np.inf, np.inf)
+            for j in range(np.searchsorted(spans, len(low) - r0)):
+                r1, slopes = r0 + spans[j], _narrowed(low, high, r0, c0, spans, j, slopes)
+                if slopes[0] >= slopes[1]:
                     break
-                least, most = _between(low, high, r0, c0, spans, j, least, most)
-                if least >= most:
-                    break
-                for c1 in range(low[r1], high[r1] + 1):
-                    slope = (c1 - c0) / span
-                    if not least < slope <= most:
-                        continue
-                    # Rounded up to the next column; the sum's rounding is far below the least fraction, 1 / span.
-                    sum_, column = 0.0, c0 - 1e-6
-                    for r in range(r0, r1):
-                        sum_ -= prefix[r, int(np.ceil(column))]
-                        column += slope
-                    k = place[ranks[j, c1 - c0 + reach]]
-                    place[ranks[j, c1 - c0 + reach]] = k + 1
-                    tails[k], heads[k], weights[k] = r0 * width + c0 - low[r0], r1 * width + c1 - low[r1], sum_
+                for c1 in _columns(low[r1], high[r1], c0, spans[j], slopes):
+                    rank = ranks[j, c1 - c0 + reach]
+                    k = place[rank]
+                    place[rank] = k + 1
+                    weights[k] = _cost_left(prefix, r0, r1, c0, (c1 - c0) / spans[j])
+                    tails[k], heads[k] = r0 * width + c0 - low[r0], r1 * width + c1 - low[r1]
+
+
+@_compiled
+def _cost_left(prefix: np.ndarray, r0: int, r1: int, c0: int, slope: float) -> float:
+    """Minus the cost left of a segment, over the rows from r0 to before r1."""
+    # Rounded up to the next column; the sum's rounding is far below the least fraction, 1 / span.
+    total, column = 0.0, c0 - 1e-6
+    for r in range(r0, r1):
+        total -= prefix[r, int(np.ceil(column))]
+        column += slope
+    return total
+
+
+@_compiled
+def _shortest(
+    prefix: np.ndarray, low: np.ndarray, high: np.ndarray, tails: np.ndarray, heads: np.ndarray, weights: np.ndarray,
+    width: int, chain: np.ndarray,
+) -> bool:  # fmt: skip
+    """Write the columns of the chain of least cost from the first row to the last; False if there is none."""
+    n, total = len(low), len(tails)
     # The best way to a node may change after a segment has left it: so ways are remembered by their segments.
     cost, arrived = np.full(n * width, np.inf), np.full(n * width, -1, np.int64)
     before = np.empty(total, np.int64)

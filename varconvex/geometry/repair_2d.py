@@ -10,105 +10,36 @@ import math
 
 import numpy as np
 
-from ..errors import InvalidScribblesError, ScribbleConflictError
-from .certify import certify_convexity, fill_hull, hull_rows, hull_vertices
-from .repair_3d import deepest, joined
+from .hulls import extreme_points, fill, is_convex
+from .hulls_2d import hull_rows
+from .repair_3d import deepest
 
 _NORMALS = np.array([(r, c) for r in range(-4, 5) for c in range(-4, 5) if math.gcd(r, c) == 1])
-"""Directions a cut may take besides those of the edges of what it must keep."""
+"""Normals of cuts, besides those of the edges of the set that must be kept."""
 
 _TRIES = 1000
-"""Ways to join a sliver to be tried, at most; only scribbles drawn to defeat the search need more than a
-few."""
+"""Most ways to join a sliver that are tried; only scribbles drawn to defeat the search need more than a few."""
 
 
-def check_hulls(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
-    """Can a connected convex set hold `inside` and avoid `outside`?  The smallest such set found, or a named
-    error.
-
-    Parameters
-    ----------
-    inside, outside : (H, W) or (D, H, W) bool
-        Pixels that must be in the set and out of it.
-
-    Returns
-    -------
-    bool array of the same shape
-        Digitally convex, connected, contains `inside`, avoids `outside`; empty if `inside` is.
-
-    Raises
-    ------
-    ScribbleConflictError
-        If the hull of `inside` contains pixels of `outside`, or is thinner than a pixel and cannot be joined
-        between them (in a volume: no way to join it was found); `pixels` are those of `outside` in the way.
-    InvalidScribblesError
-        If the shapes differ.
-    """
-    if inside.shape != outside.shape:
-        raise InvalidScribblesError(
-            f"inside and outside must have one shape; got {inside.shape} and {outside.shape}: pass masks of one image"
-        )
-    hull = fill_hull(inside)
-    in_the_way = np.argwhere(hull & outside)
-    if len(in_the_way):
-        raise ScribbleConflictError(
-            "the convex hull of the object scribbles must be free of background scribbles; it contains "
-            f"{len(in_the_way)} background pixel(s), the first at {_place(in_the_way[0])}: "
-            "erase one of the two strokes there, or choose a shape that need not be convex",
-            in_the_way,
-        )
-    if not hull.any() or certify_convexity(hull):
-        return hull
-    wider, hit = _join(hull, outside) if hull.ndim == 2 else (joined(hull, outside), outside)
-    if wider is None:
-        in_the_way = np.argwhere(hit)
-        raise ScribbleConflictError(
-            "object scribbles whose hull is thinner than a pixel need a free pixel beside it to be joined; "
-            f"background scribbles block both sides, the first at {_place(in_the_way[0])}: "
-            "draw the object's stroke a pixel wider, or erase the background's there",
-            in_the_way,
-        )
-    return wider
-
-
-def _place(index):
-    return ", ".join(f"{name} {i}" for name, i in zip(("slice", "row", "column")[-len(index) :], index, strict=True))
-
-
-def repair(mask, core, outside, cost):
-    """The exact set nearest to `mask`: contains `core`, avoids `outside`, digitally convex, connected.
-
-    Parameters
-    ----------
-    mask : (H, W) bool
-    core : (H, W) bool
-        What `check_hulls` returned.
-    outside : (H, W) bool
-    cost : (H, W) float
-        Chooses among possible cuts: the set that stays is to cost little.
-
-    Returns
-    -------
-    (H, W) bool
-        Empty only if `core` is, and nothing of `mask` is left outside of `outside`.
-    """
-    mask = fill_hull(mask | core)
+def repair(mask: np.ndarray, core: np.ndarray, outside: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """The exact set nearest to `mask` ((H, W) bool): see `convex_sets.repair`."""
+    mask = fill(mask | core)
     if (mask & outside).any():
         if not core.any():
             core = deepest(mask & ~outside)
         if not core.any():
             return core
         mask = _cut(mask, core, outside, cost)
-    if not mask.any() or certify_convexity(mask):
+    if not mask.any() or is_convex(mask):
         return mask
     if not core.any():
-        wider, _ = _join(mask, outside)
+        wider, _ = join(mask, outside)
         if wider is not None:
             return wider
     return cheapest_piece(mask, cost, core)
 
 
-def _join(mask, blocked):
+def join(mask: np.ndarray, blocked: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
     """A digitally convex, connected set that contains the digitally convex `mask` and avoids `blocked`.
 
     Between two rows that do not touch, every such set contains one of two pixels (see `_bridges`); so trying
@@ -116,7 +47,7 @@ def _join(mask, blocked):
 
     Returns
     -------
-    joined : (H, W) bool, or None if there is none, or none was found in a thousand tries
+    joined : (H, W) bool, or None if there is none, or none was found in `_TRIES` tries
     hit : (H, W) bool
         Pixels of `blocked` that were in the way.
     """
@@ -133,7 +64,7 @@ def _join(mask, blocked):
         for pixel in bridges:
             more = mask.copy()
             more[pixel] = True
-            more = fill_hull(more)
+            more = fill(more)
             hit |= more & blocked
             if not (more & blocked).any():
                 wider.append(more)
@@ -141,9 +72,8 @@ def _join(mask, blocked):
     return None, hit
 
 
-def _bridges(mask):
-    """Two pixels of which a connected, digitally convex superset of `mask` needs one; none if it is
-    connected.
+def _bridges(mask: np.ndarray) -> list[tuple[int, int]]:
+    """Two pixels of which a connected, digitally convex superset of `mask` needs one; none if it is connected.
 
     Every row of such a set is one run, with a pixel in each row between. A row whose piece of the hull lies
     between two pixels needs one of the two; of two rows with a gap between, one must reach a step further.
@@ -162,9 +92,9 @@ def _bridges(mask):
     return [(top + row, int(first[row]) - 1), (top + row + 1, int(last[row + 1]) + 1)]
 
 
-def _cut(mask, core, outside, cost):
-    """`mask` without `outside`: cut by half-planes that contain `core`, the nearest pixel first."""
-    corners = hull_vertices(core)
+def _cut(mask: np.ndarray, core: np.ndarray, outside: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """`mask` cut by half-planes that contain `core` till it avoids `outside`, the nearest pixel first."""
+    corners = extreme_points(core)
     edges = np.roll(corners, -1, axis=0) - corners
     edges //= np.maximum(np.gcd(edges[:, 0], edges[:, 1]), 1)[:, None]
     across = edges[:, ::-1] * [1, -1]
@@ -186,7 +116,9 @@ def _cut(mask, core, outside, cost):
         mask = mask & (normal[0] * rows + normal[1] * columns <= limit)
 
 
-def _cheapest(mask, normals, limits, prefix):
+def _cheapest(
+    mask: np.ndarray, normals: np.ndarray, limits: np.ndarray, prefix: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The half-plane {normal . x <= limit} that leaves the part of `mask` of least cost."""
     rows = np.flatnonzero(mask.any(axis=1))
     first = mask[rows].argmax(axis=1)[None]
@@ -203,7 +135,7 @@ def _cheapest(mask, normals, limits, prefix):
     return normals[best], limits[best]
 
 
-def cheapest_piece(mask, cost, core=None):
+def cheapest_piece(mask: np.ndarray, cost: np.ndarray, core: np.ndarray | None = None) -> np.ndarray:
     """The component of `mask` of least cost, or the one that holds `core` if that is not empty.
 
     Components of a digitally convex set are digitally convex.

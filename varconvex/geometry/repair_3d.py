@@ -2,62 +2,54 @@
 
     inside <= S,    S and outside disjoint,    S = conv(S) intersected with Z^3,    S 26-connected
 
-in integers only. As in the plane a digitally convex set stays so when it is cut by a half-space; but not so its pieces,
-and what joins them is searched for among a few ways, not all. What cannot be had is said, never returned.
+in integers only. As in the plane a digitally convex set stays so when it is cut by a half-space; its components need
+not be digitally convex, though, and ways to join them are a few that are tried, not all. If none is found, None is
+returned, never a set that breaks the promise.
 """
 
 import itertools
 
 import numpy as np
 
-from .certify import certify_convexity, fill_hull, hull_half_spaces
+from .hulls import extreme_points, fill, half_spaces, is_convex
 from .raster import grid_points
 
 _NORMALS = grid_points((5, 5, 5)) - 2
 _NORMALS = _NORMALS[np.gcd.reduce(_NORMALS, axis=1) == 1]
-"""Directions a cut may take besides those of the sides of what it must keep."""
+"""Normals of cuts, besides those of the sides of the set that must be kept."""
 
 _SAMPLED = 20_000
-"""Voxels at most whose cost chooses among cuts."""
+"""Most voxels whose costs are summed to choose among cuts."""
 
 
-def joined(hull, blocked):
-    """A digitally convex, connected set that holds the digitally convex `hull` and avoids `blocked`; None if not found.
+def join(hull: np.ndarray, blocked: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+    """A digitally convex, connected set that holds the digitally convex `hull` and avoids `blocked`.
 
-    Tried are the hulls of `hull` and of itself moved by a step in each of 26 directions, or by those of a unit cube:
-    the lattice points of the sum of a convex set and a unit cube are connected.
+    Tried are the hulls of `hull` and its copy moved by a step in each of 26 directions, or its copies moved to the
+    corners of a unit cube: the lattice points of the sum of a convex set and a unit cube are connected.
+
+    Returns
+    -------
+    joined : (D, H, W) bool, or None if none was found
+    hit : (D, H, W) bool
+        `blocked`: any of its voxels may have been in the way.
     """
-    steps = [(step,) for step in itertools.product((-1, 0, 1), repeat=3) if any(step)]
+    steps: list[tuple] = [(step,) for step in itertools.product((-1, 0, 1), repeat=3) if any(step)]
     steps += [tuple(s * grid_points((2, 2, 2))) for s in itertools.product((-1, 1), repeat=3)]
     found = []
     for group in steps:
         wider = hull.copy()
         for step in group:
             wider |= _moved(hull, step)
-        wider = fill_hull(wider)
-        if not (wider & blocked).any() and certify_convexity(wider):
+        wider = fill(wider)
+        if not (wider & blocked).any() and is_convex(wider):
             found.append(wider)
-    return min(found, key=np.count_nonzero, default=None)
+    return min(found, key=np.count_nonzero, default=None), blocked
 
 
-def repair_solid(mask, core, outside, cost):
-    """The exact set near to `mask`: contains `core`, avoids `outside`, digitally convex, connected.
-
-    Parameters
-    ----------
-    mask : (D, H, W) bool
-    core : (D, H, W) bool
-        Digitally convex and connected, free of `outside`, or empty.
-    outside : (D, H, W) bool
-    cost : (D, H, W) float
-        Chooses among possible cuts: the set that stays is to cost little.
-
-    Returns
-    -------
-    (D, H, W) bool
-        Empty only if `core` is, and nothing of `mask` is left outside of `outside`.
-    """
-    mask = fill_hull(mask | core)
+def repair(mask: np.ndarray, core: np.ndarray, outside: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """An exact set near to `mask` ((D, H, W) bool): see `convex_sets.repair`."""
+    mask = fill(mask | core)
     if not core.any():
         core = deepest(mask & ~outside)
     if not core.any():
@@ -66,17 +58,17 @@ def repair_solid(mask, core, outside, cost):
         mask = _cut(mask, core, outside, cost)
     from scipy import ndimage
 
-    while not certify_convexity(mask):
+    while not is_convex(mask):
         labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
-        piece = fill_hull(labels == labels[core].max())
+        piece = fill(labels == labels[core].max())
         if np.array_equal(piece, mask):
             return core
         mask = piece
     return mask
 
 
-def deepest(mask):
-    """The pixel of `mask` farthest from all that is not, the image's border included; empty for empty."""
+def deepest(mask: np.ndarray) -> np.ndarray:
+    """The pixel of `mask` farthest from all others and from the border, as a mask; empty for an empty one."""
     from scipy import ndimage
 
     pixel = np.zeros_like(mask)
@@ -86,8 +78,8 @@ def deepest(mask):
     return pixel
 
 
-def _moved(mask, step):
-    """`mask` one voxel further along each axis that `step` names; what leaves the volume is lost."""
+def _moved(mask: np.ndarray, step: np.ndarray | tuple[int, ...]) -> np.ndarray:
+    """`mask` moved by `step` (entries -1, 0, 1), without the voxels that leave the volume."""
     moved = np.zeros_like(mask)
     to = tuple(slice(max(s, 0), n + min(s, 0)) for s, n in zip(step, mask.shape, strict=True))
     fro = tuple(slice(max(-s, 0), n + min(-s, 0)) for s, n in zip(step, mask.shape, strict=True))
@@ -95,9 +87,9 @@ def _moved(mask, step):
     return moved
 
 
-def _cut(mask, core, outside, cost):
-    """`mask` without `outside`: cut by half-spaces that contain `core`, the nearest voxel first."""
-    sides, _ = hull_half_spaces(core)
+def _cut(mask: np.ndarray, core: np.ndarray, outside: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """`mask` cut by half-spaces that contain `core` till it avoids `outside`, the nearest voxel first."""
+    sides, _ = half_spaces(extreme_points(core))
     normals = np.unique(np.concatenate([_NORMALS, sides]), axis=0)
     held = np.argwhere(core)
     reach = (normals @ held.T).max(axis=1)
@@ -112,7 +104,7 @@ def _cut(mask, core, outside, cost):
         useful = np.flatnonzero(limits >= reach)
         points = np.argwhere(mask)
         sample = points[:: max(1, len(points) // _SAMPLED)]
-        price = cost[tuple(sample.T)]
-        costs = [float(price[sample @ normals[k] <= limits[k]].sum()) for k in useful]
+        sampled = cost[tuple(sample.T)]
+        costs = [float(sampled[sample @ normals[k] <= limits[k]].sum()) for k in useful]
         best = useful[int(np.argmin(costs))]
         mask[tuple(points[points @ normals[best] > limits[best]].T)] = False

@@ -1,6 +1,8 @@
-"""A convex start for the network: half-planes around the best of a few convex sets.
+"""The best of a few convex sets of the plane, as a start for whatever moves it further.
 
-A start is its corners. Whatever directions are asked for, their half-planes follow from the support function
+Candidates are the best polygon on a lattice, in a frame of its own while that makes it better; where they may be
+better, the best rectangles; the hull of the best component; and a given set. A candidate is its corners, and the
+half-planes of any directions n around it follow from the support function
 
     h(n) = max over corners v of  n . v.
 """
@@ -8,74 +10,62 @@ A start is its corners. Whatever directions are asked for, their half-planes fol
 import numpy as np
 
 from .._threads import run
-from .certify import certify_convexity, fill_hull, hull_vertices
+from .hulls import extreme_points, fill, is_convex
 from .lattice_polygon import best_polygon
-from .raster import pool
+from .raster import edge_normals, polygon_mask, pool, total
 from .rectangles import LARGEST, best_boxes
 from .refine_2d import refine
 from .small_window import best_nearby
 
+Start = tuple[np.ndarray, np.ndarray]
+"""Corners (n, 2) float and mask (H, W) bool."""
+
 _SIDE = 128
-"""Cells along the longer side of what the dynamic program looks at."""
+"""Cells along the longer side of the grid on which polygons are searched for."""
 
 _BOXES = 2
-"""Rectangles to begin from besides the best polygon."""
+"""Most rectangles that are candidates."""
 
 _RIVAL = 0.5
-"""A rectangle is none unless it costs less than this share of the polygon."""
+"""A rectangle is a candidate only if it costs less than this share of the best polygon's (negative) cost."""
 
 SMALL = 5000
-"""Pixels of a set whose refinement is a matter of milliseconds."""
+"""Pixels of a set up to which refining it takes milliseconds."""
 
 
-def convex_start(cost, core):
-    """Corners of the best convex set among polygons on a lattice, and the hull of the best component.
+def search(cost: np.ndarray, core: np.ndarray) -> Start:
+    """The best polygon on a lattice, rectangle, or hull of the best component: see `convex_sets.search`."""
 
-    Parameters
-    ----------
-    cost : (H, W) float, negative favours the object
-    core : (H, W) bool
-        A digitally convex set, a candidate as well; may be empty.
-
-    Returns
-    -------
-    corners : (n, 2) float
-        Row and column with pixel centres at integers.
-    mask : (H, W) bool, digitally convex, the pixels within; empty if no candidate costs less than nothing
-    """
-
-    def price(candidate):
-        return float(cost[candidate[1]].sum(dtype=np.float64))
+    def energy(candidate: Start) -> float:
+        return total(cost, candidate[1])
 
     candidates = [_hull_start(_best_component(cost) | core), *_polygon_starts(cost)]
     if core.any():
         candidates.append(_hull_start(core))
-    candidates = sorted(candidates, key=price)
+    candidates = sorted(candidates, key=energy)
     candidates += [_hull_start(mask) for mask in _moved([mask for _, mask in candidates], cost)]
-    corners, mask = min(candidates, key=price)
+    corners, mask = min(candidates, key=energy)
     better = best_nearby(mask, cost)
     return (corners, mask) if better is mask else _hull_start(better)
 
 
-def _moved(masks, cost):
-    """The first ones, as many as are small together, with their outlines moved to the best pixels around.
-
-    Of small sets the best one is not known before that.
-    """
+def _moved(masks: list[np.ndarray], cost: np.ndarray) -> list[np.ndarray]:
+    """The first of the masks, as many as are small together, refined: only then is the best of small sets known."""
     unlike = {mask.tobytes(): mask for mask in masks}.values()
-    small = zip(unlike, np.cumsum([np.count_nonzero(mask) for mask in unlike]), strict=True)
-    whole = [mask for mask, pixels in small if pixels <= SMALL and certify_convexity(mask)]
-    return [refine(mask, cost, band=2, sweeps=10, least=0) for mask in whole]
+    pixels = np.cumsum([np.count_nonzero(mask) for mask in unlike])
+    small = [mask for mask, n in zip(unlike, pixels, strict=True) if n <= SMALL and is_convex(mask)]
+    return [refine(mask, cost, band=2, sweeps=10, least=0) for mask in small]
 
 
-def _hull_start(mask):
-    """The corners, each widened to its pixel's diamond: what is halfway to the neighbours."""
+def _hull_start(mask: np.ndarray) -> Start:
+    """The hull of a mask; each corner is widened to a diamond that reaches halfway to the neighbours."""
     diamond = 0.5 * np.array([[-1, 0], [0, -1], [0, 1], [1, 0]])
-    corners = hull_vertices(mask)
-    return (corners[:, None] + diamond).reshape(-1, 2), fill_hull(mask)
+    corners = extreme_points(mask) if mask.any() else np.empty((0, 2))
+    return (corners[:, None] + diamond).reshape(-1, 2), fill(mask)
 
 
-def _best_component(cost):
+def _best_component(cost: np.ndarray) -> np.ndarray:
+    """The 8-connected component of {cost < 0} of least cost: (H, W) bool."""
     from scipy import ndimage
 
     labels, count = ndimage.label(cost < 0, structure=np.ones((3, 3)))
@@ -85,13 +75,13 @@ def _best_component(cost):
     return labels == 1 + int(totals.argmin())
 
 
-def _polygon_starts(cost):
+def _polygon_starts(cost: np.ndarray) -> list[Start]:
     """The best polygon in the image and, where they may be better, the best rectangles, each then in its own frame."""
     factor = -(-max(cost.shape) // _SIDE)
     cells = pool(cost, factor)
     corners, energy = best_polygon(cells)
     starts = [corners] if len(corners) else []
-    # No rectangle costs less than as many of the least cells.
+    # No rectangle costs less than as many cells of least cost.
     bound = np.partition(cells, min(LARGEST, cells.size - 1), axis=None)[:LARGEST].sum(dtype=np.float64)
     if bound < _RIVAL * energy:
         starts += [box for cost_of_box, box in best_boxes(cells, _BOXES) if cost_of_box < _RIVAL * energy]
@@ -99,14 +89,14 @@ def _polygon_starts(cost):
     return [pair for pairs in found for pair in pairs]
 
 
-def _in_own_frames(cost, corners):
-    """The polygon, then the best one in its frame while that makes it better: corners and masks."""
+def _in_own_frames(cost: np.ndarray, corners: np.ndarray) -> list[Start]:
+    """The polygon, then the best one in its frame while that makes it better."""
     node = np.full(2, max(cost.shape) / 32)
-    found: list[tuple[np.ndarray, np.ndarray]] = []
+    found: list[Start] = []
     energy = 0.0
     while len(corners):
-        mask = _polygon_mask(corners, cost.shape)
-        previous, energy = energy, float(cost[mask].sum(dtype=np.float64))
+        mask = polygon_mask(corners, cost.shape)
+        previous, energy = energy, total(cost, mask)
         if found and energy > 1.01 * previous:
             break
         found.append((corners, mask))
@@ -114,10 +104,10 @@ def _in_own_frames(cost, corners):
     return found
 
 
-def _in_own_frame(cost, corners, node):
+def _in_own_frame(cost: np.ndarray, corners: np.ndarray, node: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The best polygon on a lattice that is turned, stretched and moved to fit `corners`.
 
-    Convexity does not mind an affine map, and what is long and thin on the image fills its own box.
+    An affine map keeps convexity, and a set that is long and thin in the image fills its own box.
 
     Returns
     -------
@@ -149,46 +139,8 @@ def _in_own_frame(cost, corners, node):
     return (low + found * size / _SIDE) @ frame, size / 32
 
 
-def _polygon_mask(corners, shape):
-    """Pixels whose centres are in the polygon."""
-    normals, _ = edge_normals(corners)
-    offsets = (normals @ corners.T).max(axis=1) + 1e-9
-    mask = np.zeros(shape, bool)
-    rows = np.arange(max(int(corners[:, 0].min()), 0), min(int(corners[:, 0].max()) + 2, shape[0]))
-    across, along = normals[:, :1], normals[:, 1:]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bound = (offsets[:, None] - across * rows) / along
-    last = np.where(along > 1e-12, bound, np.inf).min(axis=0)
-    first = np.where(along < -1e-12, bound, -np.inf).max(axis=0)
-    columns = np.arange(shape[1])
-    mask[rows] = (columns >= first[:, None]) & (columns <= last[:, None])
-    level = np.abs(along[:, 0]) <= 1e-12
-    allowed = (across[level] * rows <= offsets[level, None]).all(axis=0)
-    mask[rows] &= allowed[:, None]
-    return fill_hull(mask)
-
-
-def edge_normals(corners):
-    """Outward unit normals of the hull of `corners`, by angle, and the length of each edge."""
-    from scipy.spatial import ConvexHull
-
-    corners = corners[ConvexHull(corners).vertices]
-    edges = np.roll(corners, -1, axis=0) - corners
-    lengths = np.hypot(*edges.T)
-    # The vertices turn from the first axis to the second, so the inside is on the left of an edge.
-    normals = edges[:, ::-1] * [1, -1] / lengths[:, None]
-    order = np.argsort(np.arctan2(normals[:, 0], normals[:, 1]), kind="stable")
-    return normals[order], lengths[order]
-
-
-def half_planes(corners, count):
-    """`count` half-planes around the hull of `corners`: its longest edges, then tangents in the widest gaps.
-
-    Returns
-    -------
-    normals : (count, 2) float, of length one
-    offsets : (count,) float
-    """
+def half_spaces_around(corners: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """`count` half-planes along the longest edges, then tangents in the widest gaps: see `convex_sets`."""
     normals, lengths = edge_normals(corners)
     angles = np.arctan2(normals[:, 0], normals[:, 1])
     kept = np.argsort(-lengths, kind="stable")[: max(3, 2 * count // 3)][:count]
@@ -200,14 +152,3 @@ def half_planes(corners, count):
     turned = np.array(chosen)
     directions = np.stack([np.sin(turned), np.cos(turned)], axis=1)
     return directions, (directions @ corners.T).max(axis=1)
-
-
-def inradius(normals, offsets):
-    """About the depth of the deepest point in the half-spaces, by subgradient steps from the origin."""
-    x, best = np.zeros(normals.shape[1]), 0.0
-    for t in range(1, 101):
-        depth = offsets - normals @ x
-        nearest = int(depth.argmin())
-        best = max(best, float(depth[nearest]))
-        x = x - normals[nearest] * (depth.max() - depth[nearest]) / (2 * t)
-    return best

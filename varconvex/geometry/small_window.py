@@ -1,30 +1,34 @@
 """The best digitally convex set in a small window, among all with corners on pixels and edges along 96 directions.
 
-The recursion of `_polygon` on the pixels' centres as nodes. Edges add up here, too: walked clockwise from the first
-pixel of its top row, a set's right side adds, for each row below, the cost up to its last pixel, its left side takes
-away, for each row below, the cost before its first one, and the top row is the first pixel and the steps to the right.
-So it is not area but pixels that are counted, and no start is needed: what noise has torn apart is weighed as a whole.
+The recursion of `lattice_polygon` with the pixels' centres as nodes. The cost is again a sum over edges: walked
+clockwise from the first pixel of its top row, a set's right side adds, for each row below, the cost up to the row's
+last pixel, its left side subtracts, for each row below, the cost before its first one, and the top row is the first
+pixel and the steps to the right. So pixels are counted, not areas. It needs no start.
 """
 
 import numba
 import numpy as np
 
-from .certify import fill_hull
+from .hulls import fill
 from .lattice_polygon import directions, energies_from, trace_from
 from .refine_2d import refine
 from .repair_2d import cheapest_piece
 
-_DIRECTIONS = directions(6)
+DIRECTIONS = directions(6)
+"""(96, 2): row and column."""
 
-_MARGIN, _PIXELS = 4, 1000
-"""Pixels around a set that a better one may reach into, and of a window, at most: time grows with their square."""
+MOST_PIXELS = 1000
+"""Pixels of a window, at most: time grows with their square."""
+
+_MARGIN = 4
+"""Pixels of the window around a set on each side."""
 
 _TRIES = 6
-"""Top pixels of which the best set is tried."""
+"""Number of top pixels, those with the least energies, of which the best set is traced."""
 
 
-def best_nearby(mask, cost):
-    """The best set in the window around `mask`, or `mask` itself where none is better or the window is not small.
+def best_nearby(mask: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """The best set in the window around `mask`, or `mask` itself where none is better or the window is too large.
 
     Parameters
     ----------
@@ -40,18 +44,18 @@ def best_nearby(mask, cost):
     spread = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
     window = tuple(slice(max(i[0] - _MARGIN, 0), i[-1] + _MARGIN + 1) for i in spread)
     inner = np.ascontiguousarray(cost[window], np.float64)
-    if inner.size > _PIXELS:
+    if inner.size > MOST_PIXELS:
         return mask
     prefix = np.pad(np.cumsum(inner, axis=1), ((0, 0), (1, 0)))
-    weights = _step_costs(prefix, _DIRECTIONS)
-    energies = energies_from(weights, _DIRECTIONS) + inner
+    weights = step_costs(prefix, DIRECTIONS)
+    energies = energies_from(weights, DIRECTIONS) + inner
     sets = [mask[window]]
     for k in np.argsort(energies, axis=None, kind="stable")[:_TRIES]:
         corners = np.zeros(inner.shape, bool)
         row, column = divmod(int(k), energies.shape[1])
-        corners[tuple(np.array(trace_from(weights, _DIRECTIONS, row, column)).T)] = True
-        # What the recursion does not see is whether a set hangs together, and longer edges.
-        sets.append(refine(cheapest_piece(fill_hull(corners), inner), inner, band=2, sweeps=10, least=0))
+        corners[tuple(np.array(trace_from(weights, DIRECTIONS, row, column)).T)] = True
+        # The recursion knows neither whether a set is connected nor edges along other directions.
+        sets.append(refine(cheapest_piece(fill(corners), inner), inner, band=2, sweeps=10, least=0))
     better = min(sets, key=lambda piece: float(inner[piece].sum()))
     if better is sets[0]:
         return mask
@@ -61,8 +65,8 @@ def best_nearby(mask, cost):
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _step_costs(prefix, directions):
-    """What a step in each direction from each pixel adds; infinite where it leaves the window."""
+def step_costs(prefix: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """(directions, H, W): the cost of a step in each direction from each pixel; infinite where it leaves the window."""
     n_rows, n_columns = prefix.shape[0], prefix.shape[1] - 1
     weights = np.full((len(directions), n_rows, n_columns), np.inf)
     for k in range(len(directions)):
@@ -73,10 +77,10 @@ def _step_costs(prefix, directions):
                 if dr == 0 and dc > 0:
                     total = prefix[r, c + dc + 1] - prefix[r, c + 1]
                 for i in range(1, dr + 1):
-                    # The last pixel that is not right of the step.
+                    # The last pixel that is not to the right of the step.
                     total += prefix[r + i, c + (dc * i) // dr + 1]
                 for i in range(-dr):
-                    # The first that is not left of it, in the rows that it leaves.
+                    # The first that is not to the left of it, in the rows that the step leaves.
                     total -= prefix[r - i, c - (dc * i) // dr]
                 weights[k, r, c] = total
     return weights

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._adam import Adam
 from ..backends import get_backend
 from ..inputs import Scene
 from ..likelihoods._common import teaching_seeds
+from ..shapes.training import Adam
 from ._convnet import ConvNet
 from ._log_odds import sigmoid
 

@@ -1,25 +1,33 @@
-"""What a shape answers: an implicit set {x : G(x) <= 0}, fitted to a map of probabilities (paper, eq. 4-5).
+"""The interface of shapes: sets {x : G(x) <= 0} of a kind, fitted to a map of probabilities (paper, eq. 4-5).
 
     min over nu of |target - sigma(-s G_nu)|^2      subject to   inside in {G <= 0},  outside in {G > 0}
 
-`unify` knows shapes by what stands here only. A shape that can minimise any cost and boundary over its sets is an
-`OutlineShape` besides, which joint unification then prefers to projections. A new shape is one new file in this folder,
-``star.py`` with a class ``StarShape``, and is found by its name.
+A shape derives from `Shape` and writes `check` and `_fit`, whose arguments have been checked. A shape that can minimise
+any cost and boundary cost over its sets is an `OutlineShape` as well, which joint unification then prefers to
+projections. A new shape is one new file in this folder, ``star.py`` with a class ``StarShape``, and is found by its
+name.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 
+from .. import checks
 from ..backends import ArrayBackend
+from ..errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
+from ..geometry.certify import as_mask
 from ..geometry.outline import Outline
-from ..geometry.ray_search import Price
+from ..geometry.ray_search import BoundaryCost
+
+_NUMBERS = {2: "two", 3: "three"}
+
+Callback = Callable[[np.ndarray], object]
 
 
 class FittedShape(Protocol):
-    """A set in the plane or in space that came out of a fit."""
+    """A set in the plane or in space that is the result of a fit."""
 
     @property
     def mask(self) -> np.ndarray:
@@ -36,18 +44,28 @@ class FittedShape(Protocol):
         """The set on a grid of `shape` pixels that covers the same field of view: bool of this shape."""
 
 
-class Shape(ABC):
-    """Fits a set of its kind to a target."""
+F = TypeVar("F", bound=FittedShape)
+
+
+class Shape(ABC, Generic[F]):
+    """Fits a set of its kind to a target.
+
+    Attributes
+    ----------
+    dimensions : tuple of int
+        Numbers of dimensions of the targets that it takes.
+    """
+
+    dimensions: ClassVar[tuple[int, ...]] = (2, 3)
 
     def with_backend(self, backend: ArrayBackend) -> Self:
-        """The same shape, computing on `backend` where it left open what computes; itself if it uses none."""
+        """The shape computing on `backend`, unless it has a backend of its own or uses none."""
         return self
 
     @abstractmethod
-    def check(self, inside: np.ndarray, outside: np.ndarray) -> None:
+    def check(self, inside: np.ndarray, outside: np.ndarray) -> object:
         """Raise a ScribbleConflictError if no set of this kind can hold `inside` and avoid `outside` (bool)."""
 
-    @abstractmethod
     def fit(
         self,
         target: np.ndarray,
@@ -56,14 +74,109 @@ class Shape(ABC):
         outside: np.ndarray | None = None,
         spacing: tuple[float, ...] | None = None,
         random_state: int | np.random.Generator | None = None,
-        callback: Callable[[np.ndarray], object] | None = None,
-    ) -> FittedShape:
-        """Fit to `target` ((*spatial) in [0, 1], 1 is object) with `inside` and `outside` (bool) held exactly."""
+        callback: Callback | None = None,
+    ) -> F:
+        """The best set of this kind that was found for `target`, with scribbles held exactly.
+
+        Parameters
+        ----------
+        target : (H, W) or (D, H, W) float in [0, 1], or bool
+            Probability of the object, 1 is object. With no value above one half and no `inside`, the mask is empty.
+        inside, outside : bool array of the target's shape, optional
+            Pixels that must be in the mask and out of it.
+        spacing : (2,) or (3,) float, optional
+            Size of a pixel along each axis; 1 each by default.
+        random_state : int, Generator or None
+            For shapes that sample. The same integer gives the same mask, bit by bit; None is 0.
+        callback : callable, optional
+            Called with intermediate masks, bool arrays of the target's shape.
+
+        Returns
+        -------
+        FittedShape
+
+        Raises
+        ------
+        InvalidImageError
+            If `target` has a number of dimensions that the shape does not take, is not finite, or leaves [0, 1].
+        InvalidScribblesError
+            If `inside` or `outside` has another shape.
+        ScribbleConflictError
+            If no set of this kind can hold `inside` and avoid `outside` (in a volume: or none was found for a hull that
+            is thinner than a voxel); raised before anything is fitted.
+        InvalidParameterError
+            If `spacing` is not one positive number an axis.
+        """
+        values = self._checked_target(target)
+        held, avoid = _checked_scribbles("inside", inside, values), _checked_scribbles("outside", outside, values)
+        size = np.ones(values.ndim) if spacing is None else np.asarray(spacing, float)
+        if size.shape != (values.ndim,) or not np.isfinite(size).all() or (size <= 0).any():
+            raise InvalidParameterError(
+                f"spacing must be {_NUMBERS[values.ndim]} positive numbers, one an axis; got {spacing!r}: leave it out "
+                "for pixels as high as wide"
+            )
+        return self._fit(values, held, avoid, size, checks.generator(random_state), callback)
+
+    @abstractmethod
+    def _fit(
+        self,
+        target: np.ndarray,
+        inside: np.ndarray,
+        outside: np.ndarray,
+        spacing: np.ndarray,
+        rng: np.random.Generator,
+        callback: Callback | None,
+    ) -> F:
+        """`fit` for a float32 target, bool scribbles and (d,) float spacing; raises what `check` raises."""
+
+    def _checked_target(self, target: Any) -> np.ndarray:
+        """As float32 in [0, 1], or an InvalidImageError."""
+        array = np.asarray(target)
+        if array.ndim not in self.dimensions or array.size == 0:
+            known = " or ".join(_NUMBERS[n] for n in self.dimensions)
+            raise InvalidImageError(
+                f"this shape needs a target with {known} dimensions; got shape {array.shape}: fit one image or "
+                "volume at a time"
+            )
+        if array.dtype.kind not in "buif":
+            raise InvalidImageError(f"the target must be numbers in [0, 1]; got {array.dtype}: convert it to float32")
+        array = array.astype(np.float32)
+        low, high = array.min(), array.max()
+        if not (low >= 0 and high <= 1):
+            raise InvalidImageError(
+                "the target must be probabilities in [0, 1]; "
+                f"got values from {low} to {high}: rescale it, replace NaN by 0.5"
+            )
+        return array
+
+
+def _checked_scribbles(name: str, mask: np.ndarray | None, target: np.ndarray) -> np.ndarray:
+    """As bool of the target's shape, all False for None, or an InvalidScribblesError."""
+    if mask is None:
+        return np.zeros(target.shape, bool)
+    mask = as_mask(mask, (2, 3))
+    if mask.shape != target.shape:
+        raise InvalidScribblesError(
+            f"{name} must have the target's shape {target.shape}; got {mask.shape}: transposed, or of another image?"
+        )
+    return mask
+
+
+def grid_shape(shape: tuple[int, ...], ndim: int) -> tuple[int, ...]:
+    """`shape` as a tuple of `ndim` integers, or an InvalidParameterError."""
+    values = tuple(shape)
+    if len(values) != ndim or any(value != int(value) or value < 1 for value in values):
+        raise InvalidParameterError(
+            f"shape must be {_NUMBERS[ndim]} positive integers; got {shape!r}: pass one size an axis of the target"
+        )
+    return tuple(int(value) for value in values)
 
 
 @runtime_checkable
 class OutlineShape(Protocol):
     """A shape that can minimise any pixel cost plus boundary cost over its sets; joint unification asks for it."""
 
-    def outline(self, cost: np.ndarray, price: Price, inside: np.ndarray, outside: np.ndarray) -> Outline:
-        """The set of least cost and boundary that holds `inside` and avoids `outside`: see `least_outline`."""
+    def outline(
+        self, cost: np.ndarray, boundary_cost: BoundaryCost, inside: np.ndarray, outside: np.ndarray
+    ) -> Outline:
+        """The set of least cost and boundary cost that holds `inside` and avoids `outside`: see `least_outline`."""

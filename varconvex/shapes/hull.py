@@ -1,4 +1,4 @@
-"""The convex hull of the largest component: the baseline that every convex method has to beat.
+"""The convex hull of the largest component: the baseline for convex methods.
 
     S = conv(component of {target > 1/2}) intersected with Z^d
 
@@ -6,27 +6,23 @@ with the components that hold a pixel of `inside` in place of the largest, where
 `outside`.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
-from .. import checks
-from ..geometry.certify import fill_hull
-from ..geometry.repair_2d import check_hulls
-from ..geometry.stages import stages
-from ._targets import checked_scribbles, checked_spacing, checked_target
-from .base import Shape
+from ..geometry.convex_sets import check_hulls, repair
+from ..geometry.hulls import fill
+from ..geometry.raster import total
+from .base import Callback, Shape
 from .convex import FittedConvex
-from .icnn import empty_network, exact_network
+from .icnn import exact_network
 
 __all__ = ["HullShape"]
 
 
-class HullShape(Shape):
+class HullShape(Shape[FittedConvex]):
     """The hull of the largest component of {target > 1/2}.
 
     Promised: a digitally convex, connected mask (or an empty one) that holds `inside` and avoids `outside`. Not
-    promised: that it is near to the target; one pixel astray widens it by a triangle.
+    promised: that it is near to the target; one pixel astray widens it by a triangle. Nothing is random.
 
     Examples
     --------
@@ -36,37 +32,30 @@ class HullShape(Shape):
     True
     """
 
-    def check(self, inside: np.ndarray, outside: np.ndarray) -> None:
-        """Raise a ScribbleConflictError if no convex set can hold `inside` and avoid `outside`."""
-        check_hulls(inside, outside)
+    def check(self, inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
+        """Raise a ScribbleConflictError if no convex set can hold `inside` and avoid `outside`: see `check_hulls`."""
+        return check_hulls(inside, outside)
 
-    def fit(
+    def _fit(
         self,
         target: np.ndarray,
-        *,
-        inside: np.ndarray | None = None,
-        outside: np.ndarray | None = None,
-        spacing: tuple[float, ...] | None = None,
-        random_state: int | np.random.Generator | None = None,
-        callback: Callable[[np.ndarray], object] | None = None,
+        inside: np.ndarray,
+        outside: np.ndarray,
+        spacing: np.ndarray,
+        rng: np.random.Generator,
+        callback: Callback | None,
     ) -> FittedConvex:
-        """The hull; arguments and errors are those of `ConvexShape.fit`, nothing is random."""
         from scipy.ndimage import label
 
-        target = checked_target(target)
-        held, avoid = checked_scribbles(inside, target, "inside"), checked_scribbles(outside, target, "outside")
-        core = check_hulls(held, avoid)
-        checked_spacing(spacing, target.ndim)
-        checks.generator(random_state)
-        labels, count = label(((target > 0.5) | held) & ~avoid, structure=np.ones((3,) * target.ndim))
+        core = self.check(inside, outside)
+        labels, count = label(((target > 0.5) | inside) & ~outside, structure=np.ones((3,) * target.ndim))
         chosen = np.zeros(count + 1, bool)
-        if held.any():
-            chosen[labels[held]] = True
+        if inside.any():
+            chosen[labels[inside]] = True
         elif count:
             chosen[1 + np.bincount(labels.ravel())[1:].argmax()] = True
         component = chosen[labels]
-        price = 1 - 2 * target
-        mask = stages(target.ndim).repair(fill_hull(component), core, avoid, price)
-        network = exact_network(mask) if mask.any() else empty_network(target.ndim, (1,))
+        cost = 1 - 2 * target
+        mask = repair(fill(component), core, outside, cost)
         added = int(np.count_nonzero(mask ^ component))
-        return FittedConvex(mask, added, network, float(price[mask].sum(dtype=np.float64)), np.zeros(0))
+        return FittedConvex(mask, added, exact_network(mask), total(cost, mask), np.zeros(0))

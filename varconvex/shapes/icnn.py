@@ -14,17 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from ..geometry.certify import hull_half_spaces
+from .. import checks
+from ..geometry.hulls import extreme_points, half_spaces
 
 _CHUNK = 4096
-"""Points at a time: the activations of so many stay in the cache, which is two to three times faster."""
+"""Points at a time: their activations stay in the cache, which is two to three times faster."""
 
 
 class ICNN:
     """Input convex network from R^d to R (Amos, Xu and Kolter, ICML 2017, arXiv:1609.07152).
 
-    All parameters live in the one vector that `pack` returns and `unpack` sets, at an address that stays. `unpack`, the
-    only way in but for backends' own steps, clamps the weights Wz at zero: the network is convex at every moment.
+    All parameters are one vector, which `pack` copies and `unpack` sets; `wz`, `wx` and `b` are views of it. `unpack`
+    clamps the weights Wz at zero, as do the steps of the backends, so that G is always convex. Copies and pickles hold
+    the parameters in NumPy arrays, wherever they were.
 
     Parameters
     ----------
@@ -65,7 +67,13 @@ class ICNN:
         self.b = [seen[b] for _, _, b in self._slots]
 
     @classmethod
-    def random(cls, dim, hidden=(48,), random_state=None, dtype=np.float64):
+    def random(
+        cls,
+        dim: int,
+        hidden: tuple[int, ...] = (48,),
+        random_state: int | np.random.Generator | None = None,
+        dtype: Any = np.float64,
+    ) -> "ICNN":
         """A random network: W ~ N(0, 1 / d), Wz ~ |N(0, 1)| / fan-in, b ~ U(-1, 1)."""
         rng = np.random.default_rng(random_state)
         network = cls(dim, hidden, dtype)
@@ -78,23 +86,29 @@ class ICNN:
         return network
 
     @classmethod
-    def from_half_planes(cls, normals, offsets, margin, hidden=None, dtype=np.float64):
+    def from_half_spaces(
+        cls,
+        normals: np.ndarray,
+        offsets: np.ndarray,
+        margin: float,
+        hidden: tuple[int, ...] | None = None,
+        dtype: Any = np.float64,
+    ) -> "ICNN":
         """The network whose set is about {x : normals x <= offsets}, in closed form.
 
         G(x) = sum_k relu(normals_k . x - offsets_k + margin) - margin
 
-        is convex, equals -margin deep inside, and is positive wherever a half-plane is left. Where
-        several end in a corner, the corner is cut by less than `margin`.
+        is convex, equals -margin deep inside, and is positive outside of any of the half-spaces. Corners are cut by
+        less than `margin`.
 
         Parameters
         ----------
         normals : (K, d) float, pointing outwards
         offsets : (K,) float
         margin : float
-            Depth of the set's flat floor. A step of the parameters that is longer may leave the set empty.
+            -G at the deepest points. A longer step of the parameters may leave the set empty.
         hidden : tuple of int, optional
-            Widths; (K,) by default. The first is at least K; all layers after the first hand the sum on
-            unchanged.
+            Widths; (K,) by default. The first is at least K; the layers after it pass the sum on unchanged.
         dtype : float32 or float64
         """
         normals, offsets = np.asarray(normals, float), np.asarray(offsets, float)
@@ -110,19 +124,22 @@ class ICNN:
         network.unpack(np.concatenate([a.ravel() for layer in layers for a in layer if a is not None]))
         return network
 
-    def layers(self):
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (self.dim, self.hidden, checks.host(self._theta))
+
+    def layers(self) -> list[tuple[Any, Any, Any]]:
         """(Wz, Wx, b) of every layer from the input to the output; Wz of the first is None."""
         return list(zip(self.wz, self.wx, self.b, strict=True))
 
     def to(self, xp: Any) -> "ICNN":
-        """The same network in arrays of another module, to which its own can be moved by `asarray`."""
+        """A copy with arrays of another module, whose `asarray` takes those of this one."""
         network = ICNN(self.dim, self.hidden, self.dtype, xp)
         network.unpack(xp.asarray(self._theta))
         return network
 
     @property
     def theta(self) -> Any:
-        """The parameters themselves, for backends that write them in place and keep Wz >= 0: (P,)."""
+        """The vector of parameters itself, for backends that change it in place and keep Wz >= 0: (P,)."""
         return self._theta
 
     def pack(self) -> Any:
@@ -179,8 +196,8 @@ class ICNN:
             slope[part] = self.backward(points[part], z, self.xp.ones(len(g[part]), self.dtype))[1]
         return g, slope
 
-    def compose(self, scale, shift, dtype=np.float64):
-        """The network x -> G(scale * x + shift), for (d,) vectors: the same function in other coordinates."""
+    def compose(self, scale: Any, shift: Any, dtype: Any = np.float64) -> "ICNN":
+        """The network x -> G(scale * x + shift), for (d,) vectors `scale` and `shift`."""
         network = ICNN(self.dim, self.hidden, dtype)
         theta = self.pack().astype(np.float64)
         for (_, x, b), wx in zip(self._slots, self.wx, strict=True):
@@ -190,20 +207,20 @@ class ICNN:
         return network
 
 
-def exact_network(mask):
-    """The network whose set, on the pixels, is exactly the digitally convex `mask`.
-
-    For a primitive integer normal n_k, a lattice point outside of the half-plane n_k . x <= c_k is outside by
-    at least one: sum of relu(n_k . x - c_k) is 0 on the mask and at least 1 elsewhere. G is that minus 1/2.
-    """
-    normals, offsets = hull_half_spaces(mask)
-    return ICNN.from_half_planes(normals, offsets + 0.5, 0.5)
-
-
-def empty_network(dim, hidden):
-    """A network that is 1 everywhere: the empty set."""
-    network = ICNN(dim, hidden)
-    theta = network.pack()
-    theta[-1] = 1
+def _rebuilt(dim: int, hidden: tuple[int, ...], theta: np.ndarray) -> ICNN:
+    network = ICNN(dim, hidden, theta.dtype)
     network.unpack(theta)
     return network
+
+
+def exact_network(mask: np.ndarray) -> ICNN:
+    """The network whose set on the pixel grid is exactly the digitally convex `mask`, a unit for each side of its hull.
+
+    For a primitive integer normal n_k, a lattice point outside of the half-space n_k . x <= c_k is outside by
+    at least one: sum of relu(n_k . x - c_k) is 0 on the mask and at least 1 elsewhere. G is that minus 1/2, in integers
+    and halves, which float64 holds without rounding. For an empty mask, G is 1 everywhere.
+    """
+    if not mask.any():
+        return _rebuilt(mask.ndim, (1,), np.eye(1, 2 * mask.ndim + 3, 2 * mask.ndim + 2)[0])
+    normals, offsets = half_spaces(extreme_points(mask))
+    return ICNN.from_half_spaces(normals, offsets + 0.5, 0.5)

@@ -1,20 +1,19 @@
-"""Hull, ball and 1-0-1: their formulas by brute force, what they promise, and that penalties do what they are for."""
+"""The penalties of the benchmarks: their formulas by brute force, their promises, and that dents are filled."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from varconvex import project
-from varconvex._families import find
+from benchmarks.penalties import PENALTIES, BallShape, OneZeroOneShape
+from benchmarks.penalties.one_zero_one import DIRECTIONS
+from benchmarks.penalties.painted import Painted
+from varconvex import project, segment
 from varconvex.errors import InvalidImageError, InvalidParameterError, ScribbleConflictError
 from varconvex.geometry.certify import certify_convexity, fill_hull
-from varconvex.shapes._painted import Painted
-from varconvex.shapes.ball import BallShape
 from varconvex.shapes.hull import HullShape
-from varconvex.shapes.one_zero_one import _DIRECTIONS, OneZeroOneShape
 
-NAMES = ("hull", "ball", "one_zero_one")
+SHAPES = {"hull": HullShape} | PENALTIES
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +28,7 @@ def triples(u):
     """P(u), triple by triple along every line."""
     total, shape = 0.0, np.array(u.shape)
     for p in itertools.product(*map(range, u.shape)):
-        for d in _DIRECTIONS:
+        for d in DIRECTIONS:
             line = []
             q = np.array(p)
             while (q >= 0).all() and (q < shape).all():
@@ -37,12 +36,12 @@ def triples(u):
                 q = q + d
             for i, j in itertools.combinations(range(1, len(line)), 2):
                 total += line[0] * (1 - line[i]) * line[j]
-    return total / (len(_DIRECTIONS) * max(u.sum(), 1))
+    return total / (len(DIRECTIONS) * max(u.sum(), 1))
 
 
 def test_triples_equal_brute_force():
     rng = np.random.default_rng(0)
-    assert len(_DIRECTIONS) == 16
+    assert len(DIRECTIONS) == 16
     for shape in ((1, 6), (5, 4), (4, 7)):
         u = rng.random(shape)
         assert OneZeroOneShape().penalty(u, np.ones(2))[0] == pytest.approx(triples(u))
@@ -82,15 +81,13 @@ def test_a_ball_beside_a_half_plane_is_never_more_than_half_full():
         assert BallShape().penalty(half.astype(float), np.ones(2))[0] < 0.002 * half.sum()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SHAPES)
 def test_scribbles_are_held_and_nothing_is_random(name, bitten):
     target = bitten[0].astype(float)
     inside, outside = np.zeros((2, *target.shape), bool)
     inside[30, 58], outside[8:14, 30:36] = True, True
     given = target.copy()
-    first, second = (
-        find("shapes", name)().fit(target, inside=inside, outside=outside, random_state=seed) for seed in (0, 1)
-    )
+    first, second = (SHAPES[name]().fit(target, inside=inside, outside=outside, random_state=seed) for seed in (0, 1))
     assert np.array_equal(target, given)
     assert np.array_equal(first.mask, second.mask)
     assert first.mask[30, 58]
@@ -110,45 +107,17 @@ def test_penalties_fill_a_bite_at_least_in_part(bitten):
     assert ball.violation < 0.5 * BallShape().penalty(dented.astype(float), np.ones(2))[0]
 
 
-def test_the_hull_is_that_of_the_largest_component(bitten):
-    dented, _ = bitten
-    target = dented.copy()
-    target[1:4, 60:66] = True
-    fitted = HullShape().fit(target)
-    assert np.array_equal(fitted.mask, fill_hull(dented))
-    assert fitted.certificate
-    assert fitted.n_filled == np.count_nonzero(fill_hull(dented) & ~dented)
-    inside = np.zeros_like(target)
-    inside[2, 62] = True
-    assert np.array_equal(HullShape().fit(target, inside=inside).mask, target & ~dented)
-    assert not HullShape().fit(np.zeros((5, 6))).mask.any()
-
-
-def test_hulls_of_random_targets_keep_their_promise():
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        size = tuple(rng.integers(1, 9, 2 + seed % 2))
-        inside, outside = rng.random((2, *size)) < 0.05
-        try:
-            fitted = HullShape().fit(rng.random(size), inside=inside, outside=outside & ~inside)
-        except ScribbleConflictError:
-            continue
-        assert certify_convexity(fitted.mask) or not fitted.mask.any()
-        assert not (inside & ~fitted.mask).any()
-        assert not (outside & ~inside & fitted.mask).any()
-
-
 @pytest.mark.parametrize("name", ["hull", "ball"])
 def test_volumes(name):
     ball = ((np.indices((16, 18, 20)) - 8.5) ** 2).sum(axis=0) < 36
-    fitted = find("shapes", name)().fit(ball, spacing=(2.0, 1.0, 1.0))
+    fitted = SHAPES[name]().fit(ball, spacing=(2.0, 1.0, 1.0))
     assert np.count_nonzero(fitted.mask & ball) / np.count_nonzero(fitted.mask | ball) > 0.9
     assert fitted.rasterize((8, 9, 10)).shape == (8, 9, 10)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_each_is_found_by_its_name_and_says_no_where_it_must(name, bitten):
-    result = project(bitten[0], shape=name)
+@pytest.mark.parametrize("name", SHAPES)
+def test_instances_are_projected_onto_and_the_certificate_is_that_of_the_mask(name, bitten):
+    result = project(bitten[0], shape=SHAPES[name]())
     assert result.certificate == certify_convexity(result.mask)
     assert np.array_equal(result.shape.rasterize(result.mask.shape), result.mask)
     points = np.argwhere(np.ones(result.mask.shape)).astype(float)
@@ -173,3 +142,11 @@ def test_what_cannot_be_is_named():
     both = np.ones((2, 3), bool)
     with pytest.raises(ScribbleConflictError, match="must not share pixels; they share 6"):
         BallShape().check(both, both)
+
+
+def test_an_instance_segments(two_blobs):
+    image, scribbles, disc = two_blobs
+    result = segment(image, scribbles, shape=BallShape())
+    assert np.count_nonzero(result.mask & disc) > 0.95 * np.count_nonzero(disc)
+    assert not result.certificate  # both blobs are found, and nothing forces them together
+    assert (result.labels[scribbles > 0] == scribbles[scribbles > 0]).all()

@@ -18,19 +18,20 @@ import math
 import numba
 import numpy as np
 
-from ..errors import InvalidImageError
-from ._penalty import PenaltyShape
+from varconvex.errors import InvalidImageError
+
+from .penalty import PenaltyShape
 
 __all__ = ["OneZeroOneShape"]
 
-_DIRECTIONS = np.array([(r, c) for r in range(-3, 4) for c in range(4) if math.gcd(r, c) == 1 and (c, r) > (0, 0)])
+DIRECTIONS = np.array([(r, c) for r in range(-3, 4) for c in range(4) if math.gcd(r, c) == 1 and (c, r) > (0, 0)])
 
 
 class OneZeroOneShape(PenaltyShape):
     """Convexity by the 1-0-1 penalty, linearised, in the primal-dual solver. Images only.
 
     Promised: `inside` and `outside` are held, and the same input gives the same mask. Not promised: that the mask is
-    convex. It is a penalty in 16 directions, whose local minimum depends on the target; the certificate may say no.
+    convex. It is a penalty in 16 directions, whose local minimum depends on the target; the certificate may refute it.
 
     Parameters
     ----------
@@ -49,15 +50,16 @@ class OneZeroOneShape(PenaltyShape):
         """P(u) and its gradient, a triple counting one over the object's area, directions averaged."""
         if u.ndim != 2:
             raise InvalidImageError(
-                f"the 1-0-1 penalty needs an image; got a target of shape {u.shape}: use 'ball' or 'convex' for volumes"
+                f"the 1-0-1 penalty needs an image; got a target of shape {u.shape}: use BallShape for volumes"
             )
-        value, gradient = _triples(np.ascontiguousarray(u, np.float64), _DIRECTIONS)
-        scale = 1 / (len(_DIRECTIONS) * max(float(u.sum()), 1.0))
+        value, gradient = _triples(np.ascontiguousarray(u, np.float64), DIRECTIONS)
+        scale = 1 / (len(DIRECTIONS) * max(float(u.sum()), 1.0))
         return scale * value, scale * gradient
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _triples(u, directions):
+def _triples(u: np.ndarray, directions: np.ndarray) -> tuple[float, np.ndarray]:
+    """The sum over all triples of pixels on a line, and its gradient."""
     rows, columns = u.shape
     gradient, total = np.zeros(u.shape), 0.0
     for k in range(len(directions)):

@@ -1,17 +1,17 @@
-"""A shape that is a mask and no more: its implicit function is the signed distance to the mask's boundary."""
+"""A mask as a fitted shape: its implicit function is the signed distance to the mask's boundary."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from ..geometry.certify import Certificate, certify_convexity
-from ._targets import grid_shape
+from varconvex.geometry.certify import Certificate, certify_convexity
+from varconvex.shapes.base import grid_shape
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Painted:
-    """A mask that came out of a fit, with nothing promised but its pixels."""
+    """The mask of a fit that promises nothing about it."""
 
     mask: np.ndarray
     """(H, W) or (D, H, W) bool."""
@@ -20,13 +20,13 @@ class Painted:
     """sum of 1 - 2 target over `mask`."""
 
     violation: float
-    """What is left of the penalty; 0 where the constraint that it stands for holds everywhere."""
+    """The penalty of the mask; 0 where the constraint that it stands for holds everywhere."""
 
     n_filled: int = 0
-    """Nothing is repaired."""
+    """0: nothing is repaired."""
 
     @cached_property
-    def _distance(self):
+    def _distance(self) -> np.ndarray:
         from scipy.ndimage import distance_transform_edt
 
         if self.mask.all() or not self.mask.any():
@@ -43,7 +43,7 @@ class Painted:
 
     @property
     def certificate(self) -> Certificate:
-        """What `certify_convexity` says of `mask`; it may say no."""
+        """`certify_convexity` of `mask`, which may be refuted."""
         return certify_convexity(self.mask)
 
     def rasterize(self, shape: tuple[int, ...]) -> np.ndarray:

@@ -12,7 +12,7 @@ algorithms", 2020, arXiv:2002.09600.
 
 import numpy as np
 
-from ._penalty import PenaltyShape
+from .penalty import PenaltyShape
 
 __all__ = ["BallShape"]
 
@@ -21,7 +21,7 @@ class BallShape(PenaltyShape):
     """Convexity by the ball constraint, linearised, in the primal-dual solver.
 
     Promised: `inside` and `outside` are held, and the same input gives the same mask. Not promised: that the mask is
-    convex. It is a penalty on a few radii whose local minimum depends on the target; the certificate may say no.
+    convex. It is a penalty on a few radii whose local minimum depends on the target; the certificate may refute it.
 
     Parameters
     ----------
@@ -39,7 +39,9 @@ class BallShape(PenaltyShape):
     np.True_
     """
 
-    def __init__(self, weight=1.0, alpha=0.5, steps=12, radii=(0.2, 0.4, 0.8)):
+    def __init__(
+        self, weight: float = 1.0, alpha: float = 0.5, steps: int = 12, radii: tuple[float, ...] = (0.2, 0.4, 0.8)
+    ):
         super().__init__(weight, alpha, steps)
         self.radii = tuple(radii)
 
@@ -59,7 +61,7 @@ class BallShape(PenaltyShape):
         return value / len(self.radii), gradient / len(self.radii)
 
 
-def _ball(radius, spacing):
+def _ball(radius: float, spacing: np.ndarray) -> np.ndarray:
     """Weights that sum to one on the pixels within `radius` of the middle one."""
     reach = [int(radius / step) for step in spacing]
     grid = np.meshgrid(*(step * np.arange(-n, n + 1) for step, n in zip(spacing, reach, strict=True)), indexing="ij")

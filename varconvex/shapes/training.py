@@ -1,28 +1,33 @@
-"""Fits the network from a convex start, through a pyramid:
+"""Training of the convex network from a convex start, through a pyramid:
 
     min over theta of   <cost, sigma(-s G_theta)>,      cost = 1 - 2 target
 
-For a hard set C this is |target - 1_C|^2 up to a constant; for a soft one it is linear where the square would
-prefer sigma = target, flatten G on noise and drift off. Only pixels near the boundary have a gradient, so
-only they are asked.
+For a hard set C this is |target - 1_C|^2 up to a constant; for a soft one it is linear where the square would prefer
+sigma = target, flatten G on noise and drift away. Only pixels near the boundary have a gradient, so only they are
+sampled. Gradients are written by hand, for any depth and width: `network_descend` of the backends takes the steps.
 
-A step longer than the set is deep can empty it, and an empty set has no gradient to come back by. Hence steps
-are a tenth of the depth of the network's floor, the best set so far is kept, and what went astray goes back
-to it with half the step.
+A step longer than the set is deep can empty it, and an empty set has no gradient. Hence steps are a tenth of the depth
+of the network's floor, the best set so far is kept, and a descent that has lost much returns to it with half the step.
 
-Points, costs and the network are a backend's arrays; between two looks at the energy nobody waits for its device.
+Points, costs and the network are a backend's arrays; the host waits for its device only where the energy is evaluated.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from .._adam import Adam
+from ..backends import ArrayBackend
 from ..geometry.raster import grid_points, pool
+from .icnn import ICNN
+
+Array = Any
 
 _LEVEL_SIDES = {2: 96, 3: 32}
-"""The coarsest level has at least so many pixels along its longest side, where an image, or a volume, has."""
+"""Least number of pixels along the longest side of the coarsest level, if the image or volume has as many."""
 
 _SHARPNESS = 2.5
-"""s times the size of a pixel: sigma(-s G) goes from .9 to .1 within 1.8 pixels of the level."""
+"""s times the size of a pixel: sigma(-s G) falls from .9 to .1 within 1.8 pixels of the level."""
 
 _RATE, _DECAY = 0.01, 0.45
 """A step at the coarsest level as a share of the start's inradius, and its factor from level to level."""
@@ -31,20 +36,53 @@ _SATURATED = 7.0
 """Beyond |s G| = 7 the sigmoid's slope is below a thousandth: no gradient is lost there."""
 
 _BATCH = 2048
-"""Pixels a step, at most; more help little, since the boundary is what they sample, and its last pixel is not the
-network's to find (`_chains`)."""
+"""Most pixels a step; more help little, since the outline is refined to the pixel afterwards (`geometry.refine_2d`)."""
 
 _ROUND = 5
-"""Steps between two exact looks at the energy."""
+"""Steps between two exact evaluations of the energy."""
 
 
-def train(backend, network, cost, scale, shift, depth, rng, *, steps=(25, 20, 10, 5), callback=None):
+class Adam:
+    """Adam (Kingma and Ba, ICLR 2015, arXiv:1412.6980), for the networks of shapes and of predictors.
+
+    m += (1 - beta1) (g - m),   v += (1 - beta2) (g^2 - v),   step = (m / (1 - beta1^t)) / sqrt(v / (1 - beta2^t))
+
+    Arrays are NumPy's or, with `xp`, CuPy's. `network_descend` of the compiled backends takes these steps in their
+    kernels.
+    """
+
+    def __init__(self, size: int, beta1: float = 0.9, beta2: float = 0.99, xp: Any = np, dtype: Any = np.float32):
+        self.beta1, self.beta2, self.t = beta1, beta2, 0
+        self.m, self.v = xp.zeros(size, dtype), xp.zeros(size, dtype)
+
+    def step(self, gradient: Any) -> Any:
+        """The step for a gradient ((P,)), to be multiplied by the rate and subtracted."""
+        self.t += 1
+        self.m += (1 - self.beta1) * (gradient - self.m)
+        self.v += (1 - self.beta2) * (gradient * gradient - self.v)
+        m = self.m / (1 - self.beta1**self.t)
+        v = self.v / (1 - self.beta2**self.t)
+        return m / (v**0.5 + 1e-10)
+
+
+def train(
+    backend: ArrayBackend,
+    network: ICNN,
+    cost: np.ndarray,
+    scale: np.ndarray,
+    shift: np.ndarray,
+    depth: float,
+    rng: np.random.Generator,
+    *,
+    steps: tuple[int, ...] = (25, 20, 10, 5),
+    callback: Callable[[ICNN], object] | None = None,
+) -> list[float]:
     """Descend from `network`, which is changed in place.
 
     Parameters
     ----------
     backend : ArrayBackend
-        What computes; `network` is in its arrays.
+        Evaluates and steps; `network` is in its arrays.
     network : ICNN, float32, in frame coordinates
     cost : (h, w) or (d, h, w) float32, negative favours the object
     scale, shift : (2,) or (3,) float
@@ -61,13 +99,14 @@ def train(backend, network, cost, scale, shift, depth, rng, *, steps=(25, 20, 10
     Returns
     -------
     list of float
-        Hard energy, sum of `cost` over {G <= 0} on the pixels looked at, at the end of every round.
+        Hard energy, sum of `cost` over {G <= 0} on the sampled pixels, at the end of every round.
     """
     pixel = _pixel(scale)
     factor = 1
     while max(cost.shape) >= 2 * factor * _LEVEL_SIDES[cost.ndim] and 2 * factor * pixel <= 0.5 * depth:
         factor *= 2
-    history, level, small = [], 0, None
+    history: list[float] = []
+    level, small = 0, None
     while factor >= 1:
         coarse, small = small, pool(cost, factor)
         if coarse is None:
@@ -86,17 +125,19 @@ def train(backend, network, cost, scale, shift, depth, rng, *, steps=(25, 20, 10
     return history
 
 
-def _pixel(scale):
+def _pixel(scale: np.ndarray) -> float:
     """The side of a cube as large as a pixel."""
     return float(np.prod(scale) ** (1 / len(scale)))
 
 
-def _centres(points, factor):
-    """Of pixels of a level, in pixels of the finest."""
+def _centres(points: np.ndarray, factor: int) -> np.ndarray:
+    """Centres of the pixels of a level, in pixels of the finest."""
     return factor * (points + 0.5) - 0.5
 
 
-def _near_boundary(backend, network, scale, shift, factor, coarse):
+def _near_boundary(
+    backend: ArrayBackend, network: ICNN, scale: np.ndarray, shift: np.ndarray, factor: int, coarse: tuple[int, ...]
+) -> np.ndarray:
     """Pixels within about six of the boundary, found on the next coarser level."""
     points = grid_points(coarse)
     where = backend.asarray(scale * _centres(points, 2 * factor) + shift, np.float32)
@@ -106,7 +147,7 @@ def _near_boundary(backend, network, scale, shift, factor, coarse):
     return (2 * points[near][:, None] + grid_points((2,) * len(coarse))).reshape(-1, len(coarse))
 
 
-def _typical_slope(xp, g, slope):
+def _typical_slope(xp: Any, g: Array, slope: Array) -> float:
     """|grad G| at the boundary: the median over the pixels nearest to it."""
     steep = xp.sqrt((slope**2).sum(axis=1))
     rising = steep > 0
@@ -117,8 +158,18 @@ def _typical_slope(xp, g, slope):
     return float(xp.median(steep[rising][nearest]))
 
 
-def _descend(backend, network, points, cost, pixel, rate, count, rng, callback):
-    """`count` steps of Adam at one level; ends at the best set seen."""
+def _descend(
+    backend: ArrayBackend,
+    network: ICNN,
+    points: Array,
+    cost: Array,
+    pixel: float,
+    rate: float,
+    count: int,
+    rng: np.random.Generator,
+    callback: Callable[[ICNN], object] | None,
+) -> list[float]:
+    """`count` steps of Adam at one level; ends at the best set so far."""
     xp = backend.xp
     g, slope = backend.network_slope(network, points)
     sharpness = _SHARPNESS / (pixel * _typical_slope(xp, g, slope))
@@ -149,7 +200,7 @@ def _descend(backend, network, points, cost, pixel, rate, count, rng, callback):
     return history
 
 
-def _shift_to_best_level_set(backend, network, g, cost):
+def _shift_to_best_level_set(backend: ArrayBackend, network: ICNN, g: Array, cost: Array) -> tuple[Array, float]:
     """Move the output's bias so that {G <= 0} is the best of G's level sets; returns G after it, and the energy.
 
     All level sets are convex, and sorting the values gives the energies of all of them at once.
@@ -163,9 +214,9 @@ def _shift_to_best_level_set(backend, network, g, cost):
     below, above = ranked[:-1], ranked[1:]
     energies = xp.where(below == above, np.inf, xp.cumsum(cost[order], dtype=np.float64)[:-1])
     k = xp.argmin(energies)
-    # Brought home together: a device is waited for only once.
+    # Copied to the host together: it waits for its device only once.
     best, now, low, high, floor = backend.to_numpy(xp.stack([energies[k], now, below[k], above[k], ranked[0]])).tolist()
-    # The whole floor has one value: a level at it would be its edge, not a level set of the slope.
+    # The floor has one value: the level set at it is not that of a slope, and would jump.
     if best >= now or low <= floor:
         return g, now
     shift = (low + high) / 2

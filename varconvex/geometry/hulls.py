@@ -1,0 +1,49 @@
+"""Convex hulls of masks in two or three dimensions, in integers; arguments are bool arrays and are not checked."""
+
+from types import ModuleType
+
+import numpy as np
+
+from . import hulls_2d, hulls_3d
+
+
+def _module(mask: np.ndarray) -> ModuleType:
+    return hulls_2d if mask.ndim == 2 else hulls_3d
+
+
+def fill(mask: np.ndarray) -> np.ndarray:
+    """The lattice points of the convex hull of `mask`, a new array; empty for an empty mask."""
+    filled = np.zeros_like(mask)
+    if mask.any():
+        _module(mask).fill(mask, filled)
+    return filled
+
+
+def extreme_points(mask: np.ndarray) -> np.ndarray:
+    """Points of a non-empty mask among which all vertices of its hull are: (n, d) int; in 2-D the vertices, in turn."""
+    return _module(mask).extreme_points(mask)
+
+
+def half_spaces(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Half-spaces normals @ x <= offsets whose intersection is the convex hull of lattice points ((n, d) int, n >= 1).
+
+    normals : (k, d) int64, pointing outwards, primitive, no two alike
+    offsets : (k,) int64
+
+    A hull without volume (a point, a line, a plane in 3-D) is bounded from both sides. In 2-D `points` are vertices in
+    the order of `extreme_points`.
+    """
+    return (hulls_2d if points.shape[1] == 2 else hulls_3d).half_spaces(points)
+
+
+def faults(mask: np.ndarray) -> tuple[int, int]:
+    """Number of lattice points of the hull that a non-empty `mask` lacks, and number of its connected components.
+
+    Components touch at corners too: 8-connected in the plane, 26-connected in a volume.
+    """
+    return _module(mask).faults(mask)
+
+
+def is_convex(mask: np.ndarray) -> bool:
+    """Whether `mask` is not empty, digitally convex and connected."""
+    return bool(mask.any()) and faults(mask) == (0, 1)

@@ -1,0 +1,91 @@
+"""Convex hulls of pixels, exact: two chains through the first and the last pixel of every row.
+
+The lattice points of a hull follow from one integer division a row and side.
+
+A. M. Andrew, "Another efficient algorithm for convex hulls in two dimensions", Information Processing Letters 9(5),
+1979, doi:10.1016/0020-0190(79)90072-3
+"""
+
+import numpy as np
+
+Chain = list[tuple[int, int]]
+
+
+def fill(mask: np.ndarray, filled: np.ndarray) -> None:
+    """Set the lattice points of the hull of a non-empty `mask` in `filled`."""
+    top, first, last = hull_rows(mask)
+    columns = np.arange(mask.shape[1])
+    filled[top : top + len(first)] = (columns >= first[:, None]) & (columns <= last[:, None])
+
+
+def faults(mask: np.ndarray) -> tuple[int, int]:
+    """Lattice points of the hull that a non-empty `mask` lacks, and 8-connected components: see `hulls.faults`."""
+    _, first, last = hull_rows(mask)
+    n_missing = int(np.maximum(last - first + 1, 0).sum()) - int(np.count_nonzero(mask))
+    if n_missing:
+        from scipy import ndimage
+
+        return n_missing, int(ndimage.label(mask, structure=np.ones((3, 3)))[1])
+    # Every row is one run, or empty.
+    there = first <= last
+    touching = (first[1:] <= last[:-1] + 1) & (last[1:] >= first[:-1] - 1) & there[1:] & there[:-1]
+    return 0, int(np.count_nonzero(there) - np.count_nonzero(touching))
+
+
+def extreme_points(mask: np.ndarray) -> np.ndarray:
+    """Vertices of the hull of a non-empty mask, down the left side and up the right one: (n, 2) int."""
+    left, right = _chains(mask)
+    corners = dict.fromkeys([*left, *((row, -negated) for row, negated in reversed(right))])
+    return np.array(list(corners), np.int64)
+
+
+def half_spaces(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Half-planes along the edges of a hull and along the axes, from its vertices in turn: see `hulls.half_spaces`."""
+    edges = np.roll(corners, -1, axis=0) - corners
+    edges = edges[edges.any(axis=1)]
+    edges //= np.gcd(edges[:, 0], edges[:, 1])[:, None]
+    normals = np.concatenate([edges[:, ::-1] * [1, -1], [[1, 0], [-1, 0], [0, 1], [0, -1]]])
+    normals = np.unique(normals, axis=0)
+    return normals, (normals @ corners.T).max(axis=1)
+
+
+def hull_rows(mask: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+    """First row of the hull of a non-empty mask, and the first and the last lattice column in each of its rows.
+
+    First is greater than last where the hull passes between two pixels.
+    """
+    left, right = _chains(mask)
+    return left[0][0], _ceil_rows(left), -_ceil_rows(right)
+
+
+def _chains(mask: np.ndarray) -> tuple[Chain, Chain]:
+    """Left and right chain of the hull from top to bottom, as (row, column) and (row, -column)."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    first = mask[rows].argmax(axis=1)
+    last = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
+    return _lower_chain(rows.tolist(), first.tolist()), _lower_chain(rows.tolist(), (-last).tolist())
+
+
+def _lower_chain(rows: list[int], values: list[int]) -> Chain:
+    """Corners of the greatest convex function of the row that is nowhere above `values` (monotone chain)."""
+    chain: Chain = []
+    for row, value in zip(rows, values, strict=True):
+        while len(chain) > 1:
+            (r0, v0), (r1, v1) = chain[-2], chain[-1]
+            if (v1 - v0) * (row - r0) < (value - v0) * (r1 - r0):
+                break
+            chain.pop()
+        chain.append((row, value))
+    return chain
+
+
+def _ceil_rows(chain: Chain) -> np.ndarray:
+    """The least integer not below the chain, for every row from its top to its bottom."""
+    corners = np.array(chain, np.int64)
+    if len(corners) == 1:
+        return corners[:, 1]
+    rows = np.arange(corners[0, 0], corners[-1, 0] + 1)
+    piece = np.minimum(np.searchsorted(corners[:, 0], rows, side="right") - 1, len(corners) - 2)
+    (r0, v0), (r1, v1) = corners[piece].T, corners[piece + 1].T
+    # Integer division rounds down; the negated quotient of the negated numerator rounds up.
+    return v0 - ((v0 - v1) * (rows - r0)) // (r1 - r0)
