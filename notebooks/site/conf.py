@@ -1,4 +1,4 @@
-"""What Sphinx is told. It runs on what `build.py` assembled."""
+"""Sphinx's configuration, for the folder that `build.py` assembles."""
 
 import sys
 from pathlib import Path
