@@ -1,4 +1,4 @@
-"""What a measurement has to say of itself: hardware, versions, threads; and how threads are pinned."""
+"""Hardware, versions and thread counts that are recorded with every measurement; pinning of threads."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""How fast the kernels are beside their specification: milliseconds an iteration, interleaved in one run.
+"""Speed of the compiled kernels beside their NumPy specification: milliseconds an iteration, interleaved in one run.
 
     python -m benchmarks.backends [--sizes 512 1024 2048] [--rounds 7]
 

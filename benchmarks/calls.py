@@ -25,7 +25,7 @@ from .timing import interleave
 
 
 def calls(case: Case) -> dict[str, Callable[[], Any]]:
-    """What is timed, by its name; ours comes first."""
+    """The timed calls by name, `segment` first."""
 
     def grabcut() -> np.ndarray:
         given = np.full(case.strokes.shape, cv2.GC_PR_BGD, np.uint8)

@@ -1,4 +1,4 @@
-"""What can only be measured in a process of its own: peak memory, Ctrl-C, Python threads beside a threading layer.
+"""Measurements that need a process of their own: peak memory, Ctrl-C, Python threads beside a threading layer.
 
 python -m benchmarks.children memory 4096 numba       prints one line of JSON, as the others do
 python -m benchmarks.children interrupt 2048 numba
@@ -23,7 +23,7 @@ DELAYS = (0.02, 0.1, 0.3, 0.6, 1.0, 2.0)
 
 
 def ask(*arguments: object, **environment: str) -> dict[str, Any]:
-    """What a child prints; ``{"error": ...}`` where it died or hung."""
+    """The JSON that the child process printed; ``{"error": ...}`` where it died or hung."""
     command = [sys.executable, "-m", "benchmarks.children", *map(str, arguments)]
     try:
         done = subprocess.run(

@@ -49,7 +49,7 @@ _AGREEMENT = (203, 330), (20, 33, 50)
 """Plane and volume on which values are compared."""
 
 _PIXEL_BYTES = 28
-"""What one iteration has to move a pixel if nothing is kept on the chip: u, p and the cost read, u and p written."""
+"""Bytes per pixel that an iteration moves if nothing is kept on the chip: u, p and the cost read, u and p written."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -115,7 +115,7 @@ def describe_device(cupy: Any) -> dict[str, Any]:
 
 
 def run_tests() -> dict[str, Any]:
-    """How many of the tests passed that concern CuPy, and what failed."""
+    """Counts of passed and failed tests of CuPy, and the names of the failed ones."""
     folder = Path(__file__).parents[1] / "tests"
     command = [
         sys.executable,
@@ -158,17 +158,17 @@ def agreement(backend: ArrayBackend) -> list[dict[str, Any]]:
         cost, radius = rng.normal(size=(count, *shape)), rng.uniform(0, 2, shape)
         lower = 0.3 * (rng.random((count, *shape)) < 0.1)
         values = []
-        for home in (get_backend("numpy"), backend):
+        for on in (get_backend("numpy"), backend):
             fields = {
-                n: home.asarray(a, np.float32) for n, a in (("cost", cost), ("dual_radius", radius), ("lower", lower))
+                n: on.asarray(a, np.float32) for n, a in (("cost", cost), ("dual_radius", radius), ("lower", lower))
             }
             problem = Problem(
-                **fields, upper=home.asarray(np.ones(cost.shape), np.float32), **{"steps": (1.0,) * len(shape), **kind}
+                **fields, upper=on.asarray(np.ones(cost.shape), np.float32), **{"steps": (1.0,) * len(shape), **kind}
             )
-            u = home.asarray(np.full(cost.shape, 0.5), np.float32)
-            p = home.asarray(np.zeros((len(problem.steps), *cost.shape)), np.float32)
-            home.iterate(problem, u, p, n=100, tau=0.25, sigma=0.3, rho=1.9, finish=True)
-            values.append(home.values(problem, u, p))
+            u = on.asarray(np.full(cost.shape, 0.5), np.float32)
+            p = on.asarray(np.zeros((len(problem.steps), *cost.shape)), np.float32)
+            on.iterate(problem, u, p, n=100, tau=0.25, sigma=0.3, rho=1.9, finish=True)
+            values.append(on.values(problem, u, p))
         ours, theirs = np.array(values)
         rows.append({"case": name, "difference": float((abs(ours - theirs) / abs(theirs)).max())})
     return rows

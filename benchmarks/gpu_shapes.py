@@ -35,13 +35,13 @@ def network_agreement(backend: ArrayBackend) -> list[dict[str, Any]]:
     rows = []
     for name, (dim, hidden) in _NETWORKS.items():
         found = []
-        for home in (get_backend("numpy"), backend):
-            network, points, cost = _learner(home, dim, hidden, 777)
-            adam = Adam(network.pack().size, xp=home.xp)
-            found.append([home.network_value(network, points), home.network_loss(network, points, cost, 3.0)[1]])
+        for on in (get_backend("numpy"), backend):
+            network, points, cost = _learner(on, dim, hidden, 777)
+            adam = Adam(network.pack().size, xp=on.xp)
+            found.append([on.network_value(network, points), on.network_loss(network, points, cost, 3.0)[1]])
             for _ in range(2):
-                home.network_descend(network, adam, points, cost, n=5, rate=1e-4, sharpness=3.0)
-            found[-1] = [home.to_numpy(array) for array in (*found[-1], network.pack())]
+                on.network_descend(network, adam, points, cost, n=5, rate=1e-4, sharpness=3.0)
+            found[-1] = [on.to_numpy(array) for array in (*found[-1], network.pack())]
         worst = max(float(abs(a - b).max() / abs(a).max()) for a, b in zip(*found, strict=True))
         rows.append({"case": f"network, {name}", "difference": worst})
     return rows
@@ -73,8 +73,8 @@ def projection(backend: ArrayBackend, rounds: int) -> dict[str, Any]:
     """Milliseconds of projecting a noisy silhouette; without the network's steps; and the CPU's."""
     target = spoil(silhouette("disc", "medium", PROJECTION, 0), "soft", 0)
 
-    def fitted(home: ArrayBackend, **options: Any) -> Any:
-        return project(target, ConvexShape(backend=home, **options))
+    def fitted(on: ArrayBackend, **options: Any) -> Any:
+        return project(target, ConvexShape(backend=on, **options))
 
     found = _compared("projection", backend, fitted, rounds)
     return found | {"without_steps_ms": 1e3 * median_seconds(backend, lambda: fitted(backend, steps=(0,)), rounds)}
@@ -90,22 +90,22 @@ def joint(backend: ArrayBackend, rounds: int) -> dict[str, Any]:
         for name, lines in demo.SCRIBBLES.items()
     }
 
-    def segmented(home: ArrayBackend) -> Any:
-        return segment(image, strokes, shape="convex", unify="joint", backend=home)
+    def segmented(on: ArrayBackend) -> Any:
+        return segment(image, strokes, shape="convex", unify="joint", backend=on)
 
     return _compared("joint", backend, segmented, rounds)
 
 
 def _compared(what: str, backend: ArrayBackend, call: Any, rounds: int) -> dict[str, Any]:
     """One call here and on the CPU, by its clock and its answer."""
-    home = get_backend("numba")
-    ours, theirs = call(backend), call(home)
+    on = get_backend("numba")
+    ours, theirs = call(backend), call(on)
     milliseconds = 1e3 * median_seconds(backend, lambda: call(backend), rounds)
     return {
         "ms": milliseconds,
         "aim_ms": _AIMS[what],
         "within": milliseconds <= _AIMS[what],
-        "cpu_ms": 1e3 * median_seconds(home, lambda: call(home), rounds),
+        "cpu_ms": 1e3 * median_seconds(on, lambda: call(on), rounds),
         "stages_ms": {stage: 1e3 * seconds for stage, seconds in ours.seconds.items()},
         "iou_with_cpu": iou(ours.mask, theirs.mask),
         "convex": bool(ours.certificate.convex),

@@ -34,7 +34,7 @@ _BUDGET = 12.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for."""
+    """The options of a run."""
 
     sizes: Sequence[int]
     backend: str
@@ -48,7 +48,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is kept of a solve: the mask, and numbers."""
+    """The part of a solution that is kept: the mask, and numbers."""
 
     mask: Any
     iterations: int
@@ -239,7 +239,7 @@ def _solve_energy(energy: Any, backend: str | Any, tol: float) -> Facts:
 
 
 def _solve(family: Callable[..., Any], case: Case, backend: str, tv: str, tol: float) -> Facts:
-    """What is timed: from the cost array to the mask, the energy made and the gap certified."""
+    """The timed call: from the cost array to the mask, making the energy and certifying the gap included."""
     return _solve_energy(family(case.cost, case.alpha, tv=tv), backend, tol)
 
 
@@ -269,7 +269,7 @@ def _mask(of_this: Timed) -> Any:
 
 
 def _above(mask: np.ndarray, energies: dict[str, Any], bounds: dict[str, float]) -> dict[str, float]:
-    """How far the energies of a mask lie above their bounds, as shares of these."""
+    """Excess of a mask's energies over their lower bounds, as shares of these."""
     backend = get_backend("numba")
     values = {tv: energy.value(backend, mask.astype(np.int64)) for tv, energy in energies.items()}
     return {tv: (value - bounds[tv]) / abs(bounds[tv]) for tv, value in values.items()}

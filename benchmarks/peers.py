@@ -1,4 +1,4 @@
-"""Other people's solvers on the same costs, whichever are installed; and what differs in what they minimise.
+"""Solvers of other projects on the same costs, whichever are installed; and how their energies differ.
 
 A graph cut's boundary is a sum over pairs of neighbours, alpha * w * |u_i - u_j|: with 4 neighbours and w = 1 that is
 anisotropic total variation, solved exactly; with 8 and 16 neighbours and w = angle / (2 length) (Boykov, Kolmogorov
@@ -24,7 +24,7 @@ Watch = Callable[[int, Callable[[], np.ndarray]], bool]
 
 @dataclass(frozen=True)
 class Peer:
-    """Somebody else's solver.
+    """A solver of another project.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Peer:
     run : callable
         Case -> label image (two regions: bool mask). Iterative peers: (case, watch) -> nothing.
     differs : str
-        In what its answer is another than ours.
+        How the energy it minimises differs from ours.
     largest : int
         Side from which on it takes too long, or too much memory, to be measured.
     """
@@ -48,7 +48,7 @@ class Peer:
     extra: str = "bench"
 
     def why_missing(self) -> str | None:
-        """What stands in the way of running it and what to do, or None."""
+        """The reason why it cannot run here, with the remedy, or None."""
         # PyLops takes CuPy on board where it finds it, and then fails without a GPU's libraries.
         os.environ.setdefault("CUPY_PYLOPS", "0")
         try:

@@ -1,4 +1,4 @@
-"""The problems that solvers are measured on: a photograph that comes with scikit-learn, and what strokes say of it.
+"""The problems that solvers are measured on: a photograph of scikit-learn's, and costs learnt from strokes on it.
 
     cost_k(x) = -log p_k(I(x)),   p_k a smoothed colour histogram of the strokes of label k   (nats)
 
@@ -75,7 +75,7 @@ def segmentation(side: int, alpha: float = 8.0) -> Case:
 
 
 def hard(side: int = 1024) -> Case:
-    """The same with twice the weight: long boundaries cost so much that information has to travel far."""
+    """The two-region problem with twice the boundary weight, which takes more iterations."""
     return segmentation(side, 16.0)
 
 

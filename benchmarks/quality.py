@@ -1,4 +1,4 @@
-"""How good the defaults are: intersection over union on real images with scribbles.
+"""Intersection over union of the defaults on real images with scribbles.
 
     python -m benchmarks.quality --data DIR
 

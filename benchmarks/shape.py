@@ -1,4 +1,4 @@
-"""How near the convex projection comes to the best known answer: synthetic silhouettes, poses, sizes and noise.
+"""Distance of the convex projection from the best known answer: synthetic silhouettes, poses, sizes and noise.
 
     python -m benchmarks.shape [--sizes 128 512 1024] [--seeds 20] [--shape convex] [--cases FILE] [--torch]
 
@@ -145,7 +145,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def read_cases(path: Path | None) -> dict[tuple[int, str, str, int], Case]:
-    """What an earlier run has kept, by size, noise, name and seed."""
+    """Results of an earlier run, by size, noise, name and seed."""
     if path is None or not path.exists():
         return {}
     cases = [Case(**json.loads(line)) for line in path.read_text().splitlines()]

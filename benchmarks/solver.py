@@ -1,4 +1,4 @@
-"""How fast the solver is: to a certified gap, an iteration, in memory, and beside other people's on the same costs.
+"""Speed of the solver: to a certified gap, per iteration, in memory, and beside other projects' on the same costs.
 
     python -m benchmarks.solver [--sizes 512 1024 ...] [--peers [NAME ...]] [--backend numba] [--output DIR]
 

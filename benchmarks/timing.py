@@ -29,7 +29,7 @@ _REST = 0.1
 
 
 def rest() -> None:
-    """Let what the one before has left to do come to an end: garbage, and threads that spin before they sleep."""
+    """Collect garbage and wait until the previous contender's spinning threads sleep."""
     gc.collect()
     time.sleep(_REST)
 
@@ -51,7 +51,7 @@ class Timed:
 def interleave(
     contenders: Mapping[str, Callable[[], Any]], rounds: int, budget: float = 60.0, label: str = ""
 ) -> dict[str, Timed]:
-    """Call every contender once a round; who has spent its budget of seconds sits the further rounds out."""
+    """Call every contender once a round; one that has spent its budget of seconds is left out of further rounds."""
     timed = {name: Timed() for name in contenders}
     with tqdm(total=rounds * len(contenders), desc=label, leave=False, disable=None) as bar:
         for _ in range(rounds):
@@ -71,7 +71,7 @@ def interleave(
 
 
 def collect(calls: Mapping[str, Callable[[], float]], rounds: int, label: str = "") -> dict[str, list[float]]:
-    """What each call says it measured, one entry a round, in turns."""
+    """The number that each call returns, one entry a round, in turns."""
     found: dict[str, list[float]] = {name: [] for name in calls}
     for _ in tqdm(range(rounds), desc=label, leave=False, disable=None):
         for name, call in calls.items():

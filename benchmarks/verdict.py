@@ -1,4 +1,4 @@
-"""What the solver is held to, line by line: the aim, the figure that this run measured, and whether it is met."""
+"""The solver's targets, line by line: the target, the figure that this run measured, and whether it is met."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

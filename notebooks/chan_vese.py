@@ -146,7 +146,7 @@ show(found)
 
 # %% [markdown]
 # Seconds of one run each on the machine that made this page, compiled before, with defaults otherwise; scikit-image
-# uses one core. It stops when its contour has moved little, which can be far from where it would come to rest.
+# uses one core. It stops when its contour has moved little, which can be far from its stationary point.
 #
 # ## Exercise
 #

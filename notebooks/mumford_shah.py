@@ -73,7 +73,7 @@ show(
 # %% [markdown]
 # ## When to stop
 #
-# Without a bound, all one can watch is that $u$ comes to rest: `change` is how far a pixel moves in one iteration, as a
+# Without a bound, all one can observe is that $u$ becomes stationary: `change` is how far a pixel moves in one iteration, as a
 # share of the range. The method stops at 5e-5, as its authors do.
 
 # %%

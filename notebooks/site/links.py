@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 
 class _Page(HTMLParser):
-    """What a page refers to, and the places in it that can be referred to."""
+    """The link targets of a page, and the anchors in it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -10,15 +10,17 @@ import prose
 
 import varconvex
 
-ROOMS = {
+HEADINGS = {
     "api": "In one call", "regions": "In one call", "restoration": "In one call", "result": "Results",
-    "energies": "Energies", "solvers": "Solvers", "shapes": "Shapes", "predictors": "Predictors", "certify": "Certificates",
-    "backends": "Backends", "datasets": "Data",
+    "geometry": "Certificates", "edges": "Energies", "datasets": "Data", "errors": "Errors and warnings",
 }  # fmt: skip
-"""Heading of the public names of a room; others stand under the room's own name."""
+"""Heading of a module's public names; those of other modules stand under the module's own name."""
 
-NOT_SHOWN = {"cli", "doctor", "demo", "inputs", "scribbles", "checks", "components", "reproduce"}
+NOT_SHOWN = {"cli", "doctor", "demo", "inputs", "scribbles", "checks", "geometry", "reproduce"}
 """Modules without anything to call from outside, apart from the command line's."""
+
+SHOWN = {"geometry.certify"}
+"""Modules that are shown although their package is not."""
 
 
 def public() -> dict[str, Any]:
@@ -27,13 +29,14 @@ def public() -> dict[str, Any]:
 
 
 def modules() -> dict[str, dict[str, Any]]:
-    """What the modules behind the public names hold besides: their own functions and classes, without underscore."""
+    """Functions and classes without underscore, by the module that defines them, which are no public names."""
     known = {id(thing) for thing in public().values()}
     found = {}
     for info in pkgutil.walk_packages(varconvex.__path__, "varconvex."):
         parts = info.name.split(".")[1:]
         # A file called xyz_.py is a backend, and needs the package xyz to be imported.
-        if parts[0] in NOT_SHOWN or any(part.startswith("_") or part.endswith("_") for part in parts):
+        hidden = parts[0] in NOT_SHOWN and ".".join(parts) not in SHOWN
+        if hidden or any(part.startswith("_") or part.endswith("_") for part in parts):
             continue
         module = importlib.import_module(info.name)
         things = {
@@ -95,18 +98,18 @@ def entry(full: str, thing: Any) -> str:
 
 
 def write(folder: Path) -> None:
-    """All pages, and an index that lists them by room."""
+    """All pages, and an index that lists them by heading."""
     folder.mkdir()
-    rooms: dict[str, list[str]] = {}
+    headings: dict[str, list[str]] = {}
     for name, thing in public().items():
         (folder / f"varconvex.{name}.rst").write_text(f"{_title(name)}\n{entry(f'varconvex.{name}', thing)}")
-        room = thing.__module__.split(".")[1]
-        rooms.setdefault(ROOMS.get(room, room.capitalize()), []).append(name)
+        module = thing.__module__.split(".")[1]
+        headings.setdefault(HEADINGS.get(module, module.capitalize()), []).append(name)
     index = [_title("Reference"), (
         "Every public name, by what it is for. All of them are had from the top: ``from varconvex import segment``. "
         "Behind them stand the modules with the protocols that new parts answer.\n"
     )]  # fmt: skip
-    for heading, listed in rooms.items():
+    for heading, listed in headings.items():
         index += [_title(heading, "-"), _list({f"varconvex.{n}": getattr(varconvex, n) for n in listed})]
     index += [
         _title("Modules", "-"),
