@@ -5,8 +5,8 @@
 Eight silhouettes of `_silhouettes` in three kinds each (clean, soft, noise of 30 % with blobs) are fitted with all
 defaults; without training, `ConvexShape(steps=(0,))`; and without training but with one more search, which needs no
 network: the best outline on rays along the mask (`ray_search`, boundaries cost nothing), repaired and refined, twice at
-most. Compared are the energies, as an excess over that of the default, and the sums of processor time, as a share of the
-default's. `replaced` counts the fits whose trained network is not the mask in every pixel, so that the exact network of
+most. Compared are the energies, as an excess over that of the default, and the sums of processor time, as a share of
+that of the default. `replaced` counts the fits whose trained network is not the mask in every pixel, so that the exact network of
 the mask takes its place.
 """
 
@@ -38,9 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     ConvexShape().fit(spoil(silhouette("disc", "medium", 64, 0), "blobs", 0))  # compiles
     rows = [row for side in options.sizes for row in compared(side)]
-    print(
-        f"{'side':>5} {'beside default':<20}{'worst %':>9}{'mean %':>9}{'identical':>10}{'time':>7}{'replaced':>9}"
-    )
+    print(f"{'side':>5} {'beside default':<20}{'worst %':>9}{'mean %':>9}{'identical':>10}{'time':>7}{'replaced':>9}")
     for r in rows:
         print(
             f"{r['side']:>5} {r['method']:<20}{100 * r['worst']:>9.3f}{100 * r['mean']:>9.3f}"

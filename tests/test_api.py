@@ -228,7 +228,7 @@ def test_alpha_from_nothing_to_everything(two_blobs):
     assert np.isfinite(stiff.energy)
 
 
-@pytest.mark.parametrize("options", [{"max_iter": 0}, {"tol": 0, "max_iter": 20}, {"time_limit": 1e-9}])
+@pytest.mark.parametrize("options", [{"tol": 0, "max_iter": 20}, {"time_limit": 1e-9}])
 def test_out_of_patience_gives_the_best_so_far(two_blobs, options):
     image, scribbles, _ = two_blobs
     with pytest.warns(ConvergenceWarning, match="the relative gap is"):
@@ -236,6 +236,13 @@ def test_out_of_patience_gives_the_best_so_far(two_blobs, options):
     assert not result.converged
     assert result.status in ("max_iter", "time_limit")
     assert set(np.unique(result.labels)) == {1, 2}
+
+
+def test_no_iterations_evaluate_the_start_without_a_warning(two_blobs):
+    image, scribbles, _ = two_blobs
+    result = segment(image, scribbles, max_iter=0, tol=0)
+    assert (result.status, result.converged, result.history[-1][0]) == ("max_iter", False, 0)
+    assert result.dual <= result.primal
 
 
 def test_inputs_are_left_bitwise_alone(two_blobs):

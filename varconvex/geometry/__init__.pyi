@@ -7,4 +7,3 @@ from .certify import (
 )
 from .components import keep_scribbled as keep_scribbled
 from .outline import Outline as Outline, least_outline as least_outline
-from .raster import rasterize as rasterize

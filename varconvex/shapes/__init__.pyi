@@ -1,7 +1,5 @@
-from .ball import BallShape as BallShape
 from .base import FittedShape as FittedShape, OutlineShape as OutlineShape, Shape as Shape
 from .convex import ConvexShape as ConvexShape, FittedConvex as FittedConvex
 from .hull import HullShape as HullShape
 from .icnn import ICNN as ICNN
-from .one_zero_one import OneZeroOneShape as OneZeroOneShape
 from .polygon import FittedPolygon as FittedPolygon, PolygonShape as PolygonShape
