@@ -78,10 +78,10 @@ def test_a_copy_of_a_result_is_independent():
 
 def test_equality_and_hash_are_by_identity():
     one, two_ = two(), two()
-    assert (one == one, one == two_, one == 2, one != two_) == (True, False, False, True)  # noqa: PLR0124
+    assert (one == one, one == two_, one == 2, one != two_) == (True, False, False, True)
     assert len({one, two_, one}) == 2
     a = Progress(0, 0.0, 1.0, 0.0, 1.0, COST)
-    assert a == a != Progress(0, 0.0, 1.0, 0.0, 1.0, COST)  # noqa: PLR0124
+    assert a == a != Progress(0, 0.0, 1.0, 0.0, 1.0, COST)
     assert len({rest(), a}) == 2
 
 
