@@ -23,7 +23,7 @@ def of_a_gpu(error: MemoryError) -> bool:
 
 
 def or_on_the_cpu(solve: F) -> F:
-    """Decorator of `solve(energy, backend=..., time_limit=..., ...)`: repeats it on the CPU where a GPU is too small."""
+    """Decorator of `solve(energy, backend=..., time_limit=..., ...)`: on the CPU where a GPU is too small."""
 
     @wraps(solve)
     def solved(energy: Any, *, time_limit: Any = None, **options: Any) -> Any:
