@@ -9,7 +9,7 @@ from varconvex.errors import InvalidImageError, InvalidParameterError
 
 @pytest.mark.parametrize("shape", [(9, 7, 3), (9, 7, 1), (5, 6, 7, 2), (1, 1, 3)])
 @pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
-def test_flat_image_has_price_one(shape, value):
+def test_flat_image_has_weight_one(shape, value):
     weight = contrast_weight(np.full(shape, value))
     assert weight.dtype == np.float32
     assert np.array_equal(weight, np.ones(shape[:-1]))

@@ -1,4 +1,4 @@
-"""Colours in coordinates where equal distances look about equally different.
+"""Colours in a perceptually uniform space: equal distances are about equally visible differences.
 
 sRGB -> linear light -> XYZ (D65) -> L = 116 f(Y) - 16,  a = 500 (f(X) - f(Y)),  b = 200 (f(Y) - f(Z))
 """
@@ -15,16 +15,15 @@ _XYZ_OF_LINEAR = np.array(
 """IEC 61966-2-1 primaries."""
 
 _WHITE = _XYZ_OF_LINEAR.sum(axis=1)
-"""What R = G = B = 1 becomes, so that greys have a = b = 0 exactly."""
+"""White point: XYZ of R = G = B = 1, so that greys have a = b = 0 exactly."""
 
 _KNEE = 6 / 29
-"""Below, CIE 1976 replaces the cube root, whose slope is infinite at black, by its tangent."""
+"""Below its cube, CIE 1976 replaces the cube root, whose slope is infinite at 0, by its tangent."""
 
 CHROMA = 2.0
-"""What a difference in a or b counts, where one in L counts 1.
+"""Weight of differences in a and b relative to those in L.
 
-Light and shade move the lightness within one surface, and hardly its hue: lightness says less about what a
-pixel belongs to.
+Light and shade change the lightness within one surface, and hardly its hue: lightness tells objects apart less well.
 """
 
 
@@ -54,17 +53,17 @@ def srgb_to_lab(image: np.ndarray) -> np.ndarray:
 
 
 def features(image: np.ndarray) -> np.ndarray:
-    """What colours are compared by, with Euclidean distances: (L, CHROMA a, CHROMA b) / 100.
+    """Coordinates in which colours are compared by Euclidean distance: (L, CHROMA a, CHROMA b) / 100.
 
     Parameters
     ----------
     image : (*spatial, C) float array
-        Intensities in [0, 1]; three channels are taken as sRGB, any other number of them is left as it is.
+        Intensities in [0, 1]; three channels are taken as sRGB; with any other number the image is returned.
 
     Returns
     -------
     (*spatial, C) float32 array
-        Black to white is a distance of 1 for greys, with one channel and with three.
+        The distance of black and white is 1, with one channel and with three.
     """
     if image.shape[-1] != 3:
         return np.asarray(image, np.float32)

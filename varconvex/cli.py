@@ -8,10 +8,11 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from . import __version__
 from .errors import VarconvexError
+from .options import TV
 from .reproduce import command as reproduce
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("--predictor", choices=["energy", "fcn", "cnn"], help="who says what is probable")
     segment.add_argument("--likelihood", help="nieuwenhuis_cremers (default), gaussian_mixture or histogram")
     segment.add_argument("--edge-weight", choices=["contrast", "none"], help="boundaries are cheaper at edges, or not")
-    segment.add_argument("--tv", choices=["isotropic", "anisotropic"], help="how the boundary's length is measured")
+    segment.add_argument("--tv", choices=get_args(TV), help="how the boundary's length is measured")
     segment.add_argument("--components", choices=["all", "scribbled"], help="keep parts that hold no scribble, or not")
     segment.add_argument("--tol", type=float, help="relative gap to stop at")
     segment.add_argument("--max-iter", type=int, help="most iterations")

@@ -1,11 +1,17 @@
-"""Where the image says that a boundary may run: the factor g(x) of the weighted total variation.
+"""Edge weights: factors on the cost of a boundary that are small where the image has contrast. There are two models.
+
+Of the total variation (`contrast_weight`), a number per pixel:
 
     g(x) = floor + (1 - floor) exp(-beta |grad I(x)|^2 / (2 mean |grad I|^2))
 
-The scale is the image's own mean contrast, as in GrabCut, so that neither range nor contrast of an image
-matters. Who knows the direction n of a boundary's normal asks for less than |grad I|: what changes along n,
+Of outlines, for which the unit normal n of the boundary is known (`contrast_tensors`, in joint unification only):
 
-    g(x, n) = mean over scales of  exp(-n' T(x) n),      T = sum over channels grad I grad I' / mean |grad I|^2
+    g(x, n) = mean over scales of exp(-n' T(x) n),      T = sum over channels grad I grad I' / mean |grad I|^2
+
+Both are relative to the image's own mean contrast, as in GrabCut, so neither range nor contrast of an image matters.
+The second has no parameters: its exponent is that of beta = 2, it has no floor, and its scales are shares of the
+image's side. `beta`, `scale` and `floor` of `contrast_weight` have no influence on it. Weights given as an array are
+factors in both.
 """
 
 from collections.abc import Iterator
@@ -18,13 +24,13 @@ from ._colour import features
 from .errors import InvalidImageError, InvalidParameterError
 
 BETA = 2.0
-"""An edge of the image's root-mean-square contrast costs 0.43 of a flat place's price."""
+"""An edge of the image's root-mean-square contrast costs 0.43 of a flat place (0.1 + 0.9 exp(-1))."""
 
 SCALE = 1.0
-"""Pixels: what sampling and compression blur anyway."""
+"""Pixels: about the blur that sampling and compression leave."""
 
 FLOOR = 0.1
-"""Ten pixels of boundary along an edge cost as much as one across a flat place."""
+"""Ten pixels of boundary along a strong edge cost as much as one across a flat place."""
 
 
 def contrast_weight(
@@ -36,24 +42,24 @@ def contrast_weight(
     floor: float = FLOOR,
     valid: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Price of the boundary at each pixel, low where the image has edges.
+    """Factor on the cost of a boundary at each pixel, small where the image has edges.
 
     Parameters
     ----------
-    image : (*spatial, C) array, or (*spatial) where `spacing` is a tuple that says so
+    image : (*spatial, C) array, or (*spatial) if `spacing` is a tuple with an entry for each of its axes
         Intensities; three channels are taken as sRGB in [0, 1], compared in Lab.
     spacing : float or tuple of float, optional
         Distance between neighbouring pixels along each spatial axis.
     beta : float, at least 0
-        Sharpness. Bigger makes weaker edges cheap, too; smaller only the strongest; 0 makes all prices 1.
+        Sensitivity. Bigger makes weaker edges cheap, too; smaller only the strongest; 0 makes all weights 1.
     scale : float, at least 0
-        Standard deviation in pixels of the smoothing before the gradient. Bigger ignores more noise and
-        texture but blurs the edges' place; 0 takes the gradient as it is.
+        Standard deviation in pixels of the smoothing before the gradient. Bigger ignores more noise and texture, but
+        localises edges less; 0 does not smooth.
     floor : float in [0, 1]
-        Least price. Bigger lets length matter along edges, too (short, smooth boundaries); 0 makes strong
-        edges free, however long and ragged; 1 makes all prices 1.
+        Smallest weight. Bigger makes boundaries along edges shorter and smoother; 0 makes strong edges free, however
+        long and ragged; 1 makes all weights 1.
     valid : (*spatial) bool array, optional
-        Pixels that count. Others make no edges and no part of the mean.
+        Pixels to take into account. Others make no edges and are not part of the mean.
 
     Returns
     -------
@@ -85,11 +91,11 @@ def contrast_weight(
     scale = checks.real_number("scale", scale)
     floor = checks.real_number("floor", floor)
     if floor > 1:
-        raise InvalidParameterError(f"floor must be in [0, 1]; got {floor:g}. 1 makes all prices 1.")
+        raise InvalidParameterError(f"floor must be in [0, 1]; got {floor:g}. 1 makes all weights 1.")
     steps = checks.spacing(spacing, image.ndim - 1)
     contrast, known = _squared_gradient(features(image), steps, scale, valid)
     mean = float(contrast[known].mean()) if known.any() else 0.0
-    # A flat image that has been smoothed is flat up to rounding: its edges are those of float32.
+    # A flat image that has been smoothed is flat up to rounding, which makes no edges.
     if mean <= np.finfo(np.float32).eps ** 2:
         return np.ones(contrast.shape, np.float32)
     weight = floor + (1 - floor) * np.exp(-beta * contrast / (2 * mean))
@@ -97,24 +103,25 @@ def contrast_weight(
 
 
 SCALES = (0.0025, 0.00625)
-"""Standard deviations of the smoothing before the gradients of `contrast_tensors`, in sides of the image: for sharp
-edges, and for those that are blurred themselves."""
+"""Standard deviations of the smoothing before the gradients of `contrast_tensors`, as shares of the image's side: for
+sharp edges, and for blurred ones."""
 
 
 def contrast_tensors(image: np.ndarray, valid: np.ndarray) -> list[np.ndarray]:
-    """What changes in which direction, at each scale of `SCALES`.
+    """Normalised structure tensors: contrast by direction, at each scale of `SCALES`.
 
     Parameters
     ----------
     image : (H, W, C) float array
-        On square pixels.
+        Intensities, on square pixels.
     valid : (H, W) bool
-        Pixels that count.
+        Pixels to take into account.
 
     Returns
     -------
     list of (3, H, W) float64
-        T's entries 00, 01 and 11 in units of the image's mean contrast; 0 in a flat image and where unknown.
+        Entries 00, 01 and 11 of T, relative to the image's mean contrast; 0 in a flat image and where a pixel or a
+        neighbour is not valid.
     """
     from scipy.ndimage import binary_erosion
 
@@ -135,7 +142,7 @@ def contrast_tensors(image: np.ndarray, valid: np.ndarray) -> list[np.ndarray]:
 
 
 def _smoothed(channels: np.ndarray, steps: tuple[float, ...], scale: float, valid: np.ndarray) -> Iterator[np.ndarray]:
-    """Each channel smoothed, of what is valid only."""
+    """Each channel smoothed over valid pixels (normalised convolution), float32."""
     from scipy.ndimage import gaussian_filter
 
     within = valid.astype(np.float32)
@@ -143,14 +150,13 @@ def _smoothed(channels: np.ndarray, steps: tuple[float, ...], scale: float, vali
     widths = [scale * pixel / step for step in steps]
     share = gaussian_filter(within, widths)
     for c in range(channels.shape[-1]):
-        # Normalised by the share of valid pixels, so that the others do not darken their neighbours.
         yield gaussian_filter(channels[..., c] * within, widths) / np.maximum(share, 1e-6)
 
 
 def _squared_gradient(
     channels: np.ndarray, steps: tuple[float, ...], scale: float, valid: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """|grad I|^2 by forward differences, as in the total variation it weighs, and where it is known."""
+    """|grad I|^2 by forward differences, as in the total variation, and where all pixels that enter it are valid."""
     known = np.ones(channels.shape[:-1], bool) if valid is None else valid.copy()
     total = np.zeros(channels.shape[:-1], np.float64)
     for smooth in _smoothed(channels, steps, scale, known):

@@ -1,7 +1,7 @@
-"""Segmentation without scribbles, in one call: the image (or costs) in, a label image out.
+"""Segmentation by the classic models in one call, from an image (or costs) to a label image.
 
-Images are scaled by their own range to [0, 1], so that the defaults hold for any dtype. `segment`, which learns from
-scribbles, is in `api.py`.
+Images are scaled by their own range to [0, 1], so that the defaults hold for any dtype. `segment`, which fits its model
+to scribbles, is in `api.py`.
 """
 
 from typing import Any
@@ -22,10 +22,10 @@ from .solvers.solution import Solution
 from .solvers.stopping import Callback
 
 _COARSEST = 64
-"""A grid whose shorter side is below twice this is solved as it stands."""
+"""A grid whose shorter side is below twice this is not coarsened."""
 
 _LLOYD = 20
-"""Rounds of K-means that start the means, on a coarse grid."""
+"""Rounds of K-means from which the means start, on the coarsest grid."""
 
 
 def segment_chan_vese(
@@ -44,17 +44,17 @@ def segment_chan_vese(
     max_iter: int = 10_000,
     backend: str | ArrayBackend | None = None,
 ) -> np.ndarray:
-    """Part an image into regions of one colour each, with short boundaries (Chan and Vese), by convex relaxation.
+    """Divide an image into regions of one colour each, with short boundaries (Chan and Vese), by convex relaxation.
 
-    Labels and means are fitted in turns, until re-estimating the means lowers the energy by less than `tol`; first on
-    coarse grids. For given means the labels come with a gap; the means are a local optimum, as in K-means.
+    Labels and means are fitted alternately, until re-estimating the means lowers the energy by less than `tol`, first
+    on coarse grids. For given means the labels are optimal up to a gap; the means are a local optimum, as in K-means.
 
     Parameters
     ----------
     image : (*spatial) array, or with channels along `channel_axis`
         2-D or 3-D; scaled by its own range to [0, 1].
     n_regions : int, at least 2
-        How many colours.
+        Number of colours.
     alpha : float
         Weight of the boundaries (scikit-image's `mu`). Bigger is smoother; 0 is K-means.
     means : (K,) or (K, C) array, optional
@@ -62,7 +62,7 @@ def segment_chan_vese(
     channel_axis : int or None
         Where the channels are; None if there are none.
     weight : (*spatial) array, optional
-        Factor on the boundary's price at each pixel, such as `contrast_weight(image)`.
+        Factor on the boundary's cost at each pixel, such as `contrast_weight(image)`.
     spacing : float or tuple of float, optional
         Distance between pixels along each axis.
     tv, relaxation
@@ -82,7 +82,7 @@ def segment_chan_vese(
     Raises
     ------
     InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
-        If something passed is not what it has to be.
+        If an argument is of a wrong kind, shape or range, or the backend cannot run here.
 
     Warns
     -----
@@ -105,32 +105,32 @@ def segment_chan_vese(
     n_regions = checks.whole_number("n_regions", n_regions, least=2)
     max_rounds = checks.whole_number("max_rounds", max_rounds, least=1)
     layers = np.moveaxis(unit_image(image, channel_axis), -1, 0)
-    home, halve = get_backend(backend, image), get_backend("numba").halve
+    solver, halve = get_backend(backend, image), get_backend("numba").halve
     ndim = layers.ndim - 1
     grids = [(layers, weight, checks.real_number("alpha", alpha))]
     while min(grids[-1][0].shape[1:]) >= 2 * _COARSEST:
-        fine, price, strength = grids[-1]
-        price = None if price is None else halve(np.asarray(price, np.float32), ndim)
-        grids.append((halve(fine, ndim), price, strength / 2))
+        fine, factor, strength = grids[-1]
+        factor = None if factor is None else halve(np.asarray(factor, np.float32), ndim)
+        grids.append((halve(fine, ndim), factor, strength / 2))
     labels = None
-    for fine, price, strength in reversed(grids):
+    for fine, factor, strength in reversed(grids):
         pixels = np.moveaxis(fine, 0, -1)
         if means is None:
             means = _quantile_means(pixels, n_regions)
         means = np.reshape(checks.as_numeric("means", means), (n_regions, -1))
-        energy = ChanVese(pixels, means, strength, weight=price, spacing=spacing, tv=tv, relaxation=relaxation)
+        energy = ChanVese(pixels, means, strength, weight=factor, spacing=spacing, tv=tv, relaxation=relaxation)
         if labels is None:
             for _ in range(_LLOYD):
                 energy = energy.refit(np.stack(energy.costs).argmin(axis=0))
-        energy, labels = _in_turns(energy, home, max_rounds, tol=tol, max_iter=max_iter)
+        energy, labels = _alternate(energy, solver, max_rounds, tol=tol, max_iter=max_iter)
         means = energy.means
     order = means.sum(axis=1).argsort(kind="stable")
-    return order.argsort()[labels]
+    return order.argsort().astype(np.min_scalar_type(n_regions - 1))[labels]
 
 
-def _in_turns(energy: ChanVese, backend: ArrayBackend, max_rounds: int, **options: Any) -> tuple[ChanVese, np.ndarray]:
-    """Labels for the means and means for the labels, while the energy falls."""
-    best, labels, least = energy, np.zeros(energy.shape[1:], np.int64), np.inf
+def _alternate(energy: ChanVese, backend: ArrayBackend, max_rounds: int, **options: Any) -> tuple[ChanVese, np.ndarray]:
+    """Labels for the means and means for the labels, alternately, while the energy falls."""
+    best, labels, least = energy, np.zeros(energy.shape[1:], np.uint8), np.inf
     solution: Solution | None = None
     for _ in range(max_rounds):
         solution = pdhg(energy, backend=backend, start=solution, **options)
@@ -147,7 +147,7 @@ def _in_turns(energy: ChanVese, backend: ArrayBackend, max_rounds: int, **option
 
 
 def _quantile_means(pixels: np.ndarray, count: int) -> np.ndarray:
-    """Colours of equally many pixels each, along the direction in which the colours vary most."""
+    """(count, C) means of equally many pixels each, sorted along the first principal component of the colours."""
     flat = pixels.reshape(-1, pixels.shape[-1]).astype(np.float64)
     centred = flat - flat.mean(axis=0)
     direction = np.linalg.eigh(centred.T @ centred)[1][:, -1]
@@ -177,21 +177,21 @@ def segment_geodesic_contours(
 ) -> np.ndarray:
     """Cut out an object along the image's edges: the shortest contour between two seeds (geodesic active contours).
 
-    The global minimum, so no contour has to be started near the object; a balloon or a region term makes it find
-    objects whose edges alone would be too long.
+    The result is the global minimum, so no initial contour is needed. A balloon or a region term helps where the edges
+    of the object alone are too long.
 
     Parameters
     ----------
     image : (*spatial) array, or with channels along `channel_axis`
         2-D or 3-D; scaled by its own range to [0, 1]. Three channels are taken as sRGB.
     inside : (*spatial) bool array
-        Pixels that belong to the object.
+        Pixels of the object.
     outside : (*spatial) bool array, optional
-        Pixels that do not; by default the image's border, where `inside` does not touch it.
+        Pixels of the background; by default the image's border, without the pixels of `inside`.
     alpha : float
-        Weight of the contour against balloon and region term. Bigger is shorter; without either it changes nothing.
+        Weight of the contour against balloon and region term. Bigger is shorter; without either it has no effect.
     balloon : float
-        Reward for each pixel of the object. Bigger blows it up to farther edges; negative shrinks it.
+        Reward for each pixel of the object. Bigger expands it to farther edges; negative shrinks it.
     cost : (*spatial) array, optional
         Region term: cost of the object minus cost of the background.
     edge_weight : "contrast", None, or (*spatial) array
@@ -206,7 +206,7 @@ def segment_geodesic_contours(
     Raises
     ------
     InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
-        If something passed is not what it has to be.
+        If an argument is of a wrong kind, shape or range, or the backend cannot run here.
 
     Warns
     -----
@@ -227,11 +227,12 @@ def segment_geodesic_contours(
     """
     pixels = unit_image(image, channel_axis)
     shape = pixels.shape[:-1]
-    held = region("inside", inside, shape)
-    away = _border(shape) & ~held if outside is None else region("outside", outside, shape)
-    if (held & away).any():
+    seeds = region("inside", inside, shape)
+    excluded = _border(shape) & ~seeds if outside is None else region("outside", outside, shape)
+    if (seeds & excluded).any():
         raise InvalidParameterError(
-            f"inside and outside must not share pixels; {int((held & away).sum())} are in both. Take them out of one."
+            f"inside and outside must not share pixels; {int((seeds & excluded).sum())} are in both. Take them out of "
+            "one."
         )
     if isinstance(edge_weight, str):
         checks.one_of("edge_weight", edge_weight, EdgeWeight)
@@ -241,14 +242,14 @@ def segment_geodesic_contours(
         alpha,
         weight=np.ones(shape, np.float32) if edge_weight is None else edge_weight,
         balloon=balloon,
-        lower=held.astype(np.float32),
-        upper=(~away).astype(np.float32),
+        lower=seeds.astype(np.float32),
+        upper=(~excluded).astype(np.float32),
         spacing=spacing,
         tv=tv,
     )
-    home = get_backend(backend, image)
-    solution = pdhg(energy, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=callback, backend=home)
-    return home.to_numpy(solution.mask)
+    solver = get_backend(backend, image)
+    solution = pdhg(energy, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=callback, backend=solver)
+    return solver.to_numpy(solution.mask)
 
 
 def _border(shape: tuple[int, ...]) -> np.ndarray:
@@ -272,7 +273,7 @@ def segment_potts(
     callback: Callback = None,
     backend: str | ArrayBackend | None = None,
 ) -> Any:
-    """Give each pixel one of K labels whose costs are known, with short boundaries (Potts' model).
+    """Label images for known costs of K labels, with short boundaries (Potts' model).
 
     Parameters
     ----------
@@ -291,7 +292,7 @@ def segment_potts(
     Raises
     ------
     InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
-        If something passed is not what it has to be.
+        If an argument is of a wrong kind, shape or range, or the backend cannot run here.
 
     Warns
     -----

@@ -1,6 +1,6 @@
-"""Denoising in one call: the image in, an image of the same shape out. For gaps and histories solve the energies.
+"""Denoising in one call, from an image to an image of the same shape. For gaps and histories solve the energies.
 
-Integers are divided by their type's largest value, as in scikit-image; floats are taken as they are.
+Integers are divided by the largest value of their type, as in scikit-image; floats are not scaled.
 """
 
 from typing import Any
@@ -39,9 +39,9 @@ def denoise_rof(
         2-D or 3-D.
     alpha : float
         Weight of the total variation. Bigger is smoother; about the noise's standard deviation is a good start; 0
-        leaves the image as it is.
+        leaves the image unchanged.
     huber : float
-        Slope below which gradients are charged quadratically: bigger makes fewer steps of slopes; 0 is total variation.
+        Slope below which the cost of gradients is quadratic: bigger makes fewer steps of slopes; 0 is total variation.
     channel_axis : int or None
         Where the channels are; None if there are none. Channels share one gradient.
     weight : (*spatial) array, optional
@@ -62,7 +62,7 @@ def denoise_rof(
     Raises
     ------
     InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
-        If something passed is not what it has to be.
+        If an argument is of a wrong kind, shape or range, or the backend cannot run here.
 
     Warns
     -----
@@ -101,15 +101,15 @@ def denoise_tv_l1(
     callback: Callback = None,
     backend: str | ArrayBackend | None = None,
 ) -> Any:
-    """Remove outliers, or whatever is smaller than a scale, by total variation with an absolute data term.
+    """Remove outliers, or structures below a size, by total variation with an absolute data term.
 
     Parameters
     ----------
     image : (*spatial) array, or with channels along `channel_axis`
         2-D or 3-D.
     alpha : float
-        Weight of the total variation, in pixels: discs of a radius below 2 alpha vanish, bigger ones stay as they are,
-        whatever their contrast. 0 leaves the image as it is.
+        Weight of the total variation, in pixels: discs of a radius below 2 alpha vanish and bigger ones stay, whatever
+        their contrast. 0 leaves the image unchanged.
     channel_axis, weight, spacing, tv, tol, max_iter, time_limit, callback, backend
         As in `denoise_rof`.
 
@@ -120,7 +120,7 @@ def denoise_tv_l1(
     Raises
     ------
     InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
-        If something passed is not what it has to be.
+        If an argument is of a wrong kind, shape or range, or the backend cannot run here.
 
     Warns
     -----
@@ -168,7 +168,7 @@ def denoise_mumford_shah(
     alpha : float, more than 0
         Weight of the squared gradient. Bigger is flatter between edges.
     jump : float, more than 0
-        Price of a pixel of edge. Bigger leaves fewer edges.
+        Cost of a pixel of edge. Bigger leaves fewer edges.
     channel_axis, weight, spacing
         As in `denoise_rof`.
     tol : float
@@ -184,7 +184,7 @@ def denoise_mumford_shah(
     Raises
     ------
     InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
-        If something passed is not what it has to be.
+        If an argument is of a wrong kind, shape or range, or the backend cannot run here.
 
     Warns
     -----

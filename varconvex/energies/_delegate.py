@@ -1,6 +1,8 @@
 """Base class of an energy that computes the costs of another one and delegates the rest of the protocol to it."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from ..backends import ArrayBackend, Problem
@@ -21,6 +23,11 @@ class Delegate(ABC):
         """Cost of each label, or the difference of two."""
         return self.regions.cost
 
+    @cached_property
+    def cost_error(self) -> float:
+        """Sum over pixels of the rounding errors that the costs have before they are given to `regions`."""
+        return 0.0
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of u, (L, *spatial)."""
@@ -28,7 +35,8 @@ class Delegate(ABC):
 
     def problem(self, backend: ArrayBackend) -> Problem:
         """The energy in the arrays of `backend`, float32."""
-        return self.regions.problem(backend)
+        problem = self.regions.problem(backend)
+        return replace(problem, rounding_slack=problem.rounding_slack + self.cost_error / problem.cost_unit)
 
     def start(self, backend: ArrayBackend, problem: Problem) -> Any:
         """The minimiser for alpha = 0."""

@@ -104,16 +104,16 @@ class ChanVese(Delegate):
         old = checks.host(self.means).reshape(count, -1)
         return replace(self, means=np.where(pixels, sums / np.maximum(pixels, 1), old).reshape(self.means.shape))
 
-    def problem(self, backend: ArrayBackend) -> Problem:
-        """That of the labels; with two of them, all pixels pay for being background."""
-        problem = super().problem(backend)
-        if len(self.means) == 2:
-            common = float(self.costs[0].sum(dtype=np.float64))
-            problem = replace(problem, constant=common, common_cost=common)
+    @cached_property
+    def cost_error(self) -> float:
+        """Of a float32 image, whose costs are computed in float32."""
         if self.costs[0].dtype == np.float64:
-            return problem
-        # The costs of a float32 image have rounding errors of their own.
+            return 0.0
         exact = replace(self, image=self.image.astype(np.float64))
         pairs = [(self.cost, exact.cost)] + [(self.costs[0], exact.costs[0])] * (len(self.means) == 2)
-        error = sum(float(abs(rounded - cost).sum()) for rounded, cost in pairs)
-        return replace(problem, rounding_slack=problem.rounding_slack + error / problem.cost_unit)
+        return sum(float(abs(rounded - cost).sum()) for rounded, cost in pairs)
+
+    def problem(self, backend: ArrayBackend) -> Problem:
+        """That of the labels; with two of them, all pixels pay for being background."""
+        problem, common = super().problem(backend), float(self.costs[0].sum(dtype=np.float64))
+        return problem if len(self.means) > 2 else replace(problem, constant=common, common_cost=common)

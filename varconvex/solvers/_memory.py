@@ -1,6 +1,6 @@
-"""What happens when a GPU's memory does not suffice: the same problem on the CPU, with one warning.
+"""Fallback to the CPU, with one warning, where the memory of a GPU does not suffice.
 
-CuPy gives back what its pool keeps and tries again before it says so; by then only less data would help.
+CuPy frees the unused memory of its pool and tries again before it raises; then only a smaller problem would fit.
 """
 
 import dataclasses
@@ -18,12 +18,12 @@ T = TypeVar("T")
 
 
 def of_a_gpu(error: MemoryError) -> bool:
-    """Whether it was a GPU that ran out of memory; CuPy's error is a MemoryError of its own."""
+    """Whether the error is CuPy's, whose error is a subclass of MemoryError."""
     return type(error).__module__.partition(".")[0] == "cupy"
 
 
 def or_on_the_cpu(solve: F) -> F:
-    """`solve(energy, backend=..., time_limit=..., ...)`, which is begun again on the CPU where a GPU is too small."""
+    """Decorator of `solve(energy, backend=..., time_limit=..., ...)`: on the CPU where a GPU is too small."""
 
     @wraps(solve)
     def solved(energy: Any, *, time_limit: Any = None, **options: Any) -> Any:
@@ -36,13 +36,13 @@ def or_on_the_cpu(solve: F) -> F:
             reason = str(error)
         _warn(reason)
         left = None if time_limit is None else max(time_limit - (time.perf_counter() - begin), 0.0)
-        return solve(at_home(energy), **{**options, "time_limit": left, "backend": "numba"})
+        return solve(on_host(energy), **{**options, "time_limit": left, "backend": "numba"})
 
     return solved  # type: ignore[return-value]
 
 
 def here_or_on_the_cpu(compute: Callable[[ArrayBackend], T], backend: ArrayBackend) -> T:
-    """`compute(backend)`, which is begun again on the CPU where `backend` is a GPU that is too small."""
+    """`compute(backend)`, computed again on the CPU where `backend` is a GPU that is too small."""
     try:
         return compute(backend)
     except MemoryError as error:
@@ -54,7 +54,7 @@ def here_or_on_the_cpu(compute: Callable[[ArrayBackend], T], backend: ArrayBacke
 
 
 def _warn(reason: str) -> None:
-    """Not from within a handler: its traceback would keep the GPU's arrays alive."""
+    """A DeviceMemoryWarning; not from within a handler, whose traceback would keep the GPU's arrays alive."""
     checks.warn_caller(
         f"the GPU's memory must hold the problem; got {reason}. It is solved on the CPU, and the answer is in NumPy "
         "arrays: free the GPU, cut the image, or pass backend='numba'",
@@ -62,8 +62,8 @@ def _warn(reason: str) -> None:
     )
 
 
-def at_home(energy: Any) -> Any:
-    """The same energy with all its arrays in the host's memory."""
+def on_host(energy: Any) -> Any:
+    """The energy with all its arrays in the host's memory."""
     arrays = {f.name: getattr(energy, f.name) for f in dataclasses.fields(energy)}
     there = {name: value for name, value in arrays.items() if type(value).__module__.partition(".")[0] == "cupy"}
     return dataclasses.replace(energy, **{name: checks.host(value) for name, value in there.items()})

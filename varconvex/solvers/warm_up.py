@@ -32,11 +32,11 @@ def warm_up(backend: str | ArrayBackend | None = None, *, ndim: int = 2) -> None
     >>> from varconvex import warm_up
     >>> warm_up()
     """
-    home = get_backend(backend)
+    backend = get_backend(backend)
     # Large enough for one coarser grid, and for two threads.
     cost = np.linspace(-1, 1, 64**ndim, dtype=np.float32).reshape((64,) * ndim)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         for tv in (tv for tv in get_args(TV) if supports(tv, ndim)):
-            pdhg(TwoPhase(cost, 0.1, tv=tv), backend=home, max_iter=1)
-            pdhg(Potts(np.stack([cost, -cost]), 0.1, tv=tv), backend=home, max_iter=1)
+            pdhg(TwoPhase(cost, 0.1, tv=tv), backend=backend, max_iter=1)
+            pdhg(Potts(np.stack([cost, -cost]), 0.1, tv=tv), backend=backend, max_iter=1)
