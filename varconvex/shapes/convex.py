@@ -83,19 +83,11 @@ class FittedConvex:
         return certify_convexity(self.mask)
 
     def rasterize(self, shape: tuple[int, ...]) -> Array:
-        """The set on a grid of `shape` pixels over the same field of view.
+        """The set on a grid of `shape` pixels over the same field of view: bool of this shape.
 
         At the target's own shape this is `mask`. Elsewhere it is {G <= 0}, made digitally convex and
         connected; a set smaller than the new pixels may be empty. Scribbles are pixels of the target and are
         held on its grid only.
-
-        Parameters
-        ----------
-        shape : (int, int), or (int, int, int) for a volume
-
-        Returns
-        -------
-        bool array of this shape
 
         Raises
         ------

@@ -30,13 +30,10 @@ class ICNN:
 
     Parameters
     ----------
-    dim : int
-        Dimension d of the points.
-    hidden : tuple of int
-        Width of each hidden layer: (48,), or (130, 130) as in the paper.
-    dtype : float32 or float64
-    xp : module
-        NumPy, or CuPy.
+    dim, hidden : int, tuple of int
+        Dimension d of the points, and the width of each hidden layer: (48,), or (130, 130) as in the paper.
+    dtype, xp : float32 or float64, module
+        Type of the parameters, and NumPy or CuPy.
 
     Attributes
     ----------
