@@ -5,9 +5,9 @@
 Eight silhouettes of `_silhouettes` in three kinds each (clean, soft, noise of 30 % with blobs) are fitted with all
 defaults; without training, `ConvexShape(steps=(0,))`; and without training but with one more search, which needs no
 network: the best outline on rays along the mask (`ray_search`, boundaries cost nothing), repaired and refined, twice at
-most. Compared are the energies, as an excess over that of the default, and the sums of processor time, as a share of
-that of the default. `replaced` counts the fits whose trained network is not the mask in every pixel, so that the exact
-network of the mask takes its place.
+most. Compared are the energies, as an excess over the default's, and the sums of processor time, as a share of the
+default's. `replaced` counts the fits whose trained network is not the mask in every pixel, so that the exact network of
+the mask takes its place.
 """
 
 import argparse

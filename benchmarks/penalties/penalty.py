@@ -70,7 +70,7 @@ class PenaltyShape(Shape[Painted]):
         outside: np.ndarray,
         spacing: np.ndarray,
         rng: np.random.Generator,
-        callback: Callback | None,
+        callback: Callback,
     ) -> Painted:
         self.check(inside, outside)
         cost = 1 - 2 * target.astype(np.float64)

@@ -80,19 +80,7 @@ def certify_convexity(mask: np.ndarray) -> Certificate:
 def fill_hull(mask: np.ndarray) -> np.ndarray:
     """The lattice points of the convex hull of `mask`: digitally convex, but a thin sliver may be in pieces.
 
-    Parameters
-    ----------
-    mask : (H, W) or (D, H, W) bool, or integers 0 and 1
-
-    Returns
-    -------
-    bool array of the same shape
-        A new array.
-
-    Raises
-    ------
-    InvalidImageError
-        As `certify_convexity`.
+    `mask` and errors are as for `certify_convexity`; the result is a new bool array of its shape.
     """
     return hulls.fill(as_mask(mask, (2, 3)))
 
@@ -100,19 +88,8 @@ def fill_hull(mask: np.ndarray) -> np.ndarray:
 def hull_vertices(mask: np.ndarray) -> np.ndarray:
     """Corners of the convex hull of the pixel centres of `mask`, down the left side and up the right one.
 
-    Parameters
-    ----------
-    mask : (H, W) bool, or integers 0 and 1
-
-    Returns
-    -------
-    (n, 2) int
-        Row and column, no three on a line; one vertex for a pixel, two for a line, none for an empty mask.
-
-    Raises
-    ------
-    InvalidImageError
-        As `certify_convexity`.
+    `mask` ((H, W)) and errors are as for `certify_convexity`. The corners are (n, 2) int, row and column, no three on a
+    line: one for a pixel, two for a line, none for an empty mask.
     """
     mask = as_mask(mask)
     return hulls.extreme_points(mask) if mask.any() else np.empty((0, 2), np.int64)
@@ -121,19 +98,8 @@ def hull_vertices(mask: np.ndarray) -> np.ndarray:
 def hull_half_spaces(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The convex hull of the pixel centres of `mask` as half-spaces, normals @ x <= offsets, in integers.
 
-    Parameters
-    ----------
-    mask : (H, W) or (D, H, W) bool, or integers 0 and 1; at least one pixel
-
-    Returns
-    -------
-    normals : (k, d) int64, pointing outwards
-    offsets : (k,) int64
-
-    Raises
-    ------
-    InvalidImageError
-        As `certify_convexity`, and for a mask without a pixel.
+    `mask` holds at least one pixel; it and errors are as for `certify_convexity`. Normals ((k, d) int64) point
+    outwards, offsets are (k,) int64.
     """
     mask = as_mask(mask, (2, 3))
     if not mask.any():

@@ -1,4 +1,4 @@
-"""Connected components of an object that hold a scribble of it; the others become background."""
+"""Connected components of masks: the one of least cost, and those that hold a scribble."""
 
 from collections.abc import Collection
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def keep_scribbled(index: np.ndarray, seeds: np.ndarray, besides: Collection[int] = ()) -> np.ndarray:
-    """A copy of a label image in which the parts of objects that hold none of their own seeds are background.
+    """A copy of a label image in which components of objects that hold none of their own seeds are background.
 
     Parameters
     ----------
@@ -16,10 +16,6 @@ def keep_scribbled(index: np.ndarray, seeds: np.ndarray, besides: Collection[int
         k + 1 for a seed of label k; other values are no seeds.
     besides : collection of int
         Labels that stay as they are.
-
-    Returns
-    -------
-    (*spatial) int array
     """
     from scipy.ndimage import label
 
@@ -33,3 +29,17 @@ def keep_scribbled(index: np.ndarray, seeds: np.ndarray, besides: Collection[int
         seeded[parts[seeds == k + 1]] = True
         kept[(parts > 0) & ~seeded[parts]] = 0
     return kept
+
+
+def cheapest_piece(mask: np.ndarray, cost: np.ndarray, core: np.ndarray | None = None) -> np.ndarray:
+    """The component of `mask` of least cost, or the one that holds `core` if that is not empty; empty for empty.
+
+    Components touch at corners, too. Those of a digitally convex set in the plane are digitally convex.
+    """
+    from scipy import ndimage
+
+    labels, count = ndimage.label(mask, structure=np.ones((3,) * mask.ndim))
+    if core is not None and core.any():
+        return labels == labels[core].max()
+    costs = np.bincount(labels.ravel(), weights=cost.ravel(), minlength=count + 1)[1:]
+    return labels == 1 + int(costs.argmin()) if count else np.zeros(mask.shape, bool)

@@ -15,17 +15,9 @@ __all__ = ["SMALL", "check_hulls", "half_spaces_around", "inradius", "refine", "
 
 
 def check_hulls(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
-    """The smallest connected convex set found that holds `inside` and avoids `outside`, or an error that says why not.
+    """The smallest connected convex set found that holds `inside` and avoids `outside` (bool, of one shape).
 
-    Parameters
-    ----------
-    inside, outside : (H, W) or (D, H, W) bool
-        Pixels that must be in the set and out of it.
-
-    Returns
-    -------
-    bool array of the same shape
-        Digitally convex, connected, contains `inside`, avoids `outside`; empty if `inside` is.
+    It is digitally convex; empty if `inside` is.
 
     Raises
     ------
@@ -67,7 +59,7 @@ def _place(index: np.ndarray) -> str:
 
 
 def search(cost: np.ndarray, core: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The best of several convex sets, searched for among all places and sizes.
+    """Corners and mask of the best of several convex sets, searched for among all places and sizes.
 
     Parameters
     ----------
@@ -108,22 +100,11 @@ def inradius(normals: np.ndarray, offsets: np.ndarray) -> float:
 def repair(
     mask: np.ndarray, core: np.ndarray | None = None, outside: np.ndarray | None = None, cost: np.ndarray | None = None
 ) -> np.ndarray:
-    """A set near to `mask` that contains `core`, avoids `outside`, and is digitally convex and connected.
+    """A digitally convex, connected set near to `mask` (bool) that contains `core` and avoids `outside`.
 
-    Parameters
-    ----------
-    mask : (*spatial) bool
-    core : (*spatial) bool, optional
-        What `check_hulls` returned; empty by default.
-    outside : (*spatial) bool, optional
-        Empty by default.
-    cost : (*spatial) float, optional
-        Chooses among possible cuts: the set that stays is to cost little. -1 a pixel by default: to be large.
-
-    Returns
-    -------
-    (*spatial) bool
-        Empty only if `core` is, and nothing of `mask` is left outside of `outside`.
+    `core` is what `check_hulls` returned; it and `outside` are empty by default. `cost` (float) chooses among possible
+    cuts, so that the set costs little; -1 a pixel by default. The set is empty only if `core` is, and nothing of `mask`
+    is left outside of `outside`.
     """
     core = np.zeros_like(mask) if core is None else core
     outside = np.zeros_like(mask) if outside is None else outside
@@ -132,15 +113,8 @@ def repair(
 
 
 def refine(mask: np.ndarray, cost: np.ndarray) -> np.ndarray:
-    """A convex set that costs no more than `mask`, by moving its outline to pixels near.
+    """A convex set that costs no more than the convex `mask` (bool), by moving its outline to pixels near.
 
-    Parameters
-    ----------
-    mask : (*spatial) bool, digitally convex and connected
-    cost : (*spatial) float, negative favours the object
-
-    Returns
-    -------
-    (*spatial) bool, digitally convex and connected
+    `cost` is a float array, negative where it favours the object; the set is digitally convex and connected.
     """
     return (refine_2d if mask.ndim == 2 else refine_3d).refine(mask, cost)

@@ -11,25 +11,20 @@ row by row, from prefix sums. The pair of edges of least cost comes first, then 
 import numba
 import numpy as np
 
+from .components import cheapest_piece
 from .hulls import extreme_points, is_convex
-from .repair_2d import cheapest_piece
+
+Array = np.ndarray
 
 _EDGES = 16
 """Edges between the two, at most: time grows with it."""
 
 
-def with_corners(mask: np.ndarray, prefix: np.ndarray) -> np.ndarray:
-    """A convex set that contains `mask` and costs no more.
+def with_corners(mask: Array, prefix: Array) -> Array:
+    """A convex set that contains `mask` and costs no more; `mask` itself where no corner lowers the cost.
 
-    Parameters
-    ----------
-    mask : (H, W) bool, digitally convex and connected
-    prefix : (H, W + 1) float
-        Sums of the cost over each row up to each column; negative favours the object.
-
-    Returns
-    -------
-    (H, W) bool, digitally convex and connected; `mask` itself where no corner pays
+    `mask` (bool) and the result are digitally convex and connected. `prefix` ((H, W + 1) float) holds the sums of the
+    cost over each row up to each column.
     """
     while True:
         corners = extreme_points(mask)
@@ -48,20 +43,20 @@ def with_corners(mask: np.ndarray, prefix: np.ndarray) -> np.ndarray:
         mask = wider
 
 
-def runs(mask: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+def runs(mask: Array) -> tuple[int, Array, Array]:
     """First row of a digitally convex, connected set, and the first and the last column of each of its rows."""
     rows = np.flatnonzero(mask.any(axis=1))
     there = mask[rows[0] : rows[-1] + 1]
     return int(rows[0]), there.argmax(axis=1), mask.shape[1] - 1 - there[:, ::-1].argmax(axis=1)
 
 
-def _total(prefix: np.ndarray, mask: np.ndarray) -> float:
+def _total(prefix: Array, mask: Array) -> float:
     top, first, last = runs(mask)
     rows = np.arange(top, top + len(first))
     return float((prefix[rows, last + 1] - prefix[rows, first]).sum())
 
 
-def _caps(gains: np.ndarray, corners: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _caps(gains: Array, corners: Array, shape: tuple[int, ...]) -> Array:
     """The caps of least cost that have no edge in common: (H, W) bool."""
     n = len(corners)
     taken = np.zeros(n, bool)
@@ -81,9 +76,7 @@ def _caps(gains: np.ndarray, corners: np.ndarray, shape: tuple[int, ...]) -> np.
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def cap_costs(
-    prefix: np.ndarray, corners: np.ndarray, top: int, first: np.ndarray, last: np.ndarray, most: int
-) -> np.ndarray:
+def cap_costs(prefix: Array, corners: Array, top: int, first: Array, last: Array, most: int) -> Array:
     """(n, most): cost of the cap between edge i and edge i + 2, i + 3, ...; infinite where the two do not meet."""
     n = len(corners)
     gains = np.full((n, most), np.inf)
@@ -105,7 +98,7 @@ def cap_costs(
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _fill(mask: np.ndarray, corners: np.ndarray, i: int, between: int) -> None:
+def _fill(mask: Array, corners: Array, i: int, between: int) -> None:
     """Set the pixels of a cap in `mask`."""
     low, high = _row_range(corners, i, between, mask.shape[0])
     for r in range(low, high + 1):
@@ -115,7 +108,7 @@ def _fill(mask: np.ndarray, corners: np.ndarray, i: int, between: int) -> None:
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _row_range(corners: np.ndarray, i: int, between: int, height: int) -> tuple[int, int]:
+def _row_range(corners: Array, i: int, between: int, height: int) -> tuple[int, int]:
     """Rows of the triangle over the dropped edges; none where the two lines do not meet."""
     n = len(corners)
     a, b = corners[(i + 1) % n], corners[(i + between + 2) % n]
@@ -129,7 +122,7 @@ def _row_range(corners: np.ndarray, i: int, between: int, height: int) -> tuple[
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _columns(corners: np.ndarray, i: int, between: int, r: int, width: int) -> tuple[int, int]:
+def _columns(corners: Array, i: int, between: int, r: int, width: int) -> tuple[int, int]:
     """First and last column of the triangle in row r, without rounding."""
     n = len(corners)
     j = i + between + 2

@@ -11,14 +11,18 @@ facets: it would prove nothing.
 import numba
 import numpy as np
 
+from . import hulls_2d
 
-def fill(mask: np.ndarray, filled: np.ndarray) -> None:
+Array = np.ndarray
+
+
+def fill(mask: Array, filled: Array) -> None:
     """Set the lattice points of the hull of a non-empty `mask` in `filled`."""
     window = tuple(slice(i.min(), i.max() + 1) for i in np.nonzero(mask))
     filled[window] = lattice_points(*half_spaces(extreme_points(mask[window])), mask[window].shape)
 
 
-def faults(mask: np.ndarray) -> tuple[int, int]:
+def faults(mask: Array) -> tuple[int, int]:
     """Lattice points of the hull that a non-empty `mask` lacks, and 26-connected components: see `hulls.faults`."""
     from scipy import ndimage
 
@@ -28,7 +32,7 @@ def faults(mask: np.ndarray) -> tuple[int, int]:
     return n_missing, int(ndimage.label(mask, structure=np.ones((3, 3, 3)))[1])
 
 
-def extreme_points(mask: np.ndarray) -> np.ndarray:
+def extreme_points(mask: Array) -> Array:
     """Points of `mask` that are first or last of their line along every axis, all vertices of its hull among them.
 
     Returns
@@ -44,7 +48,7 @@ def extreme_points(mask: np.ndarray) -> np.ndarray:
     return np.argwhere(mask & there)
 
 
-def half_spaces(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def half_spaces(points: Array) -> tuple[Array, Array]:
     """Half-spaces whose intersection is the convex hull of lattice points ((n, 3) int): see `hulls.half_spaces`."""
     points = np.asarray(points, np.int64)
     base = _independent(points)
@@ -61,14 +65,14 @@ def half_spaces(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return normals, (normals @ points.T).max(axis=1)
 
 
-def lattice_points(normals: np.ndarray, offsets: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def lattice_points(normals: Array, offsets: Array, shape: tuple[int, ...]) -> Array:
     """Which points of a grid are in all half-spaces: (D, H, W) bool."""
     first, last = _runs(normals, offsets, shape[0], shape[1], shape[2])
     index = np.arange(shape[2])
     return (index >= first[..., None]) & (index <= last[..., None])
 
 
-def _independent(points: np.ndarray) -> np.ndarray:
+def _independent(points: Array) -> Array:
     """Indices of up to four points that span as much as all of them do."""
     base = [0]
     away = points - points[0]
@@ -83,7 +87,7 @@ def _independent(points: np.ndarray) -> np.ndarray:
     return np.array(base)
 
 
-def _flat_normals(points: np.ndarray, base: np.ndarray) -> np.ndarray:
+def _flat_normals(points: Array, base: Array) -> Array:
     """Normals of a hull that has no volume: those of its sides within its plane or line, and those across it."""
     axes = np.eye(3, dtype=np.int64)
     if len(base) == 1:
@@ -95,8 +99,10 @@ def _flat_normals(points: np.ndarray, base: np.ndarray) -> np.ndarray:
     across = np.cross(along, base[2] - base[0])
     across //= np.gcd.reduce(across)
     # Seen along an axis that the plane does not contain, no two of its points meet.
-    flat = np.delete(points, np.abs(across).argmax(), axis=1)
-    order = _polygon(flat)
+    flat = np.delete(points - points.min(axis=0), np.abs(across).argmax(), axis=1)
+    index = np.full(flat.max(axis=0) + 1, -1)
+    index[tuple(flat.T)] = np.arange(len(flat))
+    order = index[tuple(hulls_2d.extreme_points(index >= 0).T)]
     sides = np.roll(points[order], -1, axis=0) - points[order]
     outward = np.cross(sides, across)
     wrong = (outward * (points.mean(axis=0) - points[order])).sum(axis=1) > 0
@@ -104,25 +110,8 @@ def _flat_normals(points: np.ndarray, base: np.ndarray) -> np.ndarray:
     return np.concatenate([outward, [across, -across]])
 
 
-def _polygon(flat: np.ndarray) -> np.ndarray:
-    """Indices of the corners of the hull of points in the plane, in turn (monotone chain)."""
-    order = np.lexsort((flat[:, 1], flat[:, 0])).tolist()
-    corners: list[int] = []
-    for way in (order, order[::-1]):
-        chain: list[int] = []
-        for i in way:
-            while len(chain) > 1:
-                u, v = flat[chain[-1]] - flat[chain[-2]], flat[i] - flat[chain[-1]]
-                if u[0] * v[1] - u[1] * v[0] > 0:
-                    break
-                chain.pop()
-            chain.append(i)
-        corners += chain[:-1]
-    return np.array(corners)
-
-
 @numba.njit(cache=True)
-def _facets(points: np.ndarray, order: np.ndarray) -> np.ndarray:
+def _facets(points: Array, order: Array) -> Array:
     """Triangles of the hull as indices of their corners (n, 3); the first four of `order` span a tetrahedron."""
     corners, planes = _tetrahedron(points, order[:4])
     count = 4
@@ -151,7 +140,7 @@ def _facets(points: np.ndarray, order: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True)
-def _tetrahedron(points: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _tetrahedron(points: Array, order: Array) -> tuple[Array, Array]:
     """Facets and planes of four points, in arrays with room for more."""
     corners, planes = np.empty((64, 3), np.int64), np.empty((64, 4), np.int64)
     inner = points[order[0]] + points[order[1]] + points[order[2]] + points[order[3]]
@@ -169,13 +158,13 @@ def _tetrahedron(points: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.
 
 
 @numba.njit(cache=True)
-def _in_sight(plane: np.ndarray, x: int, y: int, z: int) -> bool:
+def _in_sight(plane: Array, x: int, y: int, z: int) -> bool:
     """Whether a point is strictly in front of a facet's plane."""
     return plane[0] * x + plane[1] * y + plane[2] * z > plane[3]
 
 
 @numba.njit(cache=True)
-def _add_edges(horizon: set[tuple[int, int]], facet: np.ndarray) -> None:
+def _add_edges(horizon: set[tuple[int, int]], facet: Array) -> None:
     """Add the three edges of a facet; an edge that is there from its other side is removed instead."""
     for i in range(3):
         a, b = facet[i], facet[(i + 1) % 3]
@@ -186,7 +175,7 @@ def _add_edges(horizon: set[tuple[int, int]], facet: np.ndarray) -> None:
 
 
 @numba.njit(cache=True)
-def _doubled(array: np.ndarray) -> np.ndarray:
+def _doubled(array: Array) -> Array:
     """A copy with room for twice as many rows."""
     larger = np.empty((2 * len(array), array.shape[1]), np.int64)
     larger[: len(array)] = array
@@ -194,7 +183,7 @@ def _doubled(array: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True)
-def _plane(points: np.ndarray, a: int, b: int, c: int) -> np.ndarray:
+def _plane(points: Array, a: int, b: int, c: int) -> Array:
     """Normal and offset of the plane through three points, outwards if they turn anticlockwise seen from outside."""
     plane = np.empty(4, np.int64)
     u, v = points[b] - points[a], points[c] - points[a]
@@ -206,9 +195,7 @@ def _plane(points: np.ndarray, a: int, b: int, c: int) -> np.ndarray:
 
 
 @numba.njit(cache=True)
-def _runs(
-    normals: np.ndarray, offsets: np.ndarray, depth: int, height: int, width: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _runs(normals: Array, offsets: Array, depth: int, height: int, width: int) -> tuple[Array, Array]:
     """First and last lattice point of the half-spaces on every line along the last axis; none where first > last."""
     first = np.zeros((depth, height), np.int64)
     last = np.full((depth, height), width - 1)

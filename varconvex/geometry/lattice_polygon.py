@@ -24,8 +24,10 @@ from itertools import pairwise
 import numba
 import numpy as np
 
+Array = np.ndarray
 
-def directions(reach: int) -> np.ndarray:
+
+def directions(reach: int) -> Array:
     """Steps of up to `reach` rows and columns, none the multiple of another, clockwise on the screen from (0, 1)."""
     steps = ((r, c) for r in range(-reach, reach + 1) for c in range(-reach, reach + 1) if math.gcd(r, c) == 1)
     return np.array(sorted(steps, key=lambda d: math.atan2(*d) % (2 * math.pi)))
@@ -36,8 +38,8 @@ _DIRECTIONS = directions(3)
 
 
 def best_polygon(
-    cost: np.ndarray, *, n_nodes: int = 33, alpha: float = 0.0, spacing: tuple[float, float] | np.ndarray = (1.0, 1.0)
-) -> tuple[np.ndarray, float]:
+    cost: Array, *, n_nodes: int = 33, alpha: float = 0.0, spacing: tuple[float, float] | Array = (1.0, 1.0)
+) -> tuple[Array, float]:
     """The convex polygon of least cost plus alpha times perimeter.
 
     Parameters
@@ -46,16 +48,14 @@ def best_polygon(
         Pixels partly covered along a row count by the share covered.
     n_nodes : int
         Nodes along the longer side. Time grows with its fourth power; nodes are never closer than one pixel.
-    alpha : float
-        Weight of the perimeter, 0 or more; bigger is smaller and rounder.
-    spacing : (2,) float
-        Size of a pixel, for the perimeter.
+    alpha, spacing : float, (2,) float
+        Weight of the perimeter, at least 0, and the size of a pixel, for the perimeter.
 
     Returns
     -------
     corners : (n, 2) float
-        Row and column with (0, 0) the outer corner of the first pixel, down the left side and up the right
-        one. None (n = 0) if no polygon costs less than the empty set.
+        Row and column with (0, 0) the outer corner of the first pixel, down the left side and up the right one; n = 0
+        if no polygon costs less than the empty set.
     energy : float
         Cost plus alpha times perimeter; 0 for the empty set.
     """
@@ -77,7 +77,7 @@ def best_polygon(
     return np.array(trace_from(weights, _DIRECTIONS, row, column), float) * steps, energy
 
 
-def trace_from(weights: np.ndarray, steps: np.ndarray, row: int, column: int) -> list[tuple[int, int]]:
+def trace_from(weights: Array, steps: Array, row: int, column: int) -> list[tuple[int, int]]:
     """The corners of the best polygon through its top node, walked backwards from the last step taken."""
     taken = _sweep_and_record(weights, steps, row, column)
     nodes, directions = [(row, column)], []
@@ -95,9 +95,7 @@ def trace_from(weights: np.ndarray, steps: np.ndarray, row: int, column: int) ->
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _step_costs(
-    prefix: np.ndarray, directions: np.ndarray, lengths: np.ndarray, steps: np.ndarray, n_rows: int, n_columns: int
-) -> np.ndarray:
+def _step_costs(prefix: Array, directions: Array, lengths: Array, steps: Array, n_rows: int, n_columns: int) -> Array:
     """w_k(v) for every direction and node; infinite where the step leaves the lattice."""
     height, width = prefix.shape[0], prefix.shape[1] - 1
     weights = np.full((len(directions), n_rows, n_columns), np.inf)
@@ -118,7 +116,7 @@ def _step_costs(
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def energies_from(weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
+def energies_from(weights: Array, directions: Array) -> Array:
     """(rows, columns): least energy of the polygons whose top node is this one, for every node; at most 0."""
     _, n_rows, n_columns = weights.shape
     energies = np.empty((n_rows, n_columns))
@@ -133,7 +131,7 @@ def energies_from(weights: np.ndarray, directions: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _sweep(f: np.ndarray, weight: np.ndarray, dr: int, dc: int, top: int) -> None:
+def _sweep(f: Array, weight: Array, dr: int, dc: int, top: int) -> None:
     """One direction of the recursion, in place, on the rows from `top` down."""
     n_rows, n_columns = f.shape
     if dr == 0:
@@ -158,7 +156,7 @@ def _sweep(f: np.ndarray, weight: np.ndarray, dr: int, dc: int, top: int) -> Non
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def _sweep_and_record(weights: np.ndarray, directions: np.ndarray, row: int, column: int) -> np.ndarray:
+def _sweep_and_record(weights: Array, directions: Array, row: int, column: int) -> Array:
     """(directions, rows, columns) bool: whether a step along a direction has lowered f at a node, from one top node."""
     _, n_rows, n_columns = weights.shape
     taken = np.zeros(weights.shape, np.bool_)

@@ -14,32 +14,29 @@ import numpy as np
 from .raster import edge_normals, polygon_mask
 from .ray_search import HARD, BoundaryCost, Frame, best_outline
 
+Array = np.ndarray
+
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """A convex polygon.
+    """A convex polygon on the grid of a cost."""
 
-    Attributes
-    ----------
-    corners : (n, 2) float
-        Row and column in the pixels of the cost, centres at integers; by angle.
-    shape : (int, int)
-        The cost's grid.
-    energy : float
-        Cost of the mask plus boundary cost; a scribbled pixel costs nothing on its own side, `HARD` on the other.
-    """
+    corners: Array
+    """(n, 2) float, row and column in the pixels of the cost, centres at integers; by angle."""
 
-    corners: np.ndarray
     shape: tuple[int, int]
-    energy: float
+    """Shape of the cost."""
 
-    def rasterize(self, shape: tuple[int, int]) -> np.ndarray:
+    energy: float
+    """Cost of the mask plus boundary cost; a scribbled pixel costs nothing on its own side, `HARD` on the other."""
+
+    def rasterize(self, shape: tuple[int, int]) -> Array:
         """The polygon on a grid of `shape` pixels over the same field of view: (h, w) bool."""
         scale = np.array(shape) / self.shape
         return polygon_mask((self.corners + 0.5) * scale - 0.5, shape)
 
     @cached_property
-    def mask(self) -> np.ndarray:
+    def mask(self) -> Array:
         """The polygon on the cost's own grid, computed once: (H, W) bool."""
         return self.rasterize(self.shape)
 
@@ -58,17 +55,11 @@ class Outline:
         return float((found * np.repeat(lengths / counts, counts)).sum())
 
 
-def least_outline(cost: np.ndarray, boundary_cost: BoundaryCost, inside: np.ndarray, outside: np.ndarray) -> Outline:
+def least_outline(cost: Array, boundary_cost: BoundaryCost, inside: Array, outside: Array) -> Outline:
     """The best outline around `inside`; then on rays that fit it, and twice along it, while that is better.
 
-    Parameters
-    ----------
-    cost : (H, W) float
-        In nats; negative favours the object.
-    boundary_cost : function of points (..., 2) and unit normals (..., 2)
-        Nats for a pixel of boundary: (...) float.
-    inside, outside : (H, W) bool
-        Scribbles; `inside` holds at least one pixel.
+    `cost` ((H, W) float, nats) is negative where it favours the object, `boundary_cost` is in nats a pixel of boundary,
+    and the scribbles `inside` ((H, W) bool) hold at least one pixel.
     """
     found = _from(Frame.around(np.argwhere(inside).astype(float)), cost, boundary_cost, inside, outside)
     for frame in (Frame.fitted, Frame.along, Frame.along):
@@ -79,9 +70,7 @@ def least_outline(cost: np.ndarray, boundary_cost: BoundaryCost, inside: np.ndar
     return found
 
 
-def _from(
-    frame: Frame, cost: np.ndarray, boundary_cost: BoundaryCost, inside: np.ndarray, outside: np.ndarray
-) -> Outline:
+def _from(frame: Frame, cost: Array, boundary_cost: BoundaryCost, inside: Array, outside: Array) -> Outline:
     """The best outline on the rays of `frame`; energies are taken on the pixels, so that those of frames compare."""
     corners, _ = best_outline(cost, boundary_cost, inside, outside, frame)
     found = Outline(corners, (cost.shape[0], cost.shape[1]), 0.0)

@@ -28,6 +28,13 @@ def total(cost: np.ndarray, mask: np.ndarray) -> float:
     return float(cost[mask].sum(dtype=np.float64))
 
 
+def cheapest_pixel(cost: np.ndarray) -> np.ndarray:
+    """The pixel of least cost, as a mask."""
+    pixel = np.zeros(cost.shape, bool)
+    pixel[np.unravel_index(cost.argmin(), cost.shape)] = True
+    return pixel
+
+
 def edge_normals(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Outward unit normals of the edges of the hull of `corners` ((n, 2)), by angle (k, 2), and their lengths (k,)."""
     from scipy.spatial import ConvexHull

@@ -25,6 +25,8 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
+Array = np.ndarray
+
 _RAYS, _BETWEEN, _RADII = 32, 3, 112
 """Rays with a corner each, lines between two of them along which costs are looked up, radii on a ray."""
 
@@ -46,7 +48,7 @@ HARD = 60.0
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 
-BoundaryCost = Callable[[np.ndarray, np.ndarray], np.ndarray]
+BoundaryCost = Callable[[Array, Array], Array]
 """boundary_cost(points (..., 2), unit normals (..., 2)) -> (...), nats a pixel of boundary there; the two broadcast."""
 
 
@@ -58,10 +60,10 @@ class Frame:
     plane ((n, 2) float, corners by angle), and rho(t) its radius; None for rho = 1.
     """
 
-    centre: np.ndarray
-    stretch: np.ndarray
+    centre: Array
+    stretch: Array
     reach: tuple[float, float] | None = None
-    followed: np.ndarray | None = None
+    followed: Array | None = None
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -69,12 +71,12 @@ class Frame:
         return (_RAYS, _BETWEEN, _RADII) if self.followed is None else (_FINE_RAYS, _FINE_BETWEEN, _FINE_RADII)
 
     @classmethod
-    def around(cls, points: np.ndarray) -> "Frame":
+    def around(cls, points: Array) -> "Frame":
         """Round rays from the mean of `points` ((n, 2) float)."""
         return cls(points.mean(axis=0), np.eye(2))
 
     @classmethod
-    def fitted(cls, mask: np.ndarray, corners: np.ndarray) -> "Frame":
+    def fitted(cls, mask: Array, corners: Array) -> "Frame":
         """Rays from the centre of `mask` ((H, W) bool, not empty), stretched as it is; radii are near its `corners`."""
         points = np.argwhere(mask).astype(float)
         spread = np.cov(points.T) if len(points) > 1 else np.zeros((2, 2))
@@ -85,13 +87,13 @@ class Frame:
         return cls(centre, stretch, (max(away.min() / _AROUND, 1.0), away.max() * _AROUND))
 
     @classmethod
-    def along(cls, mask: np.ndarray, corners: np.ndarray) -> "Frame":
+    def along(cls, mask: Array, corners: Array) -> "Frame":
         """Rays that follow the outline of `mask` ((H, W) bool, not empty), with `corners` by angle."""
         frame = cls.fitted(mask, corners)
         followed = np.linalg.solve(frame.stretch, (corners - frame.centre).T).T
         return cls(frame.centre, frame.stretch, (1 / _ALONGSIDE, _ALONGSIDE), followed)
 
-    def scale(self, count: int, first: float) -> np.ndarray:
+    def scale(self, count: int, first: float) -> Array:
         """(count,): rho at the angles (i + first) 2 pi / count."""
         if self.followed is None:
             return np.ones(count)
@@ -102,11 +104,11 @@ class Frame:
         shares = normals / np.where(np.abs(away) > 1e-9, away, 1e-9)
         return 1 / np.maximum((_circle(count, first) @ shares.T).max(axis=1), 1e-6)
 
-    def directions(self, count: int, first: float) -> np.ndarray:
+    def directions(self, count: int, first: float) -> Array:
         """(count, 2): steps of radius 1 at the angles (i + first) 2 pi / count."""
         return self.scale(count, first)[:, None] * _circle(count, first) @ self.stretch.T
 
-    def radii(self, shape: tuple[int, ...]) -> np.ndarray:
+    def radii(self, shape: tuple[int, ...]) -> Array:
         """A geometric grid within `reach`, or from `_NEAREST` to past the image's farthest corner: (n,) float."""
         if self.reach is not None:
             return np.geomspace(*self.reach, self.size[2])
@@ -116,9 +118,9 @@ class Frame:
 
 
 def best_outline(
-    cost: np.ndarray, boundary_cost: BoundaryCost, inside: np.ndarray, outside: np.ndarray, frame: Frame
-) -> tuple[np.ndarray, float]:
-    """The convex outline of least cost around the frame's centre.
+    cost: Array, boundary_cost: BoundaryCost, inside: Array, outside: Array, frame: Frame
+) -> tuple[Array, float]:
+    """The convex outline of least cost around the frame's centre, and its energy without scribbled pixels.
 
     Parameters
     ----------
@@ -128,14 +130,12 @@ def best_outline(
         Cost of a pixel of boundary: (...) float.
     inside, outside : (H, W) bool
         Scribbles, as large costs: they may be violated, unless the mask is repaired.
-    frame : Frame
 
     Returns
     -------
     corners : (n, 2) float
         Row and column with pixel centres at integers, convex, by angle.
     energy : float
-        Its cost and boundary cost, without scribbled pixels.
     """
     from scipy.spatial import ConvexHull
 
@@ -155,26 +155,26 @@ def best_outline(
     return corners[ConvexHull(corners).vertices], total - _held_within(held, chain)
 
 
-def _circle(count: int, first: float) -> np.ndarray:
+def _circle(count: int, first: float) -> Array:
     """(count, 2): unit vectors at the angles (i + first) 2 pi / count."""
     angle = (np.arange(count) + first) * (2 * np.pi / count)
     return np.stack([np.sin(angle), np.cos(angle)], axis=1)
 
 
-def _points(frame: Frame, radii: np.ndarray) -> np.ndarray:
+def _points(frame: Frame, radii: Array) -> Array:
     """(lines, radii, 2): where costs are looked up."""
     rays, between, _ = frame.size
     return frame.centre + radii[:, None] * frame.directions(rays * between, 0.5)[:, None, :]
 
 
-def _look_up(values: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _look_up(values: Array, points: Array) -> Array:
     """`values` between pixels, linear, 0 beyond the border."""
     from scipy.ndimage import map_coordinates
 
     return map_coordinates(values, [points[..., 0], points[..., 1]], order=1, mode="constant", output=np.float64)
 
 
-def _areas(frame: Frame, radii: np.ndarray, cost: np.ndarray) -> np.ndarray:
+def _areas(frame: Frame, radii: Array, cost: Array) -> Array:
     """(lines, radii): the cost of the sector around each line, from the centre to each radius."""
     along = _look_up(cost, _points(frame, radii))
     inner = along[:, :1] * radii[0] ** 2 / 2
@@ -185,7 +185,7 @@ def _areas(frame: Frame, radii: np.ndarray, cost: np.ndarray) -> np.ndarray:
     return total * abs(np.linalg.det(frame.stretch)) * sectors
 
 
-def _held_within(held: np.ndarray, chain: np.ndarray) -> float:
+def _held_within(held: Array, chain: Array) -> float:
     """About what the scribbles add to the energy of a chain."""
     lines = np.arange(len(held))
     return float(held[lines, chain[lines * len(chain) // len(held)]].sum())
@@ -195,7 +195,7 @@ _NORMALS = 16
 """Directions of the outward normal for which boundary costs are looked up."""
 
 
-def _boundary(frame: Frame, radii: np.ndarray, boundary_cost: BoundaryCost, there: np.ndarray) -> np.ndarray:
+def _boundary(frame: Frame, radii: Array, boundary_cost: BoundaryCost, there: Array) -> Array:
     """(normals, lines, radii): the boundary cost at each place and for each direction of the normal."""
     points, normals = _points(frame, radii), _circle(_NORMALS, 0)
     return np.broadcast_to(boundary_cost(points[None], normals[:, None, None]), (_NORMALS, *there.shape)) * there
@@ -203,8 +203,8 @@ def _boundary(frame: Frame, radii: np.ndarray, boundary_cost: BoundaryCost, ther
 
 @_compiled
 def _wedge_costs(
-    area: np.ndarray, edges: np.ndarray, radii: np.ndarray, at_rays: np.ndarray, at_lines: np.ndarray,
-    stretch: np.ndarray, wedges: np.ndarray,
+    area: Array, edges: Array, radii: Array, at_rays: Array, at_lines: Array,
+    stretch: Array, wedges: Array,
 ) -> None:  # fmt: skip
     """Write w_i(r_i, r_(i+1)), (rays, radii, radii): area and chord, looked up on the lines between the two rays."""
     count, steps = edges.shape[0], radii.size
@@ -239,7 +239,7 @@ def _wedge_costs(
                 wedges[i, a, b] = inner + outer / between * math.hypot(row, column)
 
 
-def _bounds(radii: np.ndarray, at_rays: np.ndarray) -> np.ndarray:
+def _bounds(radii: Array, at_rays: Array) -> Array:
     """(rays, radii, radii): the greatest index of r_(i-1) for each r_i, r_(i+1); -1 where there is none."""
     # Half a step of the grid is allowed: otherwise rounding would forbid straight lines.
     slack = 1 - 0.5 * (radii[1] / radii[0] - 1)
@@ -251,7 +251,7 @@ def _bounds(radii: np.ndarray, at_rays: np.ndarray) -> np.ndarray:
 
 
 @_compiled
-def _round_twice(wedges: np.ndarray, bounds: np.ndarray, chain: np.ndarray) -> None:
+def _round_twice(wedges: Array, bounds: Array, chain: Array) -> None:
     """Write the middle turn of the chain of least cost over two turns to `chain` ((rays,) int): indices of radii."""
     rays, steps = wedges.shape[0], wedges.shape[1]
     turns = 2 * rays

@@ -24,17 +24,10 @@ _BLOCKS = 12
 
 
 def best_boxes(cells: np.ndarray, count: int) -> list[tuple[float, np.ndarray]]:
-    """Up to `count` rectangles of least cost, each below zero, apart from each other.
+    """Up to `count` rectangles of least cost, each below zero, apart from each other: costs and corners.
 
-    Parameters
-    ----------
-    cells : (H, W) float, negative favours the object
-    count : int
-
-    Returns
-    -------
-    list of (float, (4, 2) float)
-        Its cost, and its corners in turn, row and column with (0, 0) the outer corner of the first cell.
+    `cells` (float) are negative where they favour the object. Corners are (4, 2) float, in turn, row and column with
+    (0, 0) the outer corner of the first cell.
     """
     cells = np.ascontiguousarray(cells, np.float64)
     centre, side = (np.array(cells.shape) - 1) / 2, int(np.ceil(np.hypot(*cells.shape))) + 1

@@ -17,6 +17,8 @@ import numpy as np
 from .._threads import run
 from .corners import runs, with_corners
 
+Array = np.ndarray
+
 _EVERY = 32
 """Segments span every number of rows up to this one, then numbers that grow by a quarter: a chain of slopes with
 smaller denominators differs by less than a pixel."""
@@ -27,15 +29,11 @@ _MEDIUM = 12_000
 _compiled = numba.njit(cache=True, error_model="numpy", nogil=True)
 
 
-def refine(
-    mask: np.ndarray, cost: np.ndarray, *, band: int | None = None, sweeps: int = 3, least: float = 1e-3
-) -> np.ndarray:
-    """A convex set that costs no more than `mask`, by chains moved up to `band` pixels at a time.
+def refine(mask: Array, cost: Array, *, band: int | None = None, sweeps: int = 3, least: float = 1e-3) -> Array:
+    """A convex set that costs no more than `mask`, by moved chains: see `convex_sets.refine`.
 
     Parameters
     ----------
-    mask : (H, W) bool, digitally convex and connected
-    cost : (H, W) float, negative favours the object
     band : int, optional
         How far a chain may move in one step, in pixels. Time grows with its square; by default two where that takes
         little time, else one.
@@ -43,10 +41,6 @@ def refine(
         Most times that all four chains are moved and corners restored.
     least : float
         Ends when a sweep improves the cost by a smaller share than this.
-
-    Returns
-    -------
-    (H, W) bool, digitally convex and connected
     """
     if not mask.any():
         return mask
@@ -70,14 +64,14 @@ def refine(
     return refined
 
 
-def _prefix(cost: np.ndarray) -> np.ndarray:
+def _prefix(cost: Array) -> Array:
     """(H, W + 1): sums of each row up to each column."""
     prefix = np.zeros((cost.shape[0], cost.shape[1] + 1))
     np.cumsum(cost, axis=1, out=prefix[:, 1:])
     return prefix
 
 
-def _moved(mask: np.ndarray, prefix: np.ndarray, band: int) -> np.ndarray:
+def _moved(mask: Array, prefix: Array, band: int) -> Array:
     """`mask` with the best left or right chain for its rows, or both; unchanged where no connected set is better."""
     top, first, last = runs(mask)
     if len(first) < 3:
@@ -89,7 +83,7 @@ def _moved(mask: np.ndarray, prefix: np.ndarray, band: int) -> np.ndarray:
     sides = [(prefix, first, last), (mirrored, width - 1 - last, width - 1 - first)]
     left, right = run(_best_side, [(*side, band) for side in sides])
     right = width - 1 - right
-    best: tuple[np.ndarray, np.ndarray] | None = None
+    best: tuple[Array, Array] | None = None
     least = _cost_of_runs(prefix, first, last)
     for start, stop in ((left, right), (left, last), (first, right)):
         cost = _cost_of_runs(prefix, start, stop)
@@ -105,29 +99,31 @@ def _moved(mask: np.ndarray, prefix: np.ndarray, band: int) -> np.ndarray:
     return moved
 
 
-def _cost_of_runs(prefix: np.ndarray, start: np.ndarray, stop: np.ndarray) -> float:
+def _cost_of_runs(prefix: Array, start: Array, stop: Array) -> float:
     rows = np.arange(len(start))
     return float((prefix[rows, stop + 1] - prefix[rows, start]).sum())
 
 
-def _in_one_piece(start: np.ndarray, stop: np.ndarray) -> bool:
+def _in_one_piece(start: Array, stop: Array) -> bool:
     """Whether every row has a pixel, and touches the next row."""
     return bool((start <= stop).all() and (start[1:] <= stop[:-1] + 1).all() and (stop[1:] >= start[:-1] - 1).all())
 
 
-def _best_side(prefix: np.ndarray, first: np.ndarray, last: np.ndarray, band: int) -> np.ndarray:
+def _best_side(prefix: Array, first: Array, last: Array, band: int) -> Array:
     """The best left chain for rows whose runs go from `first` to `last` now: (n,) columns."""
     chain = best_chain(prefix, np.maximum(first - band, 0), np.minimum(first + band, last))
     return first if chain is None else chain
 
 
-def best_chain(prefix: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
+def best_chain(prefix: Array, low: Array, high: Array) -> Array | None:
     """The least column of each row for the convex chain of least cost with corners in the band, or None."""
     spans = _spans(len(low))
     n, width = len(low), int((high - low).max()) + 1
     reach = int(high.max() - low.min())
     counts = np.zeros((len(spans), 2 * reach + 1), np.int64)
-    _count(low, high, spans, counts)
+    tails, heads = np.empty((2, 0), np.int64)
+    one_each = np.arange(counts.size).reshape(counts.shape)
+    _list_segments(prefix, low, high, spans, one_each, counts.ravel(), width, tails, heads, np.empty(0))
     # Steps of one slope are taken from the top, whatever their length.
     step, place = np.nonzero(counts)
     _, rank = np.unique((place - reach) / spans[step], return_inverse=True)
@@ -142,7 +138,7 @@ def best_chain(prefix: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndar
     return chain if _shortest(prefix, low, high, tails, heads, weights, width, chain) else None
 
 
-def _spans(n: int) -> np.ndarray:
+def _spans(n: int) -> Array:
     """Numbers of rows that a segment may span, ascending, n - 1 among them."""
     spans = list(range(1, min(n, _EVERY + 1)))
     while spans[-1] * 5 // 4 < n - 1:
@@ -152,7 +148,7 @@ def _spans(n: int) -> np.ndarray:
 
 @_compiled
 def _narrowed(
-    low: np.ndarray, high: np.ndarray, r0: int, c0: int, spans: np.ndarray, j: int, slopes: tuple[float, float]
+    low: Array, high: Array, r0: int, c0: int, spans: Array, j: int, slopes: tuple[float, float]
 ) -> tuple[float, float]:
     """Least and greatest slope of segments from (r0, c0) that stay in the band for spans[j] rows.
 
@@ -163,21 +159,6 @@ def _narrowed(
         least = max(least, (low[r0 + between] - 1 - c0) / between)
         most = min(most, (high[r0 + between] - c0) / between)
     return least, most
-
-
-@_compiled
-def _count(low: np.ndarray, high: np.ndarray, spans: np.ndarray, counts: np.ndarray) -> None:
-    """(spans, 2 reach + 1): number of segments in the band that span so many rows and so many columns."""
-    reach = counts.shape[1] // 2
-    for r0 in range(len(low)):
-        for c0 in range(low[r0], high[r0] + 1):
-            slopes = (-np.inf, np.inf)
-            for j in range(np.searchsorted(spans, len(low) - r0)):
-                r1, slopes = r0 + spans[j], _narrowed(low, high, r0, c0, spans, j, slopes)
-                if slopes[0] >= slopes[1]:
-                    break
-                for c1 in _columns(low[r1], high[r1], c0, spans[j], slopes):
-                    counts[j, c1 - c0 + reach] += 1
 
 
 @_compiled
@@ -192,28 +173,39 @@ def _columns(low: int, high: int, c0: int, span: int, slopes: tuple[float, float
 
 @_compiled
 def _list_segments(
-    prefix: np.ndarray, low: np.ndarray, high: np.ndarray, spans: np.ndarray, ranks: np.ndarray, place: np.ndarray,
-    width: int, tails: np.ndarray, heads: np.ndarray, weights: np.ndarray,
+    prefix: Array, low: Array, high: Array, spans: Array, ranks: Array, place: Array,
+    width: int, tails: Array, heads: Array, weights: Array,
 ) -> None:  # fmt: skip
-    """Write the ends of all segments in the band, and w, by rising slope; `place` is where each slope's begin."""
-    reach = ranks.shape[1] // 2
+    """Write the ends of all segments in the band, and w, by rising slope; only count them if `weights` is empty.
+
+    `ranks` ((spans, 2 reach + 1)) are those of the slopes, `place` where the next segment of each slope goes.
+    """
     for r0 in range(len(low)):
         for c0 in range(low[r0], high[r0] + 1):
-            slopes = (-np.inf, np.inf)
-            for j in range(np.searchsorted(spans, len(low) - r0)):
-                r1, slopes = r0 + spans[j], _narrowed(low, high, r0, c0, spans, j, slopes)
-                if slopes[0] >= slopes[1]:
-                    break
-                for c1 in _columns(low[r1], high[r1], c0, spans[j], slopes):
-                    rank = ranks[j, c1 - c0 + reach]
-                    k = place[rank]
-                    place[rank] = k + 1
-                    weights[k] = _cost_left(prefix, r0, r1, c0, (c1 - c0) / spans[j])
-                    tails[k], heads[k] = r0 * width + c0 - low[r0], r1 * width + c1 - low[r1]
+            _list_from(r0, c0, prefix, low, high, spans, ranks, place, width, tails, heads, weights)
 
 
 @_compiled
-def _cost_left(prefix: np.ndarray, r0: int, r1: int, c0: int, slope: float) -> float:
+def _list_from(
+    r0: int, c0: int, prefix: Array, low: Array, high: Array, spans: Array, ranks: Array,
+    place: Array, width: int, tails: Array, heads: Array, weights: Array,
+) -> None:  # fmt: skip
+    """`_list_segments` for those that begin at (r0, c0)."""
+    reach, slopes = ranks.shape[1] // 2, (-np.inf, np.inf)
+    for j in range(np.searchsorted(spans, len(low) - r0)):
+        r1, slopes = r0 + spans[j], _narrowed(low, high, r0, c0, spans, j, slopes)
+        if slopes[0] >= slopes[1]:
+            break
+        for c1 in _columns(low[r1], high[r1], c0, spans[j], slopes):
+            k = place[ranks[j, c1 - c0 + reach]]
+            place[ranks[j, c1 - c0 + reach]] = k + 1
+            if k < len(weights):
+                weights[k] = _cost_left(prefix, r0, r1, c0, (c1 - c0) / spans[j])
+                tails[k], heads[k] = r0 * width + c0 - low[r0], r1 * width + c1 - low[r1]
+
+
+@_compiled
+def _cost_left(prefix: Array, r0: int, r1: int, c0: int, slope: float) -> float:
     """Minus the cost left of a segment, over the rows from r0 to before r1."""
     # Rounded up to the next column; the sum's rounding is far below the least fraction, 1 / span.
     total, column = 0.0, c0 - 1e-6
@@ -225,8 +217,8 @@ def _cost_left(prefix: np.ndarray, r0: int, r1: int, c0: int, slope: float) -> f
 
 @_compiled
 def _shortest(
-    prefix: np.ndarray, low: np.ndarray, high: np.ndarray, tails: np.ndarray, heads: np.ndarray, weights: np.ndarray,
-    width: int, chain: np.ndarray,
+    prefix: Array, low: Array, high: Array, tails: Array, heads: Array, weights: Array,
+    width: int, chain: Array,
 ) -> bool:  # fmt: skip
     """Write the columns of the chain of least cost from the first row to the last; False if there is none."""
     n, total = len(low), len(tails)

@@ -122,15 +122,10 @@ def place(along: np.ndarray) -> np.ndarray:
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def coordinate_descent(bins: np.ndarray, cost: np.ndarray, limits: np.ndarray, lowest: np.ndarray) -> None:
-    """Move each of the offsets `limits` ((k,)) to its best bin with the others given, in turns, till none moves.
+    """Move each of the offsets `limits` ((k,) bins) to its best bin with the others given, in turns, till none moves.
 
-    Parameters
-    ----------
-    bins : (k, n) int16
-        Position of each point along each normal.
-    cost : (n,) float64
-    limits, lowest : (k,) int
-        Bins of the offsets, which are changed in place, and the least that they may be.
+    `bins` ((k, n) int16) are the positions of the points along each normal, `cost` is (n,) float64, and no offset goes
+    below `lowest` ((k,) bins). `limits` is changed in place.
     """
     count, n = bins.shape
     violated = np.zeros(n, np.int32)

@@ -10,9 +10,12 @@ import math
 
 import numpy as np
 
+from .components import cheapest_piece
 from .hulls import extreme_points, fill, is_convex
 from .hulls_2d import hull_rows
 from .repair_3d import deepest
+
+Array = np.ndarray
 
 _NORMALS = np.array([(r, c) for r in range(-4, 5) for c in range(-4, 5) if math.gcd(r, c) == 1])
 """Normals of cuts, besides those of the edges of the set that must be kept."""
@@ -21,7 +24,7 @@ _TRIES = 1000
 """Most ways to join a sliver that are tried; only scribbles drawn to defeat the search need more than a few."""
 
 
-def repair(mask: np.ndarray, core: np.ndarray, outside: np.ndarray, cost: np.ndarray) -> np.ndarray:
+def repair(mask: Array, core: Array, outside: Array, cost: Array) -> Array:
     """The exact set nearest to `mask` ((H, W) bool): see `convex_sets.repair`."""
     mask = fill(mask | core)
     if (mask & outside).any():
@@ -39,17 +42,12 @@ def repair(mask: np.ndarray, core: np.ndarray, outside: np.ndarray, cost: np.nda
     return cheapest_piece(mask, cost, core)
 
 
-def join(mask: np.ndarray, blocked: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
-    """A digitally convex, connected set that contains the digitally convex `mask` and avoids `blocked`.
+def join(mask: Array, blocked: Array) -> tuple[Array | None, Array]:
+    """A digitally convex, connected set that contains the digitally convex `mask` and avoids `blocked`, or None.
 
     Between two rows that do not touch, every such set contains one of two pixels (see `_bridges`); so trying
-    both, and the hull of what results, misses none. The smaller hull is tried first.
-
-    Returns
-    -------
-    joined : (H, W) bool, or None if there is none, or none was found in `_TRIES` tries
-    hit : (H, W) bool
-        Pixels of `blocked` that were in the way.
+    both, and the hull of what results, misses none. The smaller hull is tried first, `_TRIES` at most. Returned as well
+    are the pixels of `blocked` that were in the way ((H, W) bool).
     """
     hit = np.zeros_like(mask)
     untried = [mask]
@@ -72,7 +70,7 @@ def join(mask: np.ndarray, blocked: np.ndarray) -> tuple[np.ndarray | None, np.n
     return None, hit
 
 
-def _bridges(mask: np.ndarray) -> list[tuple[int, int]]:
+def _bridges(mask: Array) -> list[tuple[int, int]]:
     """Two pixels of which a connected, digitally convex superset of `mask` needs one; none if it is connected.
 
     Every row of such a set is one run, with a pixel in each row between. A row whose piece of the hull lies
@@ -92,7 +90,7 @@ def _bridges(mask: np.ndarray) -> list[tuple[int, int]]:
     return [(top + row, int(first[row]) - 1), (top + row + 1, int(last[row + 1]) + 1)]
 
 
-def _cut(mask: np.ndarray, core: np.ndarray, outside: np.ndarray, cost: np.ndarray) -> np.ndarray:
+def _cut(mask: Array, core: Array, outside: Array, cost: Array) -> Array:
     """`mask` cut by half-planes that contain `core` till it avoids `outside`, the nearest pixel first."""
     corners = extreme_points(core)
     edges = np.roll(corners, -1, axis=0) - corners
@@ -116,9 +114,7 @@ def _cut(mask: np.ndarray, core: np.ndarray, outside: np.ndarray, cost: np.ndarr
         mask = mask & (normal[0] * rows + normal[1] * columns <= limit)
 
 
-def _cheapest(
-    mask: np.ndarray, normals: np.ndarray, limits: np.ndarray, prefix: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _cheapest(mask: Array, normals: Array, limits: Array, prefix: Array) -> tuple[Array, Array]:
     """The half-plane {normal . x <= limit} that leaves the part of `mask` of least cost."""
     rows = np.flatnonzero(mask.any(axis=1))
     first = mask[rows].argmax(axis=1)[None]
@@ -133,17 +129,3 @@ def _cheapest(
     costs = (prefix[rows, stop] - prefix[rows, start]).sum(axis=1)
     best = int(costs.argmin())
     return normals[best], limits[best]
-
-
-def cheapest_piece(mask: np.ndarray, cost: np.ndarray, core: np.ndarray | None = None) -> np.ndarray:
-    """The component of `mask` of least cost, or the one that holds `core` if that is not empty.
-
-    Components of a digitally convex set are digitally convex.
-    """
-    from scipy import ndimage
-
-    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
-    if core is not None and core.any():
-        return labels == labels[core].max()
-    costs = np.bincount(labels.ravel(), weights=cost.ravel(), minlength=count + 1)[1:]
-    return labels == 1 + int(costs.argmin())

@@ -23,16 +23,12 @@ _SAMPLED = 20_000
 
 
 def join(hull: np.ndarray, blocked: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
-    """A digitally convex, connected set that holds the digitally convex `hull` and avoids `blocked`.
+    """A digitally convex, connected set that holds the digitally convex `hull` and avoids `blocked`, or None if not
+    found.
 
     Tried are the hulls of `hull` and its copy moved by a step in each of 26 directions, or its copies moved to the
-    corners of a unit cube: the lattice points of the sum of a convex set and a unit cube are connected.
-
-    Returns
-    -------
-    joined : (D, H, W) bool, or None if none was found
-    hit : (D, H, W) bool
-        `blocked`: any of its voxels may have been in the way.
+    corners of a unit cube: the lattice points of the sum of a convex set and a unit cube are connected. `blocked` is
+    returned as well: any of its voxels may have been in the way.
     """
     steps: list[tuple] = [(step,) for step in itertools.product((-1, 0, 1), repeat=3) if any(step)]
     steps += [tuple(s * grid_points((2, 2, 2))) for s in itertools.product((-1, 1), repeat=3)]

@@ -10,6 +10,7 @@ half-planes of any directions n around it follow from the support function
 import numpy as np
 
 from .._threads import run
+from .components import cheapest_piece
 from .hulls import extreme_points, fill, is_convex
 from .lattice_polygon import best_polygon
 from .raster import edge_normals, polygon_mask, pool, total
@@ -39,7 +40,7 @@ def search(cost: np.ndarray, core: np.ndarray) -> Start:
     def energy(candidate: Start) -> float:
         return total(cost, candidate[1])
 
-    candidates = [_hull_start(_best_component(cost) | core), *_polygon_starts(cost)]
+    candidates = [_hull_start(cheapest_piece(cost < 0, cost) | core), *_polygon_starts(cost)]
     if core.any():
         candidates.append(_hull_start(core))
     candidates = sorted(candidates, key=energy)
@@ -62,17 +63,6 @@ def _hull_start(mask: np.ndarray) -> Start:
     diamond = 0.5 * np.array([[-1, 0], [0, -1], [0, 1], [1, 0]])
     corners = extreme_points(mask) if mask.any() else np.empty((0, 2))
     return (corners[:, None] + diamond).reshape(-1, 2), fill(mask)
-
-
-def _best_component(cost: np.ndarray) -> np.ndarray:
-    """The 8-connected component of {cost < 0} of least cost: (H, W) bool."""
-    from scipy import ndimage
-
-    labels, count = ndimage.label(cost < 0, structure=np.ones((3, 3)))
-    if count == 0:
-        return np.zeros(cost.shape, bool)
-    totals = np.bincount(labels.ravel(), weights=cost.ravel(), minlength=count + 1)[1:]
-    return labels == 1 + int(totals.argmin())
 
 
 def _polygon_starts(cost: np.ndarray) -> list[Start]:
@@ -105,15 +95,10 @@ def _in_own_frames(cost: np.ndarray, corners: np.ndarray) -> list[Start]:
 
 
 def _in_own_frame(cost: np.ndarray, corners: np.ndarray, node: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The best polygon on a lattice that is turned, stretched and moved to fit `corners`.
+    """The best polygon on a lattice that is turned, stretched and moved to fit `corners`; pixels between its nodes
+    (2,).
 
     An affine map keeps convexity, and a set that is long and thin in the image fills its own box.
-
-    Returns
-    -------
-    corners : (n, 2) float
-    node : (2,) float
-        Pixels between nodes along the two axes of the box.
     """
     normals, _ = edge_normals(corners)
     frames = np.stack([normals, normals[:, ::-1] * [-1, 1]], axis=1)

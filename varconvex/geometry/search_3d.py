@@ -13,8 +13,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from .components import cheapest_piece
 from .hulls import extreme_points, fill
-from .raster import grid_points, pool, total
+from .raster import cheapest_pixel, grid_points, pool, total
 from .refine_3d import coordinate_descent, directions, frame, moved, place, turned
 
 _SIDE = 32
@@ -52,25 +53,9 @@ def search(cost: np.ndarray, core: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mask = fill(fine[tuple(slice(n) for n in cost.shape)])
     if mask.any():
         mask = moved(cost, mask, turned(np.argwhere(mask), directions(2)), factor + 1)
-    candidates = [mask, core, fill(_best_component(cost)), _voxel(cost)]
+    candidates = [mask, core, fill(cheapest_piece(cost < 0, cost)), cheapest_pixel(cost)]
     mask = min((set_ for set_ in candidates if set_.any()), key=lambda set_: total(cost, set_))
     return _corners(mask), mask
-
-
-def _best_component(cost: np.ndarray) -> np.ndarray:
-    """The 26-connected component of {cost < 0} of least cost, empty if there is none: (D, H, W) bool."""
-    from scipy import ndimage
-
-    labels, count = ndimage.label(cost < 0, structure=np.ones((3, 3, 3)))
-    totals = np.bincount(labels.ravel(), cost.ravel(), count + 1)
-    return (labels == 1 + int(totals[1:].argmin())) if count else np.zeros(cost.shape, bool)
-
-
-def _voxel(cost: np.ndarray) -> np.ndarray:
-    """The voxel of least cost, as a mask."""
-    voxel = np.zeros(cost.shape, bool)
-    voxel[np.unravel_index(cost.argmin(), cost.shape)] = True
-    return voxel
 
 
 def _covered(box: np.ndarray, liked: np.ndarray) -> np.ndarray:

@@ -9,10 +9,10 @@ pixel and the steps to the right. So pixels are counted, not areas. It needs no 
 import numba
 import numpy as np
 
+from .components import cheapest_piece
 from .hulls import fill
 from .lattice_polygon import directions, energies_from, trace_from
 from .refine_2d import refine
-from .repair_2d import cheapest_piece
 
 DIRECTIONS = directions(6)
 """(96, 2): row and column."""
@@ -30,14 +30,7 @@ _TRIES = 6
 def best_nearby(mask: np.ndarray, cost: np.ndarray) -> np.ndarray:
     """The best set in the window around `mask`, or `mask` itself where none is better or the window is too large.
 
-    Parameters
-    ----------
-    mask : (H, W) bool, digitally convex and connected
-    cost : (H, W) float, negative favours the object
-
-    Returns
-    -------
-    (H, W) bool, digitally convex and connected
+    `mask` (bool) and the result are digitally convex and connected; `cost` is negative where it favours the object.
     """
     if not mask.any():
         return mask

@@ -13,17 +13,20 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
+from numpy.random import Generator
 
 from .. import checks
 from ..backends import ArrayBackend
 from ..errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
 from ..geometry.certify import as_mask
-from ..geometry.outline import Outline
+from ..geometry.convex_sets import check_hulls
+from ..geometry.outline import Outline, least_outline
 from ..geometry.ray_search import BoundaryCost
 
 _NUMBERS = {2: "two", 3: "three"}
 
-Callback = Callable[[np.ndarray], object]
+Array = np.ndarray
+Callback = Callable[[Array], object] | None
 
 
 class FittedShape(Protocol):
@@ -73,8 +76,8 @@ class Shape(ABC, Generic[F]):
         inside: np.ndarray | None = None,
         outside: np.ndarray | None = None,
         spacing: tuple[float, ...] | None = None,
-        random_state: int | np.random.Generator | None = None,
-        callback: Callback | None = None,
+        random_state: int | Generator | None = None,
+        callback: Callback = None,
     ) -> F:
         """The best set of this kind that was found for `target`, with scribbles held exactly.
 
@@ -119,13 +122,7 @@ class Shape(ABC, Generic[F]):
 
     @abstractmethod
     def _fit(
-        self,
-        target: np.ndarray,
-        inside: np.ndarray,
-        outside: np.ndarray,
-        spacing: np.ndarray,
-        rng: np.random.Generator,
-        callback: Callback | None,
+        self, target: Array, inside: Array, outside: Array, spacing: Array, rng: Generator, callback: Callback
     ) -> F:
         """`fit` for a float32 target, bool scribbles and (d,) float spacing; raises what `check` raises."""
 
@@ -176,7 +173,17 @@ def grid_shape(shape: tuple[int, ...], ndim: int) -> tuple[int, ...]:
 class OutlineShape(Protocol):
     """A shape that can minimise any pixel cost plus boundary cost over its sets; joint unification asks for it."""
 
-    def outline(
-        self, cost: np.ndarray, boundary_cost: BoundaryCost, inside: np.ndarray, outside: np.ndarray
-    ) -> Outline:
+    def outline(self, cost: Array, boundary_cost: BoundaryCost, inside: Array, outside: Array) -> Outline:
         """The set of least cost and boundary cost that holds `inside` and avoids `outside`: see `least_outline`."""
+
+
+class ConvexSets(Shape[F]):
+    """A shape whose sets are convex, which joint unification can minimise any cost over."""
+
+    def check(self, inside: Array, outside: Array) -> Array:
+        """Raise a ScribbleConflictError if no convex set can hold `inside` and avoid `outside`: see `check_hulls`."""
+        return check_hulls(inside, outside)
+
+    def outline(self, cost: Array, boundary_cost: BoundaryCost, inside: Array, outside: Array) -> Outline:
+        """The convex set of least cost and boundary cost, up to a lattice of rays: see `least_outline`."""
+        return least_outline(cost, boundary_cost, inside, outside)

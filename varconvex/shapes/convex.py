@@ -21,22 +21,23 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
+from numpy.random import Generator
 
 from .. import checks
 from ..backends import ArrayBackend, get_backend
 from ..errors import InvalidParameterError
 from ..geometry.certify import Certificate, certify_convexity
-from ..geometry.convex_sets import SMALL, check_hulls, half_spaces_around, inradius, refine, repair, search
-from ..geometry.outline import Outline, least_outline
-from ..geometry.raster import total
-from ..geometry.ray_search import BoundaryCost
+from ..geometry.convex_sets import SMALL, half_spaces_around, inradius, refine, repair, search
+from ..geometry.raster import cheapest_pixel, total
 from ..solvers._memory import here_or_on_the_cpu
-from .base import Callback, Shape, grid_shape
+from .base import Array, Callback, ConvexSets, grid_shape
 from .icnn import ICNN, exact_network
 from .raster import rasterize
 from .training import train
 
 __all__ = ["ConvexShape", "FittedConvex"]
+
+Backend = str | ArrayBackend | None
 
 SCRIBBLE_COST = 1000.0
 """Cost of a scribbled pixel on the wrong side in the search: more than the evidence of its neighbourhood."""
@@ -57,7 +58,7 @@ _WIDEST = 4096
 class FittedConvex:
     """A digitally convex set {G <= 0}."""
 
-    mask: np.ndarray
+    mask: Array
     """(H, W) or (D, H, W) bool: {G <= 0} at the pixel centres; digitally convex and connected, or empty."""
 
     n_filled: int
@@ -69,10 +70,10 @@ class FittedConvex:
     energy: float
     """sum of 1 - 2 target over `mask`."""
 
-    history: np.ndarray = field(repr=False)
+    history: Array = field(repr=False)
     """Hard energy after every round of the training, on the sampled pixels, level by level."""
 
-    def __call__(self, points: np.ndarray) -> np.ndarray:
+    def __call__(self, points: Array) -> Array:
         """G at `points` ((n, 2) or (n, 3) float, in the target's pixels): (n,) float."""
         return self.network(points)
 
@@ -81,20 +82,12 @@ class FittedConvex:
         """`certify_convexity` of `mask`."""
         return certify_convexity(self.mask)
 
-    def rasterize(self, shape: tuple[int, ...]) -> np.ndarray:
-        """The set on a grid of `shape` pixels over the same field of view.
+    def rasterize(self, shape: tuple[int, ...]) -> Array:
+        """The set on a grid of `shape` pixels over the same field of view: bool of this shape.
 
         At the target's own shape this is `mask`. Elsewhere it is {G <= 0}, made digitally convex and
         connected; a set smaller than the new pixels may be empty. Scribbles are pixels of the target and are
         held on its grid only.
-
-        Parameters
-        ----------
-        shape : (int, int), or (int, int, int) for a volume
-
-        Returns
-        -------
-        bool array of this shape
 
         Raises
         ------
@@ -109,7 +102,7 @@ class FittedConvex:
         return repair(rasterize(self.network.compose(scale, scale / 2 - 0.5), grid))
 
 
-class ConvexShape(Shape[FittedConvex]):
+class ConvexShape(ConvexSets[FittedConvex]):
     """Fits a convex set, by search and exact refinement, and represents it by an input convex network.
 
     Parameters
@@ -139,10 +132,7 @@ class ConvexShape(Shape[FittedConvex]):
     """
 
     def __init__(
-        self,
-        hidden: tuple[int, ...] = (48,),
-        steps: tuple[int, ...] = (25, 20, 10, 5),
-        backend: str | ArrayBackend | None = None,
+        self, hidden: tuple[int, ...] = (48,), steps: tuple[int, ...] = (25, 20, 10, 5), backend: Backend = None
     ):
         self.hidden = _whole_numbers("hidden", hidden, least=1)
         self.steps = _whole_numbers("steps", steps, least=0)
@@ -167,24 +157,8 @@ class ConvexShape(Shape[FittedConvex]):
         placed.backend = self.backend or backend
         return placed
 
-    def check(self, inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
-        """Raise a ScribbleConflictError if no convex set can hold `inside` and avoid `outside`: see `check_hulls`."""
-        return check_hulls(inside, outside)
-
-    def outline(
-        self, cost: np.ndarray, boundary_cost: BoundaryCost, inside: np.ndarray, outside: np.ndarray
-    ) -> Outline:
-        """The convex set of least cost and boundary cost, up to a lattice of rays: see `least_outline`."""
-        return least_outline(cost, boundary_cost, inside, outside)
-
     def _fit(
-        self,
-        target: np.ndarray,
-        inside: np.ndarray,
-        outside: np.ndarray,
-        spacing: np.ndarray,
-        rng: np.random.Generator,
-        callback: Callback | None,
+        self, target: Array, inside: Array, outside: Array, spacing: Array, rng: Generator, callback: Callback
     ) -> FittedConvex:
         core = self.check(inside, outside)
         plain = np.float32(1) - 2 * target
@@ -196,7 +170,7 @@ class ConvexShape(Shape[FittedConvex]):
 
         corners, start = search(cost, core)
 
-        def trained_on(backend: ArrayBackend) -> tuple[ICNN, list[float], np.ndarray]:
+        def trained_on(backend: ArrayBackend) -> tuple[ICNN, list[float], Array]:
             network, history = self._trained(backend, corners, cost, spacing, rng, callback)
             return network, history, rasterize(network.to(backend.xp), target.shape, backend=backend)
 
@@ -205,7 +179,8 @@ class ConvexShape(Shape[FittedConvex]):
         # No gain elsewhere may outweigh a pixel that a scribble holds.
         exact = plain.astype(np.float64)
         exact[core], exact[outside] = np.array([-1, 1]) * (1 + 2 * float(np.abs(plain).sum(dtype=np.float64)))
-        starts = [repair(mask, core, outside, cost) for mask in (start, _cheapest_pixel(cost))]
+        # One pixel may cost less than a start that was cut to avoid `outside`.
+        starts = [repair(mask, core, outside, cost) for mask in (start, cheapest_pixel(cost))]
         cheapest = min(starts, key=lambda mask: total(cost, mask))
         mask = _refined([repair(raw, core, outside, cost), cheapest], exact)
         changed = int(np.count_nonzero(mask ^ raw))
@@ -216,11 +191,11 @@ class ConvexShape(Shape[FittedConvex]):
     def _trained(
         self,
         backend: ArrayBackend,
-        corners: np.ndarray,
-        cost: np.ndarray,
-        spacing: np.ndarray,
-        rng: np.random.Generator,
-        callback: Callback | None,
+        corners: Array,
+        cost: Array,
+        spacing: Array,
+        rng: Generator,
+        callback: Callback,
     ) -> tuple[ICNN, list[float]]:
         """The network whose set is the hull of `corners`, trained within a window around it; in pixel coordinates."""
         low, high = corners.min(axis=0), corners.max(axis=0)
@@ -266,14 +241,7 @@ def _one_blas_thread() -> AbstractContextManager:
     return threadpool_limits(1, "blas")  # also the reason why a mask does not depend on the number of cores
 
 
-def _cheapest_pixel(cost: np.ndarray) -> np.ndarray:
-    """The pixel of least cost, as a mask; it may cost less than a start that was cut to avoid `outside`."""
-    pixel = np.zeros(cost.shape, bool)
-    pixel[np.unravel_index(cost.argmin(), cost.shape)] = True
-    return pixel
-
-
-def _refined(masks: list[np.ndarray], cost: np.ndarray) -> np.ndarray:
+def _refined(masks: list[Array], cost: Array) -> Array:
     """The cheapest of convex sets after refinement: of the cheapest one before, and of all that are small.
 
     Small ones take no time to refine, and noise decides which of them is cheapest before.

@@ -7,11 +7,12 @@ with the components that hold a pixel of `inside` in place of the largest, where
 """
 
 import numpy as np
+from numpy.random import Generator
 
 from ..geometry.convex_sets import check_hulls, repair
 from ..geometry.hulls import fill
 from ..geometry.raster import total
-from .base import Callback, Shape
+from .base import Array, Callback, Shape
 from .convex import FittedConvex
 from .icnn import exact_network
 
@@ -32,18 +33,12 @@ class HullShape(Shape[FittedConvex]):
     True
     """
 
-    def check(self, inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    def check(self, inside: Array, outside: Array) -> Array:
         """Raise a ScribbleConflictError if no convex set can hold `inside` and avoid `outside`: see `check_hulls`."""
         return check_hulls(inside, outside)
 
     def _fit(
-        self,
-        target: np.ndarray,
-        inside: np.ndarray,
-        outside: np.ndarray,
-        spacing: np.ndarray,
-        rng: np.random.Generator,
-        callback: Callback | None,
+        self, target: Array, inside: Array, outside: Array, spacing: Array, rng: Generator, callback: Callback
     ) -> FittedConvex:
         from scipy.ndimage import label
 

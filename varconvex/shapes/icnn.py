@@ -30,13 +30,10 @@ class ICNN:
 
     Parameters
     ----------
-    dim : int
-        Dimension d of the points.
-    hidden : tuple of int
-        Width of each hidden layer: (48,), or (130, 130) as in the paper.
-    dtype : float32 or float64
-    xp : module
-        NumPy, or CuPy.
+    dim, hidden : int, tuple of int
+        Dimension d of the points, and the width of each hidden layer: (48,), or (130, 130) as in the paper.
+    dtype, xp : float32 or float64, module
+        Type of the parameters, and NumPy or CuPy.
 
     Attributes
     ----------
@@ -68,11 +65,7 @@ class ICNN:
 
     @classmethod
     def random(
-        cls,
-        dim: int,
-        hidden: tuple[int, ...] = (48,),
-        random_state: int | np.random.Generator | None = None,
-        dtype: Any = np.float64,
+        cls, dim: int, hidden: tuple[int, ...] = (48,), random_state: Any = None, dtype: Any = np.float64
     ) -> "ICNN":
         """A random network: W ~ N(0, 1 / d), Wz ~ |N(0, 1)| / fan-in, b ~ U(-1, 1)."""
         rng = np.random.default_rng(random_state)
@@ -87,26 +80,20 @@ class ICNN:
 
     @classmethod
     def from_half_spaces(
-        cls,
-        normals: np.ndarray,
-        offsets: np.ndarray,
-        margin: float,
-        hidden: tuple[int, ...] | None = None,
-        dtype: Any = np.float64,
+        cls, normals: Any, offsets: Any, margin: float, hidden: tuple[int, ...] | None = None, dtype: Any = np.float64
     ) -> "ICNN":
         """The network whose set is about {x : normals x <= offsets}, in closed form.
 
         G(x) = sum_k relu(normals_k . x - offsets_k + margin) - margin
 
         is convex, equals -margin deep inside, and is positive outside of any of the half-spaces. Corners are cut by
-        less than `margin`.
+        less than `margin`, and a longer step of the parameters may leave the set empty.
 
         Parameters
         ----------
-        normals : (K, d) float, pointing outwards
-        offsets : (K,) float
+        normals, offsets : (K, d) and (K,) float
+            Half-spaces; normals point outwards.
         margin : float
-            -G at the deepest points. A longer step of the parameters may leave the set empty.
         hidden : tuple of int, optional
             Widths; (K,) by default. The first is at least K; the layers after it pass the sum on unchanged.
         dtype : float32 or float64

@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
+from numpy.random import Generator
 
 from .. import checks
 from ..errors import InvalidParameterError
-from ..geometry.convex_sets import check_hulls, repair
+from ..geometry.convex_sets import repair
 from ..geometry.lattice_polygon import best_polygon
-from ..geometry.outline import Outline, least_outline
 from ..geometry.raster import edge_normals, polygon_mask, total
-from ..geometry.ray_search import BoundaryCost
-from .base import Callback, Shape, grid_shape
+from .base import Array, Callback, ConvexSets, grid_shape
 from .convex import SCRIBBLE_COST
 
 __all__ = ["FittedPolygon", "PolygonShape"]
@@ -32,13 +31,13 @@ _MOST_NODES = 129
 class FittedPolygon:
     """A convex polygon, and a digitally convex mask that differs from the pixels within it by `n_filled` pixels."""
 
-    mask: np.ndarray
+    mask: Array
     """(H, W) bool: digitally convex and 8-connected, or empty."""
 
     n_filled: int
     """Pixels that the exact repair added or removed, scribbles among them."""
 
-    corners: np.ndarray
+    corners: Array
     """(n, 2) float, row and column with pixel centres at integers; n is 0 for the empty set."""
 
     energy: float
@@ -51,7 +50,7 @@ class FittedPolygon:
     alpha: float = field(default=0.0, repr=False)
     """Weight of the perimeter."""
 
-    def __call__(self, points: np.ndarray) -> np.ndarray:
+    def __call__(self, points: Array) -> Array:
         """Pixels to the farthest half-plane at `points` ((n, 2) float): (n,) float, at most 1e-9 inside."""
         points = np.asarray(points, float)
         if not len(self.corners):
@@ -59,7 +58,7 @@ class FittedPolygon:
         normals, _ = edge_normals(self.corners)
         return (points @ normals.T - (normals @ self.corners.T).max(axis=1)).max(axis=1)
 
-    def rasterize(self, shape: tuple[int, ...]) -> np.ndarray:
+    def rasterize(self, shape: tuple[int, ...]) -> Array:
         """The set on a grid of `shape` pixels over the same field of view: (h, w) bool, digitally convex.
 
         At the target's own shape this is `mask`; elsewhere it is the polygon, which scribbles have not changed.
@@ -78,7 +77,7 @@ class FittedPolygon:
         return repair(polygon_mask((self.corners + 0.5) * scale - 0.5, grid))
 
 
-class PolygonShape(Shape[FittedPolygon]):
+class PolygonShape(ConvexSets[FittedPolygon]):
     """The globally best convex polygon on a lattice; images only, and nothing is random.
 
     Parameters
@@ -119,24 +118,8 @@ class PolygonShape(Shape[FittedPolygon]):
             )
         self.alpha = checks.real_number("alpha", alpha)
 
-    def check(self, inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
-        """Raise a ScribbleConflictError if no convex set can hold `inside` and avoid `outside`: see `check_hulls`."""
-        return check_hulls(inside, outside)
-
-    def outline(
-        self, cost: np.ndarray, boundary_cost: BoundaryCost, inside: np.ndarray, outside: np.ndarray
-    ) -> Outline:
-        """The convex set of least cost and boundary cost, up to a lattice of rays: see `least_outline`."""
-        return least_outline(cost, boundary_cost, inside, outside)
-
     def _fit(
-        self,
-        target: np.ndarray,
-        inside: np.ndarray,
-        outside: np.ndarray,
-        spacing: np.ndarray,
-        rng: np.random.Generator,
-        callback: Callback | None,
+        self, target: Array, inside: Array, outside: Array, spacing: Array, rng: Generator, callback: Callback
     ) -> FittedPolygon:
         core = self.check(inside, outside)
         plain = np.float32(1) - 2 * target

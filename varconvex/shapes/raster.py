@@ -16,19 +16,11 @@ from ..geometry.raster import grid_points
 from .icnn import ICNN
 
 
-def rasterize(
-    network: ICNN, shape: tuple[int, ...], block: int | None = None, backend: ArrayBackend | None = None
-) -> np.ndarray:
-    """{G <= 0} at the integer points of a grid: (H, W) or (D, H, W) bool, equal to evaluating G at every pixel.
+def rasterize(network: ICNN, shape: tuple[int, ...], block: int = 0, backend: ArrayBackend | None = None) -> np.ndarray:
+    """{G <= 0} at the integer points of a grid of `shape`, equal to evaluating G at every pixel: bool.
 
-    Parameters
-    ----------
-    network : ICNN of points of as many coordinates as `shape` has
-    shape : (int, int) or (int, int, int)
-    block : int, optional
-        Side of a block, chosen after the size of the grid by default; changes the time only.
-    backend : ArrayBackend, optional
-        Evaluates G, NumPy by default; `network` is in its arrays.
+    `block` is the side of a block, 0 for one that suits the size of the grid; it changes the time only. `backend`
+    evaluates G, NumPy by default; `network` is in its arrays.
     """
     dim = len(shape)
     backend = backend or get_backend("numpy")

@@ -16,12 +16,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
 from ..backends import ArrayBackend
 from ..geometry.raster import grid_points, pool
 from .icnn import ICNN
 
 Array = Any
+Callback = Callable[[ICNN], object] | None
 
 _LEVEL_SIDES = {2: 96, 3: 32}
 """Least number of pixels along the longest side of the coarsest level, if the image or volume has as many."""
@@ -66,24 +68,15 @@ class Adam:
 
 
 def train(
-    backend: ArrayBackend,
-    network: ICNN,
-    cost: np.ndarray,
-    scale: np.ndarray,
-    shift: np.ndarray,
-    depth: float,
-    rng: np.random.Generator,
-    *,
-    steps: tuple[int, ...] = (25, 20, 10, 5),
-    callback: Callable[[ICNN], object] | None = None,
-) -> list[float]:
+    backend: ArrayBackend, network: ICNN, cost: Array, scale: Array, shift: Array, depth: float, rng: Generator, *,
+    steps: tuple[int, ...] = (25, 20, 10, 5), callback: Callback = None,
+) -> list[float]:  # fmt: skip
     """Descend from `network`, which is changed in place.
 
     Parameters
     ----------
     backend : ArrayBackend
-        Evaluates and steps; `network` is in its arrays.
-    network : ICNN, float32, in frame coordinates
+        Evaluates and steps; `network`, float32, in frame coordinates, is in its arrays.
     cost : (h, w) or (d, h, w) float32, negative favours the object
     scale, shift : (2,) or (3,) float
         From pixels of `cost` to the frame: scale * index + shift.
@@ -136,7 +129,7 @@ def _centres(points: np.ndarray, factor: int) -> np.ndarray:
 
 
 def _near_boundary(
-    backend: ArrayBackend, network: ICNN, scale: np.ndarray, shift: np.ndarray, factor: int, coarse: tuple[int, ...]
+    backend: ArrayBackend, network: ICNN, scale: Array, shift: Array, factor: int, coarse: tuple[int, ...]
 ) -> np.ndarray:
     """Pixels within about six of the boundary, found on the next coarser level."""
     points = grid_points(coarse)
@@ -159,16 +152,9 @@ def _typical_slope(xp: Any, g: Array, slope: Array) -> float:
 
 
 def _descend(
-    backend: ArrayBackend,
-    network: ICNN,
-    points: Array,
-    cost: Array,
-    pixel: float,
-    rate: float,
-    count: int,
-    rng: np.random.Generator,
-    callback: Callable[[ICNN], object] | None,
-) -> list[float]:
+    backend: ArrayBackend, network: ICNN, points: Array, cost: Array, pixel: float, rate: float, count: int,
+    rng: Generator, callback: Callback,
+) -> list[float]:  # fmt: skip
     """`count` steps of Adam at one level; ends at the best set so far."""
     xp = backend.xp
     g, slope = backend.network_slope(network, points)
