@@ -78,12 +78,12 @@ class FiveLabels:
         """To 1e-3."""
         self.solve()
 
-    def track_price_of_rounding(self, side: int) -> float:
+    def track_integrality_gap(self, side: int) -> float:
         """How far the labelling lies above the bound."""
         solution = self.solve()
         return (solution.energy - solution.dual) / abs(solution.dual)
 
-    track_price_of_rounding.unit = "share"  # type: ignore[attr-defined]
+    track_integrality_gap.unit = "share"  # type: ignore[attr-defined]
 
 
 class Denoising:

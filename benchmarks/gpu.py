@@ -147,7 +147,7 @@ def agreement(backend: ArrayBackend) -> list[dict[str, Any]]:
         "isotropic": (1, planes, {}),
         "anisotropic": (1, planes, {"isotropic": False}),
         "Huber": (1, planes, {"huber": 0.1}),
-        "pulled": (1, planes, {"quadratic_weight": 0.5}),
+        "quadratic": (1, planes, {"quadratic_weight": 0.5}),
         "octagonal": (1, planes, diagonal),
         "five labels": (5, planes, {"simplex": True}),
         "volume": (1, volumes, {}),

@@ -107,8 +107,8 @@ plt.show()
 
 # %% [markdown]
 # What is left between mask and bound is the cost of rounding, and no iteration will lower it: on the grid a slanted
-# boundary is a little longer as a staircase of whole pixels than as a blur. A gap below 0.001, the default, is wasted
-# on a mask. The notebook on the gap has more.
+# boundary is a little longer as a staircase of whole pixels than as a blur. A gap smaller than 0.001, the default,
+# does not improve a mask. The notebook on the gap has more.
 #
 # ## Beside scikit-image
 #

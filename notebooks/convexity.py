@@ -133,7 +133,7 @@ print(f"G(midpoint) minus the mean of G at the ends, the largest of 10,000: {lif
 # ## One parameter to play with
 #
 # `hidden`: how wide the network is. The mask hardly depends on it, since the outline is refined on pixels after the network has
-# been trained: also six units do not make a hexagon.
+# been trained, and a network that then differs from the mask is replaced by the exact one: six units do not make a hexagon.
 
 # %%
 from varconvex import ConvexShape
