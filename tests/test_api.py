@@ -228,7 +228,7 @@ def test_alpha_from_nothing_to_everything(two_blobs):
     assert np.isfinite(stiff.energy)
 
 
-@pytest.mark.parametrize("options", [{"tol": 0, "max_iter": 20}, {"time_limit": 1e-9}])
+@pytest.mark.parametrize("options", [{"max_iter": 1}, {"tol": 0, "max_iter": 20}, {"time_limit": 1e-9}])
 def test_out_of_patience_gives_the_best_so_far(two_blobs, options):
     image, scribbles, _ = two_blobs
     with pytest.warns(ConvergenceWarning, match="the relative gap is"):
@@ -238,11 +238,13 @@ def test_out_of_patience_gives_the_best_so_far(two_blobs, options):
     assert set(np.unique(result.labels)) == {1, 2}
 
 
-def test_no_iterations_evaluate_the_start_without_a_warning(two_blobs):
+@pytest.mark.parametrize("shape", [None, "convex"])
+def test_without_iterations_the_start_is_evaluated(two_blobs, shape):
     image, scribbles, _ = two_blobs
-    result = segment(image, scribbles, max_iter=0, tol=0)
-    assert (result.status, result.converged, result.history[-1][0]) == ("max_iter", False, 0)
-    assert result.dual <= result.primal
+    result = segment(image, scribbles, shape=shape, max_iter=0)
+    assert (result.status, result.converged) == ("max_iter", False)
+    assert (result.labels[scribbles > 0] == scribbles[scribbles > 0]).all()
+    assert [evaluation[0] for evaluation in result.history] == [0]
 
 
 def test_inputs_are_left_bitwise_alone(two_blobs):

@@ -9,7 +9,7 @@ from varconvex import ConvexShape, segment
 from varconvex.errors import InvalidParameterError, InvalidScribblesError, ScribbleConflictError
 from varconvex.geometry.certify import certify_convexity, fill_hull
 from varconvex.inputs import Scene
-from varconvex.objects import _parted, _parting_normals, check, fit
+from varconvex.objects import check, fit, separated, separating_normals
 
 
 @pytest.fixture(scope="module")
@@ -110,14 +110,14 @@ def test_random_scenes_never_overlap_and_keep_their_seeds():
     assert conflicts > 0
 
 
-def test_hulls_are_parted_exactly_where_they_can_be():
+def test_hulls_areseparated_exactly_where_they_can_be():
     for seed in range(300):
         rng = np.random.default_rng(seed)
         masks = np.zeros((2, 7, 8), bool)
         for mask in masks:
             for row, column in rng.integers(0, (7, 8), (rng.integers(1, 4), 2)):
                 mask[row, column] = True
-        normals, low, high = _parting_normals(*masks)
+        normals, low, high = separating_normals(*masks)
         # Every line through two of the points, moved and turned by less than a pixel, is among those of large normals.
         every = np.array([n for n in itertools.product(range(-14, 15), repeat=2) if any(n)])
         below = (every @ np.argwhere(masks[0]).T).max(axis=1)
@@ -130,7 +130,7 @@ def test_the_cheapest_line_is_taken():
     rng, seeds = np.random.default_rng(0), np.zeros((2, 9, 9), bool)
     seeds[0, 4, 1] = seeds[1, 4, 7] = True
     masks, costs = np.ones((2, 9, 9), bool), rng.normal(size=(2, 9, 9))
-    parted = _parted(tuple(masks), tuple(seeds), tuple(costs))
+    parted = separated(tuple(masks), tuple(seeds), tuple(costs))
     best = np.inf
     along = np.indices((9, 9)).reshape(2, -1)
     for normal in itertools.product(range(-4, 5), repeat=2):

@@ -6,14 +6,18 @@ import pytest
 from varconvex import certify_convexity, get_backend, segment
 from varconvex.errors import InvalidParameterError
 from varconvex.inputs import prepare
-from varconvex.likelihoods._learnt import LearntLikelihood
-from varconvex.likelihoods._mixture import fit_mixture
 from varconvex.likelihoods.gaussian_mixture import GaussianMixtureLikelihood
 from varconvex.metrics import iou
-from varconvex.predictors._shaped import ShapedEnergy
+from varconvex.predictors.appearance.gaussian_mixture import fit_mixture
+from varconvex.predictors.appearance.mixtures import MixtureAppearance
+from varconvex.predictors.base import LearningPredictor, Predictor, SetPredictor
 from varconvex.predictors.energy import EnergyPredictor
+from varconvex.predictors.fcn import FcnPredictor
+from varconvex.predictors.given import GivenPredictor
+from varconvex.predictors.set_energy import SetEnergy
+from varconvex.shapes.base import OutlineShape
 from varconvex.shapes.convex import ConvexShape
-from varconvex.unify import joint
+from varconvex.unify import JointProgress, joint
 
 KINDS = [None, "convex"]
 
@@ -55,7 +59,7 @@ def test_what_the_shape_holds_teaches_a_colour_that_no_stroke_touches(two_colour
 def test_the_objective_never_rises_and_it_ends(two_blobs, two_colours, shape):
     for image, scribbles, _ in (two_blobs, two_colours):
         result = segment(image, scribbles, shape=shape, unify="joint")
-        values = np.array(result.objective)
+        values = np.array(result.objective[:-1])  # the last is J of the returned labels
         assert 2 <= len(values) <= 16
         assert (np.diff(values) <= 0).all()
         assert values[-1] < values[0]
@@ -67,8 +71,7 @@ def test_the_objective_is_that_of_the_answer(two_colours):
     predictor = predictor_of()
     found = joint(predictor, {1: ConvexShape()}, scene)
     ready = predictor.ready(scene, found.prediction, found.index)
-    sides = np.stack([found.index == 0, found.index == 1]).astype(np.float32)
-    taught = ready.learn(scene, sides)
+    taught = ready.learn(scene, found.index)
     # What was learnt from an answer fits it better than what the strokes alone had taught.
     assert taught.objective(scene, found.index) < ready.objective(scene, found.index)
     # Two answers differ by their costs and boundaries, as the energy says; the rest is theta's alone.
@@ -84,7 +87,7 @@ def test_the_objective_is_that_of_the_answer(two_colours):
 def test_one_that_was_not_made_ready_cannot_learn(two_colours):
     image, scribbles, disc = two_colours
     with pytest.raises(InvalidParameterError, match=r"Take what its ready\(\) returns"):
-        predictor_of().learn(prepare(image, scribbles), np.stack([~disc, disc]))
+        predictor_of().learn(prepare(image, scribbles), disc.astype(int))
 
 
 def wrongly(inside, wrong):
@@ -97,14 +100,13 @@ def test_what_was_learnt_wrongly_is_refused(two_colours, wrong):
     image, scribbles, _ = two_colours
 
     class Confused(EnergyPredictor):
-        def learn(self, scene, responsibility):
-            inside = wrongly(responsibility[1] > 0.5, wrong)
-            return super().learn(scene, np.stack([~inside, inside]).astype(np.float32))
+        def learn(self, scene, index):
+            return super().learn(scene, wrongly(index == 1, wrong).astype(int))
 
     scene = prepare(image, scribbles)
     found = joint(Confused(GaussianMixtureLikelihood(), alpha=10.0), {}, scene)
-    assert len(found.objective) == 2
-    assert found.objective[1] == found.objective[0]
+    assert len(found.objective) == 3
+    assert found.objective[2] == found.objective[1] == found.objective[0]
     np.testing.assert_array_equal(found.prediction.index, predictor_of().predict(scene).index)
 
 
@@ -113,21 +115,21 @@ def test_what_was_learnt_wrongly_is_refused(two_colours, wrong):
 def test_what_was_learnt_wrongly_is_refused_with_a_shape(two_colours, wrong):
     image, scribbles, _ = two_colours
 
-    class Confused(ShapedEnergy):
-        def learn(self, index):
-            return super().learn(wrongly(index > 0, wrong).astype(int))
+    class Confused(SetEnergy):
+        def refit(self, index):
+            return super().refit(wrongly(index > 0, wrong).astype(int))
 
     class Predictor(EnergyPredictor):
-        def shaped(self, scene):
+        def set_energy(self, scene):
             return Confused.start(scene, self.likelihood, self.alpha, self.edge_weight)
 
     scene = prepare(image, scribbles)
     found = joint(Predictor(GaussianMixtureLikelihood(), alpha=10.0), {1: ConvexShape()}, scene)
-    assert len(found.objective) == 2
+    assert len(found.objective) == 3
     assert found.objective[1] == found.objective[0]
 
 
-def test_a_shape_that_cannot_minimise_is_pulled_and_projected(two_colours):
+def test_a_shape_that_cannot_minimise_is_projected(two_colours):
     image, scribbles, disc = two_colours
 
     class Projecting:
@@ -136,9 +138,47 @@ def test_a_shape_that_cannot_minimise_is_pulled_and_projected(two_colours):
 
     found = joint(predictor_of(), {1: Projecting()}, prepare(image, scribbles))
     assert (np.diff(found.objective) <= 0).all()
-    assert found.objective[-1] < found.objective[0]
+    assert found.objective[-1] == found.objective[-2] < found.objective[0]
     assert certify_convexity(found.fitted[1].mask).convex
     assert iou(found.fitted[1].mask, disc) > 0.95
+
+
+@pytest.mark.parametrize("shape", [None, "convex", "hull"])
+def test_the_last_objective_is_that_of_the_returned_labels(two_colours, shape):
+    image, scribbles, _ = two_colours
+    result = segment(image, scribbles, 0.0, shape=shape, unify="joint")
+    # Without a boundary cost J is the data cost: of outlines -log of the labels' posterior under the returned costs.
+    index, seeds = (result.labels == 2).astype(int), scribbles
+    if shape == "convex":
+        lengths = result.costs + np.log(np.exp(-result.costs.astype(float)).sum(axis=0))
+        weight = 0.3 / 0.7 * seeds.size / np.count_nonzero(seeds)
+        each = np.take_along_axis(lengths, index[None], axis=0)[0] * np.where(seeds > 0, weight, 1)
+        assert result.objective[-1] == pytest.approx(each.sum(), rel=1e-5)
+    else:
+        assert result.objective[-1] == result.objective[-2]
+
+
+def test_what_unify_asks_is_in_protocols():
+    for predictor in (predictor_of(), FcnPredictor()):
+        assert isinstance(predictor, LearningPredictor)
+        assert isinstance(predictor, SetPredictor)
+    given = GivenPredictor(np.eye(3, dtype=bool))
+    assert isinstance(given, LearningPredictor)
+    assert not isinstance(given, SetPredictor)
+    assert isinstance(ConvexShape(), OutlineShape)
+
+
+def test_a_predictor_that_does_not_learn_is_refused_by_joint_only(two_blobs):
+    image, scribbles, _ = two_blobs
+
+    class Fixed(Predictor):
+        def predict(self, scene, proximal=None):
+            return predictor_of().predict(scene, proximal)
+
+    expected = segment(image, scribbles, 10.0, likelihood="gaussian_mixture").labels
+    np.testing.assert_array_equal(segment(image, scribbles, predictor=Fixed()).labels, expected)
+    with pytest.raises(InvalidParameterError, match="takes a predictor with ready"):
+        segment(image, scribbles, predictor=Fixed(), unify="joint")
 
 
 @pytest.mark.parametrize("shape", KINDS)
@@ -184,8 +224,11 @@ def test_the_callback_sees_every_round_and_can_stop_it(two_colours):
     image, scribbles, _ = two_colours
     seen = []
     whole = segment(image, scribbles, shape="convex", unify="joint", callback=seen.append)
-    starts = [k for k, progress in enumerate(seen) if progress.iteration == 0]
+    starts = [k for k, progress in enumerate(seen) if isinstance(progress, JointProgress)]
     assert len(starts) >= 3
+    assert [seen[k].round for k in starts] == list(range(len(starts)))
+    assert [seen[k].primal for k in starts] == list(whole.objective[: 2 * len(starts) : 2])
+    assert {(seen[k].dual, seen[k].relative_gap) for k in starts} == {(-np.inf, np.inf)}
     assert all(progress.u.shape == scribbles.shape for progress in seen)
     for wanted, fewer in ((1, True), (starts[1] + 1, False)):
         calls = []
@@ -197,15 +240,31 @@ def test_the_callback_sees_every_round_and_can_stop_it(two_colours):
         part = segment(image, scribbles, shape="convex", unify="joint", callback=stop)
         assert len(calls) == wanted
         assert part.status == "stopped"
-        assert len(part.objective) == 1 if fewer else len(part.objective) <= len(whole.objective)
+        assert len(part.objective) == 2 if fewer else len(part.objective) <= len(whole.objective)
         assert part.certificate.convex
+
+
+@pytest.mark.parametrize("wanted", [1, 3])
+def test_projections_show_every_step_and_stop(two_colours, wanted):
+    image, scribbles, _ = two_colours
+    calls = []
+
+    def stop(progress):
+        calls.append(progress)
+        return sum(isinstance(shown, JointProgress) for shown in calls) >= wanted
+
+    result = segment(image, scribbles, shape="hull", unify="joint", callback=stop)
+    assert isinstance(calls[-1], JointProgress)
+    assert calls[-1].u.shape == scribbles.shape
+    assert calls[-1].primal == result.objective[-1]
+    assert result.status == "stopped"
 
 
 @pytest.mark.filterwarnings("ignore::varconvex.errors.ShapeWarning")
 def test_no_round_begins_after_the_time_limit(two_colours):
     image, scribbles, _ = two_colours
     found = joint(predictor_of(), {1: ConvexShape()}, prepare(image, scribbles), time_limit=0.0)
-    assert len(found.objective) == 1
+    assert len(found.objective) == 2
 
 
 def test_more_labels_volumes_and_holes(two_blobs, rng):
@@ -236,21 +295,17 @@ def test_tiny_images(shape):
 
 def test_a_mixture_finds_the_gaussians_that_made_the_points(rng):
     points = np.concatenate([rng.normal((0, 0), 0.1, (600, 2)), rng.normal((2, 1), 0.3, (200, 2))])
-    mixture = fit_mixture(points, np.ones(len(points)), 2, 1e-6)
+    mixture = fit_mixture(points, 2, 1e-6)
     order = np.argsort(mixture.means[:, 0])
     np.testing.assert_allclose(mixture.shares[order], (0.75, 0.25), atol=0.01)
     np.testing.assert_allclose(mixture.means[order], [(0, 0), (2, 1)], atol=0.1)
-    # Weights count as points do.
-    doubled = fit_mixture(np.concatenate([points, points[:600]]), np.ones(1400), 2, 1e-6)
-    weighted = fit_mixture(points, np.where(np.arange(800) < 600, 2.0, 1.0), 2, 1e-6)
-    np.testing.assert_allclose(weighted.log_density(points), doubled.log_density(points), atol=1e-3)
 
 
 def test_a_density_is_that_of_scipy(rng):
     from scipy.stats import multivariate_normal
 
     points = rng.normal(size=(300, 3)) * (1, 2, 0.5)
-    mixture = fit_mixture(points, rng.random(300), 3, 1e-3)
+    mixture = fit_mixture(points, 3, 1e-3)
     terms = [
         np.log(share) + multivariate_normal(mean, covariance).logpdf(points)
         for share, mean, covariance in zip(mixture.shares, mixture.means, mixture.covariances, strict=True)
@@ -262,7 +317,7 @@ def test_scribbles_teach_from_the_start(two_colours):
     image, scribbles, disc = two_colours
     scene = prepare(image, scribbles)
     first = np.zeros((2, *disc.shape), np.float32)
-    start = LearntLikelihood.start(scene, first, disc.astype(int))
+    start = MixtureAppearance.start(scene, first, disc.astype(int))
     assert (start.costs(scene).argmin(axis=0)[scribbles == 2] == 1).mean() > 0.95
-    taught = start.learn(scene, np.stack([~disc, disc]).astype(np.float32))
+    taught = start.learn(scene, disc.astype(int))
     assert (taught.costs(scene).argmin(axis=0) == disc).mean() > 0.97

@@ -1,11 +1,13 @@
 """The only judge of user data: what passes here is trusted everywhere else."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from . import checks
+from ._colour import features
 from .errors import (
     DataTermWarning,
     InvalidImageError,
@@ -40,6 +42,11 @@ class Scene:
     labels: tuple[int, ...]
     spacing: tuple[float, ...]
     valid: np.ndarray
+
+    @cached_property
+    def colours(self) -> np.ndarray:
+        """Colours that are compared by Euclidean distances: (*spatial, C) float32, computed once; see `features`."""
+        return features(self.image)
 
     def held(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Pixels that the k-th label must hold, and must not: what is no part of the problem would be holes in it."""

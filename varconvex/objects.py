@@ -11,7 +11,7 @@ to the label with the most of u among those that have none.
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def check(shapes: Mapping[int, Shape], scene: Scene) -> None:
         shape.check(*scene.held(k))
     for i, j in combinations(shapes, 2):
         hulls = fill_hull(scene.seeds == i + 1), fill_hull(scene.seeds == j + 1)
-        if not len(_parting_normals(*hulls)[0]):
+        if not len(separating_normals(*hulls)[0]):
             pixels = np.argwhere(hulls[0] & hulls[1] if (hulls[0] & hulls[1]).any() else scene.seeds == j + 1)
             raise ScribbleConflictError(
                 "the scribbles of two objects with a shape must have a line between them; those of labels "
@@ -54,7 +54,7 @@ def check(shapes: Mapping[int, Shape], scene: Scene) -> None:
 
 
 def fit(
-    shapes: Mapping[int, Shape], scene: Scene, u: np.ndarray, *, random_state: Any = None
+    shapes: Mapping[int, Shape], scene: Scene, u: np.ndarray, *, random_state: int | np.random.Generator | None = None
 ) -> tuple[np.ndarray, dict[int, FittedShape]]:
     """Fit every object that has a shape; the others keep what is left.
 
@@ -110,7 +110,7 @@ def keep_apart(
     for i, j in combinations(masks, 2):
         if (masks[i] & masks[j]).any():
             seeds = scene.seeds == i + 1, scene.seeds == j + 1
-            masks[i], masks[j] = _parted((masks[i], masks[j]), seeds, (costs[i], costs[j]))
+            masks[i], masks[j] = separated((masks[i], masks[j]), seeds, (costs[i], costs[j]))
             cut |= {i, j}
     for k in sorted(cut):
         answers[k] = found(k, np.any([masks[other] for other in masks if other != k], axis=0))
@@ -129,11 +129,11 @@ def filled_share(index: np.ndarray, k: int) -> float:
     return float(mine.sum() / (fill_hull(mine) & (mine | (index == 0))).sum())
 
 
-def _parted(
+def separated(
     masks: tuple[np.ndarray, np.ndarray], seeds: tuple[np.ndarray, np.ndarray], costs: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Two masks on either side of the line between their seeds that leaves them cheapest together."""
-    normals, lowest, highest = _parting_normals(*map(fill_hull, seeds))
+    normals, lowest, highest = separating_normals(*map(fill_hull, seeds))
     points = [np.argwhere(mask) for mask in masks]
     prices = [cost[mask].astype(np.float64) for cost, mask in zip(costs, masks, strict=True)]
     best, normal, offset = np.inf, normals[0], int(lowest[0])
@@ -150,7 +150,7 @@ def _parted(
     return masks[0] & (along <= offset), masks[1] & (along > offset)
 
 
-def _parting_normals(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def separating_normals(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Integer normals of lines with `first` below and `second` above, and the offsets from and to which they lie.
 
     Two hulls that do not meet are parted along a side of one of them; in a volume along a side of their difference.

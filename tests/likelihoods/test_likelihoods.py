@@ -34,7 +34,7 @@ def random_scene(rng, shape=(11, 14), channels=3, labels=2, spacing=None):
     return scene(rng.random((*shape, channels)), seeds, spacing)
 
 
-def brute_force(s, rho_factor, sigma, unknown=(0.0, 0.0)):
+def brute_force(s, rho_factor, sigma, outliers=(0.0, 0.0)):
     """The Nieuwenhuis-Cremers costs, all pairs at once, in float64 and with every factor of the Gaussians."""
     position = np.argwhere(np.ones(s.seeds.shape)) * np.array(s.spacing)
     colour = features(s.image).reshape(len(position), -1).astype(float)
@@ -47,8 +47,8 @@ def brute_force(s, rho_factor, sigma, unknown=(0.0, 0.0)):
         log_kernel = norm.logpdf(position[:, None], position[mine], rho).sum(axis=-1)
         # Gaussians in colour with 1 at their centre, as a share of which the rest of the label may have any colour.
         kernel = np.exp(-0.5 * ((colour[:, None] - colour[mine]) ** 2).sum(axis=-1) / sigma**2)
-        if unknown[min(k, 1)]:
-            log_kernel += np.log((1 - unknown[min(k, 1)]) * kernel + unknown[min(k, 1)])
+        if outliers[min(k, 1)]:
+            log_kernel += np.log((1 - outliers[min(k, 1)]) * kernel + outliers[min(k, 1)])
         else:
             log_kernel += (
                 norm.logpdf(colour[:, None], colour[mine], sigma).sum(axis=-1)
@@ -105,26 +105,26 @@ def test_kernel_density_is_the_formula(rng, shape, channels, labels, spacing, rh
 
 def test_a_share_of_the_kernel_may_have_any_colour(rng):
     s = random_scene(rng, labels=3)
-    for unknown in ((0.01, 0.03), (0.0, 0.2)):
-        ours = NieuwenhuisCremersLikelihood(clip=None, unknown=unknown, sigma=0.05).costs(s)
-        assert ours == pytest.approx(brute_force(s, 5.0, 0.05, unknown), rel=1e-4, abs=2e-4)
+    for outliers in ((0.01, 0.03), (0.0, 0.2)):
+        ours = NieuwenhuisCremersLikelihood(clip=None, outliers=outliers, sigma=0.05).costs(s)
+        assert ours == pytest.approx(brute_force(s, 5.0, 0.05, outliers), rel=1e-4, abs=2e-4)
     # A colour like no stroke's is left to position, and sooner given to who is less sure of its colours.
     image = np.zeros((1, 41, 3))
     image[0, 12:29] = (0.1, 0.9, 0.3)
     image[0, 29:] = 1
     seeds = np.zeros((1, 41), int)
     seeds[0, 0], seeds[0, 40] = 2, 1
-    left = NieuwenhuisCremersLikelihood(unknown=(0.02, 0.02)).costs(scene(image, seeds)).argmin(axis=0)[0]
-    more = NieuwenhuisCremersLikelihood(unknown=(0.02, 0.06)).costs(scene(image, seeds)).argmin(axis=0)[0]
+    left = NieuwenhuisCremersLikelihood(outliers=(0.02, 0.02)).costs(scene(image, seeds)).argmin(axis=0)[0]
+    more = NieuwenhuisCremersLikelihood(outliers=(0.02, 0.06)).costs(scene(image, seeds)).argmin(axis=0)[0]
     assert left[13:20].all()
     assert not left[21:28].any()
     assert more.sum() > left.sum()
 
 
-@pytest.mark.parametrize("unknown", [0.1, (0.1,), (-0.1, 0.0), (0.0, 1.0), ("a", "b")])
-def test_unknown_is_two_shares(unknown):
-    with pytest.raises(InvalidParameterError, match="unknown must be two shares in"):
-        NieuwenhuisCremersLikelihood(unknown=unknown)
+@pytest.mark.parametrize("outliers", [0.1, (0.1,), (-0.1, 0.0), (0.0, 1.0), ("a", "b")])
+def test_outliers_is_two_shares(outliers):
+    with pytest.raises(InvalidParameterError, match="outliers must be two shares in"):
+        NieuwenhuisCremersLikelihood(outliers=outliers)
 
 
 def test_kernel_density_of_many_seeds_and_pixels_is_the_formula(rng):

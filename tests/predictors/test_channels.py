@@ -5,7 +5,7 @@ import pytest
 
 from varconvex.errors import InvalidImageError, InvalidParameterError
 from varconvex.inputs import prepare
-from varconvex.predictors._channels import channels, filter_bank, groups_of
+from varconvex.predictors.appearance.channels import channels, filter_bank, groups_of
 
 
 def scene_of(image, **options):

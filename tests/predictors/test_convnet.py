@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import correlate
 
-from varconvex.predictors._convnet import ConvNet
+from varconvex.predictors.appearance.convnet import ConvNet
 
 KERNELS = [1, 3]
 
@@ -46,7 +46,7 @@ def test_an_image_in_strips_is_the_image_at_once(kernel, rng, monkeypatch):
     network = ConvNet.random(3, (4, 4), kernel, rng)
     image = rng.normal(size=(40, 23, 3)).astype(np.float32)
     whole = network.forward(image[None])[0][0]
-    monkeypatch.setattr("varconvex.predictors._convnet._CHUNK", 50)
+    monkeypatch.setattr("varconvex.predictors.appearance.convnet._CHUNK", 50)
     np.testing.assert_allclose(network(image), whole, rtol=1e-5, atol=1e-5)
     assert whole.shape == (40 - 2 * network.reach, 23 - 2 * network.reach)
 

@@ -1,5 +1,6 @@
 """Networks taught by scribbles: what they learn, hold and refuse, alone, with the energy, and with a shape."""
 
+from dataclasses import replace
 from functools import partialmethod
 
 import numpy as np
@@ -9,12 +10,14 @@ from varconvex import _threads, segment
 from varconvex.errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
 from varconvex.inputs import prepare
 from varconvex.metrics import iou
-from varconvex.predictors._course import _Box
-from varconvex.predictors._log_odds import nearness
-from varconvex.predictors._shaped import CONVEX_SHARE
+from varconvex.predictors.appearance.log_odds import position_log_odds
+from varconvex.predictors.appearance.networks import NetworkAppearance
+from varconvex.predictors.appearance.training import AppearanceBox
+from varconvex.predictors.base import ProximalTerm
 from varconvex.predictors.cnn import CnnPredictor
 from varconvex.predictors.energy import default_alpha
 from varconvex.predictors.fcn import FcnPredictor
+from varconvex.predictors.set_energy import CONVEX_SHARE
 from varconvex.shapes.convex import ConvexShape
 from varconvex.unify import joint, sequential
 
@@ -61,7 +64,7 @@ def test_colours_that_no_stroke_has_touched_are_left_to_places(network):
     image[:, 12:16], image[:, 44:48] = (0, 0.7, 0), (0, 0.7, 0)
     strokes = np.zeros((40, 60), int)
     strokes[5:35, 6:9], strokes[5:35, 52:55] = 2, 1
-    odds = quick(network, members=2, steps=300).known(prepare(image, strokes)).now
+    odds = quick(network, members=2, steps=300).trained(prepare(image, strokes)).state.log_odds
     assert odds[:, 12:16].mean() > odds[:, 44:48].mean() + 2
     # Known colours keep their say.
     assert odds[:, 18:28].mean() > 2
@@ -72,7 +75,7 @@ def test_a_look_of_any_kind_is_drawn_evenly_from_the_box_of_the_images():
     rng = np.random.default_rng(3)
     base = rng.random((50, 60, 1)) * np.array([3.0, 1.0, 0.0]) + [0.0, 0.0, 5.0]
     seen = np.concatenate([base @ np.linalg.qr(rng.normal(size=(3, 3)))[0], rng.random((50, 60, 2))], axis=-1)
-    box = _Box.around(seen.astype(np.float32), np.arange(3), np.asarray)
+    box = AppearanceBox.around(seen.astype(np.float32), np.arange(3), np.asarray)
     patches = np.full((4000, 1, 1, 5), 7, np.float32)
     box.draw(rng, patches, np)
     drawn, own = patches[:, 0, 0, :3], seen[..., :3].reshape(-1, 3)
@@ -92,12 +95,12 @@ def test_places_speak_for_the_nearer_stroke():
     strokes = np.zeros((31, 41), int)
     strokes[15, 10], strokes[15, 30] = 2, 1
     scene = prepare(np.random.default_rng(0).random(strokes.shape), strokes)
-    odds = nearness(scene)
+    odds = position_log_odds(scene)
     np.testing.assert_allclose(odds, -odds[:, ::-1], atol=1e-5)
     assert (odds[:, :20] > 0).all()
     assert odds[15, 13] == pytest.approx(2 * np.log((17 + 1) / (3 + 1)))
     wide = prepare(scene.image[..., 0], strokes, spacing=(1, 4))
-    assert nearness(wide)[15, 13] == pytest.approx(2 * np.log((17 * 2 + 1) / (3 * 2 + 1)))
+    assert position_log_odds(wide)[15, 13] == pytest.approx(2 * np.log((17 * 2 + 1) / (3 * 2 + 1)))
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -143,34 +146,33 @@ def test_more_smoothing_leaves_less_boundary(two_blobs, rng):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_a_pull_pulls(network, scene, two_blobs):
+def test_a_proximal_term_draws_near(network, scene, two_blobs):
     wish = two_blobs[2].astype(np.float32)
     predictor = quick(network, inputs="rgb+xy", energy=None)
     free = predictor.predict(scene)
     ready = predictor.ready(scene, free, free.index)
     distances = []
     for weight in (0.0, 1.0, 20.0):
-        pulled = ready.predict(scene, (wish, weight))
-        distances.append(float(((pulled.probability - wish) ** 2).mean()))
+        near = ready.predict(scene, ProximalTerm(wish, weight))
+        distances.append(float(((near.probability - wish) ** 2).mean()))
     assert distances[0] > distances[1] > distances[2]
-    # A pull belongs to one prediction: what was learnt is as it was.
+    # The term belongs to one prediction: the trained state is unchanged.
     np.testing.assert_array_equal(ready.predict(scene).probability, free.probability)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_both_sides_teach_and_the_objective_knows(network, scene, two_blobs):
+def test_regions_are_learnt_and_the_objective_falls(network, scene, two_blobs):
     disc = two_blobs[2].astype(np.int64)
     predictor = quick(network)
     first = predictor.predict(scene)
     ready = predictor.ready(scene, first, first.index)
-    sides = np.stack([1 - disc, disc]).astype(np.float32)
-    taught = ready.learn(scene, sides)
+    taught = ready.learn(scene, disc)
     assert taught.objective(scene, disc) < ready.objective(scene, disc)
-    # Labels that contradict what was taught, and the scribbles, are long.
+    # Labels that contradict the regions, and the scribbles, cost much.
     assert taught.objective(scene, 1 - disc) > 5 * taught.objective(scene, disc)
-    # The objective is a sum: without the energy the boundary's price is missing.
-    alone = quick(network, energy=None, taught=taught.taught, counts=taught.counts)
-    boundary = taught._regulariser(scene).boundary(scene, disc)
+    # The objective is a sum: without the energy the boundary cost is missing.
+    alone = quick(network, energy=None, appearance=taught.appearance)
+    boundary = taught.regulariser(scene).boundary(scene, disc)
     assert taught.objective(scene, disc) == pytest.approx(alone.objective(scene, disc) + boundary)
 
 
@@ -178,8 +180,8 @@ def test_both_sides_teach_and_the_objective_knows(network, scene, two_blobs):
 @pytest.mark.parametrize("shapes", [{}, {1: ConvexShape()}])
 def test_joint_never_rises_for_networks_too(scene, shapes, energy):
     found = joint(quick(FcnPredictor, steps=150, energy=energy), shapes, scene)
-    assert len(found.objective) >= 2
-    assert (np.diff(found.objective) <= 0).all()
+    assert len(found.objective) >= 3
+    assert (np.diff(found.objective[:-1]) <= 0).all()
     assert found.prediction.theta is not None
 
 
@@ -187,20 +189,19 @@ def test_with_a_convex_shape_the_networks_are_the_appearance_of_a_set(two_blobs)
     image, scribbles, disc = (np.kron(a, np.ones((8, 8) + (1,) * (a.ndim - 2), a.dtype)) for a in two_blobs)
     scene = prepare(image, scribbles)
     first = quick(FcnPredictor, steps=200)
-    energy = first.shaped(scene)
+    energy = first.set_energy(scene)
     # 720 x 960 pixels become 240 x 320, three by three.
-    odds = np.clip(first.known(scene).now, -3, 3).reshape(240, 3, 320, 3).mean(axis=(1, 3))
-    np.testing.assert_allclose(energy.model.costs[1] - energy.model.costs[0], -odds, atol=1e-5)
+    odds = np.clip(first.trained(scene).state.log_odds, -3, 3).reshape(240, 3, 320, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(energy.costs[1] - energy.costs[0], -odds, atol=1e-5)
     assert energy.alpha == pytest.approx(CONVEX_SHARE * default_alpha(scene) / 3)
-    assert quick(FcnPredictor, energy=None).shaped(scene).alpha == 0
+    assert quick(FcnPredictor, energy=None).set_energy(scene).alpha == 0
     mask = disc[1::3, 1::3]
-    taught = energy.learn(mask.astype(np.int64))
-    sides = taught.model.predictor.taught.sides
-    assert iou(sides[1] > 0.5, disc) > 0.98
-    np.testing.assert_array_equal(sides[0], 1 - sides[1])
-    settled = first.settled(scene, taught, stopped=False).predict(scene)
-    np.testing.assert_array_equal(settled.theta.now, taught.model.predictor.taught.now)
-    assert first.settled(scene, taught, stopped=True).predict(scene).stopped
+    taught = energy.refit(mask.astype(np.int64))
+    assert iou(taught.appearance.state.regions == 1, disc) > 0.98
+    learned = first.with_learned(scene, taught).predict(scene)
+    np.testing.assert_array_equal(learned.theta.state.log_odds, taught.appearance.state.log_odds)
+    start = first.with_learned(scene, taught, iterate=False).predict(scene)
+    assert [evaluation[0] for evaluation in start.solution.history] == [0]
 
 
 def test_a_callback_sees_each_set_and_stops(two_blobs):
@@ -216,7 +217,7 @@ def test_a_callback_sees_each_set_and_stops(two_blobs):
     assert result.status == "stopped"
     assert seen[0].u.shape == scribbles.shape
     assert seen[0].primal == result.objective[0]
-    assert len(result.objective) == 1
+    assert len(result.objective) == 2
     assert result.mask[scribbles == 2].all()
 
 
@@ -229,13 +230,14 @@ def test_side_by_side_is_as_one_by_one(network, scene, monkeypatch):
 
 
 def test_what_was_learnt_wrongly_is_refused(scene):
-    class Confused(FcnPredictor):
-        def learn(self, scene, responsibility):
-            return super().learn(scene, 1 - responsibility)
+    class Confused(NetworkAppearance):
+        def learn(self, scene, index):
+            return super().learn(scene, 1 - index)
 
-    # A whole course by all defaults: in a short one it would not even learn what is wrong.
-    found = joint(Confused(random_state=1), {1: ConvexShape()}, scene)
-    assert len(found.objective) == 2
+    # Trained by all defaults: in fewer steps it would not even learn what is wrong.
+    predictor = FcnPredictor(random_state=1)
+    found = joint(replace(predictor, appearance=Confused.start(predictor, scene)), {1: ConvexShape()}, scene)
+    assert len(found.objective) == 3
     assert found.objective[1] == found.objective[0]
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from varconvex import segment
 from varconvex.inputs import prepare
+from varconvex.predictors.base import ProximalTerm
 from varconvex.predictors.cnn import CnnPredictor
 from varconvex.predictors.fcn import FcnPredictor
 
@@ -31,13 +32,12 @@ def test_networks_learn_the_same_on_every_backend(backend, rng, predictor):
         taught = predictor(**options, backend=home)
         first = taught.predict(scene)
         ready = taught.ready(scene, first, first.index)
-        sides = np.stack([first.index == 0, first.index == 1]).astype(np.float32)
-        further = ready.learn(scene, sides).predict(scene, pull=(target, 1.0))
+        further = ready.learn(scene, first.index).predict(scene, ProximalTerm(target, 1.0))
         answers.append((first, further))
     for ours, theirs in zip(*answers, strict=True):
         np.testing.assert_allclose(theirs.probability, ours.probability, atol=1e-4)
         assert isinstance(theirs.probability, np.ndarray)
-        assert all(isinstance(theta, backend.xp.ndarray) for theta in theirs.theta.thetas)
+        assert all(isinstance(vector, backend.xp.ndarray) for vector in theirs.theta.state.parameters)
 
 
 def test_a_network_and_a_convex_shape_on_the_device_they_are_told(fake_cupy, rng):

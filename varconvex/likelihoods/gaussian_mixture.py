@@ -5,13 +5,13 @@ cost_k(x) = -log sum_c pi_kc N(I(x); mu_kc, S_kc)
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .. import checks
-from .._colour import features
 from ..inputs import Scene
-from ._common import CLIP, bounded, teaching_seeds
+from .base import CLIP, bounded, training_pixels
 
 _SEEDS_PER_COMPONENT = 20
 """Fewer do not tell a mean and a full covariance of three channels (9 numbers), with two samples for each."""
@@ -31,8 +31,8 @@ class GaussianMixtureLikelihood:
         the strokes show all there is; towards 0 a one-coloured stroke accepts no other colour. The default is
         a deviation of .05, what noise and compression do to an even surface.
     clip : float or None
-        Most nats by which one pixel may speak against a label. Bigger trusts the colours more, smaller the
-        boundary; 0 says nothing about any pixel; None bounds nothing.
+        Bound on the difference between labels at one pixel, in nats. Bigger gives the colours more weight beside
+        the boundary; 0 makes all labels equal at every pixel; None is no bound.
     random_state : int
         Seeds the start of EM: the same seed gives the same costs.
 
@@ -54,28 +54,12 @@ class GaussianMixtureLikelihood:
             checks.real_number("clip", self.clip)
 
     def costs(self, scene: Scene) -> np.ndarray:
-        """Costs of the scene's K labels at every pixel.
-
-        Parameters
-        ----------
-        scene : Scene
-
-        Returns
-        -------
-        (K, *spatial) float32
-            In nats above the pixel's cheapest label, in [0, clip]; 0 for all labels at invalid pixels and
-            outside.
-
-        Raises
-        ------
-        InvalidScribblesError
-            If a label has no scribble on a valid pixel.
-        """
-        colours = features(scene.image).reshape(-1, scene.image.shape[-1])
-        costs = [-self._fit(colours[mine]).score_samples(colours) for mine in teaching_seeds(scene)]
+        """(K, *spatial) float32, in nats; see `Likelihood.costs`."""
+        colours = scene.colours.reshape(-1, scene.image.shape[-1])
+        costs = [-self._fit(colours[mine]).score_samples(colours) for mine in training_pixels(scene)]
         return bounded(np.reshape(costs, (-1, *scene.seeds.shape)), scene, self.clip)
 
-    def _fit(self, colours: np.ndarray):
+    def _fit(self, colours: np.ndarray) -> Any:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
 
@@ -83,7 +67,7 @@ class GaussianMixtureLikelihood:
         components = max(1, min(int(self.n_components), distinct, len(colours) // _SEEDS_PER_COMPONENT))
         mixture = GaussianMixture(components, reg_covar=self.reg_covar, random_state=int(self.random_state))
         if len(colours) == 1:
-            # scikit-learn wants two samples; the same one twice has the same mean and covariance.
+            # scikit-learn requires two samples; one repeated has the mean and covariance of one.
             colours = np.repeat(colours, 2, axis=0)
         with warnings.catch_warnings():
             # A mixture that still moves a little after 100 rounds is good enough to compare colours by.

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import checks
-from .._colour import features
 from ..errors import InvalidImageError, InvalidParameterError
 from ..inputs import Scene
-from ._common import CLIP, bounded, teaching_seeds
+from .base import CLIP, bounded, training_pixels
 
 _MAX_CHANNELS = 3
 _MAX_CELLS = 1 << 24
@@ -33,11 +32,11 @@ class HistogramLikelihood:
         Side of a bin, in the same unit. Bigger is coarser; smaller is closer to the unbinned density, but the
         bins' number grows with the power of the channels. Half of `sigma` loses hardly anything.
     outliers : float in (0, 1)
-        Share of pixels whose colours no stroke of their label has shown. Bigger says less about rare colours;
+        Share of pixels whose colours no stroke of their label has shown. Bigger makes rare colours count less;
         towards 0 a new colour is impossible.
     clip : float or None
-        Most nats by which one pixel may speak against a label. Bigger trusts the colours more, smaller the
-        boundary; 0 says nothing about any pixel; None bounds nothing.
+        Bound on the difference between labels at one pixel, in nats. Bigger gives the colours more weight beside
+        the boundary; 0 makes all labels equal at every pixel; None is no bound.
 
     References
     ----------
@@ -60,27 +59,15 @@ class HistogramLikelihood:
             checks.real_number("clip", self.clip)
 
     def costs(self, scene: Scene) -> np.ndarray:
-        """Costs of the scene's K labels at every pixel.
-
-        Parameters
-        ----------
-        scene : Scene
-
-        Returns
-        -------
-        (K, *spatial) float32
-            In nats above the pixel's cheapest label, in [0, clip]; 0 for all labels at invalid pixels and
-            outside.
+        """(K, *spatial) float32, in nats; see `Likelihood.costs`.
 
         Raises
         ------
-        InvalidScribblesError
-            If a label has no scribble on a valid pixel.
         InvalidImageError
             If the image has more than three channels, or `bin_width` would make more than 2^24 bins.
         """
         bins, shape = self._bins(scene)
-        costs = [self._cost(bins[mine], shape)[bins] for mine in teaching_seeds(scene)]
+        costs = [self._cost(bins[mine], shape)[bins] for mine in training_pixels(scene)]
         return bounded(np.reshape(costs, (-1, *scene.seeds.shape)), scene, self.clip)
 
     def _bins(self, scene: Scene) -> tuple[np.ndarray, tuple[int, ...]]:
@@ -91,7 +78,7 @@ class HistogramLikelihood:
                 f"a joint histogram takes at most {_MAX_CHANNELS} channels; got {channels}. Use the "
                 "Nieuwenhuis-Cremers or the Gaussian mixture likelihood."
             )
-        colours = features(scene.image).reshape(-1, channels)
+        colours = scene.colours.reshape(-1, channels)
         low = colours[scene.valid.ravel()].min(axis=0)
         cell = np.maximum(np.floor((colours - low) / self.bin_width), 0).astype(np.int64)
         shape = tuple(int(n) + 1 for n in cell.max(axis=0))

@@ -3,9 +3,9 @@
     cost_k(x) = -log 1/m_k sum_j N(x; x_kj, rho_k(x)^2) N(I(x); I_kj, sigma^2)
     rho_k(x)  = rho_factor * max(distance from x to the nearest scribble of k, one pixel)
 
-Near a stroke only its own colours count; far from all strokes, all colours of the label do. A share `unknown` of the
-label may have any colour whatever: N(I(x); I_kj, sigma^2) becomes (1 - unknown) N + unknown, on N's scale of 1 at its
-centre. What looks like no stroke at all is then left to position.
+Near a stroke only its own colours count; far from all strokes, all colours of the label do. With a share e of uniform
+outliers, N(I(x); I_kj, sigma^2) becomes (1 - e) N + e, on N's scale of 1 at its centre: colours that no stroke has
+touched then cost the same for all labels but for their positions.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import checks
-from .._colour import features
 from ..backends import ArrayBackend, get_backend
 from ..errors import InvalidParameterError
 from ..inputs import Scene
-from ._common import CLIP, bounded, teaching_seeds
+from .base import CLIP, bounded, training_pixels
 
 
 @dataclass(frozen=True)
@@ -30,24 +29,24 @@ class NieuwenhuisCremersLikelihood:
     Parameters
     ----------
     rho_factor : float, more than 0
-        Width of the kernel in position, in distances to the label's nearest scribble. Bigger lets distant
-        strokes speak for pixels of their colour (very big: all strokes of the label alike, weighed by its
-        distance alone); smaller believes the nearest stroke; towards 0 its nearest pixel.
+        Width of the kernel in position, in distances to the label's nearest scribble. Bigger gives weight to distant
+        strokes (very big: all strokes of the label alike, weighed by its distance alone); smaller to the nearest
+        stroke only; towards 0 to its nearest pixel.
     sigma : float, more than 0
         Width of the kernel in colour: black to white is 1. Bigger calls more colours alike; smaller asks for
         the very colours of the strokes, noise included; towards 0 the nearest colour decides.
     clip : float or None
-        Most nats by which one pixel may speak against a label. Bigger trusts the colours more, smaller the
-        boundary; 0 says nothing about any pixel; None bounds nothing.
+        Bound on the difference between labels at one pixel, in nats. Bigger gives the colours more weight beside
+        the boundary; 0 makes all labels equal at every pixel; None is no bound.
     max_seeds : int, at least 1
-        Pixels of a label's scribbles that take part; of more, as many, evenly spread along the strokes.
-        Neighbouring pixels of a stroke repeat each other, so that bigger is hardly better, and slower in
-        proportion. The distances always know all of them.
-    unknown : (2,) float in [0, 1)
-        Share of the background's and of each object's kernel that any colour may claim. Bigger leaves colours that no
-        stroke has touched to position; 0 lets the nearest stroke's colours decide, however far they are.
+        Pixels of a label's scribbles that carry a kernel; of more, as many, evenly spread along the strokes.
+        Neighbouring pixels of a stroke are redundant, so that bigger is hardly better, and slower in
+        proportion. The distances always use all of them.
+    outliers : (2,) float in [0, 1)
+        Share of uniform outliers among the colours of the background and of each object. Bigger leaves colours that no
+        stroke has touched to position; 0 decides by the nearest stroke's colours, however far they are.
     backend : {"numba", "numpy", "cupy"}, ArrayBackend or None
-        What sums the kernels. None is what solves the energy, and Numba outside of `segment`.
+        Computes the sums of kernels. None is the energy's backend, and Numba outside of `segment`.
 
     References
     ----------
@@ -68,7 +67,7 @@ class NieuwenhuisCremersLikelihood:
     sigma: float = 0.1
     clip: float | None = CLIP
     max_seeds: int = 1000
-    unknown: tuple[float, float] = (0.0, 0.0)
+    outliers: tuple[float, float] = (0.0, 0.0)
     backend: str | ArrayBackend | None = None
 
     def __post_init__(self) -> None:
@@ -77,47 +76,31 @@ class NieuwenhuisCremersLikelihood:
         checks.whole_number("max_seeds", self.max_seeds, least=1)
         if self.clip is not None:
             checks.real_number("clip", self.clip)
-        shares = np.asarray(self.unknown)
+        shares = np.asarray(self.outliers)
         if shares.shape != (2,) or shares.dtype.kind not in "buif" or not ((shares >= 0) & (shares < 1)).all():
             raise InvalidParameterError(
-                f"unknown must be two shares in [0, 1), the background's and the objects'; got {self.unknown!r}. "
+                f"outliers must be two shares in [0, 1), the background's and the objects'; got {self.outliers!r}. "
                 "Pass e.g. (0.01, 0.03)."
             )
 
     def costs(self, scene: Scene) -> np.ndarray:
-        """Costs of the scene's K labels at every pixel.
-
-        Parameters
-        ----------
-        scene : Scene
-
-        Returns
-        -------
-        (K, *spatial) float32
-            In nats above the pixel's cheapest label, in [0, clip]; 0 for all labels at invalid pixels and
-            outside.
-
-        Raises
-        ------
-        InvalidScribblesError
-            If a label has no scribble on a valid pixel.
-        """
+        """(K, *spatial) float32, in nats; see `Likelihood.costs`."""
         backend = get_backend(self.backend)
-        taught = teaching_seeds(scene)
+        scribbled = training_pixels(scene)
         axes = scene.seeds.ndim
         points = self._points(scene)
         there = backend.asarray(points)
-        costs = np.empty((len(taught), *scene.seeds.shape), np.float32)
-        for k, (cost, mine) in enumerate(zip(costs, taught, strict=True)):
+        costs = np.empty((len(scribbled), *scene.seeds.shape), np.float32)
+        for k, (cost, mine) in enumerate(zip(costs, scribbled, strict=True)):
             rho = self._width(scene, mine).ravel()
             seeds = points[_thinned(mine, int(self.max_seeds))].T
             weight = backend.asarray(0.5 / rho**2)
             density = backend.to_numpy(backend.log_kernel_mean(there, weight, backend.asarray(seeds), axes))
-            unknown = self.unknown[min(k, 1)]
-            if unknown:
+            outliers = self.outliers[min(k, 1)]
+            if outliers:
                 places, starts = points[:, :axes], seeds[:axes]
-                anything = backend.log_kernel_mean(backend.asarray(places), weight, backend.asarray(starts), axes)
-                density = np.logaddexp(density + np.log1p(-unknown), backend.to_numpy(anything) + np.log(unknown))
+                uniform = backend.log_kernel_mean(backend.asarray(places), weight, backend.asarray(starts), axes)
+                density = np.logaddexp(density + np.log1p(-outliers), backend.to_numpy(uniform) + np.log(outliers))
             # The Gaussians' other factors are the same for all labels.
             cost[...] = (axes * np.log(rho) - density).reshape(cost.shape)
         return bounded(costs, scene, self.clip)
@@ -126,7 +109,7 @@ class NieuwenhuisCremersLikelihood:
         """(n, d + C) float32: each pixel's position, then its colour c in units of sqrt(2) sigma."""
         steps = np.asarray(scene.spacing, np.float32)
         position = np.moveaxis(np.indices(scene.seeds.shape, dtype=np.float32), 0, -1) * steps
-        colour = features(scene.image) / np.float32(np.sqrt(2) * self.sigma)
+        colour = scene.colours / np.float32(np.sqrt(2) * self.sigma)
         joined = np.concatenate([position, colour], axis=-1, dtype=np.float32)
         return joined.reshape(-1, joined.shape[-1])
 

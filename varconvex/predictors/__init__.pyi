@@ -1,4 +1,10 @@
-from .base import Prediction as Prediction, Predictor as Predictor
+from .base import (
+    LearningPredictor as LearningPredictor,
+    Prediction as Prediction,
+    Predictor as Predictor,
+    ProximalTerm as ProximalTerm,
+    SetPredictor as SetPredictor,
+)
 from .cnn import CnnPredictor as CnnPredictor
 from .energy import EnergyPredictor as EnergyPredictor
 from .fcn import FcnPredictor as FcnPredictor

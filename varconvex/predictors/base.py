@@ -1,26 +1,30 @@
-"""What a predictor answers: a probability per pixel, with or without a wish to stay near another one.
+"""Interfaces of predictors: a probability for each pixel and, for joint unification, an appearance model theta.
 
-    predict(scene)                   N_theta(f)                                        (paper, 3.2)
-    predict(scene, pull=(v, weight)) the same, with weight/2 |u - v|^2 in its objective
-    learn(scene, r)                  the predictor whose theta fits the labels that r gives to the pixels
-    objective(scene, index)          what labels cost under this theta, and how ill theta explains them
+    predict(scene)             N_theta(f)                                                             (paper, 3.2)
+    predict(scene, proximal)   with weight/2 |u - target|^2 added to the objective
+    learn(scene, index)        theta re-estimated from the regions of a label image
+    objective(scene, index)    J(C; theta): data cost and boundary cost of a label image
 
-The variational energy is one predictor among others; `unify` knows predictors by this protocol only.
+The variational energy, networks and given maps are predictors; `unify` uses nothing but these protocols.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from ..energies.base import Energy
 from ..inputs import Scene
 from ..solvers.pdhg import Solution
+from .set_energy import Arrangement, SetEnergy
+
+if TYPE_CHECKING:
+    from .energy import EnergyPredictor
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What came out of a predictor.
+    """Answer of a predictor.
 
     Attributes
     ----------
@@ -29,7 +33,7 @@ class Prediction:
     index : (*spatial) int
         Index of each pixel's label.
     costs : (K, *spatial) float32 array
-        What each label costs at each pixel, in nats.
+        Cost of each label at each pixel, in nats.
     seconds : dict of str to float
         Time by stage.
     energy : Energy or None
@@ -37,7 +41,7 @@ class Prediction:
     solution : Solution or None
         Its minimiser with its certificate.
     theta : object
-        What was learnt on the way, in the predictor's own form; `ready` may go on from there.
+        Trained state in the predictor's own form, from which `ready` may continue.
     """
 
     probability: np.ndarray
@@ -50,29 +54,71 @@ class Prediction:
 
     @property
     def stopped(self) -> bool:
-        """Whether the predictor was told to stop: then nothing else should begin."""
+        """Whether the user's callback ended the solver: then no further step may begin."""
         return self.solution is not None and self.solution.status == "stopped"
 
 
-class Predictor(Protocol):
-    """Anything that gives a probability per pixel.
+@dataclass(frozen=True)
+class ProximalTerm:
+    """The term weight/2 |u - target|^2 of an objective.
 
-    A new predictor is one new file in this folder, ``forest.py`` with a class ``ForestPredictor``, and is found by its
-    name. It may have a method ``settle(energy, random_state)``, which returns it with what it had left open said by
-    `segment`: the energy that its keywords describe, and a seed.
+    Attributes
+    ----------
+    target : (*spatial) or (K, *spatial) float32
+        Map in [0, 1] in the shape of `Prediction.probability`.
+    weight : float
+        In nats per pixel.
     """
 
-    def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
-        """The probability of the object at each pixel of the scene."""
+    target: np.ndarray
+    weight: float
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """A model that gives a probability for each pixel.
+
+    A new predictor is one new file in this folder, ``forest.py`` with a class ``ForestPredictor(Predictor)``, and is
+    found by its name. Scribbles must hold in its answers.
+    """
+
+    def predict(self, scene: Scene, proximal: ProximalTerm | None = None) -> Prediction:
+        """The probability of the object at each pixel of the scene, near `proximal.target` where one is given."""
+
+    def with_defaults(self, energy: "EnergyPredictor", random_state: int) -> Self:
+        """The predictor with the energy of `segment`'s keywords and its seed wherever it has none of its own."""
+        return self
+
+
+@runtime_checkable
+class LearningPredictor(Predictor, Protocol):
+    """A predictor whose theta is re-estimated in joint unification."""
 
     def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> Self:
-        """Return this predictor in the form that learns: theta from the scribbles alone, after a first prediction.
+        """The predictor with theta estimated from the scribbles alone, after a first prediction.
 
-        `index` is the first answer, the index of each pixel's label.
+        `index` ((*spatial) int) is the first label image, from which the scribbles' weights are derived.
         """
 
-    def learn(self, scene: Scene, responsibility: np.ndarray) -> Self:
-        """A predictor with theta re-estimated; `responsibility` ((K, *spatial) in [0, 1]) says whose each pixel is."""
+    def learn(self, scene: Scene, index: np.ndarray) -> Self:
+        """The predictor with theta re-estimated from the regions of the label image `index` ((*spatial) int)."""
 
     def objective(self, scene: Scene, index: np.ndarray) -> float:
-        """What labels and theta cost together, in nats; comparable between all predictors that `learn` has made."""
+        """J of the label image `index` ((*spatial) int), in nats; comparable between all results of `learn`."""
+
+
+@runtime_checkable
+class SetPredictor(Predictor, Protocol):
+    """A predictor that has an energy of sets, which joint unification minimises over the sets of a shape directly."""
+
+    def set_energy(self, scene: Scene) -> SetEnergy:
+        """J of sets on a small grid, with theta estimated from the scribbles alone; for images, not volumes."""
+
+    def with_learned(self, scene: Scene, energy: SetEnergy, *, iterate: bool = True) -> Self:
+        """The predictor with the theta of `energy`; without `iterate` its solver evaluates its start only."""
+
+    def refine_boundary(self, scene: Scene, energy: SetEnergy, found: Arrangement) -> np.ndarray:
+        """The sets on the full grid, with u optimised near their boundaries: (K, H, W) float32 in [0, 1].
+
+        To be called on a result of `with_learned`.
+        """

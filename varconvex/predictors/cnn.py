@@ -1,14 +1,14 @@
-"""The paper's CNN: four layers of 3x3 windows, so that a pixel is seen with four neighbours in every direction."""
+"""The paper's CNN: four layers of 3x3 windows, with a receptive field of four pixels in every direction."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ._network import NetworkPredictor
+from .networks import NetworkPredictor
 
 
 @dataclass(frozen=True)
 class CnnPredictor(NetworkPredictor):
-    """Convolutional network for 2-D images; parameters as in `NetworkPredictor`, by default fewer and shorter courses.
+    """Convolutional network for 2-D images; parameters as in `NetworkPredictor`, by default fewer networks and steps.
 
     Examples
     --------

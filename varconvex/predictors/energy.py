@@ -1,6 +1,6 @@
 """The toolkit's own predictor: likelihood and total variation (paper, eq. 3).
 
-u = argmin <cost_object - cost_background, u> + alpha sum_x g(x) |grad u(x)|     over u in [0, 1], seeds fixed
+u = argmin <cost_object - cost_background, u> + alpha sum_x g(x) |grad u(x)|     over u in [0, 1], scribbles fixed
 """
 
 import time
@@ -17,18 +17,18 @@ from ..energies.potts import Potts
 from ..energies.two_phase import TwoPhase
 from ..errors import InvalidParameterError
 from ..inputs import Scene
-from ..likelihoods._learnt import LearntLikelihood
-from ..likelihoods._regional import GivenCosts
 from ..likelihoods.base import Likelihood
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
-from ..options import TV, Relaxation
+from ..options import TV, EdgeWeight, Relaxation
 from ..solvers.pdhg import Progress, pdhg
-from ._shaped import CONVEX_SHARE, Arrangement, ShapedEnergy
-from .base import Prediction
+from .appearance.base import Appearance, GivenCosts
+from .appearance.log_odds import costs_of, sigmoid
+from .appearance.mixtures import MixtureAppearance
+from .base import LearningPredictor, Prediction, ProximalTerm, SetPredictor
+from .set_energy import CONVEX_SHARE, Arrangement, SetEnergy
 
-_UNKNOWN = (0.01, 0.03)
-"""Shares of background and object that may have any colour whatever, where the shape is known to be convex."""
-
+_OUTLIERS = (0.01, 0.03)
+"""Shares of uniform outliers among the colours of background and object, where the shape is known to be convex."""
 
 ALPHA_PER_SIDE = 0.25
 """Default weight of the total variation: nats per pixel of boundary, for each pixel of the image's side.
@@ -44,24 +44,24 @@ def default_alpha(scene: Scene) -> float:
 
 
 @dataclass(frozen=True)
-class EnergyPredictor:
+class EnergyPredictor(LearningPredictor, SetPredictor):
     """The minimiser of a total-variation energy.
 
     Parameters
     ----------
     likelihood : Likelihood
-        Gives the cost of each label at each pixel.
+        Gives the cost of each label at each pixel; an `Appearance` can be re-estimated.
     alpha : float
         Weight of the total variation, in nats per pixel of boundary. Bigger is smoother; 0 leaves the likelihood alone.
     edge_weight : "contrast", None, or (*spatial) array
-        Factor on the boundary's price: low where the image has edges, 1 everywhere, or as given.
+        Factor on the boundary cost: low where the image has edges, 1 everywhere, or as given.
     tv, relaxation, backend, max_iter, tol, time_limit, callback
         As in `Potts` and `pdhg`.
     """
 
     likelihood: Likelihood
     alpha: float
-    edge_weight: Any = "contrast"
+    edge_weight: EdgeWeight | np.ndarray | None = "contrast"
     tv: TV = "isotropic"
     backend: str | ArrayBackend | None = None
     max_iter: int = 10_000
@@ -70,13 +70,13 @@ class EnergyPredictor:
     callback: Callable[[Progress], object] | None = None
     relaxation: Relaxation = "zach"
 
-    def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
-        """Costs, energy, minimiser; `pull` = (v, weight) adds weight/2 |u - v|^2, for K labels weight/2 <1 - v, u>."""
+    def predict(self, scene: Scene, proximal: ProximalTerm | None = None) -> Prediction:
+        """Costs, energy and minimiser; for K labels the proximal term is weight/2 <1 - target, u>."""
         begin = time.perf_counter()
         backend = get_backend(self.backend)
         costs = self._placed().costs(scene)
         learnt = time.perf_counter()
-        energy = self._energy(scene, costs, pull)
+        energy = self._energy(scene, costs, proximal)
         solution = pdhg(
             energy,
             backend=backend,
@@ -95,51 +95,44 @@ class EnergyPredictor:
         )
 
     def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> "EnergyPredictor":
-        """The scribbles' costs keep a share for good; mixtures of appearance join them, of the scribbles at first."""
-        taught = LearntLikelihood.start(scene, prediction.costs, index)
-        return replace(self.weighed(scene), likelihood=taught)
+        """The predictor with mixtures of the scribbles' appearance mixed into the scribbles' costs."""
+        appearance = MixtureAppearance.start(scene, prediction.costs, index)
+        return replace(self.with_fixed_weight(scene), likelihood=appearance)
 
-    def learn(self, scene: Scene, responsibility: np.ndarray) -> "EnergyPredictor":
-        """The same energy with mixtures re-estimated from both sides of an answer and from the scribbles."""
-        return replace(self, likelihood=self._learnt().learn(scene, responsibility))
+    def learn(self, scene: Scene, index: np.ndarray) -> "EnergyPredictor":
+        """The predictor with its appearance re-estimated from the regions of `index` and from the scribbles."""
+        return replace(self, likelihood=self._appearance().learn(scene, index))
 
     def objective(self, scene: Scene, index: np.ndarray) -> float:
-        """The length of these labels for who sees the image, and the price of their boundary."""
-        likelihood = self._learnt()
-        costs = np.where(scene.seeds < 0, 0, likelihood.learnt)
-        energy = self._energy(scene, costs, None).value(get_backend(self.backend), index)
-        # Two labels are solved for the difference of their costs: what the background costs everywhere is added again.
-        return energy + likelihood.constant + (float(costs[0].sum(dtype=np.float64)) if len(costs) == 2 else 0.0)
+        """Data cost and boundary cost of the label image `index` ((*spatial) int), in nats."""
+        return self._appearance().data_cost(scene, index) + self.boundary(scene, index)
 
-    def shaped(self, scene: Scene) -> ShapedEnergy:
-        """The energy of convex sets and their appearance together; on a plane.
+    def boundary(self, scene: Scene, index: np.ndarray) -> float:
+        """Boundary cost of the label image `index` ((*spatial) int), in nats."""
+        nothing = np.zeros((len(scene.labels), *scene.seeds.shape), np.float32)
+        return self._energy(scene, nothing, None).value(get_backend(self.backend), index)
 
-        Colours that no stroke has touched are left to position, the objects' sooner: their strokes lie within them, and
-        those of the background go around.
+    def set_energy(self, scene: Scene) -> SetEnergy:
+        """The energy of convex sets and their appearance, for an image.
+
+        With uniform outliers in the scribbles' colours, more of them in the objects': their strokes lie within them,
+        and those of the background go around.
         """
         likelihood = self._placed()
-        if isinstance(likelihood, NieuwenhuisCremersLikelihood) and not any(likelihood.unknown):
-            likelihood = replace(likelihood, unknown=_UNKNOWN)
-        return ShapedEnergy.start(scene, likelihood, self.alpha, self.edge_weight, self.backend)
+        if isinstance(likelihood, NieuwenhuisCremersLikelihood) and not any(likelihood.outliers):
+            likelihood = replace(likelihood, outliers=_OUTLIERS)
+        return SetEnergy.start(scene, likelihood, self.alpha, self.edge_weight, self.backend)
 
-    def watched(self, scene: Scene, found: Arrangement, value: float, begin: float) -> bool:
-        """Show the callback sets that have been reached, and J; whether it says stop. No bound is known for them."""
-        if self.callback is None:
-            return False
-        u = found.indicator(scene.seeds.shape)
-        shown = u[1] if len(u) == 2 else u
-        answer = self.callback(Progress(0, time.perf_counter() - begin, value, -np.inf, np.inf, shown))
-        return isinstance(answer, bool | np.bool_) and bool(answer)
+    def with_learned(self, scene: Scene, energy: SetEnergy, *, iterate: bool = True) -> "EnergyPredictor":
+        """The predictor with the costs of `energy` on the full grid; without `iterate` with `max_iter` 0."""
+        likelihood = GivenCosts(energy.resampled_costs(scene.seeds.shape))
+        learned = replace(self.with_fixed_weight(scene), likelihood=likelihood)
+        return learned if iterate else replace(learned, max_iter=0, callback=None)
 
-    def settled(self, scene: Scene, energy: ShapedEnergy, stopped: bool) -> "EnergyPredictor":
-        """Return this predictor with what `energy` has learnt; if stopped, it will not begin to iterate."""
-        callback = (lambda _: True) if stopped else self.callback
-        return replace(self.weighed(scene), likelihood=GivenCosts(energy.costs(scene.seeds.shape)), callback=callback)
+    def refine_boundary(self, scene: Scene, energy: SetEnergy, found: Arrangement) -> np.ndarray:
+        """u within a pixel of the small grid around the sets, where that grid cannot resolve them: (K, H, W) float32.
 
-    def sharpened(self, scene: Scene, energy: ShapedEnergy, found: Arrangement) -> np.ndarray:
-        """u within a pixel of the small grid around the sets, which can tell no more, at their own price of length.
-
-        Ask a settled predictor; farther away the sets stay what they are: (K, H, W) float32.
+        It minimises the energy with the sets' own alpha; farther away the sets stay as they are.
         """
         from scipy.ndimage import distance_transform_edt
 
@@ -156,48 +149,44 @@ class EnergyPredictor:
         sharp = replace(self, alpha=CONVEX_SHARE * self.alpha, callback=None).predict(fixed).probability
         return np.stack([1 - sharp, sharp]) if len(u) == 2 else sharp
 
-    def weighed(self, scene: Scene) -> "EnergyPredictor":
-        """The same, with the scene's edge weight computed once and for all."""
+    def with_fixed_weight(self, scene: Scene) -> "EnergyPredictor":
+        """The predictor with the scene's edge weight computed once and for all."""
         return replace(self, edge_weight=self._weight(scene))
 
-    def boundary(self, scene: Scene, index: np.ndarray) -> float:
-        """What the boundary of a label image costs, in nats."""
-        nothing = np.zeros((len(scene.labels), *scene.seeds.shape), np.float32)
-        return self._energy(scene, nothing, None).value(get_backend(self.backend), index)
-
-    def _placed(self) -> Any:
-        """The likelihood; if it can compute anywhere, then where the energy is solved."""
+    def _placed(self) -> Likelihood:
+        """The likelihood, on the energy's backend where it has a field `backend` that is None."""
         likelihood: Any = self.likelihood
         backend = get_backend(self.backend)
         return replace(likelihood, backend=backend) if getattr(likelihood, "backend", backend) is None else likelihood
 
-    def _learnt(self) -> LearntLikelihood:
-        if isinstance(self.likelihood, LearntLikelihood):
+    def _appearance(self) -> Appearance:
+        if isinstance(self.likelihood, Appearance):
             return self.likelihood
         raise InvalidParameterError(
             f"a predictor that learns was expected; got one with {self.likelihood!r}. Take what its ready() returns."
         )
 
-    def _energy(self, scene: Scene, costs: np.ndarray, pull: tuple[Any, float] | None) -> TwoPhase | Potts:
+    def _energy(self, scene: Scene, costs: np.ndarray, proximal: ProximalTerm | None) -> TwoPhase | Potts:
         outside = scene.seeds < 0
         weight = _drop_rim(self._weight(scene), outside, diagonals=self.tv == "octagonal")
         common: dict[str, Any] = {"weight": weight, "spacing": scene.spacing, "tv": self.tv}
         costs = np.where(outside, 0, costs)
         if len(scene.labels) == 2:
-            if pull is not None:
-                common |= {"target": pull[0], "quadratic_weight": pull[1]}
+            if proximal is not None:
+                common |= {"target": proximal.target, "quadratic_weight": proximal.weight}
             lower = (scene.seeds == 2).astype(np.float32)
             upper = (scene.seeds != 1).astype(np.float32)
             return TwoPhase(costs[1] - costs[0], self.alpha, lower=lower, upper=upper, **common)
-        if pull is not None:
-            # On labels, 1/2 |u - v|^2 is 1 - u_v; it counts half, so that a pull is worth as much as for two labels.
-            costs = costs + np.float32(pull[1] / 2) * (1 - np.asarray(pull[0], np.float32))
+        if proximal is not None:
+            # On labels, 1/2 |u - v|^2 is 1 - u_v; half of it is what the term for two labels amounts to.
+            costs = costs + np.float32(proximal.weight / 2) * (1 - np.asarray(proximal.target, np.float32))
         seeded = np.stack([scene.seeds == k + 1 for k in range(len(scene.labels))])
         return Potts(costs, self.alpha, lower=seeded.astype(np.float32), relaxation=self.relaxation, **common)
 
     def _weight(self, scene: Scene) -> np.ndarray | None:
+        """The edge weight: (*spatial) float, or None for 1 everywhere."""
         if isinstance(self.edge_weight, str):
-            checks.one_of("edge_weight", self.edge_weight, ("contrast",))
+            checks.one_of("edge_weight", self.edge_weight, EdgeWeight)
             return contrast_weight(scene.image, spacing=scene.spacing, valid=scene.valid)
         if self.edge_weight is None:
             return None
@@ -208,6 +197,20 @@ class EnergyPredictor:
                 f"{weight.shape}. Pass one number per pixel."
             )
         return weight
+
+
+def predict_log_odds(log_odds: np.ndarray, scene: Scene, energy: EnergyPredictor | None) -> Prediction:
+    """The minimiser of `energy` with these log-odds as its cost, or, without one, their own probabilities.
+
+    Scribbles are held either way: as bounds on u, or by writing them into the map. So an answer is never empty.
+    """
+    costs = costs_of(log_odds, scene)
+    if energy is not None:
+        found = replace(energy, likelihood=GivenCosts(costs)).predict(scene)
+        return replace(found, seconds={name: spent for name, spent in found.seconds.items() if name != "likelihood"})
+    probability = np.where(scene.valid, sigmoid(log_odds), 0)
+    probability = np.where(scene.seeds == 2, 1, np.where(scene.seeds == 1, 0, probability)).astype(np.float32)
+    return Prediction(probability, (probability > 0.5).astype(np.int64), costs, {})
 
 
 def _drop_rim(weight: np.ndarray | None, outside: np.ndarray, diagonals: bool) -> np.ndarray | None:

@@ -1,9 +1,9 @@
-"""The paper's FCN: a network that sees one pixel at a time, taught by the scribbles of one image."""
+"""The paper's FCN: a pointwise network, trained on the scribbles of one image."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ._network import NetworkPredictor
+from .networks import NetworkPredictor
 
 
 @dataclass(frozen=True)

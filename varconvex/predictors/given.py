@@ -1,16 +1,16 @@
-"""A map from elsewhere: SAM, a U-Net, ilastik, a colleague's mask.
+"""A given map of probabilities: from SAM, a U-Net, ilastik, or a mask.
 
     N(f) = sigma(n),      n given, or log(p / (1 - p)) of given probabilities, or +-3 on and off a given mask
 
-It has no theta: joint unification has nothing to teach it, and is the sequential one.
+It has no theta, so that joint unification ends with the sequential answer.
 
-**SAM**, as in the paper's Table 2: prompt it with one pixel of the object's scribble, and hand its logits on::
+**SAM**, as in the paper's Table 2: prompt it with one pixel of the object's scribble, and pass its logits::
 
     from segment_anything import SamPredictor, sam_model_registry
 
     sam = SamPredictor(sam_model_registry["vit_h"](checkpoint="sam_vit_h_4b8939.pth"))
     sam.set_image(image)                                     # (H, W, 3) uint8, RGB
-    row, column = rng.choice(np.argwhere(scribbles == 2))    # SAM wants (x, y), and does badly on whole strokes
+    row, column = rng.choice(np.argwhere(scribbles == 2))    # SAM takes (x, y); whole strokes give bad masks
     masks, scores, _ = sam.predict(np.array([[column, row]]), np.array([1]), return_logits=True)
     given = GivenPredictor(masks[scores.argmax()], kind="logits")
     result = segment(image, scribbles, predictor=given, shape="convex")
@@ -25,15 +25,17 @@ import numpy as np
 from .. import checks
 from ..errors import InvalidImageError, InvalidParameterError
 from ..inputs import Scene, probability_map
-from ..likelihoods._common import CLIP
-from ._log_odds import check_labels, counts_of, objective, prediction
-from .base import Prediction
-from .energy import EnergyPredictor
+from ..likelihoods.base import CLIP
+from ..options import Kind
+from .appearance.base import posterior_cost, scribble_weights
+from .appearance.log_odds import check_labels, costs_of
+from .base import LearningPredictor, Prediction, ProximalTerm
+from .energy import EnergyPredictor, predict_log_odds
 
 
 @dataclass(frozen=True)
-class GivenPredictor:
-    """Any map of the object, as a predictor.
+class GivenPredictor(LearningPredictor):
+    """A given map of the object, as a predictor.
 
     Parameters
     ----------
@@ -41,7 +43,7 @@ class GivenPredictor:
         Probabilities in [0, 1]; logits (any floats, positive on the object); or a mask: bool, or integers 0 and one
         other value.
     kind : {"probability", "logits"}
-        What floats are. Masks may come with either.
+        Unit of a map of floats; ignored for a mask.
     energy : EnergyPredictor or None
         Regularises the map, whose log-odds replace its likelihood. None takes the map as it is.
 
@@ -58,16 +60,16 @@ class GivenPredictor:
     """
 
     given: Any = None
-    kind: str = "probability"
+    kind: Kind = "probability"
     energy: EnergyPredictor | None = None
 
     def __post_init__(self) -> None:
-        """Bring the map into one form, log-odds."""
+        """Convert the map to log-odds."""
         if self.given is None:
             raise InvalidParameterError(
                 "predictor 'given' needs its map; got none. Pass varconvex.predictors.given.GivenPredictor(map)."
             )
-        checks.one_of("kind", self.kind, ("probability", "logits"))
+        checks.one_of("kind", self.kind, Kind)
         values = checks.host(checks.as_numeric("given", self.given))
         if self.kind == "logits" and values.dtype.kind == "f":
             checks.spatial("given", values)
@@ -81,8 +83,8 @@ class GivenPredictor:
         object.__setattr__(self, "given", log_odds.astype(np.float32))
         object.__setattr__(self, "kind", "logits")
 
-    def predict(self, scene: Scene, pull: tuple[Any, float] | None = None) -> Prediction:
-        """The map, scribbles held; a `pull` cannot move what is given."""
+    def predict(self, scene: Scene, proximal: ProximalTerm | None = None) -> Prediction:
+        """The map, with the scribbles held; a proximal term does not change it."""
         begin = time.perf_counter()
         check_labels(scene)
         if self.given.shape != scene.seeds.shape:
@@ -90,18 +92,20 @@ class GivenPredictor:
                 f"given must have the image's spatial shape {scene.seeds.shape}; got {self.given.shape}. Resize it, or "
                 "is it another image's?"
             )
-        found = prediction(self.given, scene, self.energy)
+        found = predict_log_odds(self.given, scene, self.energy)
         found.seconds.setdefault("predict", time.perf_counter() - begin)
         return found
 
     def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> "GivenPredictor":
-        """As it is: it does not learn."""
+        """The predictor unchanged: it has no theta."""
         return self
 
-    def learn(self, scene: Scene, responsibility: np.ndarray) -> "GivenPredictor":
-        """As it is: so that joint unification, which refuses what does not improve, ends at once."""
+    def learn(self, scene: Scene, index: np.ndarray) -> "GivenPredictor":
+        """The predictor unchanged, so that joint unification, which rejects what does not lower J, ends at once."""
         return self
 
     def objective(self, scene: Scene, index: np.ndarray) -> float:
-        """What labels cost under the map, in nats, and the price of their boundary."""
-        return objective(self.given, scene, index, counts_of(scene, index), self.energy)
+        """Data cost under the map and boundary cost of the label image `index` ((*spatial) int), in nats."""
+        weights = tuple(1 + weight for weight in scribble_weights(scene, index))
+        data = posterior_cost(costs_of(self.given, scene), scene, index, weights)
+        return data if self.energy is None else data + self.energy.boundary(scene, index)

@@ -1,24 +1,23 @@
-"""What a network sees of each pixel: any of colour, place and features, side by side.
+"""Input channels of a network at each pixel: any of colour, position and features, side by side.
 
     rgb        the colours, in Lab where there are three channels, so that equal distances look about equally different;
-               and the same smoothed over a two-hundredth of the image, which noise and texture do not move
-    xy         the pixel's place, in every spatial axis, as long in all of them
-    features   what the user brings, or else the toolkit's own responses: a bank of filters at three scales
+               and smoothed over a two-hundredth of the image, to which noise and texture hardly matter
+    xy         the pixel's position along every spatial axis, in one unit for all of them
+    features   the user's own array, or else the responses of a bank of filters at three scales
 
-The paper's features came from semantic soft segmentation (Aksoy et al. 2018), a network of its own that knows things by
-name. The responses here know no meaning: they see edges, ridges and texture. Bring your own array where you have one.
+The paper's features came from semantic soft segmentation (Aksoy et al. 2018), a network that was trained on classes of
+objects. The responses here know edges, ridges and texture only. Pass an array of your own where you have one.
 
-Each group is centred, and scaled as one by its own spread, so that no unit matters and no channel drowns another.
+Each group is centred and divided by its spread as a whole, so that units do not matter and no channel dominates.
 """
 
 from typing import Any
 
 import numpy as np
 
-from .. import checks
-from .._colour import features as colours
-from ..errors import InvalidParameterError
-from ..inputs import Scene
+from ... import checks
+from ...errors import InvalidParameterError
+from ...inputs import Scene
 
 GROUPS = ("rgb", "xy", "features")
 
@@ -51,7 +50,7 @@ def channels(scene: Scene, inputs: Any, features: Any = None) -> tuple[np.ndarra
     inputs : str
         Groups joined by "+".
     features : (*spatial, F) array, optional
-        The user's own; the filter bank if not given.
+        The user's own; the filter bank by default.
 
     Returns
     -------
@@ -62,7 +61,7 @@ def channels(scene: Scene, inputs: Any, features: Any = None) -> tuple[np.ndarra
     Raises
     ------
     InvalidParameterError
-        If a group is unknown, or `features` has another shape or is given for nothing.
+        If a group is unknown, or `features` has another shape or is given without its group.
     InvalidImageError
         If `features` is not finite.
     """
@@ -74,7 +73,7 @@ def channels(scene: Scene, inputs: Any, features: Any = None) -> tuple[np.ndarra
         )
     found: dict[str, np.ndarray] = {}
     if "rgb" in chosen:
-        colour = colours(scene.image)
+        colour = scene.colours
         found["rgb"] = _scaled(np.concatenate([colour, _smooth(colour, scene, _FINE)], axis=-1), scene)
     if "xy" in chosen:
         found["xy"] = _place(scene)
@@ -97,7 +96,7 @@ def filter_bank(scene: Scene) -> np.ndarray:
     """
     from scipy.ndimage import gaussian_filter
 
-    colour = colours(scene.image)
+    colour = scene.colours
     light = colour[..., 0]
     found = []
     for width in _SCALES:

@@ -1,9 +1,9 @@
-"""A Gaussian mixture of weighted points, without chance: splits in two, then EM.
+"""A Gaussian mixture of points, deterministic: binary splitting, then EM.
 
-    p(y) = sum_c pi_c N(y; mu_c, S_c),      maximising   sum_i w_i log p(y_i)
+    p(y) = sum_c pi_c N(y; mu_c, S_c),      maximising   sum_i log p(y_i)
 
-It starts from one Gaussian; the one that scatters most along its longest axis is cut across it, again and again
-(Orchard, Bouman 1991, doi:10.1109/78.134461).
+It starts from one Gaussian; the part with the greatest scatter along its longest axis is cut across that axis, until
+there are enough (Orchard, Bouman 1991, doi:10.1109/78.134461).
 """
 
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 
 _ROUNDS = 15
-"""Rounds of EM: afterwards a mixture of colours still moves, but what it says of a pixel does not."""
+"""Iterations of EM: afterwards the parameters still move a little, the densities of the pixels do not."""
 
 _LEAST = 1e-4
-"""A Gaussian with a smaller share of the weight is given up: it speaks for nothing and its covariance is noise."""
+"""A Gaussian with a smaller share of the points is dropped: its covariance would be noise."""
 
 _CHUNK = 4096
-"""Points at a time, so that what is made of them stays in the cache."""
+"""Points at a time, so that intermediate arrays stay in the cache."""
 
 
 @dataclass(frozen=True)
-class Mixture:
+class GaussianMixture:
     """Shares, means and covariances of m Gaussians in c dimensions."""
 
     shares: np.ndarray
@@ -50,13 +50,9 @@ class Mixture:
         return (np.log(self.shares) - scale).astype(points.dtype) - 0.5 * np.einsum("nmc,nmc->nm", white, white)
 
 
-def fit_mixture(points: np.ndarray, weights: np.ndarray, count: int, reg_covar: float) -> Mixture:
-    """The mixture of at most `count` Gaussians for `points` ((n, c) float) with `weights` ((n,) float, sum > 0).
-
-    `reg_covar` is added to all variances.
-    """
-    used = weights > 0
-    points, weights = points[used].astype(np.float64), weights[used] / weights[used].sum()
+def fit_mixture(points: np.ndarray, count: int, reg_covar: float) -> GaussianMixture:
+    """The mixture of at most `count` Gaussians for `points` ((n, c) float); `reg_covar` is added to all variances."""
+    points, weights = points.astype(np.float64), np.full(len(points), 1 / len(points))
     mixture = _from_parts(points, weights, _split(points, weights, count), reg_covar)
     for _ in range(_ROUNDS):
         terms = mixture.terms(points)
@@ -66,7 +62,7 @@ def fit_mixture(points: np.ndarray, weights: np.ndarray, count: int, reg_covar: 
 
 
 def _split(points: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
-    """(m, n) of zeros and ones: the part each point begins in."""
+    """The part that each point starts in: (m, n) of zeros and ones."""
     parts = [np.arange(len(points))]
     spread = [_spread(points, weights)]
     while len(parts) < count:
@@ -94,17 +90,18 @@ def _spread(points: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]
 
 
 def _moments(points: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Total weight, mean (c,) and covariance (c, c)."""
     share = float(weights.sum())
     mean = weights @ points / share
     away = points - mean
     return share, mean, (away * weights[:, None]).T @ away / share
 
 
-def _from_parts(points: np.ndarray, weights: np.ndarray, parts: np.ndarray, reg_covar: float) -> Mixture:
-    """The M-step: moments of each part ((m, n), shares of the points)."""
+def _from_parts(points: np.ndarray, weights: np.ndarray, parts: np.ndarray, reg_covar: float) -> GaussianMixture:
+    """The M-step: shares, means and covariances of each part ((m, n), responsibilities of the m Gaussians)."""
     heavy = parts @ weights > _LEAST
     found = [_moments(points, weights * part) for part in parts[heavy]]
     shares = np.array([share for share, _, _ in found])
     floor = reg_covar * np.eye(points.shape[1])
     covariances = np.stack([covariance + floor for _, _, covariance in found])
-    return Mixture(shares / shares.sum(), np.stack([mean for _, mean, _ in found]), covariances)
+    return GaussianMixture(shares / shares.sum(), np.stack([mean for _, mean, _ in found]), covariances)

@@ -3,7 +3,7 @@
     z_0 = x,      z_{i+1} = tanh(W_i * z_i + b_i),      n(x) = W_k * z_k + b_k      (linear: the log-odds of the object)
 
 Each layer is a k x k correlation without padding: with k = 1 a network that sees one pixel at a time (the paper's
-FCN), with k = 3 its CNN. Every operation goes through `xp`, so that arrays of CuPy stay on their device.
+FCN), with k = 3 its CNN. Every operation goes through `xp`: arrays of CuPy stay on their device.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 _CHUNK = 1 << 13
-"""Pixels at a time when a whole image is asked for: their activations stay in the cache."""
+"""Pixels at a time for a whole image: their activations stay in the cache."""
 
 
 class ConvNet:
@@ -42,12 +42,20 @@ class ConvNet:
             middle = start + kernel * kernel * below * width
             self._slots.append((slice(start, middle), slice(middle, middle + width)))
             start, below = middle + width, width
-        self._rooms: dict[Any, Any] = {}
+        self._buffers: dict[Any, Any] = {}
         self.unpack(xp.zeros(start, self.dtype))
 
     @classmethod
-    def random(cls, channels, hidden, kernel, rng, dtype=np.float32, xp=np):
-        """A random network: W ~ N(0, 1 / fan-in), b ~ N(0, 1/4), so that units bend at different places."""
+    def random(
+        cls,
+        channels: int,
+        hidden: tuple[int, ...],
+        kernel: int,
+        rng: np.random.Generator,
+        dtype: Any = np.float32,
+        xp: Any = np,
+    ) -> "ConvNet":
+        """A random network: W ~ N(0, 1 / fan-in), b ~ N(0, 1/4), so that units are non-linear at different places."""
         network = cls(channels, hidden, kernel, dtype, xp)
         theta = np.empty(network._slots[-1][1].stop)
         for (w, b), below in zip(network._slots, (channels, *hidden), strict=True):
@@ -70,15 +78,15 @@ class ConvNet:
         self.b = [self._theta[b] for _, b in self._slots]
 
     def forward(self, x: Any) -> tuple[Any, list[tuple[Any, Any]]]:
-        """Log-odds of `x` ((n, h, w, channels)), and what `backward` asks for: each layer's input and its windows.
+        """Log-odds of `x` ((n, h, w, channels)), and what `backward` takes: each layer's input and its windows.
 
-        The latter live in rooms that the next call of `forward` takes again.
+        The latter are in buffers that the next call of `forward` overwrites.
         """
         seen, z = [], x
         for i, (w, b) in enumerate(zip(self.w, self.b, strict=True)):
             windows = self._windows(z, i)
             seen.append((z, windows))
-            z = self._room(("z", i), (*windows.shape[:-1], w.shape[1]))
+            z = self._buffer(("z", i), (*windows.shape[:-1], w.shape[1]))
             # One product of all windows: a stack of narrow ones takes several times as long.
             self.xp.matmul(windows.reshape(-1, len(w)), w, out=z.reshape(-1, w.shape[1]))
             z += b
@@ -97,10 +105,10 @@ class ConvNet:
             dtheta[slot_w] = (rows.T @ flat).ravel()
             dtheta[slot_b] = flat.sum(axis=0)
             if i:
-                dwindows = self._room(("dwindows", i), windows.shape)
+                dwindows = self._buffer(("dwindows", i), windows.shape)
                 self.xp.matmul(flat, self.w[i].T, out=dwindows.reshape(rows.shape))
                 da = self._windows_adjoint(dwindows, z, i)
-                slope = self.xp.multiply(z, z, out=self._room(("slope", i), z.shape))
+                slope = self.xp.multiply(z, z, out=self._buffer(("slope", i), z.shape))
                 da *= self.xp.subtract(1, slope, out=slope)
         return dtheta
 
@@ -117,16 +125,16 @@ class ConvNet:
         if k == 1:
             return z
         # First the columns, then the rows: the longer the runs, the faster they are copied.
-        columns = self._room(("columns", layer), (n, height, width - k + 1, k * c))
+        columns = self._buffer(("columns", layer), (n, height, width - k + 1, k * c))
         self.xp.concatenate([z[:, :, j : width - k + 1 + j] for j in range(k)], axis=-1, out=columns)
-        windows = self._room(("windows", layer), (n, height - k + 1, width - k + 1, k * k * c))
+        windows = self._buffer(("windows", layer), (n, height - k + 1, width - k + 1, k * k * c))
         return self.xp.concatenate([columns[:, i : height - k + 1 + i] for i in range(k)], axis=-1, out=windows)
 
     def _windows_adjoint(self, windows: Any, z: Any, layer: int) -> Any:
         """The adjoint of `_windows`, in the shape of `z`."""
         if self.kernel == 1:
             return windows
-        total = self._room(("dz", layer), z.shape)
+        total = self._buffer(("dz", layer), z.shape)
         total[:] = 0
         k, (height, width, c) = self.kernel, z.shape[1:]
         for i in range(k):
@@ -135,9 +143,9 @@ class ConvNet:
                 total[:, i : height - k + 1 + i, j : width - k + 1 + j] += windows[..., at : at + c]
         return total
 
-    def _room(self, name: tuple[str, int], shape: tuple[int, ...]) -> Any:
-        """An array that is kept: asking the system for fresh memory takes longer than what is done in it."""
-        kept = self._rooms.get(name)
+    def _buffer(self, name: tuple[str, int], shape: tuple[int, ...]) -> Any:
+        """An array that is reused: allocating fresh memory takes longer than the arithmetic on it."""
+        kept = self._buffers.get(name)
         if kept is None or kept.shape != shape:
-            kept = self._rooms[name] = self.xp.empty(shape, self.dtype)
+            kept = self._buffers[name] = self.xp.empty(shape, self.dtype)
         return kept

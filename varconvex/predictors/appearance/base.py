@@ -1,0 +1,81 @@
+"""Interface of an appearance model theta: the costs that it gives, how it is estimated, and its part of the objective.
+
+    J(C; theta) = data_cost(C; theta) + boundary cost of C,
+    data_cost   = sum_x -log P(C(x) | x, theta) + sum_k w_k sum over the scribbles of k  -log P(k | x, theta)
+
+    P(k | x, theta) = exp(-cost_k(x)) / sum_j exp(-cost_j(x))
+
+The data cost is the length of the labels in nats, given the image: small where theta separates the regions as the
+labels do. The image's own likelihood is no substitute: re-estimation raises it whatever labels it is given, so that
+nothing would ever be rejected.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from ...inputs import Scene
+from ...likelihoods.base import Likelihood
+
+SCRIBBLE_SHARE = 0.3
+"""Share of the scribbles among the pixels that a model is estimated from: few certain pixels against many guesses."""
+
+
+@runtime_checkable
+class Appearance(Likelihood, Protocol):
+    """theta: regional models, mixtures of whole regions, or networks; `costs` as of any likelihood."""
+
+    def learn(self, scene: Scene, index: np.ndarray) -> Self:
+        """The model re-estimated from all regions of a label image.
+
+        Parameters
+        ----------
+        scene : Scene
+        index : (*spatial) int
+            Index of each pixel's label.
+        """
+
+    def data_cost(self, scene: Scene, index: np.ndarray) -> float:
+        """Data part of J for the label image `index` ((*spatial) int), in nats."""
+
+
+@dataclass(frozen=True)
+class GivenCosts:
+    """A likelihood whose costs ((K, *spatial) float32, in nats) are known already."""
+
+    known: np.ndarray
+
+    def costs(self, scene: Scene) -> np.ndarray:
+        """Costs as they were given."""
+        return self.known
+
+
+def scribble_weight(area: float, pixels: int) -> float:
+    """Weight (>= 1) of each of `pixels` scribbled pixels that gives them their share beside `area` pixels."""
+    return max(SCRIBBLE_SHARE / (1 - SCRIBBLE_SHARE) * area / max(pixels, 1), 1.0)
+
+
+def scribble_weights(scene: Scene, index: np.ndarray) -> tuple[float, ...]:
+    """`scribble_weight` of each label for its area in the label image `index` ((*spatial) int), valid pixels only."""
+    labels = [(index == k, scene.seeds == k + 1) for k in range(len(scene.labels))]
+    return tuple(scribble_weight(*(int(np.count_nonzero(mask & scene.valid)) for mask in pair)) for pair in labels)
+
+
+def posterior_cost(costs: np.ndarray, scene: Scene, index: np.ndarray, weights: tuple[float, ...]) -> float:
+    """-log P of the label image `index` ((*spatial) int) under `costs` ((K, *spatial)), over valid pixels, in nats.
+
+    A scribbled pixel of label k counts `weights[k]` times, every other one once.
+    """
+    costs = costs.astype(np.float64)
+    lengths = costs + np.log(np.exp(-costs).sum(axis=0))
+    total = np.take_along_axis(lengths, index[None], axis=0)[0][(scene.seeds == 0) & scene.valid].sum()
+    for k, (length, weight) in enumerate(zip(lengths, weights, strict=True)):
+        total += weight * length[(scene.seeds == k + 1) & scene.valid].sum()
+    return float(total)
+
+
+def spread_sample(weights: np.ndarray, count: int) -> np.ndarray:
+    """Indices of `count` pixels drawn by `weights` ((n,) float) at even quantiles: (count,) int, deterministic."""
+    total = np.cumsum(weights, dtype=np.float64)
+    return np.searchsorted(total, (np.arange(count) + 0.5) / count * total[-1])

@@ -1,0 +1,124 @@
+"""Gaussian mixtures of all regions of a label image, beside the cost that the scribbles gave.
+
+    cost_k(x) = (1 - s) first_k(x) + s min(-log p_k(y(x)) - m(x), clip),      m(x) = min_l -log p_l(y(x))
+
+    data_cost(C) = (1 - s) sum_x first_C(x)(x) + s sum_x l(x, C(x)) + s sum_k w_k sum over scribbles of k  l(x, k)
+
+    l(x, k) = -log (p_k / sum_l p_l)(y(x)),  with the p within exp(clip) of the greatest
+
+p_k is one Gaussian mixture for the whole image, fitted to all pixels that bear label k and to its scribbles, each of
+which counts as w_k pixels. Its points y(x) are the colour, the colour smoothed, and the local variation of lightness:
+a whole region shows texture, which a stroke does not. See `base` for what the data cost means.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...inputs import Scene
+from ...likelihoods.base import bounded
+from .base import scribble_weights, spread_sample
+from .gaussian_mixture import GaussianMixture, fit_mixture
+
+MIXING_WEIGHT = 0.7
+"""Share s of the mixtures in the cost; the rest stays with the scribble model, which also depends on position."""
+
+CLIP = 4.0
+"""Bound on the difference between labels at one pixel, in nats: the tails of densities estimated from a region are
+more reliable than those from strokes (3 nats there), but the region is still a guess."""
+
+_OBJECT, _BACKGROUND = 5, 8
+"""Gaussians in a mixture: the background is everything else, and has more kinds of things."""
+
+_REG_COVAR = 0.05**2
+"""As in the Gaussian mixture likelihood: what noise and compression do to an even surface."""
+
+_SAMPLE = 4000
+"""Pixels that a mixture is fitted to: a hundred for each number of its means and covariances is plenty."""
+
+_FINE, _TEXTURE, _COARSE = 0.005, 0.0075, 0.015
+"""Standard deviations of the windows, in sides of the image N^(1/d)."""
+
+
+@dataclass(frozen=True)
+class MixtureAppearance:
+    """Mixtures of all labels; made by `start`, re-estimated by `learn`.
+
+    Attributes
+    ----------
+    first : (K, *spatial) float32
+        Costs of the scribble model.
+    points : (n, c) float32
+        Feature vector y of each pixel.
+    weights : tuple of float
+        w_k, the number of pixels that a scribbled pixel of each label counts as.
+    mixed : (K, *spatial) float32
+        Mixed costs.
+    constant : float
+        Terms of the data cost that do not depend on the labels, in nats.
+    """
+
+    first: np.ndarray
+    points: np.ndarray
+    weights: tuple[float, ...]
+    mixed: np.ndarray
+    constant: float
+
+    @classmethod
+    def start(cls, scene: Scene, first: np.ndarray, index: np.ndarray) -> "MixtureAppearance":
+        """Mixtures of the scribbles alone; of the first label image `index`, only the labels' areas are used (w_k)."""
+        start = cls(first, appearance_features(scene), scribble_weights(scene, index), first, 0.0)
+        return start.learn(scene, np.full(index.shape, -1))
+
+    def learn(self, scene: Scene, index: np.ndarray) -> "MixtureAppearance":
+        """Mixtures of the scribbles and of the regions of `index` ((*spatial) int; -1 belongs to no region)."""
+        from threadpoolctl import threadpool_limits
+
+        lengths = np.empty(self.first.shape, np.float32)
+        # Products so narrow are slower on several threads, by far where cores are shared.
+        with threadpool_limits(1, "blas"):
+            for k, (length, weight) in enumerate(zip(lengths, self.weights, strict=True)):
+                pixels = ((index == k) + weight * (scene.seeds == k + 1)) * scene.valid
+                mixture = region_mixture(k, self.points, pixels, _SAMPLE)
+                length[...] = -mixture.log_density(self.points).reshape(length.shape)
+        lengths = bounded(lengths, scene, CLIP)
+        either = np.log(np.exp(-lengths).sum(axis=0))
+        known = float(either[scene.valid].sum(dtype=np.float64))
+        for k, weight in enumerate(self.weights):
+            mine = (scene.seeds == k + 1) & scene.valid
+            known += weight * float((either[mine] + lengths[k][mine]).sum(dtype=np.float64))
+        mixed = (1 - MIXING_WEIGHT) * self.first + MIXING_WEIGHT * lengths
+        return replace(self, mixed=mixed.astype(np.float32), constant=MIXING_WEIGHT * known)
+
+    def costs(self, scene: Scene) -> np.ndarray:
+        """Mixed costs."""
+        return self.mixed
+
+    def data_cost(self, scene: Scene, index: np.ndarray) -> float:
+        """Data part of J for the label image `index` ((*spatial) int), in nats."""
+        costs = np.take_along_axis(self.mixed, index[None], axis=0)[0]
+        return float(costs[scene.seeds >= 0].sum(dtype=np.float64)) + self.constant
+
+
+def region_mixture(k: int, points: np.ndarray, weights: np.ndarray, sample: int) -> GaussianMixture:
+    """The mixture for label `k`, fitted to `sample` of the `points` ((n, c)) drawn by `weights` (n entries)."""
+    chosen = points[spread_sample(weights.ravel(), sample)]
+    return fit_mixture(chosen, _OBJECT if k else _BACKGROUND, _REG_COVAR)
+
+
+def appearance_features(scene: Scene) -> np.ndarray:
+    """(n, C + 2 + C) float32: colour, local deviation of lightness, its mean in a wider window, smoothed colour."""
+    from scipy.ndimage import gaussian_filter
+
+    colour = scene.colours
+    side = float(np.count_nonzero(scene.seeds >= 0)) ** (1 / scene.seeds.ndim)
+
+    def smooth(values: np.ndarray, width: float) -> np.ndarray:
+        return gaussian_filter(values, [width * side / step for step in scene.spacing])
+
+    light = colour[..., 0]
+    variance = smooth(light**2, _TEXTURE) - smooth(light, _TEXTURE) ** 2
+    # A standard deviation is small beside the differences of colours: twice it counts about as much as they do.
+    found = [2 * np.sqrt(np.maximum(variance, 0)), smooth(light, _COARSE)]
+    found += [smooth(colour[..., c], _FINE) for c in range(colour.shape[-1])]
+    return np.concatenate([colour, np.stack(found, axis=-1)], axis=-1).reshape(scene.seeds.size, -1)

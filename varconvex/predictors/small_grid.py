@@ -1,0 +1,44 @@
+"""A scene and its maps on a coarser grid with the same field of view."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..inputs import Scene
+
+
+def shrink(scene: Scene, side: int) -> Scene:
+    """The scene on square pixels, at most `side` along the longer axis, never finer than it was.
+
+    Colours are averages over valid pixels; a pixel bears the label of a stroke that covers much of it.
+    """
+    steps = np.array(scene.spacing)
+    size = np.array(scene.seeds.shape) * steps
+    pixel = max(size.max() / side, steps.max())
+    shape = tuple(int(n) for n in np.maximum(np.rint(size / pixel), 1))
+    if shape == scene.seeds.shape:
+        return scene
+    valid = resized(scene.valid.astype(np.float32), shape)
+    colours = [
+        resized(np.where(scene.valid, scene.image[..., c], 0), shape) / np.maximum(valid, 1e-6)
+        for c in range(scene.image.shape[-1])
+    ]
+    seeds = np.zeros(shape, np.int32)
+    for label in (-1, *range(1, len(scene.labels) + 1)):
+        share = resized((scene.seeds == label).astype(np.float32), shape)
+        # A stroke thinner than these pixels is still a stroke.
+        seeds[share > min(0.4, 0.5 * float(share.max()))] = label
+    known = (valid > 0.5) & (seeds >= 0)
+    image = np.clip(np.stack(colours, axis=-1), 0, 1).astype(np.float32)
+    return replace(scene, image=image, seeds=seeds, spacing=(1.0, 1.0), valid=known)
+
+
+def resized(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Averages over the pixels of a coarser grid; between the pixels' centres on a finer one."""
+    from PIL import Image
+
+    if values.shape == shape:
+        return values
+    how = Image.Resampling.BOX if values.size >= np.prod(shape) else Image.Resampling.BILINEAR
+    picture = Image.fromarray(np.ascontiguousarray(values, np.float32))
+    return np.asarray(picture.resize((shape[1], shape[0]), how))
