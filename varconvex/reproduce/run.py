@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ def run(
         for name, settings in cells.items():
             try:
                 key = key_of({**settings, **depends(settings, sample)}, sample)
-                done[name], there = store.get(name, sample.name, key, lambda s=settings: compute(s, sample))
+                done[name], there = store.get(name, sample.name, key, partial(compute, settings, sample))
                 found.reused += there
             except VarconvexError as error:
                 if whole or isinstance(error, MissingExtraError):
