@@ -20,7 +20,7 @@ from .geometry.certify import certify_convexity
 from .geometry.components import keep_scribbled
 from .inputs import Scene, prepare, probability_map, region
 from .likelihoods.base import Likelihood
-from .options import TV, Relaxation
+from .options import TV, Components, NanPolicy, Relaxation, Unify
 from .predictors.base import Prediction, Predictor
 from .predictors.energy import EnergyPredictor, default_alpha
 from .result import Segmentation, label_type
@@ -54,18 +54,18 @@ def segment(
     alpha: float | None = None,
     *,
     shape: str | Shape | Mapping[int, str | Shape | None] | None = None,
-    unify: str = "sequential",
+    unify: Unify = "sequential",
     predictor: str | Predictor = "energy",
     likelihood: str | Likelihood = "nieuwenhuis_cremers",
     edge_weight: Any = "contrast",
     tv: TV = "isotropic",
     relaxation: Relaxation = "zach",
-    components: str = "all",
+    components: Components = "all",
     channel_axis: int | None = -1,
     rgba: bool | None = None,
     mask: Any = None,
     spacing: Any = None,
-    nan_policy: str = "raise",
+    nan_policy: NanPolicy = "raise",
     strict: bool = False,
     backend: str | ArrayBackend | None = None,
     max_iter: int = 10_000,
@@ -179,10 +179,10 @@ def segment(
     True
     """
     begin = time.perf_counter()
-    checks.one_of("unify", unify, ("sequential", "joint"))
+    checks.one_of("unify", unify, Unify)
     checks.one_of("tv", tv, TV)
     checks.one_of("relaxation", relaxation, Relaxation)
-    checks.one_of("components", components, ("all", "scribbled"))
+    checks.one_of("components", components, Components)
     scene = prepare(
         image, scribbles, channel_axis=channel_axis, spacing=spacing, mask=mask, nan_policy=nan_policy, rgba=rgba,
         strict=strict,

@@ -14,7 +14,7 @@ _MOST_LABELS = 100
 """A label image with more labels is probably a photograph passed as scribbles."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """An image and its scribbles after all checks.
 

@@ -25,7 +25,7 @@ _LABEL_OF_INDEX = np.array([0, 2, 1])
 """Label by value in the file."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """An image with scribbles and ground truth.
 

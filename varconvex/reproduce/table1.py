@@ -9,7 +9,7 @@ The paper's figures are means of 51 images and three seeds. Its semantic feature
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from ..errors import FileFormatError
 from ..files import read_image
 from ..geometry.certify import fill_hull
 from ..metrics import iou
+from ..options import Unify
 from ..predictors.cnn import CnnPredictor
 from ..predictors.fcn import FcnPredictor
 from .cells import Result
@@ -27,7 +28,7 @@ from .run import Results, mean, mean_and_spread, run
 
 INPUTS = ("rgb+xy", "rgb+features", "rgb+xy+features")
 NETWORKS = ("cnn", "fcn")
-UNIFY = ("sequential", "joint")
+UNIFY = get_args(Unify)
 SEEDS = (42, 47, 131)
 """The paper's."""
 
