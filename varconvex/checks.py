@@ -1,6 +1,6 @@
-"""The sentences of refusal: checks of single values, used at every public door.
+"""Checks of single arguments, shared by all public functions.
 
-Each returns the value in one form or raises a named error that says what was expected, what came and what to do.
+Each returns the value in one form, or raises an error with what was expected, what was passed and how to correct it.
 """
 
 import os
@@ -65,29 +65,29 @@ def spacing(value: Any, ndim: int) -> tuple[float, ...]:
 
 
 def function(name: str, value: Any) -> None:
-    """Something that can be called, or None."""
+    """A callable or None."""
     if value is not None and not callable(value):
         raise InvalidParameterError(f"{name} must be None or a function; got {value!r}. Pass a function.")
 
 
 def generator(value: Any) -> np.random.Generator:
-    """A random generator from a seed; None is the seed 0, so that results repeat by default."""
+    """A random generator from a seed or generator; None is the seed 0, so that results are repeatable by default."""
     if isinstance(value, np.random.Generator):
         return value
     return np.random.default_rng(whole_number("random_state", 0 if value is None else value))
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:
-    """A warning that points at the first line outside of this package, wherever it is raised."""
-    here = os.path.dirname(__file__)
+    """Issue a warning that is attributed to the caller's first line outside of this package."""
+    package = os.path.dirname(__file__)
     level, frame = 1, sys._getframe()
-    while frame is not None and frame.f_code.co_filename.startswith(here):
+    while frame is not None and frame.f_code.co_filename.startswith(package):
         level, frame = level + 1, frame.f_back  # type: ignore[assignment]
     warnings.warn(message, category, stacklevel=level)
 
 
 def as_numeric(name: str, value: Any) -> Any:
-    """An array of bools, integers or floats, as it came, at home where it lives; nothing is copied that needn't be."""
+    """An array of bools, integers or floats on the device that holds it, not copied if it is one already."""
     if type(value).__module__.partition(".")[0] == "cupy":
         array = value
     elif isinstance(value, np.ma.MaskedArray):
@@ -144,13 +144,13 @@ def finite(name: str, array: Any, remedy: str) -> None:
 
 
 def host(array: Any) -> np.ndarray:
-    """In the host's memory and byte order."""
+    """A NumPy array in the host's byte order, copied from the device if it is a CuPy array."""
     array = array.get() if hasattr(array, "get") and not isinstance(array, np.ndarray) else np.asarray(array)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def axis(value: Any, ndim: int) -> int:
-    """An axis of an array with `ndim` of them, counted from the front."""
+    """An axis of an array of `ndim` axes as a non-negative number."""
     if not isinstance(value, int | np.integer) or not -ndim <= value < ndim:
         raise InvalidParameterError(
             f"channel_axis must be None or an axis of the image, from {-ndim} to {ndim - 1}; got {value!r}. Use -1 for "

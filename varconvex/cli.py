@@ -5,6 +5,7 @@ Exit status: 0 done, 1 something is missing (doctor), 2 bad input or usage, 130 
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,12 +13,27 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from . import __version__
 from .errors import VarconvexError
-from .options import TV
+from .options import TV, Components, Unify
 from .reproduce import command as reproduce
 
 if TYPE_CHECKING:
     from .result import Segmentation
     from .solvers.pdhg import Progress
+
+
+_SEGMENT: dict[str, dict[str, Any]] = {
+    "alpha": {"type": float, "help": "weight of the boundary; bigger is smoother"},
+    "shape": {"help": "shape of the object: convex, polygon, ..."},
+    "unify": {"choices": get_args(Unify), "help": "shape fitted after the energy, or both with the colours in turns"},
+    "predictor": {"help": "source of the probabilities: energy (default), fcn or cnn"},
+    "likelihood": {"help": "nieuwenhuis_cremers (default), gaussian_mixture or histogram"},
+    "tv": {"choices": get_args(TV), "help": "norm of the gradient in the total variation"},
+    "components": {"choices": get_args(Components), "help": "keep parts that hold no scribble, or not"},
+    "tol": {"type": float, "help": "relative gap to stop at"},
+    "max_iter": {"type": int, "help": "most iterations"},
+    "time_limit": {"type": float, "metavar": "SECONDS", "help": "most seconds for the energy"},
+}
+"""Options of ``varconvex segment`` that are keywords of `segment`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("varconvex: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader has gone (`| head`): nothing more can be said, not even at exit.
+        # The reader of the pipe has ended (`| head`); Python would fail again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
@@ -59,19 +75,9 @@ def _parser() -> argparse.ArgumentParser:
         help="labels as an indexed or grey PNG (0 none, 1 background, 2 object), or strokes painted on a copy",
     )
     segment.add_argument("-o", "--output", required=True, metavar="MASK", help="mask to write (.png, .tif, .npy)")
-    segment.add_argument("--alpha", type=float, help="weight of the boundary; bigger is smoother")
-    segment.add_argument("--shape", help="what the object is known to be: convex, polygon, ...")
-    segment.add_argument(
-        "--unify", choices=["sequential", "joint"], help="shape after the energy, or both with the colours in turns"
-    )
-    segment.add_argument("--predictor", choices=["energy", "fcn", "cnn"], help="who says what is probable")
-    segment.add_argument("--likelihood", help="nieuwenhuis_cremers (default), gaussian_mixture or histogram")
-    segment.add_argument("--edge-weight", choices=["contrast", "none"], help="boundaries are cheaper at edges, or not")
-    segment.add_argument("--tv", choices=get_args(TV), help="how the boundary's length is measured")
-    segment.add_argument("--components", choices=["all", "scribbled"], help="keep parts that hold no scribble, or not")
-    segment.add_argument("--tol", type=float, help="relative gap to stop at")
-    segment.add_argument("--max-iter", type=int, help="most iterations")
-    segment.add_argument("--time-limit", type=float, metavar="SECONDS", help="most seconds for the energy")
+    for name, settings in _SEGMENT.items():
+        segment.add_argument(f"--{name.replace('_', '-')}", **settings)
+    segment.add_argument("--edge-weight", choices=["contrast", "none"], help="cheaper boundaries at edges, or not")
     segment.add_argument("--object-label", type=int, default=2, metavar="N", help="label of the object (default: 2)")
     segment.add_argument(
         "--background-label", type=int, default=1, metavar="N", help="label of the background (default: 1)"
@@ -130,21 +136,8 @@ def _segment(options: argparse.Namespace) -> int:
         object_colour=colour(options.object_colour),
         background_colour=colour(options.background_colour),
     )
-    names = (
-        "alpha",
-        "shape",
-        "unify",
-        "predictor",
-        "likelihood",
-        "tv",
-        "components",
-        "backend",
-        "tol",
-        "max_iter",
-        "time_limit",
-        "random_state",
-    )
-    given: dict[str, Any] = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    names = (*_SEGMENT, "backend", "random_state")
+    given: dict[str, Any] = {name: value for name in names if (value := getattr(options, name)) is not None}
     if options.edge_weight == "none":
         given["edge_weight"] = None
     with _bar() as callback:
@@ -194,7 +187,7 @@ def _report(result: "Segmentation", options: argparse.Namespace) -> None:
 
 
 def _table(result: "Segmentation") -> str:
-    """The numbers of a result, one a line."""
+    """The numbers of a result, one line each."""
     rows = []
     shape = " and shape" if result.shape else ""
     if result.history:  # a predictor without an energy has no bound
@@ -216,7 +209,7 @@ def _table(result: "Segmentation") -> str:
 
 
 class _bar:
-    """A progress bar on a terminal: how far the gap has come from 1 towards 1e-3, in powers of ten."""
+    """Context manager: a progress bar on a terminal, the relative gap's way from 1 to 1e-3 on a logarithmic scale."""
 
     def __enter__(self) -> Callable[["Progress"], None]:
         from tqdm import tqdm
@@ -226,8 +219,6 @@ class _bar:
         return self._show
 
     def _show(self, progress: "Progress") -> None:
-        import math
-
         done = round(100 * min(1.0, max(0.0, -math.log10(max(progress.relative_gap, 1e-12)) / 3)))
         self._tqdm.set_postfix_str(f"gap {progress.relative_gap:.1e}")
         self._tqdm.update(max(0, done - self._tqdm.n))

@@ -1,7 +1,4 @@
-"""Images, scribbles and masks from files and back, with named errors and no partial files.
-
-Reading uses Pillow (PNG, TIFF, JPEG, ...) or, for ``.npy``, NumPy without pickles.
-"""
+"""Reading and writing of images, scribbles and masks, by Pillow (PNG, TIFF, JPEG, ...) or NumPy (``.npy``)."""
 
 import os
 import tempfile
@@ -20,20 +17,19 @@ MASK_ENDINGS = (".png", ".tif", ".tiff", ".npy")
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".pdf")
 
 _STROKE_TOLERANCE = 60
-"""How far each channel of a painted stroke may be off its colour: JPEG blurs the colour of thin strokes, and two pens
-are further apart. A lossless copy keeps strokes best."""
+"""Largest difference of a channel between a painted stroke and its colour: JPEG blurs the colour of thin strokes."""
 
 _CHANGED = 30
-"""How far a channel must be off the photograph to be painted on: more than compression does."""
+"""Difference of a channel from which on a pixel counts as painted: more than compression causes."""
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
-    """A photograph as (H, W) or (H, W, 3), in the file's own integer or float type; transparency is left out.
+    """A photograph as (H, W) or (H, W, 3) array of the file's integer or float type, without transparency.
 
     Raises
     ------
     FileFormatError
-        If the file is missing, unreadable, truncated or too large to be meant.
+        If the file is missing, unreadable, truncated or too large.
     """
     if Path(path).suffix.lower() == ".npy":
         return _load_npy(path)
@@ -46,7 +42,7 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
 
 
 def read_mask(path: str | os.PathLike, *, probability: bool = False) -> np.ndarray:
-    """A mask (two values), or with `probability` a map of grey values scaled to [0, 1] by the type's range."""
+    """A mask's values as (H, W) array, or with `probability` its grey values divided by their type's largest."""
     if Path(path).suffix.lower() == ".npy":
         return _load_npy(path)
     image = _open(path)
@@ -96,10 +92,7 @@ def read_scribbles(
 
 
 def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int, ...]) -> None:
-    """Write a label image: PNG with 255 for the object, or the ids where there are several; ``.npy`` as it is.
-
-    The file appears whole or not at all.
-    """
+    """Write a label image: pictures hold 255 for a single object, or the ids of several; ``.npy`` the array itself."""
     from PIL import Image
 
     if Path(path).suffix.lower() == ".npy":
@@ -117,7 +110,7 @@ def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int
 
 
 def write_picture(path: str | os.PathLike, picture: Any) -> None:
-    """Write a PIL image; the file appears whole or not at all."""
+    """Write a PIL image in the format of the path's ending."""
     from PIL import Image
 
     check_outputs([(path, PICTURE_ENDINGS)], [])
@@ -126,12 +119,12 @@ def write_picture(path: str | os.PathLike, picture: Any) -> None:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write a text file; it appears whole or not at all."""
+    """Write a text file in UTF-8."""
     write_whole(path, lambda file: file.write(text.encode()))
 
 
 def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str]]], inputs: Sequence[Any]) -> None:
-    """Judge the files to be written, (path or None, endings), before anything is computed.
+    """Check files that will be written, pairs (path or None, endings), before anything is computed.
 
     Raises
     ------
@@ -144,9 +137,7 @@ def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str
             continue
         target = Path(path)
         if target.suffix.lower() not in endings:
-            raise FileFormatError(
-                f"the output's name must end in {', '.join(endings)}; got {target}. Rename the output."
-            )
+            raise FileFormatError(f"the output's name must end in {', '.join(endings)}; got {target}. Rename it.")
         if not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
             raise FileFormatError(f"{target} cannot be written: no such folder, or none to write to. Choose another.")
         if target.resolve() in taken:
@@ -155,7 +146,7 @@ def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str
 
 
 def colour(text: str) -> Colour:
-    """A colour from its name or #rrggbb.
+    """Red, green and blue from 0 to 255 of a colour's name or #rrggbb.
 
     Raises
     ------
@@ -167,19 +158,17 @@ def colour(text: str) -> Colour:
     try:
         red, green, blue = ImageColor.getrgb(text)[:3]
     except ValueError:
-        raise InvalidParameterError(
-            f"a colour must be a name or #rrggbb; got {text!r}. Use e.g. red or #ff0000."
-        ) from None
+        message = f"a colour must be a name or #rrggbb; got {text!r}. Use e.g. red or #ff0000."
+        raise InvalidParameterError(message) from None
     return red, green, blue
 
 
 def _rename(labels: np.ndarray, object_label: int, background_label: int) -> np.ndarray:
+    """A label image whose `background_label` became 1 and whose `object_label` became 2."""
     if (object_label, background_label) == (2, 1):
         return labels
     if object_label == background_label:
-        raise InvalidParameterError(
-            f"object and background must have two labels; got {object_label} for both. Change one."
-        )
+        raise InvalidParameterError(f"object and background must have two labels; got {object_label} for both.")
     for name, label in (("object", object_label), ("background", background_label)):
         if label < 1 or not (labels == label).any():
             raise InvalidParameterError(
@@ -193,7 +182,7 @@ def _rename(labels: np.ndarray, object_label: int, background_label: int) -> np.
 
 
 def _open(path: str | os.PathLike) -> Any:
-    """A fully decoded PIL image; sizes are judged from the header, before anything is decoded."""
+    """A fully decoded PIL image; too large ones are refused by their header, before anything is decoded."""
     from PIL import Image, UnidentifiedImageError
 
     name = os.fspath(path)
@@ -214,6 +203,7 @@ def _open(path: str | os.PathLike) -> Any:
 
 
 def _load_npy(path: str | os.PathLike) -> np.ndarray:
+    """The array of a ``.npy`` file; one that holds pickled objects is refused."""
     name = os.fspath(path)
     try:
         return np.load(path, allow_pickle=False)

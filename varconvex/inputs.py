@@ -1,4 +1,4 @@
-"""The only judge of user data: what passes here is trusted everywhere else."""
+"""Checks of images, masks and maps from users, and their conversion to one form; other modules trust the result."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,29 +8,26 @@ import numpy as np
 
 from . import checks
 from ._colour import features
-from .errors import (
-    DataTermWarning,
-    InvalidImageError,
-    InvalidScribblesError,
-)
+from .errors import DataTermWarning, InvalidImageError, InvalidScribblesError
+from .options import NanPolicy
 from .scribbles import label_image
 
 _MOST_LABELS = 100
-"""Nobody scribbles so many by hand; a photograph passed for scribbles has more grey values."""
+"""A label image with more labels is probably a photograph passed as scribbles."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
-    """An image with its seeds, checked and in one form.
+    """An image and its scribbles after all checks.
 
     Attributes
     ----------
     image : (*spatial, C) float32
-        Intensities in [0, 1], scaled by the image's own range; the last axis holds the channels.
+        Intensities in [0, 1], scaled by the image's own range.
     seeds : (*spatial,) int32
-        0 unlabelled, k + 1 for a seed of the k-th label, -1 outside (no part of the problem).
+        0 unlabelled, k + 1 for a seed of the k-th label, -1 outside (not part of the problem).
     labels : tuple of int
-        The K label ids as the user wrote them, ascending; ``labels[0]`` is the background.
+        The K label ids of the user, ascending; ``labels[0]`` is the background.
     spacing : tuple of float
         Distance between neighbouring pixels along each spatial axis, in units in which a pixel has volume 1.
     valid : (*spatial,) bool
@@ -49,9 +46,9 @@ class Scene:
         return features(self.image)
 
     def held(self, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Pixels that the k-th label must hold, and must not: what is no part of the problem would be holes in it."""
-        mine = self.seeds == k + 1
-        return mine, (self.seeds != 0) & ~mine
+        """Pixels that the k-th label must hold, and those that it must avoid, pixels outside included: bool arrays."""
+        inside = self.seeds == k + 1
+        return inside, (self.seeds != 0) & ~inside
 
 
 def prepare(
@@ -61,18 +58,18 @@ def prepare(
     channel_axis: int | None = -1,
     spacing: Any = None,
     mask: Any = None,
-    nan_policy: str = "raise",
+    nan_policy: NanPolicy = "raise",
     rgba: bool | None = None,
     strict: bool = False,
 ) -> Scene:
-    """Check an image and its scribbles and bring them into one form; the originals are never written to.
+    """Check an image and its scribbles and convert them to a `Scene`; parameters are those of `segment`.
 
     Raises
     ------
     InvalidImageError, InvalidScribblesError, ScribbleConflictError, InvalidParameterError, UnsupportedTypeError
-        Whatever is wrong, by name.
+        If an argument is invalid.
     """
-    checks.one_of("nan_policy", nan_policy, ("raise", "mask"))
+    checks.one_of("nan_policy", nan_policy, NanPolicy)
     image = checks.host(checks.as_numeric("image", image))
     seeds = label_image(scribbles, image, channel_axis, strict)
     image = _channels_last(image, seeds.shape, channel_axis, rgba)
@@ -84,13 +81,9 @@ def prepare(
     labels, seeds = _compact(seeds)
     good = np.isfinite(image).all(axis=-1) if image.dtype.kind == "f" else np.ones(seeds.shape, bool)
     if nan_policy == "raise":
-        checks.finite(
-            "image", image, "Repair them, or pass nan_policy='mask' to leave those pixels out of the data term."
-        )
+        checks.finite("image", image, "Repair them, or pass nan_policy='mask' to leave them out of the data term.")
     if not good.any():
-        raise InvalidImageError(
-            "image must have finite pixels; got none (all are NaN or infinite). Check how it was made."
-        )
+        raise InvalidImageError("image must have finite pixels; got NaN or infinity everywhere. Check how it was made.")
     valid = good & (seeds >= 0)
     steps = checks.spacing(spacing, seeds.ndim)
     unit = float(np.exp(np.mean(np.log(steps))))
@@ -104,12 +97,12 @@ def prepare(
 
 
 def intensities(image: Any, channel_axis: int | None) -> Any:
-    """An image in floats, at home where it lives: integers by their type's largest value, floats as they are.
+    """An image in floats, on the device that holds it: integers divided by their type's largest value.
 
     Raises
     ------
     InvalidImageError, InvalidParameterError, UnsupportedTypeError
-        If it is no image of two or three dimensions.
+        If it is not an image of two or three dimensions.
     """
     image = checks.as_numeric("image", image)
     checks.spatial("image", image, (2, 3) if channel_axis is None else (3, 4))
@@ -129,16 +122,16 @@ def intensities(image: Any, channel_axis: int | None) -> Any:
 
 
 def unit_image(image: Any, channel_axis: int | None) -> np.ndarray:
-    """An image as (*spatial, C) float32 in [0, 1] by its own range, in the host's memory; errors as `intensities`."""
+    """An image as (*spatial, C) float32 in [0, 1], scaled by its own range, on the host; errors as `intensities`."""
     image = checks.host(intensities(image, channel_axis))
     image = image[..., None] if channel_axis is None else np.moveaxis(image, channel_axis, -1)
     return _unit_range(image, np.ones(image.shape[:-1], bool))
 
 
 def probability_map(target: Any) -> np.ndarray:
-    """A mask, or a map of probabilities, as (H, W) or (D, H, W) float32 in [0, 1].
+    """A mask or a map of probabilities as (H, W) or (D, H, W) float32 in [0, 1].
 
-    A mask is bool, or an integer array with 0 and one other value (PNG files hold 255).
+    A mask is bool, or an integer array with 0 and one other value (255 in PNG files).
 
     Raises
     ------
@@ -168,12 +161,12 @@ def probability_map(target: Any) -> np.ndarray:
 
 
 def region(name: str, mask: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A boolean map of pixels; zeros and ones will do.
+    """A mask (bool, or zeros and ones) as bool array of this `shape`.
 
     Raises
     ------
     InvalidImageError, UnsupportedTypeError
-        If it has another shape than `shape`, or other values.
+        If it has another shape or other values.
     """
     mask = checks.host(checks.as_numeric(name, mask))
     if mask.shape != shape:
@@ -188,7 +181,7 @@ def region(name: str, mask: Any, shape: tuple[int, ...]) -> np.ndarray:
 def _channels_last(
     image: np.ndarray, shape: tuple[int, ...], channel_axis: int | None, rgba: bool | None
 ) -> np.ndarray:
-    """The image as (*spatial, C); the scribbles' shape says which axes are spatial."""
+    """The image as (*spatial, C), where `shape` (the scribbles') is that of the spatial axes."""
     if 0 in image.shape or image.ndim not in (2, 3, 4):
         checks.spatial("image", image, (2, 3, 4))
     if image.shape == shape:
@@ -215,7 +208,7 @@ def _channels_last(
 
 
 def _compact(seeds: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
-    """The label ids, and the seeds renumbered 1..K."""
+    """The K label ids, ascending, and the seeds renumbered 1..K."""
     found = np.unique(seeds)
     if found[0] < -1:
         raise InvalidScribblesError(
@@ -237,7 +230,7 @@ def _compact(seeds: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
 
 
 def _unit_range(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Intensities in [0, 1] by the range of the valid pixels over all channels, so that no dtype is special."""
+    """Intensities in [0, 1], scaled by the range of the valid pixels over all channels; invalid pixels are 0."""
     # A power of two first: differences of the largest floats would overflow, and scaling by it is exact.
     values = (image if valid.all() else image[valid]).astype(np.float64)
     largest = float(np.abs(values).max(initial=0.0))
@@ -245,8 +238,8 @@ def _unit_range(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
     low, high = (values * scale).min(initial=np.inf), (values * scale).max(initial=-np.inf)
     if not high > low:
         checks.warn_caller(
-            "the image should vary; got one value everywhere, so the data term says nothing but where the scribbles "
-            "are. Check the image.",
+            "the image should vary; got one value everywhere, so the data term says nothing except at the scribbles. "
+            "Check the image.",
             DataTermWarning,
         )
         return np.zeros(image.shape, np.float32)

@@ -1,4 +1,4 @@
-"""How well a mask agrees with the truth.
+"""Agreement of a mask with the ground truth.
 
 IoU = |A and B| / |A or B|      Dice = 2 |A and B| / (|A| + |B|)      F = 2 P R / (P + R) of the boundaries
 """
@@ -19,7 +19,7 @@ def iou(mask: Any, truth: Any, ignore: Any = None) -> float:
     mask, truth : (*spatial) bool arrays
         Masks; integers or floats count as inside where they are not 0.
     ignore : (*spatial) bool array, optional
-        Pixels that are not scored.
+        Pixels that are left out.
 
     Returns
     -------
@@ -31,32 +31,30 @@ def iou(mask: Any, truth: Any, ignore: Any = None) -> float:
     InvalidImageError
         If the shapes differ, or a map holds NaN.
     """
-    mask, truth = _scored(mask, truth, ignore)
-    union = np.count_nonzero(mask | truth)
-    return np.count_nonzero(mask & truth) / union if union else 1.0
+    mask, truth, scored = _checked(mask, truth, ignore)
+    union = np.count_nonzero((mask | truth) & scored)
+    return np.count_nonzero(mask & truth & scored) / union if union else 1.0
 
 
 def dice(mask: Any, truth: Any, ignore: Any = None) -> float:
     """Dice coefficient, 2 IoU / (1 + IoU); parameters, conventions and errors as in `iou`."""
-    mask, truth = _scored(mask, truth, ignore)
-    total = np.count_nonzero(mask) + np.count_nonzero(truth)
-    return 2 * np.count_nonzero(mask & truth) / total if total else 1.0
+    overlap = iou(mask, truth, ignore)
+    return 2 * overlap / (1 + overlap)
 
 
 def boundary_f(mask: Any, truth: Any, ignore: Any = None, *, tolerance: float | None = None) -> float:
     """F-measure of the boundaries: harmonic mean of precision and recall.
 
-    A boundary pixel is a pixel of the mask with a 4-neighbour (in 3-D: a 6-neighbour) outside it; the image's
-    rim is no boundary. It is found if a boundary pixel of the other mask is at most `tolerance` away.
+    A boundary pixel is a pixel of the mask with a 4-neighbour (in 3-D: a 6-neighbour) outside of it; the image's border
+    is not a boundary. It counts as found if a boundary pixel of the other mask is at most `tolerance` away.
 
     Parameters
     ----------
     mask, truth : (*spatial) bool arrays
     ignore : (*spatial) bool array, optional
-        Boundary pixels there are neither asked for nor counted against.
+        Boundary pixels there are left out.
     tolerance : float, optional
-        In pixels; 0 asks for the very pixel. By default .75 % of the image's diagonal, at least 1, as is
-        customary.
+        In pixels. By default .75 % of the image's diagonal, at least 1, as is customary.
 
     Returns
     -------
@@ -76,7 +74,7 @@ def boundary_f(mask: Any, truth: Any, ignore: Any = None, *, tolerance: float | 
     if tolerance is None:
         tolerance = max(1.0, 0.0075 * float(np.hypot.reduce(np.array(mask.shape, float))))
     tolerance = checks.real_number("tolerance", tolerance)
-    # Boundaries first, then what is not scored: leaving pixels out must not make new boundaries.
+    # Boundaries before the selection of pixels, which would add boundaries along its own border.
     ours, theirs = _boundary(mask) & scored, _boundary(truth) & scored
     if not ours.any() or not theirs.any():
         return float(ours.any() == theirs.any())
@@ -85,23 +83,21 @@ def boundary_f(mask: Any, truth: Any, ignore: Any = None, *, tolerance: float | 
 
 
 def _boundary(mask: np.ndarray) -> np.ndarray:
+    """Boundary pixels of a mask, as `boundary_f` defines them: bool array."""
     from scipy.ndimage import binary_erosion
 
     return mask & ~binary_erosion(mask, border_value=1)
 
 
 def _found(boundary: np.ndarray, other: np.ndarray, tolerance: float) -> float:
+    """Share of a mask's boundary pixels within `tolerance` of the other's."""
     from scipy.ndimage import distance_transform_edt
 
     return float((distance_transform_edt(~other)[boundary] <= tolerance).mean())
 
 
-def _scored(mask: Any, truth: Any, ignore: Any) -> tuple[np.ndarray, np.ndarray]:
-    mask, truth, scored = _checked(mask, truth, ignore)
-    return mask & scored, truth & scored
-
-
 def _checked(mask: Any, truth: Any, ignore: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mask, truth and the pixels that are not left out, as bool arrays of one shape."""
     mask, truth = _as_mask("mask", mask), _as_mask("truth", truth)
     scored = np.ones(mask.shape, bool) if ignore is None else ~_as_mask("ignore", ignore)
     for name, array in (("truth", truth), ("ignore", scored)):

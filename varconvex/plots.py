@@ -1,6 +1,6 @@
-"""Pictures of results, drawn with Pillow so that they need nothing but the install.
+"""Pictures of results, drawn with Pillow, which reading images requires anyway.
 
-A picture is a PIL image; `sheet` lays titled panels out on one page, `overview` is the page of a segmentation.
+Panels are (H, W, 3) uint8 arrays, pages PIL images: `sheet` arranges panels, `overview` shows a segmentation.
 """
 
 import io
@@ -22,7 +22,7 @@ _UNCONSTRAINED = (255, 255, 255)
 _PALETTE = np.array(
     [(255, 64, 64), (64, 208, 64), (255, 208, 32), (208, 64, 255), (32, 208, 208), (255, 144, 32)], dtype=np.uint8
 )
-"""One colour an object, in the order of the labels."""
+"""Colours of the objects in the order of their labels."""
 
 
 def photograph(image: np.ndarray) -> np.ndarray:
@@ -64,7 +64,7 @@ def evidence(costs: np.ndarray) -> np.ndarray:
 
 
 def segmented(result: "Segmentation", labels: np.ndarray) -> np.ndarray:
-    """The photograph with the outline of every object of a label image, what is not object dimmed."""
+    """The photograph with the outline of each object of a label image; background and outside are dimmed."""
     picture = photograph(result.image if result.image is not None else np.ones((*labels.shape, 1)))
     objects = (labels != result.label_ids[0]) & (labels >= 0)
     picture = np.where(objects[..., None], picture, picture // 2 + 32).astype(np.uint8)
@@ -74,7 +74,7 @@ def segmented(result: "Segmentation", labels: np.ndarray) -> np.ndarray:
 
 
 def summary(result: "Segmentation") -> Image.Image:
-    """One picture of a segmentation: the objects outlined, with a thin white line where the energy alone differs."""
+    """The photograph with each object outlined, and a thin white outline of the energy's answer if it has a shape."""
     picture = segmented(result, result.labels)
     for label in result.shapes:
         picture = outline(picture, result.unconstrained == label, _UNCONSTRAINED, 1)
@@ -82,7 +82,7 @@ def summary(result: "Segmentation") -> Image.Image:
 
 
 def overview(result: "Segmentation") -> Image.Image:
-    """The page of a segmentation: scribbles, likelihood, energy alone, shape (if any), gap curve."""
+    """One page: scribbles, likelihood, answer of the energy alone, answer with shapes (if any), curve of the gap."""
     image = result.image if result.image is not None else np.ones((*result.labels.shape, 1))
     energy = bool(result.history)
     alone = f"Total variation, energy {result.unconstrained_energy:,.0f}" if energy else "Prediction"
@@ -101,7 +101,7 @@ def overview(result: "Segmentation") -> Image.Image:
 
 
 def gap_curve(history: Sequence[tuple[int, float, float, float]], shape: tuple[int, ...]) -> np.ndarray:
-    """Relative gap against iterations, logarithmic, as an RGB picture of (H, W) pixels' aspect."""
+    """Relative gap (logarithmic) against iterations: (H, W, 3) uint8 with the aspect ratio of `shape`."""
     height, width = _fit(shape)
     sheet_ = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(sheet_)
@@ -127,7 +127,7 @@ def gap_curve(history: Sequence[tuple[int, float, float, float]], shape: tuple[i
 
 
 def sheet(panels: Sequence[tuple[str, np.ndarray]], columns: int = 3) -> Image.Image:
-    """Titled panels (title, (H, W, 3) uint8) on one page, row by row."""
+    """Panels (title, (H, W, 3) uint8) on one page, row by row."""
     columns = min(columns, len(panels))
     pictures = []
     for _, panel in panels:
@@ -137,11 +137,8 @@ def sheet(panels: Sequence[tuple[str, np.ndarray]], columns: int = 3) -> Image.I
     cell_height = max(p.height for p in pictures)
     margin, head = 12, 26
     rows = -(-len(panels) // columns)
-    page = Image.new(
-        "RGB",
-        (margin + columns * (cell_width + margin), margin + rows * (cell_height + head + margin)),
-        _PAPER,
-    )
+    size = (margin + columns * (cell_width + margin), margin + rows * (cell_height + head + margin))
+    page = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(page)
     for k, ((title, _), picture) in enumerate(zip(panels, pictures, strict=True)):
         x = margin + (k % columns) * (cell_width + margin)
@@ -161,7 +158,7 @@ def few_colours(picture: Image.Image, colours: int = 64) -> Image.Image:
 
 
 def png_bytes(picture: Image.Image) -> bytes:
-    """A PIL image as the bytes of a PNG file, in 256 colours: notebooks keep every picture they show."""
+    """A PIL image as the bytes of a PNG file with 256 colours, which keeps notebooks small."""
     buffer = io.BytesIO()
     few_colours(picture, 256).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
@@ -174,11 +171,12 @@ def _fit(shape: tuple[int, ...], side: int = 420) -> tuple[int, int]:
 
 
 def _font(size: int) -> Any:
+    """Pillow's own font."""
     return ImageFont.load_default(size)
 
 
 def _shorten(title: str, width: int) -> str:
-    """As much of a title as fits into `width` pixels."""
+    """A title cut to `width` pixels."""
     if _font(15).getlength(title) <= width:
         return title
     while title and _font(15).getlength(title + "…") > width:

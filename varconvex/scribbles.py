@@ -1,4 +1,4 @@
-"""Scribbles in any of their forms as a label image: label images, pairs of masks, polylines.
+"""Conversion of scribbles (label images, pairs of masks, polylines) to a label image.
 
 0 is unlabelled, 1 the background, 2 and more are objects, -1 is outside.
 """
@@ -13,16 +13,16 @@ from . import checks
 from .errors import InvalidScribblesError, ScribbleConflictError, ScribbleWarning
 
 _BRUSH = 1.5
-"""Radius of a polyline's stroke in pixels: three pixels wide, as drawn by hand with a thin pen."""
+"""Radius of a polyline's stroke in pixels: it is three pixels wide."""
 
 _LARGEST_LABEL = 2**53
-"""Beyond, floats no longer tell whole numbers apart."""
+"""Largest integer up to which float64 represents every integer."""
 
 _NAMES = {"background": 1, "object": 2}
 
 
 def label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, strict: bool) -> np.ndarray:
-    """The scribbles in any of their forms as an integer label image."""
+    """Scribbles in any form that `segment` accepts, as a (*spatial) int64 label image."""
     if isinstance(scribbles, Mapping):
         return _draw(scribbles, image, channel_axis, strict)
     if (pair := _as_pair(scribbles)) is not None:
@@ -31,8 +31,8 @@ def label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, str
     checks.spatial("scribbles", seeds)
     if seeds.dtype.kind == "b":
         raise InvalidScribblesError(
-            "scribbles must be a label image (0 unlabelled, 1 background, 2 object); got one boolean mask, which says "
-            "only where. Pass a pair of boolean masks (object, background)."
+            "scribbles must be a label image (0 unlabelled, 1 background, 2 object); got one boolean mask. Pass a pair "
+            "of boolean masks (object, background)."
         )
     if seeds.dtype.kind == "f":
         seeds = seeds.astype(np.float64)
@@ -51,7 +51,7 @@ def label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, str
 
 
 def _as_pair(scribbles: Any) -> tuple[np.ndarray, np.ndarray] | None:
-    """Two masks, if that is what the scribbles are: a pair of boolean arrays or nested lists."""
+    """The scribbles as two bool arrays if they are a pair of masks (arrays or nested lists), else None."""
     if not isinstance(scribbles, tuple | list) or len(scribbles) != 2 or np.ndim(scribbles[0]) < 2:
         return None
     first, second = (checks.host(checks.as_numeric("scribbles", part)) for part in scribbles)
@@ -59,17 +59,17 @@ def _as_pair(scribbles: Any) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _from_masks(inside: np.ndarray, outside: np.ndarray, *, strict: bool) -> np.ndarray:
+    """The label image of two masks: 2 in the first, 1 in the second."""
     if inside.shape != outside.shape:
         raise InvalidScribblesError(
             f"the two masks (object, background) must have one shape; got {inside.shape}, {outside.shape}. Crop alike."
         )
     checks.spatial("scribbles", inside)
-    seeds = np.where(inside, 2, 0)
-    return _overwrite(seeds, outside, 1, strict)
+    return _overwrite(np.where(inside, 2, 0), outside, 1, strict)
 
 
 def _overwrite(seeds: np.ndarray, where: np.ndarray, label: int, strict: bool) -> np.ndarray:
-    """`seeds` with `label` written over; the last stroke wins, and says so."""
+    """`seeds` with `label` at the pixels `where`; an error or warning where another label is replaced."""
     clash = where & (seeds > 0) & (seeds != label)
     if clash.any():
         pixels = np.argwhere(clash)
@@ -84,12 +84,10 @@ def _overwrite(seeds: np.ndarray, where: np.ndarray, label: int, strict: bool) -
 
 
 def _draw(strokes: Mapping, image: np.ndarray, channel_axis: int | None, strict: bool) -> np.ndarray:
-    """Polylines {label: line or lines}, each (n, d) points in array order (row, column), drawn on an empty image."""
+    """The label image of polylines {label: line or lines}, each (n, d) points in array order (row, column)."""
     lines = [(_label(key), line) for key, value in strokes.items() for line in _polylines(value)]
     if not lines:
-        raise InvalidScribblesError(
-            "scribbles must hold at least one polyline for each of two labels; got an empty dict."
-        )
+        raise InvalidScribblesError("scribbles must hold a polyline for each of two labels; got an empty dict.")
     ndim = lines[0][1].shape[1]
     shape = image.shape
     if image.ndim == ndim + 1 and channel_axis is not None:
@@ -106,6 +104,7 @@ def _draw(strokes: Mapping, image: np.ndarray, channel_axis: int | None, strict:
 
 
 def _label(key: Any) -> int:
+    """The label of a dict's key: "background" is 1, "object" 2."""
     label = _NAMES.get(key, key) if isinstance(key, str) else key
     if not isinstance(label, int | np.integer) or isinstance(label, bool) or label < 1:
         raise InvalidScribblesError(
@@ -115,7 +114,7 @@ def _label(key: Any) -> int:
 
 
 def _polylines(value: Any) -> list[np.ndarray]:
-    """One polyline, or a sequence of them."""
+    """One polyline or a sequence of them as a list of (n, d) float64 arrays."""
     many = isinstance(value, Sequence | np.ndarray) and len(value) > 0 and np.ndim(value[0]) == 2
     lines = []
     for line in value if many else [value]:
@@ -133,16 +132,14 @@ def _polylines(value: Any) -> list[np.ndarray]:
 
 
 def _stroke(line: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Pixels within the brush of a polyline, clipped to the image."""
+    """Pixels within the brush's radius of a polyline, clipped to an image of this shape: bool array."""
     pieces = [line[:1]]
     for a, b in pairwise(line):
         n = min(int(np.ceil(np.abs(b - a).max())) + 1, 100 * max(shape))
         pieces.append(np.linspace(a, b, max(n, 2)))
     points = np.concatenate(pieces)
     reach = int(_BRUSH)
-    brush = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * len(shape), indexing="ij"), -1).reshape(
-        -1, len(shape)
-    )
+    brush = np.indices((2 * reach + 1,) * len(shape)).reshape(len(shape), -1).T - reach
     brush = brush[(brush**2).sum(axis=1) <= _BRUSH**2]
     limit = np.array(shape)
     inside = ((points > -0.5) & (points < limit - 0.5)).all(axis=1)

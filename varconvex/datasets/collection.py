@@ -1,8 +1,8 @@
-"""Samples in any of the known layouts, recognised by their folders.
+"""Samples of a folder or zip file in any known layout, recognised by its subfolders.
 
 img/ ground_truth/ user_scribbles/   the convexity data set, as a folder or a zip file
 images/ ground_truth/ scribbles/     a folder of samples
-images/ ground_truth/                the same, and a robot scribbles
+images/ ground_truth/                a folder without scribbles, which `robot_scribbles` draws
 """
 
 import os
@@ -21,7 +21,7 @@ from .robot import robot_scribbles
 
 
 def list_samples(source: str | os.PathLike, scribbles: str = "scribbles") -> list[Entry]:
-    """The samples of a folder or zip file, none of them read yet.
+    """The samples of a folder or zip file, as entries that are read later.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def list_samples(source: str | os.PathLike, scribbles: str = "scribbles") -> lis
     Raises
     ------
     FileFormatError
-        If there is no known layout; when an entry is read, if it is broken.
+        If the layout is unknown; when an entry is read, if one of its files is missing or invalid.
 
     Examples
     --------
@@ -50,9 +50,9 @@ def list_samples(source: str | os.PathLike, scribbles: str = "scribbles") -> lis
 
 
 def _by_robot(root: Path, path: Path) -> Sample:
+    """A sample with scribbles by `robot_scribbles`, seeded by the image's name."""
     image = as_rgb(read_image(path), path)
     truth = values_of(root / "ground_truth" / f"{path.stem}.png", image, (0, 128, 255))
     nothing = np.zeros(truth.shape, np.int64)
     sample = Sample(path.stem, image, nothing, truth == 255, truth != 128)
-    # Every image has strokes of its own, the same ones each time.
     return replace(sample, scribbles=robot_scribbles(sample.truth, random_state=zlib.crc32(path.stem.encode())))

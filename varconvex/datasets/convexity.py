@@ -24,22 +24,21 @@ from ..files import read_image
 from .folders import Entry, Sample, as_rgb, images_in, values_of
 
 _LARGEST = 2 << 30
-"""Bytes an archive may unpack to: the data set has a hundredth of it."""
+"""Most bytes that an archive may unpack to, a hundred times the data set's."""
 
 
 def list_convexity(source: str | os.PathLike) -> list[Entry]:
-    """The data set's samples in the order of their numbers, none of them read yet.
+    """The data set's samples in the order of their numbers, as entries that are read later.
 
     Parameters
     ----------
     source : path
-        The folder, one that holds it, or its zip file (unpacked for as long as the entries live).
+        The folder, one that holds it, or its zip file (unpacked until the entries are deleted).
 
     Raises
     ------
     FileFormatError
-        At once if the layout is not there; when an entry is read if a file of it is missing, unreadable, of another
-        size than its image, or no mask.
+        If the layout is another one; when an entry is read, if one of its files is missing or invalid.
 
     Examples
     --------
@@ -60,7 +59,7 @@ def list_convexity(source: str | os.PathLike) -> list[Entry]:
 
 
 def find_root(folder: Path) -> Path | None:
-    """`folder`, or the folder at most two below it, that has the data set's layout; None if none has."""
+    """The first folder with the data set's layout among `folder` and those up to two levels below, or None."""
     if not folder.is_dir():
         return None
     for candidate in (folder, *sorted(folder.glob("*")), *sorted(folder.glob("*/*"))):
@@ -70,7 +69,7 @@ def find_root(folder: Path) -> Path | None:
 
 
 def number(stem: str) -> int:
-    """The number a name ends in; a FileFormatError if it ends in none."""
+    """The number at the end of a file's name."""
     found = re.search(r"(\d+)$", stem)
     if found is None:
         raise FileFormatError(f"images of the convexity data set are named img_<number>; got {stem!r}. Rename it.")
@@ -78,6 +77,7 @@ def number(stem: str) -> int:
 
 
 def _read(root: Path, path: Path, k: int, _holder: object) -> Sample:
+    """The k-th sample; the reference to `_holder` keeps an unpacked archive."""
     image = as_rgb(read_image(path), path)
     truth = values_of(root / "ground_truth" / f"GT_{k}.png", image, None)
     file = root / "user_scribbles" / f"scribbleMask_{k}.png"
@@ -98,7 +98,7 @@ def _read(root: Path, path: Path, k: int, _holder: object) -> Sample:
 
 
 class _Unpacked:
-    """A zip file in a temporary folder, which goes when this object does."""
+    """A zip file unpacked to a temporary folder that is deleted with this object."""
 
     def __init__(self, path: Path):
         try:

@@ -1,7 +1,7 @@
 """The eight corruptions of the paper's Table 2, by ImageNet-C's definitions and constants at severities 1 to 5.
 
-They are computed by `imagecorruptions-imaug`, a kept port of the authors' code; this module only makes the noise
-repeatable. Compared with ImageNet-C nothing is rescaled: photographs are corrupted at their own size.
+They are computed by `imagecorruptions-imaug`, a maintained port of the authors' code; this module makes the noise
+repeatable. Unlike in ImageNet-C, photographs are corrupted at their own size.
 
 D. Hendrycks, T. Dietterich, *Benchmarking neural network robustness to common corruptions and perturbations*, ICLR
 2019, arXiv:1903.12261.
@@ -27,10 +27,10 @@ CORRUPTIONS = (
 """In the order of the paper's columns."""
 
 _SMALLEST = 32
-"""Pixels a side that the definitions ask for."""
+"""Fewest pixels along a side that the definitions allow."""
 
 _IMPULSES = (0.03, 0.06, 0.09, 0.17, 0.27)
-"""Share of the values that become black or white."""
+"""Share of the values that become black or white, by severity."""
 
 _one_at_a_time = threading.Lock()
 
@@ -82,12 +82,12 @@ def corrupt(
             f"corruptions need imagecorruptions, which cannot be imported ({error}): pip install imagecorruptions-imaug"
         ) from error
     seed = int(checks.generator(random_state).integers(2**31))
-    # The definitions draw from NumPy's one global generator, and Numba's: seeded here, and NumPy's put back.
+    # The definitions use the global generators of NumPy and Numba: both are seeded, and NumPy's is restored.
     with _one_at_a_time:
         before = np.random.get_state()  # noqa: NPY002
         try:
             np.random.seed(seed)  # noqa: NPY002
-            if name == "impulse_noise":  # which draws from a generator of its own, that nobody can seed
+            if name == "impulse_noise":  # its generator in the package has no seed
                 return _impulse_noise(image, severity, seed)
             options = {"seed": seed} if name == "glass_blur" else {}
             return compute(image.copy(), severity=severity, corruption_name=name, **options)
@@ -96,7 +96,7 @@ def corrupt(
 
 
 def _impulse_noise(image: np.ndarray, severity: int, seed: int) -> np.ndarray:
-    """ImageNet-C's, with a seed."""
+    """ImageNet-C's impulse noise, with a seed."""
     from skimage.util import random_noise
 
     noisy = random_noise(image / 255.0, mode="s&p", amount=_IMPULSES[severity - 1], rng=seed)

@@ -2,9 +2,8 @@
 
     <folder>/images/<name>.*   <folder>/ground_truth/<name>.png   <folder>/<scribbles>/<name>.png
 
-Ground truth is grey: 255 object, 0 background, 128 not scored. Scribbles are indexed (or grey) with the
-values 0 none, 1 object, 2 background; they are handed out in this library's convention, 0 none, 1 background,
-2 object.
+Ground truth is grey: 255 object, 0 background, 128 not scored. Scribbles are indexed or grey: 0 none, 1 object,
+2 background; samples have them in this library's convention, 0 none, 1 background, 2 object.
 """
 
 import os
@@ -23,12 +22,12 @@ _ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 _BACKGROUND, _NOT_SCORED, _OBJECT = 0, 128, 255
 
 _LABEL_OF_INDEX = np.array([0, 2, 1])
-"""Files name the object first, label images the background."""
+"""Label by value in the file."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
-    """One image of a folder.
+    """An image with scribbles and ground truth.
 
     Attributes
     ----------
@@ -41,7 +40,7 @@ class Sample:
     truth : (H, W) bool
         The object.
     scored : (H, W) bool
-        Pixels whose truth is known; pass ``ignore=~scored`` to `varconvex.metrics.iou`.
+        Pixels with known truth; pass ``ignore=~scored`` to `varconvex.metrics.iou`.
     """
 
     name: str
@@ -53,13 +52,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Entry:
-    """A sample that is read when it is asked for, so that one broken file does not hide the others.
+    """A sample that is read later, so that an invalid file concerns this sample only.
 
     Attributes
     ----------
     name : str
     read : callable
-        Returns the `Sample`, or raises a FileFormatError that names the file.
+        Function without arguments that returns the `Sample`, or raises a FileFormatError that names the file.
     """
 
     name: str
@@ -67,7 +66,7 @@ class Entry:
 
 
 def read_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> Iterator[Sample]:
-    """The folder's samples by name, each read when its turn comes.
+    """Iterate over the folder's samples in the order of their names.
 
     Parameters
     ----------
@@ -82,8 +81,8 @@ def read_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> Iter
     Raises
     ------
     FileFormatError
-        At once if a subfolder is missing or holds no image; at its turn if a sample's file is missing,
-        unreadable, of another size than its image, or holds other values than those above.
+        If a subfolder is missing or holds no image; at its turn, if a sample's file is missing or unreadable, has
+        another size than its image, or other values than those above.
 
     Examples
     --------
@@ -95,7 +94,7 @@ def read_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> Iter
 
 
 def list_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> list[Entry]:
-    """The folder's samples by name, none of them read yet; parameters and errors as in `read_folder`."""
+    """The folder's samples by name, as entries that are read later; parameters and errors as in `read_folder`."""
     root = Path(folder)
     for part in ("images", "ground_truth", scribbles):
         if not (root / part).is_dir():
@@ -107,7 +106,7 @@ def list_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> list
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The image files of a folder by name; a FileFormatError if there is none."""
+    """Paths of a folder's images in the order of their names, at least one."""
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS and not p.name.startswith("."))
     if not paths:
         raise FileFormatError(f"{folder} must hold images ({', '.join(sorted(_ENDINGS))}); it has none. Add some.")
@@ -115,6 +114,7 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def _read(root: Path, path: Path, scribbles: str) -> Sample:
+    """The sample of the image `path`."""
     image = as_rgb(read_image(path), path)
     truth = values_of(root / "ground_truth" / f"{path.stem}.png", image, (_BACKGROUND, _NOT_SCORED, _OBJECT))
     strokes = values_of(root / scribbles / f"{path.stem}.png", image, (0, 1, 2))
@@ -128,14 +128,14 @@ def _read(root: Path, path: Path, scribbles: str) -> Sample:
 
 
 def as_rgb(image: np.ndarray, path: Path) -> np.ndarray:
-    """An image as (H, W, 3) uint8; a FileFormatError that names `path` if it has more bits."""
+    """An image of 8 bits, grey or colour, as (H, W, 3) uint8; errors name `path`."""
     if image.dtype != np.uint8:
         raise FileFormatError(f"images must have 8 bits a channel; {path} has {image.dtype}. Convert it.")
     return np.repeat(image[..., None], 3, axis=-1) if image.ndim == 2 else image
 
 
 def values_of(path: Path, image: np.ndarray, allowed: tuple[int, ...] | None) -> np.ndarray:
-    """The values of a mask of this image's size, none but the `allowed`; a FileFormatError that names `path` if not."""
+    """The (H, W) values of a mask, which must have the image's size and only the `allowed` values (None is any)."""
     values = read_mask(path)
     if values.shape != image.shape[:2]:
         raise FileFormatError(

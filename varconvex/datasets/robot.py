@@ -1,6 +1,6 @@
-"""A robot that scribbles, for images that have ground truth only.
+"""Scribbles drawn from ground truth, for images without scribbles by hand.
 
-object:      a cross through the deepest point, along the object's axes, clear of its boundary
+object:      a cross through the deepest point, apart from the object's boundary
 background:  three arcs around the hull, at a constant distance
 """
 
@@ -11,30 +11,30 @@ from ..errors import InvalidScribblesError
 from ..geometry.certify import as_mask, fill_hull
 
 _CLEAR = 0.35
-"""The cross keeps away from the boundary by this share of the object's depth, as a careful hand would."""
+"""Least distance of the cross from the boundary, as a share of the object's largest."""
 
 _DISTANCE = 0.06
-"""Of the arcs from the object's hull, as a share of the image's diagonal."""
+"""Distance of the arcs from the object's hull, as a share of the image's diagonal."""
 
 _ARC = 2 * np.pi / 3 * 0.75
-"""Angle of an arc: three of them leave a quarter of the way round free."""
+"""Angle of an arc; three arcs cover three quarters of the circle."""
 
 _PEN = 1.5
-"""Half of a stroke's width in pixels, as for polylines."""
+"""Half of a stroke's width in pixels, as of polylines."""
 
 
 def robot_scribbles(truth: np.ndarray, *, random_state: int | np.random.Generator | None = None) -> np.ndarray:
     """Scribbles for an object: 0 unlabelled, 1 background, 2 object.
 
-    The background's strokes stay outside of the object's convex hull, so that a convex set can hold the scribbles; only
-    where the hull is the whole image do they stay outside of the object itself.
+    The background's strokes are outside of the object's convex hull, so that a convex set can hold the scribbles; where
+    the hull is the whole image, they are outside of the object itself.
 
     Parameters
     ----------
     truth : (H, W) bool
         The object.
     random_state : int or numpy.random.Generator, optional
-        Turns the arcs and the cross: the same seed gives the same strokes.
+        For the angles of arcs and cross: the same seed gives the same strokes.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def robot_scribbles(truth: np.ndarray, *, random_state: int | np.random.Generato
             f"{truth.size}. Leave this image out."
         )
     hull = fill_hull(truth)
-    if hull.all():  # nothing is around it: then no convex set is meant
+    if hull.all():  # without background around the hull
         hull = truth
     depth = distance_transform_edt(np.pad(truth, 1))[1:-1, 1:-1]
     centre = np.array(np.unravel_index(depth.argmax(), truth.shape))
@@ -88,7 +88,7 @@ def robot_scribbles(truth: np.ndarray, *, random_state: int | np.random.Generato
 
 
 def _holding(cross: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """The part of the cross that hangs together with its centre."""
+    """The 8-connected component of the cross that contains its centre: bool array."""
     from scipy.ndimage import label
 
     cross[tuple(centre)] = True

@@ -1,10 +1,10 @@
-"""Where results are kept while a table is computed, so that an interruption costs one image at most.
+"""Results on disk while a table is computed, so that an interruption loses one result at most.
 
-    <folder>/cells/<cell>/<image>.json      one result, whole or not there
-    key = SHA-256 of the settings, the sample's pixels, and the source code that computes
+    <folder>/cells/<cell>/<image>.json
+    key = SHA-256 of the settings, the sample's pixels, and the package's source code
 
-A result is used again only if its key is that of what would be computed now: after a change of settings, image or
-version it is computed anew. A file that a killed run has left half-written is no result.
+A result is used again only if its key is the present one; after a change of settings, image or code it is computed
+again.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from ..datasets.folders import Sample
 from ..files import write_text
 
 Result = dict[str, Any]
-"""What one cell says of one image: plain numbers."""
+"""Numbers of one cell for one image."""
 
 
 class Cells:
@@ -33,7 +33,7 @@ class Cells:
         self.folder = folder / "cells"
 
     def get(self, cell: str, name: str, key: str, compute: Callable[[], Result]) -> tuple[Result, bool]:
-        """The result of a cell for an image, and whether it was there already; computed and kept otherwise."""
+        """The result of a cell for an image, computed and written unless it is there; and whether it was there."""
         path = self.folder / cell / f"{_file_name(name)}.json"
         found = _read(path)
         if found is not None and found.get("key") == key and isinstance(found.get("result"), dict):
@@ -45,7 +45,7 @@ class Cells:
 
 
 def key_of(settings: dict[str, Any], sample: Sample) -> str:
-    """What a result depends on, in 64 digits."""
+    """SHA-256 of everything that a result depends on, in hexadecimal digits."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     digest.update(fingerprint().encode())
     for array in (sample.image, sample.scribbles, sample.truth, sample.scored):
@@ -56,7 +56,7 @@ def key_of(settings: dict[str, Any], sample: Sample) -> str:
 
 @lru_cache(maxsize=1)
 def fingerprint() -> str:
-    """Of the package's source, but for what only tells and draws."""
+    """SHA-256 of the package's source code, except for modules that only present results."""
     digest = hashlib.sha256()
     for name, text in _sources(files("varconvex")):
         if not name.startswith(("reproduce/layout", "reproduce/pictures", "cli", "plots", "doctor", "demo")):
@@ -74,6 +74,7 @@ def _sources(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes
 
 
 def _read(path: Path) -> dict[str, Any] | None:
+    """The dict in a JSON file; None if it is missing or invalid."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -82,11 +83,8 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _file_name(name: str) -> str:
-    """A name that stays in its folder, whatever an image is called; different for different images."""
+    """A file name without path separators, different for different images."""
     plain = re.sub(r"[^\w.-]", "_", name)[:100]
-    return plain if plain == name and not name.startswith(".") else f"{plain.lstrip('.')}-{_short(name)}"
-
-
-def _short(name: str) -> str:
-    """A short checksum."""
-    return hashlib.sha256(name.encode()).hexdigest()[:8]
+    if plain == name and not name.startswith("."):
+        return plain
+    return f"{plain.lstrip('.')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

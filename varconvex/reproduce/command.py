@@ -9,6 +9,7 @@ from typing import Any
 
 from ..datasets.collection import list_samples
 from ..datasets.download import fetch
+from ..datasets.folders import Entry
 from ..errors import InvalidParameterError, ShapeWarning
 from ..files import write_picture, write_text
 from . import layout
@@ -49,7 +50,7 @@ def _common(parser: argparse.ArgumentParser, folder: str) -> None:
 
 
 def _quietly(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
-    """The command without a word on each image that does not look convex: its table says how good the answers are."""
+    """The command without a `ShapeWarning` for each image: its table shows how good the answers are."""
 
     def run_quietly(options: argparse.Namespace) -> int:
         with warnings.catch_warnings():
@@ -101,7 +102,8 @@ def _table2(options: argparse.Namespace) -> int:
     return 0
 
 
-def _entries(options: argparse.Namespace) -> list[Any]:
+def _entries(options: argparse.Namespace) -> list[Entry]:
+    """The samples that the command's options name."""
     source = options.data
     if "://" in source:
         source = fetch(source, options.out / "data")
@@ -112,6 +114,7 @@ def _entries(options: argparse.Namespace) -> list[Any]:
 
 
 def _finish(found: dict[str, Any], options: argparse.Namespace) -> None:
+    """Write and print a table."""
     text = layout.table(found)
     write_text(options.out / f"table{found['table']}.json", json.dumps(found, indent=1))
     write_text(options.out / f"table{found['table']}.txt", text + "\n")

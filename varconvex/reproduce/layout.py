@@ -1,5 +1,6 @@
-"""The tables in the paper's layout, its own figures under ours, and what the text below the paper's table claims."""
+"""The tables as text in the paper's layout, with the paper's figures below ours, and its claims about them."""
 
+from statistics import fmean
 from typing import Any
 
 from .table1 import PAPER as PAPER1
@@ -84,5 +85,4 @@ def _pm(cell: dict[str, Any], kind: str) -> str:
 
 
 def _mean(found: dict[str, Any], kind: str) -> float:
-    values = [c[kind] for c in found["cells"]]
-    return sum(values) / len(values)
+    return fmean(c[kind] for c in found["cells"])

@@ -18,13 +18,13 @@ _TRUTH, _ANSWER = (0, 255, 0), (255, 64, 64)
 
 
 def fig2(samples: Sequence[Sample], seed: int, features: Path | None = None) -> Image.Image:
-    """A row an image: scribbles, the FCN alone on colours and features, its projection, the two jointly."""
+    """A page with a row for each image: scribbles, FCN on colours and features, its projection, joint unification."""
     panels = []
     for sample in samples:
         cell = {"inputs": "rgb+features", "network": "fcn", "seed": seed}
         common: dict[str, Any] = {"shape": "convex", "random_state": seed}
         network = predictor_of(cell, sample, features)
-        # Without the energy, as in the paper: scattered, since it knows no place.
+        # Without the energy (alpha = 0), as in the paper.
         once, both = (
             segment(sample.image, sample.scribbles, 0.0, predictor=network, unify=how, **common) for how in UNIFY
         )
@@ -38,7 +38,7 @@ def fig2(samples: Sequence[Sample], seed: int, features: Path | None = None) -> 
 
 
 def before_and_after(samples: Sequence[Sample], cells: Sequence[dict[str, Any]], masks: Path | None) -> Image.Image:
-    """A row an image, a column a corruption: the map in white, its projection in red, the truth in green."""
+    """A page with a row for each image and a column for each corruption: map white, projection red, truth green."""
     panels = []
     for sample in samples:
         for cell in cells:
@@ -51,8 +51,10 @@ def before_and_after(samples: Sequence[Sample], cells: Sequence[dict[str, Any]],
 
 
 def _dimmed(sample: Sample, mask: np.ndarray) -> np.ndarray:
+    """The photograph, darker outside of the mask."""
     return np.where(mask[..., None], sample.image, sample.image // 4).astype(np.uint8)
 
 
 def _outlined(sample: Sample, mask: np.ndarray) -> np.ndarray:
+    """The photograph with the outlines of the truth (green) and of a mask (red)."""
     return outline(outline(_dimmed(sample, mask) // 2 + sample.image // 2, sample.truth, _TRUTH, 1), mask, _ANSWER)

@@ -1,8 +1,9 @@
-"""Goes through images and cells, one result at a time: what is there is kept, what cannot be had is named."""
+"""Computation of a table, one result per image and cell; results of earlier runs are used again."""
 
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +18,16 @@ Settings = dict[str, object]
 
 @dataclass
 class Results:
-    """What came out.
+    """The results of a table.
 
     Attributes
     ----------
     by_cell : dict of cell to dict of image to Result
     skipped : dict of image (or image and cell) to the reason
     reused : int
-        Results that an earlier run had left.
+        Number of results of earlier runs.
     samples : list of Sample
-        The first few images that went through, for pictures.
+        The first images with results, for pictures.
     """
 
     by_cell: dict[str, dict[str, Result]]
@@ -35,7 +36,7 @@ class Results:
     samples: list[Sample] = field(default_factory=list)
 
     def images(self) -> list[str]:
-        """Names that have a result in any cell, in order."""
+        """Names of images with a result in any cell, in order."""
         return list(dict.fromkeys(name for results in self.by_cell.values() for name in results))
 
 
@@ -49,26 +50,28 @@ def run(
     pictures: int = 0,
     whole: bool = True,
 ) -> Results:
-    """Compute every cell for every image, or take it from `folder`.
+    """Compute every cell for every image, or read it from `folder`.
 
     Parameters
     ----------
     entries : sequence of Entry
     cells : dict of name to settings
-        A cell's settings must say all that its result depends on, besides the image.
+        A cell's settings hold everything that its result depends on besides the image.
     compute : callable
     folder : Path
     depends : callable, optional
-        What else a cell's result for an image depends on, such as the checksum of a file.
+        Further settings that a cell's result for an image depends on, such as a file's checksum.
     pictures : int
         How many samples to keep.
     whole : bool
-        Leave an image out of all cells if one of them cannot be had, so that all means are over the same images.
+        Leave an image out of all cells if one of them fails, so that all means are over the same images.
 
     Raises
     ------
     FileFormatError
-        If no image could be used, or the folder cannot be written; MissingExtraError if a package is missing.
+        If no image has a result, or the folder cannot be written.
+    MissingExtraError
+        If a package is missing.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,55 +80,51 @@ def run(
     if not os.access(folder, os.W_OK):
         raise FileFormatError(f"{folder} cannot be written. Choose another folder.")
     store, found = Cells(folder), Results({name: {} for name in cells})
-    # disable=None shows the bar only where standard error is a terminal; it says what time is left.
+
+    def row(sample: Sample) -> dict[str, Result]:
+        done = {}
+        for name, settings in cells.items():
+            try:
+                key = key_of({**settings, **depends(settings, sample)}, sample)
+                done[name], there = store.get(name, sample.name, key, partial(compute, settings, sample))
+                found.reused += there
+            except VarconvexError as error:
+                if whole or isinstance(error, MissingExtraError):
+                    raise
+                found.skipped[f"{sample.name}, {name}"] = str(error)
+            bar.update()
+        return done
+
+    # disable=None shows the bar only where standard error is a terminal.
     with tqdm(total=len(entries) * len(cells), unit="result", disable=None, smoothing=0.05) as bar:
-        for entry in entries:
+        for k, entry in enumerate(entries):
             bar.set_description(entry.name[:24])
-            begun = bar.n
-            _one(entry, cells, compute, depends, store, found, bar, pictures, whole)
-            bar.update(begun + len(cells) - bar.n)
+            try:
+                sample = entry.read()
+                done = row(sample)
+            except MissingExtraError:
+                raise
+            except VarconvexError as error:
+                found.skipped[entry.name] = str(error)
+                continue
+            finally:
+                bar.update((k + 1) * len(cells) - bar.n)
+            for name, result in done.items():
+                found.by_cell[name][sample.name] = result
+            if done and len(found.samples) < pictures:
+                found.samples.append(sample)
     if not any(found.by_cell.values()):
         reasons = "; ".join(f"{name}: {why}" for name, why in list(found.skipped.items())[:3])
         raise FileFormatError(f"at least one image that can be used was expected; got none ({reasons}). Repair them.")
     return found
 
 
-def _one(entry, cells, compute, depends, store, found, bar, pictures, whole):
-    done: dict[str, Result] = {}
-    try:
-        sample = entry.read()
-        for name, settings in cells.items():
-            try:
-                key = key_of({**settings, **depends(settings, sample)}, sample)
-                result, there = store.get(name, sample.name, key, lambda s=settings: compute(s, sample))
-            except MissingExtraError:
-                raise
-            except VarconvexError as error:
-                if whole:
-                    raise
-                found.skipped[f"{sample.name}, {name}"] = str(error)
-                continue
-            finally:
-                bar.update()
-            done[name] = result
-            found.reused += there
-    except MissingExtraError:
-        raise
-    except VarconvexError as error:
-        found.skipped[entry.name] = str(error)
-        return
-    for name, result in done.items():
-        found.by_cell[name][sample.name] = result
-    if done and len(found.samples) < pictures:
-        found.samples.append(sample)
-
-
 def mean(results: dict[str, Result], name: str) -> float:
-    """Of one number over the images; NaN where there are none."""
+    """Mean of one number over the images; NaN without images."""
     values = [float(result[name]) for result in results.values()]
     return float(np.mean(values)) if values else float("nan")
 
 
 def mean_and_spread(values: Sequence[float]) -> tuple[float, float]:
-    """Over seeds: the mean, and the standard deviation with n - 1 as in the paper; 0 for one seed."""
+    """Mean and standard deviation (with n - 1, as in the paper; 0 for one value) over seeds."""
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

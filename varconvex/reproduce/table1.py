@@ -1,15 +1,15 @@
-"""Table 1: networks taught by the scribbles of one image, projected once or unified jointly.
+"""Table 1: networks trained on the scribbles of one image, with a convex shape, sequentially or jointly.
 
     3 inputs  x  {CNN, FCN}  x  {sequential, joint},     intersection over union of predictor / convex
 
-The paper's figures are the mean of 51 images and three seeds. Where it has semantic features, a folder of features
-(``<image>.npy``) or else the toolkit's own filter responses stand in, which know no meaning.
+The paper's figures are means of 51 images and three seeds. Its semantic features are replaced by a folder of features
+(``<image>.npy``) or by the toolkit's filter responses.
 """
 
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from .run import Results, mean, mean_and_spread, run
 
 INPUTS = ("rgb+xy", "rgb+features", "rgb+xy+features")
 NETWORKS = ("cnn", "fcn")
-UNIFY: tuple[Unify, ...] = ("sequential", "joint")
+UNIFY = get_args(Unify)
 SEEDS = (42, 47, 131)
 """The paper's."""
 
@@ -62,7 +62,7 @@ def table1(
     features: Path | None = None,
     pictures: int = 0,
 ) -> tuple[dict[str, Any], Results]:
-    """Compute the table, or what of it is not in `folder` yet.
+    """Compute the table; results in `folder` are used again.
 
     Parameters
     ----------
@@ -71,18 +71,18 @@ def table1(
         For the results, one file each.
     seeds : sequence of int
     inputs, networks : sequences of str
-        Parts of the grid.
+        Parts of the table.
     alone : bool
-        The network's own answer as in the paper, without the energy that makes boundaries short.
+        The network's own answer as in the paper, without total variation.
     features : Path, optional
-        Folder of arrays (H, W, F), one ``<image>.npy`` each, in place of the toolkit's filter responses.
+        Folder of (H, W, F) arrays ``<image>.npy`` in place of the toolkit's filter responses.
     pictures : int
-        How many samples to keep for pictures.
+        Number of samples to keep for pictures.
 
     Returns
     -------
     table : dict
-        Ready for JSON: settings, every cell's figures, and beside them the energy predictor's.
+        Ready for JSON: settings, figures of every cell, and of the energy predictor.
     results : Results
     """
     if features is not None and not features.is_dir():
@@ -125,9 +125,8 @@ def table1(
 
 
 def score(settings: dict[str, Any], sample: Sample, features: Path | None = None) -> Result:
-    """One cell for one image: intersection over union of predictor and convex mask, seconds, and whether one is empty.
-
-    `hull` is the trivial projection: the hull of the predictor's largest part.
+    """Figures of one cell for one image: intersection over union of the predictor's mask, of the convex mask and of the
+    hull of the predictor's largest component; number of empty masks, certificate, seconds.
     """
     begin = time.perf_counter()
     result = segment(
@@ -157,6 +156,7 @@ def predictor_of(settings: dict[str, Any], sample: Sample, features: Path | None
 
 
 def _own(features: Path | None, sample: Sample) -> Path:
+    """The file of an image's features."""
     path = (features or Path()) / f"{sample.name}.npy"
     if not path.is_file():
         raise FileFormatError(f"an array of features was expected; {path} is not there. Add it.")
@@ -164,6 +164,7 @@ def _own(features: Path | None, sample: Sample) -> Path:
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:
+    """The largest 4-connected component of a mask."""
     from scipy.ndimage import label
 
     parts, count = label(mask)
@@ -171,6 +172,7 @@ def _largest(mask: np.ndarray) -> np.ndarray:
 
 
 def _figures(results: Results, names: Sequence[str]) -> dict[str, Any]:
+    """Means over images and seeds, and the spread over seeds, of the cells `names`."""
     figures: dict[str, Any] = {}
     for kind in ("predictor", "convex", "hull"):
         figures[kind], figures[f"{kind}_spread"] = mean_and_spread([mean(results.by_cell[n], kind) for n in names])

@@ -1,9 +1,9 @@
-"""Table 2: what a projection does to masks of corrupted images.
+"""Table 2: convex projections of masks of corrupted images.
 
     clean and eight corruptions,     intersection over union of a map / of its projection onto the convex sets
 
-The maps are another model's, from a folder, or the toolkit's own predictor's, on images that are corrupted here. The
-paper's are SAM's, prompted with one pixel of the object's scribble. The projection holds the scribbles.
+The maps are from a folder, or from a predictor of the toolkit on images that are corrupted here. The paper's are SAM's,
+prompted with one pixel of the object's scribble. The projection holds the scribbles.
 """
 
 import time
@@ -51,7 +51,7 @@ def table2(
     masks: Path | None = None,
     pictures: int = 0,
 ) -> tuple[dict[str, Any], Results]:
-    """Compute the table, or what of it is not in `folder` yet.
+    """Compute the table; results in `folder` are used again.
 
     Parameters
     ----------
@@ -59,15 +59,15 @@ def table2(
     folder : Path
         For the results, one file each.
     seeds : sequence of int
-        Of the corruptions' noise and of the predictor; with `masks` only the first counts.
+        For the corruptions' noise and the predictor; with `masks` only the first is used.
     predictor : {"energy", "fcn", "cnn"}
-        Whose masks are projected, where `masks` is not given.
+        Source of the maps if `masks` is not given.
     severity : int from 1 to 5
     masks : Path, optional
-        ``<masks>/<corruption>/<image>.png`` (or ``.npy`` with probabilities), and ``clean``; columns that have no
-        folder stay empty, images that have no mask are left out of their column and named.
+        Folder with ``<corruption>/<image>.png`` (or ``.npy`` with probabilities), and ``clean``; columns without a
+        folder stay empty, images without a mask are left out of their column and listed.
     pictures : int
-        How many samples to keep for pictures.
+        Number of samples to keep for pictures.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def score(settings: dict[str, Any], sample: Sample, masks: Path | None = None) -
 
 
 def corrupted(settings: dict[str, Any], sample: Sample) -> np.ndarray:
-    """The column's image; every image has noise of its own, the same each time."""
+    """The column's image, corrupted with noise that is seeded by the image's name."""
     if settings["corruption"] == "clean" or settings["predictor"] is None:
         return sample.image
     seed = np.random.default_rng([settings["seed"], zlib.crc32(sample.name.encode())])
@@ -147,7 +147,7 @@ def corrupted(settings: dict[str, Any], sample: Sample) -> np.ndarray:
 
 
 def mask_of(folder: Path, sample: Sample) -> np.ndarray:
-    """The mask of an image in a folder; a FileFormatError if there is none, or it has another size."""
+    """The mask of an image in a folder, of the image's size."""
     path = _path(folder, sample)
     mask = read_mask(path)
     if mask.shape != sample.truth.shape:
@@ -159,6 +159,7 @@ def mask_of(folder: Path, sample: Sample) -> np.ndarray:
 
 
 def _path(folder: Path, sample: Sample) -> Path:
+    """The file of an image's mask in a folder."""
     for ending in (".npy", ".png"):
         if (path := folder / f"{sample.name}{ending}").is_file():
             return path
