@@ -14,11 +14,12 @@ from PIL import Image
 from varconvex import plots
 
 ROOT = Path(__file__).parents[1]
+SITE = ROOT / "notebooks" / "site"
 TEXTS = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
     for path in (
         *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")),
-        ROOT / "notebooks" / "site" / "guide.md",
+        SITE / "guide.md",
         *sorted((ROOT / "benchmarks" / "results").glob("*.md")),
     )
 }
@@ -65,11 +66,12 @@ def test_architecture_is_short_and_names_files_that_exist():
     text = TEXTS["ARCHITECTURE.md"]
     assert len(text.splitlines()) <= 150
     assert max(map(len, text.splitlines())) <= 120
+    folders = [ROOT, SITE, *(ROOT / name for name in ("benchmarks", "tests", "varconvex"))]
+    folders += [path for path in (ROOT / "varconvex").iterdir() if path.is_dir()]
     for path in re.findall(r"`([\w./*-]+(?:\.\w+|/))`", text):
-        folders = (ROOT, ROOT / "varconvex", *(p for p in (ROOT / "varconvex").iterdir() if p.is_dir()))
         if "." in path.rsplit("/", 1)[-1] and path.rsplit(".", 1)[1] not in ("py", "pyi", "cu", "md"):
             continue  # an attribute, not a file
-        assert any(list(folder.glob(path)) for folder in (*folders, ROOT / "benchmarks", ROOT / "tests")), path
+        assert any(list(folder.glob(path)) for folder in folders), path
 
 
 def test_the_readme_shows_a_small_picture_and_two_commands():
