@@ -130,7 +130,7 @@ def test_doctor(capsys, monkeypatch):
     assert main(["doctor"]) == 1
     text = capsys.readouterr().out
     assert "pip install numba" in text
-    assert "plots of your own: pip install matplotlib" in text
+    assert "extra plot: pip install matplotlib" in text
 
 
 def test_doctor_without_metadata_says_so(capsys, monkeypatch):

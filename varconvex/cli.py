@@ -8,7 +8,8 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import __version__
@@ -113,9 +114,8 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 def _demo(options: argparse.Namespace) -> int:
     from . import demo
-    from .files import PICTURE_ENDINGS, check_outputs
 
-    check_outputs([(options.figure, PICTURE_ENDINGS)], [])
+    _check_outputs(options)
     with _bar() as callback:
         result = demo.run(callback=callback)
     _report(result, options)
@@ -170,7 +170,8 @@ def _doctor(options: argparse.Namespace) -> int:
 def _check_outputs(options: argparse.Namespace, *inputs: str) -> None:
     from .files import MASK_ENDINGS, PICTURE_ENDINGS, check_outputs
 
-    check_outputs([(options.output, MASK_ENDINGS), (options.figure, PICTURE_ENDINGS)], inputs)
+    output = getattr(options, "output", None)
+    check_outputs([(output, MASK_ENDINGS), (options.figure, PICTURE_ENDINGS)], inputs)
 
 
 def _report(result: "Segmentation", options: argparse.Namespace) -> None:
@@ -178,11 +179,8 @@ def _report(result: "Segmentation", options: argparse.Namespace) -> None:
         from .files import write_picture
 
         write_picture(options.figure, result.plot())
-    if options.json:
-        print(json.dumps(result.to_dict(), indent=2))
-        return
-    print(_table(result))
-    if options.figure:
+    print(json.dumps(result.to_dict(), indent=2) if options.json else _table(result))
+    if options.figure and not options.json:
         print(f"picture          {options.figure}")
 
 
@@ -191,15 +189,13 @@ def _table(result: "Segmentation") -> str:
     rows = []
     shape = " and shape" if result.shape else ""
     if result.history:  # a predictor without an energy has no bound
-        rows = [
+        rows += [
             ("energy", f"{result.energy:,.1f} nats  (of the mask)"),
-            ("without shape", f"{result.unconstrained_energy:,.1f} nats  (total variation alone)"),
+            *[("without shape", f"{result.unconstrained_energy:,.1f} nats  (energy alone)")] * bool(result.shape),
             ("lower bound", f"{result.dual:,.1f} nats  (no mask of any shape can be below)"),
             ("relative gap", f"{result.relative_gap:.2e}  ({result.status} after {result.history[-1][0]} iterations)"),
             ("integrality gap", f"{result.integrality_gap:,.1f} nats  (bound on the loss by rounding{shape})"),
         ]
-        if result.shape is None:
-            del rows[1]
     if result.certificate is not None and result.shape is not None:
         rows.append(("certificate", str(result.certificate)))
         rows.append(("filled", f"{result.shape.n_filled} pixels by refinement and the exact check"))
@@ -208,20 +204,17 @@ def _table(result: "Segmentation") -> str:
     return "\n".join(f"{name:<16} {text}" for name, text in rows)
 
 
-class _bar:
-    """Context manager: a progress bar on a terminal, the relative gap's way from 1 to 1e-3 on a logarithmic scale."""
+@contextmanager
+def _bar() -> Iterator[Callable[["Progress"], None]]:
+    """A progress bar on a terminal, as a callback: the relative gap's way from 1 to 1e-3 on a logarithmic scale."""
+    from tqdm import tqdm
 
-    def __enter__(self) -> Callable[["Progress"], None]:
-        from tqdm import tqdm
+    # disable=None shows the bar only where standard error is a terminal.
+    with tqdm(total=100, desc="solving", unit="%", leave=False, disable=None) as bar:
 
-        # disable=None shows the bar only where standard error is a terminal.
-        self._tqdm = tqdm(total=100, desc="solving", unit="%", leave=False, disable=None)
-        return self._show
+        def show(progress: "Progress") -> None:
+            done = round(100 * min(1.0, max(0.0, -math.log10(max(progress.relative_gap, 1e-12)) / 3)))
+            bar.set_postfix_str(f"gap {progress.relative_gap:.1e}")
+            bar.update(max(0, done - bar.n))
 
-    def _show(self, progress: "Progress") -> None:
-        done = round(100 * min(1.0, max(0.0, -math.log10(max(progress.relative_gap, 1e-12)) / 3)))
-        self._tqdm.set_postfix_str(f"gap {progress.relative_gap:.1e}")
-        self._tqdm.update(max(0, done - self._tqdm.n))
-
-    def __exit__(self, *_: object) -> None:
-        self._tqdm.close()
+        yield show

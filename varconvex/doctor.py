@@ -1,10 +1,9 @@
-"""What this installation has, what it lacks, and the command that brings it."""
+"""The report of ``varconvex doctor``: versions, missing packages and the command that installs them, threads, GPU."""
 
 import importlib.util
 import os
 import platform
 import re
-import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
@@ -12,21 +11,10 @@ from typing import Any
 from . import __version__
 from .errors import BackendUnavailableError
 
-_PURPOSES = {
-    "plot": "plots of your own",
-    "corruptions": "corrupted images in `varconvex reproduce table2`",
-    "notebook": "the notebooks",
-    "docs": "the documentation site",
-    "test": "the tests",
-    "bench": "peers in the benchmarks",
-    "cuda-test": "compiling the CUDA kernels without a GPU",
-}
-"""What each extra of setup.cfg is for; those that bring CuPy are the GPU's line."""
-
 
 @dataclass(frozen=True)
 class Report:
-    """The findings of `examine`."""
+    """Versions of packages (None where one is missing), processors, compilation cache, GPU and advice."""
 
     varconvex: str
     python: str
@@ -41,11 +29,11 @@ class Report:
 
     @property
     def healthy(self) -> bool:
-        """Whether everything that is required is there."""
+        """Whether every required package is installed."""
         return all(self.required.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """The findings, ready for JSON."""
+        """The report, ready for JSON."""
         return {**asdict(self), "healthy": self.healthy}
 
     def __str__(self) -> str:
@@ -61,17 +49,17 @@ class Report:
 
 
 def examine() -> Report:
-    """Look at versions, threads, the compilation cache and the GPU."""
-    needed = _requirements()
-    required = {name: _version(name) for name in needed.pop("", ())}
-    optional = {name: _version(name) for extra in _PURPOSES for name in needed.get(extra, ())}
+    """Versions of packages, threads, compilation cache and GPU of this installation."""
+    versions = {extra: {name: _version(name) for name in names} for extra, names in _requirements().items()}
+    required = versions.pop("", {})
+    optional = {name: there for found in versions.values() for name, there in found.items()}
     advice = [f"pip install {name}" for name, there in required.items() if there is None]
     if not required:
         advice.append("varconvex is not installed, so what it requires is unknown: `pip install .` in its repository")
-    for extra, purpose in _PURPOSES.items():
-        lacking = [name for name in needed.get(extra, ()) if optional[name] is None]
-        if lacking:
-            advice.append(f"{purpose}: pip install {' '.join(lacking)}")
+    for extra, found in versions.items():
+        lacking = [name for name, there in found.items() if there is None]
+        if lacking and not extra.startswith("cuda"):  # `_gpu` speaks of those
+            advice.append(f"extra {extra}: pip install {' '.join(lacking)}")
     gpu, remedy = _gpu()
     if remedy:
         advice.append(remedy)
@@ -91,7 +79,7 @@ def examine() -> Report:
 
 
 def _requirements() -> dict[str, list[str]]:
-    """Names of the distributions that this installation's metadata asks for, by extra; "" is what it always needs."""
+    """Names of the packages in this installation's metadata by extra; "" is always required."""
     found: dict[str, list[str]] = {}
     try:
         asked = requires("varconvex") or []
@@ -129,4 +117,4 @@ def _numba() -> tuple[int, str]:
     from .backends._numba_simplex import simplex_block
 
     folder = os.environ.get("NUMBA_CACHE_DIR") or simplex_block.stats.cache_path or "nowhere: every start compiles anew"
-    return n_threads(), str(folder).replace(os.path.expanduser("~") + os.sep, "~" + os.sep) if sys.platform else folder
+    return n_threads(), str(folder).replace(os.path.expanduser("~") + os.sep, "~" + os.sep)

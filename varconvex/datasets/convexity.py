@@ -54,7 +54,7 @@ def list_convexity(source: str | os.PathLike) -> list[Entry]:
             f"the convexity data set has the subfolders img, ground_truth and user_scribbles; {path} has not all of "
             "them. Check the path."
         )
-    numbered = sorted((number(image.stem), image) for image in images_in(root / "img"))
+    numbered = sorted((_number(image.stem), image) for image in images_in(root / "img"))
     return [Entry(image.stem, partial(_read, root, image, k, holder)) for k, image in numbered]
 
 
@@ -68,12 +68,12 @@ def find_root(folder: Path) -> Path | None:
     return None
 
 
-def number(stem: str) -> int:
+def _number(stem: str) -> int:
     """The number at the end of a file's name."""
-    found = re.search(r"(\d+)$", stem)
+    found = re.search(r"\d+$", stem)
     if found is None:
         raise FileFormatError(f"images of the convexity data set are named img_<number>; got {stem!r}. Rename it.")
-    return int(found.group(1))
+    return int(found[0])
 
 
 def _read(root: Path, path: Path, k: int, _holder: object) -> Sample:

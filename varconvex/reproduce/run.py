@@ -52,19 +52,9 @@ def run(
 ) -> Results:
     """Compute every cell for every image, or read it from `folder`.
 
-    Parameters
-    ----------
-    entries : sequence of Entry
-    cells : dict of name to settings
-        A cell's settings hold everything that its result depends on besides the image.
-    compute : callable
-    folder : Path
-    depends : callable, optional
-        Further settings that a cell's result for an image depends on, such as a file's checksum.
-    pictures : int
-        How many samples to keep.
-    whole : bool
-        Leave an image out of all cells if one of them fails, so that all means are over the same images.
+    A cell's settings, with those that `depends` adds for an image (such as a file's checksum), hold everything that its
+    result depends on besides the image. `whole` leaves an image out of all cells if one of them fails, so that all
+    means are over the same images. `pictures` samples are kept for pictures.
 
     Raises
     ------

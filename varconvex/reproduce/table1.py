@@ -64,26 +64,9 @@ def table1(
 ) -> tuple[dict[str, Any], Results]:
     """Compute the table; results in `folder` are used again.
 
-    Parameters
-    ----------
-    entries : sequence of Entry
-    folder : Path
-        For the results, one file each.
-    seeds : sequence of int
-    inputs, networks : sequences of str
-        Parts of the table.
-    alone : bool
-        The network's own answer as in the paper, without total variation.
-    features : Path, optional
-        Folder of (H, W, F) arrays ``<image>.npy`` in place of the toolkit's filter responses.
-    pictures : int
-        Number of samples to keep for pictures.
-
-    Returns
-    -------
-    table : dict
-        Ready for JSON: settings, figures of every cell, and of the energy predictor.
-    results : Results
+    `inputs` and `networks` are parts of the table; `alone` leaves out the total variation, as the paper does;
+    `features` is a folder of (H, W, F) arrays ``<image>.npy`` in place of the toolkit's filter responses. `pictures`
+    samples are kept for pictures. The table is ready for JSON and contains the figures of the energy predictor as well.
     """
     if features is not None and not features.is_dir():
         raise FileFormatError(f"a folder of features, <image>.npy, was expected; {features} is not there. Check it.")

@@ -53,27 +53,9 @@ def table2(
 ) -> tuple[dict[str, Any], Results]:
     """Compute the table; results in `folder` are used again.
 
-    Parameters
-    ----------
-    entries : sequence of Entry
-    folder : Path
-        For the results, one file each.
-    seeds : sequence of int
-        For the corruptions' noise and the predictor; with `masks` only the first is used.
-    predictor : {"energy", "fcn", "cnn"}
-        Source of the maps if `masks` is not given.
-    severity : int from 1 to 5
-    masks : Path, optional
-        Folder with ``<corruption>/<image>.png`` (or ``.npy`` with probabilities), and ``clean``; columns without a
-        folder stay empty, images without a mask are left out of their column and listed.
-    pictures : int
-        Number of samples to keep for pictures.
-
-    Returns
-    -------
-    table : dict
-        Ready for JSON.
-    results : Results
+    `seeds` are for the corruptions' noise and the predictor ("energy", "fcn" or "cnn"), from 1 to 5 is the `severity`.
+    With `masks`, a folder of ``<corruption>/<image>.png`` (or ``.npy`` with probabilities) and ``clean``, maps are from
+    there: columns without a folder stay empty, and images without a mask are left out of their column and listed.
     """
     columns: tuple[str, ...] = COLUMNS
     if masks is not None:
