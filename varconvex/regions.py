@@ -203,15 +203,6 @@ def segment_geodesic_contours(
     -------
     (*spatial) bool array
 
-    Raises
-    ------
-    InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
-        If an argument is of a wrong kind, shape or range, or the backend cannot run here.
-
-    Warns
-    -----
-    ConvergenceWarning, DataTermWarning
-
     References
     ----------
     Caselles, Kimmel, Sapiro, Int. J. Comput. Vis. 22, 1997, doi:10.1023/A:1007979827043
@@ -288,15 +279,6 @@ def segment_potts(
     -------
     (*spatial) int array
         Index of each pixel's label.
-
-    Raises
-    ------
-    InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
-        If an argument is of a wrong kind, shape or range, or the backend cannot run here.
-
-    Warns
-    -----
-    ConvergenceWarning
 
     References
     ----------

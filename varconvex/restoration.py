@@ -117,15 +117,6 @@ def denoise_tv_l1(
     -------
     array of the image's shape, float32
 
-    Raises
-    ------
-    InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
-        If an argument is of a wrong kind, shape or range, or the backend cannot run here.
-
-    Warns
-    -----
-    ConvergenceWarning, DataTermWarning
-
     References
     ----------
     Chan, Esedoglu, SIAM J. Appl. Math. 65, 2005, doi:10.1137/040604297
@@ -180,15 +171,6 @@ def denoise_mumford_shah(
     -------
     array of the image's shape, float32
         Not a global minimiser: the functional is not convex, and no bound is known.
-
-    Raises
-    ------
-    InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
-        If an argument is of a wrong kind, shape or range, or the backend cannot run here.
-
-    Warns
-    -----
-    ConvergenceWarning, DataTermWarning
 
     References
     ----------

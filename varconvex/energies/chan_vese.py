@@ -37,11 +37,6 @@ class ChanVese(Delegate):
     weight, spacing, tv, relaxation
         As in `Potts`.
 
-    Raises
-    ------
-    InvalidImageError, InvalidParameterError, UnsupportedTypeError
-        If a field has NaNs, a wrong shape, a wrong sign or a kind that is no number.
-
     References
     ----------
     Chan, Vese, IEEE Trans. Image Process. 10, 2001, doi:10.1109/83.902291

@@ -36,11 +36,6 @@ class GeodesicContours(TwoPhase):
     lower, upper, spacing, tv, quadratic_weight, target
         As in `TwoPhase`. A seed of the object has lower = 1, a seed of the background upper = 0.
 
-    Raises
-    ------
-    InvalidImageError, InvalidParameterError, UnsupportedTypeError
-        If a field has NaNs, a wrong shape, a wrong sign or a kind that is no number.
-
     References
     ----------
     Caselles, Kimmel, Sapiro, Int. J. Comput. Vis. 22, 1997, doi:10.1023/A:1007979827043

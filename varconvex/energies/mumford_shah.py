@@ -27,21 +27,10 @@ class MumfordShah(ImageEnergy):
     jump : float, more than 0
         Cost of a pixel of edge, in the squared unit of the image. Bigger leaves fewer edges: contrasts below about
         sqrt(2 jump / sqrt(alpha)) are smoothed.
-    weight : (*spatial) array, optional
-        Factor on the regulariser at each pixel.
-    channel_axis : int, optional
-        Where the channels are; None for a grey image. Channels share one gradient and the edges.
-    spacing : float or tuple of float, optional
-        Distance between pixels along each axis; 1 if not given.
+    weight, channel_axis, spacing, lower, upper
+        As in `ROF`. Channels share the edges.
     tv : {"isotropic", "anisotropic", "octagonal"}
         "isotropic" truncates the squared norm of the whole gradient, the others each direction by itself.
-    lower, upper : float, optional
-        Bounds on u; by default the image's range.
-
-    Raises
-    ------
-    InvalidImageError, InvalidParameterError, UnsupportedTypeError
-        If a field has NaNs, a wrong shape, a wrong sign or a kind that is no number.
 
     References
     ----------

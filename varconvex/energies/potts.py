@@ -45,11 +45,6 @@ class Potts(LinearEnergy):
         Zach's is fast; that of Chambolle, Cremers and Pock has the higher bound and mixes labels less where three or
         more meet, at several times the cost. For other `tv` than "isotropic" both are the same.
 
-    Raises
-    ------
-    InvalidImageError, InvalidParameterError, UnsupportedTypeError
-        If a field has NaNs, a wrong shape, a wrong sign or a kind that is no number.
-
     References
     ----------
     Nieuwenhuis, Toeppe, Cremers, Int. J. Comput. Vis. 104, 2013, doi:10.1007/s11263-013-0619-y

@@ -30,18 +30,13 @@ class ROF(ImageEnergy):
     weight : (*spatial) array, optional
         Factor on alpha at each pixel; 0 makes edges there free.
     channel_axis : int, optional
-        Where the channels are; None for a grey image.
+        Where the channels are; None for a grey image. Channels share one gradient.
     spacing : float or tuple of float, optional
         Distance between pixels along each axis; 1 if not given.
     tv : {"isotropic", "anisotropic", "octagonal"}
         Norm of the gradient; as in `TwoPhase`.
     lower, upper : float, optional
         Bounds on u; by default the image's range, which no minimiser leaves.
-
-    Raises
-    ------
-    InvalidImageError, InvalidParameterError, UnsupportedTypeError
-        If a field has NaNs, a wrong shape, a wrong sign or a kind that is no number.
 
     References
     ----------

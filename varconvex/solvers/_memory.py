@@ -28,38 +28,36 @@ def or_on_the_cpu(solve: F) -> F:
     @wraps(solve)
     def solved(energy: Any, *, time_limit: Any = None, **options: Any) -> Any:
         begin = time.perf_counter()
-        try:
-            return solve(energy, time_limit=time_limit, **options)
-        except MemoryError as error:
-            if not of_a_gpu(error):
-                raise
-            reason = str(error)
-        _warn(reason)
-        left = None if time_limit is None else max(time_limit - (time.perf_counter() - begin), 0.0)
-        return solve(on_host(energy), **{**options, "time_limit": left, "backend": "numba"})
+
+        def again() -> Any:
+            left = None if time_limit is None else max(time_limit - (time.perf_counter() - begin), 0.0)
+            return solve(on_host(energy), **{**options, "time_limit": left, "backend": "numba"})
+
+        return _first_or(lambda: solve(energy, time_limit=time_limit, **options), again)
 
     return solved  # type: ignore[return-value]
 
 
 def here_or_on_the_cpu(compute: Callable[[ArrayBackend], T], backend: ArrayBackend) -> T:
     """`compute(backend)`, computed again on the CPU where `backend` is a GPU that is too small."""
+    return _first_or(lambda: compute(backend), lambda: compute(get_backend("numba")))
+
+
+def _first_or(compute: Callable[[], T], again: Callable[[], T]) -> T:
+    """`compute()`, or with a warning `again()` where a GPU's memory does not suffice."""
     try:
-        return compute(backend)
+        return compute()
     except MemoryError as error:
         if not of_a_gpu(error):
             raise
         reason = str(error)
-    _warn(reason)
-    return compute(get_backend("numba"))
-
-
-def _warn(reason: str) -> None:
-    """A DeviceMemoryWarning; not from within a handler, whose traceback would keep the GPU's arrays alive."""
+    # Not from within the handler, whose traceback keeps the GPU's arrays alive.
     checks.warn_caller(
         f"the GPU's memory must hold the problem; got {reason}. It is solved on the CPU, and the answer is in NumPy "
         "arrays: free the GPU, cut the image, or pass backend='numba'",
         DeviceMemoryWarning,
     )
+    return again()
 
 
 def on_host(energy: Any) -> Any:

@@ -17,16 +17,8 @@ LEAST_SIZE = 1e-3
 class GapRecord:
     """Evaluations of primal and dual value on one grid.
 
-    Parameters
-    ----------
-    energy, backend, problem
-        What is minimised, and its arrays.
-    data_size : float
-        Mean size of the data term's coefficients at a pixel and label, in units of `problem.cost_unit`.
-    count : int
-        Entries of u.
-    rules : StoppingRules
-        Holds the clock.
+    `data_size` is the mean size of the data term's coefficients at a pixel and label, in units of the problem's
+    `cost_unit`; `count` the number of entries of u.
     """
 
     def __init__(

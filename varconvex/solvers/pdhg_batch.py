@@ -49,15 +49,8 @@ def pdhg_batch(
     ----------
     energies : iterable of energies
         What to minimise; any mixture of kinds and shapes, but fast where there are few of them.
-    backend : {"numba", "numpy", "cupy"} or None
-        None is Numba if the first energy holds NumPy arrays, and the GPU that holds them for CuPy arrays.
-    max_iter : int
-        Most iterations on each grid of full size. 0 does none on any grid: the starts are evaluated and returned,
-        without a warning.
-    tol : float
-        Relative gap to stop at, for each. Smaller is closer to the optimum; 0 runs until `max_iter`.
-    time_limit : float, optional
-        Most seconds for all of them; the best answers so far are returned.
+    backend, max_iter, tol, time_limit
+        As in `pdhg`; each energy has its own `max_iter` and `tol`, and all of them together `time_limit`.
     callback : callable, optional
         Called with a `Progress` at each gap evaluation of each energy; its `index` says which one. Returning True stops
         this energy.
@@ -67,14 +60,7 @@ def pdhg_batch(
     Returns
     -------
     list of Solution
-        In the order of the energies, as `pdhg` would return them: other iterates, the same guarantee.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a parameter is out of its range, or something else than an energy is among them.
-    BackendUnavailableError
-        If the backend cannot run here.
+        In the order of the energies, with the guarantee of `pdhg`; iterates are other ones.
 
     Warns
     -----
@@ -166,16 +152,7 @@ def _descend(
 class _Group:
     """One grid's iterations for several problems: u (B, L, *spatial), p (B, k, L, *spatial), and a gap record each.
 
-    Parameters
-    ----------
-    energies : dict of int to Energy
-        By position in the batch.
-    problems : sequence of Problem
-        Of each energy on this grid.
-    shape : (L, *spatial)
-        Of each u.
-    pairs : (u, p) or None
-        State of the half-size grid.
+    `energies` are by position in the batch, `shape` is that of each u, and `pairs` the (u, p) of the half-size grid.
     """
 
     def __init__(

@@ -76,15 +76,11 @@ def stationary(
     ----------
     energy : MumfordShah
         What to lower.
-    backend : {"numba", "numpy", "cupy"} or None
-        None is Numba for NumPy arrays, and the GPU that holds them for CuPy arrays.
-    max_iter : int
-        Most iterations. 0 does none: the start is evaluated and returned, without a warning.
+    backend, max_iter, time_limit
+        As in `pdhg`.
     tol : float
         Mean change of a pixel in one iteration, as a share of the range, to stop at. Smaller goes on for longer; 0
         runs until `max_iter`. The default is that of fastms.
-    time_limit : float, optional
-        Most seconds; the u so far is returned.
     callback : callable, optional
         Called with a `Progress` at each measurement of the change (its `dual` is -inf: no bound is known). Returning
         True stops the solver.

@@ -49,17 +49,7 @@ def dual_step(norm: float, data_size: Any, scale: Any) -> Any:
 
 
 class StepSizes:
-    """tau and sigma of one grid.
-
-    Parameters
-    ----------
-    norm : float
-        Bound of |K|.
-    sigma : float
-        First dual step.
-    u, p : array
-        The start.
-    """
+    """tau and sigma of one grid: `norm` bounds |K|, `sigma` is the first dual step, and (u, p) the start."""
 
     def __init__(self, norm: float, sigma: float, u: Any, p: Any) -> None:
         self._norm, self._first, self._gain = norm, sigma, _ADAPT

@@ -20,18 +20,8 @@ Callback = Callable[[Progress], object] | None
 class StoppingRules:
     """Checked parameters of a solver's end, and its clock, which starts with the object.
 
-    Attributes
-    ----------
-    max_iter : int
-        Most iterations on the grid of full size. 0 does none: the start is evaluated and returned.
-    tol : float
-        The criterion (relative gap, or change of u) to stop at.
-    seconds : float
-        Most seconds.
-    callback : callable or None
-        See `Callback`.
-    begin : float
-        `time.perf_counter()` at the start.
+    `tol` is the criterion (relative gap, or change of u) to stop at, `seconds` the time limit, `begin` the start by
+    `time.perf_counter`.
     """
 
     max_iter: int
