@@ -6,13 +6,16 @@ G is an input convex network. Since |target - 1_C|^2 = const + <1 - 2 target, 1_
 the paper's squared distance for masks; for soft targets it is a linear form of it, which noise does not flatten.
 
 Search and exact refinement FIND the set: the global optimum on a lattice and, for objects smaller than its cells, the
-best rectangles, by dynamic programs (in a volume the best of several descents over half-spaces); descent of the
-network from there through a pyramid (`training`), as one more candidate; an exact repair in integers, so that the mask
-is convex by a theorem; and the best convex outline within a pixel or two, by a shortest path over all edges between
-pixels, with corners restored (in a volume sides are moved, tilted and cut).
+best rectangles, by dynamic programs (in a volume the best of several descents over half-spaces); an exact repair in
+integers, so that the mask is convex by a theorem; and the best convex outline within a pixel or two, by a shortest path
+over all edges between pixels, with corners restored (in a volume sides are moved, tilted and cut). Descent of the
+network through a pyramid (`training`) from the start is a second start for repair and refinement. Without it energies
+are at most .1, .5 and 1.6 % higher at 128^2, 256^2 and 512^2 (noise with blobs; the median is 0, 21, 19 and 12 of 24
+masks are identical), and a search on rays along the outline in its place, without a network, ends within .04 % of them
+(`python -m benchmarks.training`).
 
-The network REPRESENTS the set: it is the trained one where {G <= 0} is the mask on every pixel of the grid, and else
-the exact network of the mask's hull in closed form.
+The network REPRESENTS the set: it is the trained one where {G <= 0} is the mask on every pixel of the grid, 3 times in
+72 there, and else the exact network of the mask's hull in closed form.
 """
 
 from contextlib import AbstractContextManager
