@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from varconvex.errors import InvalidImageError
-from varconvex.geometry.certify import certify_convexity, fill_hull, hull_vertices
+from varconvex.geometry.certify import certify_convexity, fill_hull, hull_half_spaces, hull_vertices
 
 
 def brute_force_hull(mask):
@@ -104,6 +104,12 @@ def test_input_is_not_changed():
 def test_masks_of_other_shapes_are_named(function, shape):
     with pytest.raises(InvalidImageError, match="dimensions"):
         function(np.zeros(shape, bool))
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4)])
+def test_an_empty_mask_has_no_half_spaces(shape):
+    with pytest.raises(InvalidImageError, match="at least one pixel; got an empty mask"):
+        hull_half_spaces(np.zeros(shape, bool))
 
 
 @pytest.mark.parametrize("mask", [np.eye(3), np.array([[0, 2]]), np.array([[-1, 0]]), np.array([["a"]])])

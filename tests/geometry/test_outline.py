@@ -113,9 +113,9 @@ def test_the_outline_is_convex_and_the_scribbles_weigh_heavily(rng):
 
 
 @pytest.mark.parametrize(("right", "wrong"), [(15, 30), (30, 15)])
-def test_a_price_by_direction_chooses_between_edges(right, wrong):
+def test_a_boundary_cost_by_direction_chooses_between_edges(right, wrong):
     # Two nested squares: edges both, but those of the wrong one are cheap for normals along its sides only.
-    def price(points, normals):
+    def boundary_cost(points, normals):
         radial = np.stack([points[..., 0] - 45, points[..., 1] - 55], axis=-1)
         size = np.abs(radial).max(axis=-1)
         across = np.abs((normals * radial).sum(axis=-1)) > 0.9 * size
@@ -124,7 +124,7 @@ def test_a_price_by_direction_chooses_between_edges(right, wrong):
 
     rim = np.ones(NOWHERE.shape, bool)
     rim[4:-4, 4:-4] = False
-    found = least_outline(np.zeros(NOWHERE.shape), price, seeded(45, 55), rim)
+    found = least_outline(np.zeros(NOWHERE.shape), boundary_cost, seeded(45, 55), rim)
     assert right - 4 < np.abs(np.argwhere(found.mask) - (45, 55)).max() < right + 4
 
 

@@ -232,8 +232,7 @@ def test_targets_of_all_ones_are_filled(shape):
     assert fitted.energy == -np.prod(shape)
 
 
-@pytest.mark.parametrize("noise", ["clean", "soft", "salt and pepper", "blobs"])
-@pytest.mark.parametrize("side", [96, 200])
+@pytest.mark.parametrize(("noise", "side"), [("clean", 96), ("soft", 96), ("salt and pepper", 96), ("blobs", 200)])
 def test_the_set_of_the_network_is_the_mask(noise, side):
     for seed, name in enumerate(SHAPES):
         target = spoil(silhouette(name, PLACES[seed % 4], side, seed), noise, seed)

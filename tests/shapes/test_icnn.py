@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from varconvex.errors import InvalidParameterError
 from varconvex.shapes.icnn import ICNN
 
 WIDTHS = [(7,), (6, 5), (4, 6, 5)]
@@ -113,3 +114,9 @@ def test_float32_stays_float32():
     g, z = network.forward(x)
     dtheta, dx = network.backward(x, z, np.ones(3, np.float32))
     assert {a.dtype for a in (g, *z, dtheta, dx)} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("arguments", [("x",), (0,), (2, 5), (2, "ab"), (2, (3.5,)), (2, (0,))])
+def test_what_is_no_network_is_named(arguments):
+    with pytest.raises(InvalidParameterError, match=r"(dim|hidden) must be"):
+        ICNN(*arguments)

@@ -67,9 +67,9 @@ def test_networks_of_a_device_come_to_the_host(fake_cupy, copied):
     assert np.array_equal(again.pack(), network.pack())
 
 
-@pytest.mark.parametrize("backend", [None, "numpy", "numba"])
-def test_shapes_are_copied_with_their_backend(backend, target, copied):
-    shape = ConvexShape((12,), steps=(5,), backend=backend)
+@pytest.mark.parametrize("where", [None, "numpy", "numba"])
+def test_shapes_are_copied_with_their_backend(where, target, copied):
+    shape = ConvexShape((12,), steps=(5,), backend=where)
     again = copied(shape)
     assert (again.hidden, again.steps, type(again.backend)) == (shape.hidden, shape.steps, type(shape.backend))
     assert np.array_equal(again.fit(target).mask, shape.fit(target).mask)

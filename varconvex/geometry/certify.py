@@ -19,7 +19,7 @@ from . import hulls
 
 @dataclass(frozen=True)
 class Certificate:
-    """What `certify_convexity` found, as Python's own numbers; true in a condition when the mask is convex."""
+    """Result of `certify_convexity`, in Python numbers; true in a condition when the mask is convex."""
 
     convex: bool
     """No lattice point of the hull is missing, and there is one component. False for an empty mask."""

@@ -136,11 +136,11 @@ def _columns(corners: Array, i: int, between: int, r: int, width: int) -> tuple[
         else:
             p, q = corners[j % n], corners[(i + 1) % n]
         across, along = q[1] - p[1], p[0] - q[0]
-        room = across * (p[0] - r) + along * p[1]
+        slack = across * (p[0] - r) + along * p[1]
         if along > 0:
-            last = min(last, room // along)
+            last = min(last, slack // along)
         elif along < 0:
-            first = max(first, -(room // -along))
-        elif room < 0:
+            first = max(first, -(slack // -along))
+        elif slack < 0:
             return 0, -1
     return first, last

@@ -27,11 +27,8 @@ def extreme_points(mask: np.ndarray) -> np.ndarray:
 def half_spaces(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Half-spaces normals @ x <= offsets whose intersection is the convex hull of lattice points ((n, d) int, n >= 1).
 
-    normals : (k, d) int64, pointing outwards, primitive, no two alike
-    offsets : (k,) int64
-
-    A hull without volume (a point, a line, a plane in 3-D) is bounded from both sides. In 2-D `points` are vertices in
-    the order of `extreme_points`.
+    Normals ((k, d) int64) point outwards and are primitive, no two alike; offsets are (k,) int64. A hull without volume
+    (a point, a line, a plane in 3-D) is bounded from both sides. In 2-D `points` are as `extreme_points` orders them.
     """
     return (hulls_2d if points.shape[1] == 2 else hulls_3d).half_spaces(points)
 

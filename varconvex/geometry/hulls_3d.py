@@ -141,7 +141,7 @@ def _facets(points: Array, order: Array) -> Array:
 
 @numba.njit(cache=True)
 def _tetrahedron(points: Array, order: Array) -> tuple[Array, Array]:
-    """Facets and planes of four points, in arrays with room for more."""
+    """Facets and planes of four points, in arrays with space for more."""
     corners, planes = np.empty((64, 3), np.int64), np.empty((64, 4), np.int64)
     inner = points[order[0]] + points[order[1]] + points[order[2]] + points[order[3]]
     for skip in range(4):
@@ -176,7 +176,7 @@ def _add_edges(horizon: set[tuple[int, int]], facet: Array) -> None:
 
 @numba.njit(cache=True)
 def _doubled(array: Array) -> Array:
-    """A copy with room for twice as many rows."""
+    """A copy with space for twice as many rows."""
     larger = np.empty((2 * len(array), array.shape[1]), np.int64)
     larger[: len(array)] = array
     return larger
@@ -203,14 +203,14 @@ def _runs(normals: Array, offsets: Array, depth: int, height: int, width: int) -
         for j in range(height):
             low, high = 0, width - 1
             for k in range(len(normals)):
-                room = offsets[k] - normals[k, 0] * i - normals[k, 1] * j
+                slack = offsets[k] - normals[k, 0] * i - normals[k, 1] * j
                 step = normals[k, 2]
                 if step > 0:
-                    high = min(high, room // step)
+                    high = min(high, slack // step)
                 elif step < 0:
                     # Division rounds down; the negated quotient rounds up.
-                    low = max(low, -(room // -step))
-                elif room < 0:
+                    low = max(low, -(slack // -step))
+                elif slack < 0:
                     high = -1
                 if low > high:
                     break

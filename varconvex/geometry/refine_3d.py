@@ -17,8 +17,7 @@ _BINS = 1024
 """Number of values that an offset can take."""
 
 _SIDES, _TILTED, _SAMPLED = 100, 8, 20_000
-"""Most sides of a set that may move, and that may be tilted, the largest; most voxels by which the size of a side is
-measured."""
+"""Most sides that may move, and that may be tilted, the largest; most voxels by which the size of sides is measured."""
 
 _CHUNK = 65536
 """Voxels whose places among all half-spaces are held in memory at once."""

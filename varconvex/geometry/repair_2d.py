@@ -120,9 +120,9 @@ def _cheapest(mask: Array, normals: Array, limits: Array, prefix: Array) -> tupl
     first = mask[rows].argmax(axis=1)[None]
     last = mask.shape[1] - mask[rows, ::-1].argmax(axis=1)[None]
     across, along = normals[:, 0, None], normals[:, 1, None]
-    room = limits[:, None] - across * rows
-    bound = room // np.where(along == 0, 1, np.abs(along))
-    last_kept = np.where(along > 0, bound + 1, np.where((along < 0) | (room >= 0), last, first))
+    slack = limits[:, None] - across * rows
+    bound = slack // np.where(along == 0, 1, np.abs(along))
+    last_kept = np.where(along > 0, bound + 1, np.where((along < 0) | (slack >= 0), last, first))
     first_kept = np.where(along < 0, -bound, first)
     start = np.clip(first_kept, first, last)
     stop = np.clip(last_kept, start, last)

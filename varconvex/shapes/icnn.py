@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks
+from ..errors import InvalidParameterError
 from ..geometry.hulls import extreme_points, half_spaces
 
 _CHUNK = 4096
@@ -42,7 +43,7 @@ class ICNN:
     """
 
     def __init__(self, dim: int, hidden: tuple[int, ...] = (48,), dtype: Any = np.float64, xp: Any = np):
-        self.dim, self.hidden = int(dim), tuple(int(width) for width in hidden)
+        self.dim, self.hidden = checks.whole_number("dim", dim, least=1), whole_numbers("hidden", hidden, least=1)
         self.dtype, self.xp = np.dtype(dtype), xp
         self._slots: list[tuple[slice | None, slice, slice]] = []
         self.nonnegative = np.zeros(0, bool)
@@ -192,6 +193,13 @@ class ICNN:
             theta[x] = (wx * np.asarray(scale, float)).ravel()
         network.unpack(theta)
         return network
+
+
+def whole_numbers(name: str, values: Any, *, least: int, shortest: int = 0) -> tuple[int, ...]:
+    """`values` as a tuple of at least `shortest` integers of at least `least`, or an InvalidParameterError."""
+    if isinstance(values, str) or np.ndim(values) != 1 or len(values) < shortest:
+        raise InvalidParameterError(f"{name} must be a tuple of whole numbers; got {values!r}: try (48,)")
+    return tuple(checks.whole_number(name, value, least=least) for value in values)
 
 
 def _rebuilt(dim: int, hidden: tuple[int, ...], theta: np.ndarray) -> ICNN:

@@ -62,11 +62,7 @@ class FittedPolygon:
         """The set on a grid of `shape` pixels over the same field of view: (h, w) bool, digitally convex.
 
         At the target's own shape this is `mask`; elsewhere it is the polygon, which scribbles have not changed.
-
-        Raises
-        ------
-        InvalidParameterError
-            If `shape` is not two positive integers.
+        Raises an InvalidParameterError unless `shape` is two positive integers.
         """
         grid = grid_shape(shape, 2)
         if grid == self.mask.shape:
