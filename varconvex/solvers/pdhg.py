@@ -327,7 +327,7 @@ class _Descent:
         self._set_step(self.first)
         self.gain = _ADAPT
         self.before = self._sample()
-        self.active_set = backend.active_set(problem)
+        self.active_set = backend.new_active_set(problem)
         self.mean: Mean | None = None
         self.trial = 2 * _SWINGS
         self.status, self.look_least = "max_iter", _LOOK_LEAST
