@@ -1,4 +1,4 @@
-"""What has come to rest is left out: the answer stays, whoever computes it, and what moves is found."""
+"""Active sets: leaving out converged pixels keeps the answer, for any threads and tiles, and finds all that changes."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ STEPS = {"tau": 0.25, "sigma": 0.5, "rho": 1.9, "finish": True}
 
 
 def blob(rng, shape=(150, 210), labels=1, tv="isotropic"):
-    """An object whose costs are clear but for a stripe: most of the image is at rest soon."""
+    """An object whose costs are clear but for a stripe: most of the image converges soon."""
     y, x = np.mgrid[: shape[0], : shape[1]]
     cost = 3 * np.sign(np.hypot(y - 80, x - 90) - 35).astype(np.float32)
     unsure = abs(x - 100) < 12
@@ -33,11 +33,11 @@ def state(problem):
 
 @pytest.mark.parametrize("labels", [1, 3])
 @pytest.mark.parametrize("tv", ["isotropic", "anisotropic", "octagonal"])
-def test_leaving_out_what_rests_changes_next_to_nothing(rng, labels, tv):
+def test_leaving_out_converged_pixels_changes_next_to_nothing(rng, labels, tv):
     problem = blob(rng, labels=labels, tv=tv)
     u, p = state(problem)
     exact_u, exact_p = u.copy(), p.copy()
-    active_set, left_out = NUMBA.active_set(problem), []
+    active_set, left_out = NUMBA.new_active_set(problem), []
     for _ in range(12):
         NUMBA.iterate(problem, u, p, n=32, active_set=active_set, **STEPS)
         for done in range(0, 32, active_set.block):  # each block ends feasible
@@ -62,7 +62,7 @@ def test_neither_threads_nor_the_clock_change_a_bit(set_threads, rng):
     for threads, cuts in ((1, (140,)), (2, (140,)), (5, (60, 20, 60)), (3, (80, 60))):
         set_threads(threads)
         u, p = state(problem)
-        active_set = NUMBA.active_set(problem)
+        active_set = NUMBA.new_active_set(problem)
         assert active_set.block == 20
         for n in (*cuts, 40):
             NUMBA.iterate(problem, u, p, n=n, active_set=active_set, **STEPS | {"finish": n == 40})
@@ -73,15 +73,15 @@ def test_neither_threads_nor_the_clock_change_a_bit(set_threads, rng):
 
 
 @pytest.mark.parametrize("tv", ["isotropic", "octagonal"])
-def test_nor_do_panels_of_columns(monkeypatch, set_threads, rng, tv):
+def test_tiles_of_columns_do_not_change_a_bit_either(monkeypatch, set_threads, rng, tv):
     problem = blob(rng, (240, 210), tv=tv)
     monkeypatch.setattr("varconvex.backends._numba_layout._DEPTHS", ((1000, 15),))
     answers = []
-    for panel, threads in ((1000, 1), (33, 1), (50, 3), (100, 2)):
+    for tile, threads in ((1000, 1), (33, 1), (50, 3), (100, 2)):
         set_threads(threads)
-        monkeypatch.setattr("varconvex.backends._numba_layout._PANEL", panel)
+        monkeypatch.setattr("varconvex.backends._numba_layout._TILE", tile)
         mine, backend = replace(problem), NumbaBackend()
-        active_set = backend.active_set(mine)
+        active_set = backend.new_active_set(mine)
         assert active_set.block == 15
         u, p = state(problem)
         for k in range(8):
@@ -94,7 +94,7 @@ def test_nor_do_panels_of_columns(monkeypatch, set_threads, rng, tv):
 
 
 @pytest.mark.parametrize("n", [1, 8, 16])
-def test_spans_hold_what_is_within_reach(rng, n):
+def test_active_columns_hold_all_that_is_within_reach(rng, n):
     for _ in range(20):
         shape = tuple(rng.integers(1, 90, 2))
         moved = np.zeros((shape[0], 2), np.int64)
@@ -104,24 +104,24 @@ def test_spans_hold_what_is_within_reach(rng, n):
         mask = np.zeros(shape, bool)
         for i, (a, b) in enumerate(moved):
             mask[i, a:b] = True
-        low, high = np.full((2, 3, shape[0]), -7)
-        spans(low, high, moved, n, padded(shape[1]))
+        low, high = active = np.full((2, 3, shape[0]), -7)
+        spans(active, moved, n, padded(shape[1]))
         columns = np.arange(shape[1])
         dual, primal, read = ((columns >= low[k][:, None]) & (columns < high[k][:, None]) for k in range(3))
         assert not (binary_dilation(mask, np.ones((2 * n + 1,) * 2)) & ~dual).any()
-        # The dual step looks at u_bar of its own row and the next, this at p of its own row and the last.
+        # The dual step reads u_bar of its own row and the next, the primal step p of its own row and the last.
         assert not (binary_dilation(dual, [[0, 0, 0], [1, 1, 1], [1, 1, 1]]) & ~primal).any()
         assert not (binary_dilation(primal, [[1, 1, 1], [1, 1, 1], [0, 0, 0]]) & ~read).any()
         assert (low[high > low] % EDGE == 0).all()
         assert mask.any() or not read.any()
 
 
-def test_nothing_is_left_for_good(rng):
+def test_reset_makes_all_pixels_active(rng):
     problem = blob(rng)
     u, p = state(problem)
-    active_set = NUMBA.active_set(problem)
+    active_set = NUMBA.new_active_set(problem)
     NUMBA.iterate(problem, u, p, n=400, active_set=active_set, **STEPS)
-    # Another cost where all was at rest: only after `reset` is it looked at.
+    # Another cost where all had converged: only after `reset` is it taken into account.
     other = replace(problem, cost=problem.cost.copy())
     other.cost[0, 10:20, 180:200] = -9
     before = u.copy()
@@ -134,8 +134,8 @@ def test_nothing_is_left_for_good(rng):
 
 def test_volumes_and_the_specification_have_no_active_set(rng):
     volume = TwoPhase(rng.normal(size=(6, 7, 8)), 1.0).problem(NUMBA)
-    assert NUMBA.active_set(volume) is None
-    assert NumpyBackend().active_set(volume) is None
+    assert NUMBA.new_active_set(volume) is None
+    assert NumpyBackend().new_active_set(volume) is None
 
 
 def test_a_long_solve_still_meets_its_tolerance(rng):

@@ -1,5 +1,7 @@
 """The specification obeys its laws, and every backend agrees with it."""
 
+import copy
+import pickle
 import sys
 import types
 from dataclasses import replace
@@ -43,7 +45,7 @@ def problem_of(rng, labels, shape, *, isotropic=True, weighted=True, quadratic_w
     )
 
 
-def at_home(backend, problem):
+def in_arrays_of(backend, problem):
     """The problem in the arrays of a backend."""
     fields = {name: backend.asarray(getattr(problem, name)) for name in ("cost", "dual_radius", "lower", "upper")}
     return replace(problem, **fields)
@@ -116,7 +118,7 @@ def test_iterations_agree_with_the_specification(backend, rng, shape, case):
     problem = problem_of(rng, shape=shape, **case)
     answers = []
     for one in (NumpyBackend(), backend):
-        here = at_home(one, problem)
+        here = in_arrays_of(one, problem)
         u = one.project(one.asarray(np.full(problem.cost.shape, 0.3, np.float32)), here)
         p = one.asarray(np.zeros((len(problem.steps), *problem.cost.shape), np.float32))
         one.iterate(here, u, p, n=37, tau=0.2, sigma=0.2, rho=1.9, finish=True)
@@ -135,7 +137,7 @@ def test_grids_in_between_agree_with_the_specification(backend, rng, shape, case
     flow = 1.5 * rng.normal(size=(len(problem.steps), case["labels"], *half)).astype(np.float32)
     answers = []
     for one in (NumpyBackend(), backend):
-        here = at_home(one, problem)
+        here = in_arrays_of(one, problem)
         coarse = one.coarsen(here)
         finer = one.prolong(here, one.project(one.asarray(start), coarse), one.asarray(flow))
         answers.append([one.to_numpy(a) for a in (coarse.cost, coarse.dual_radius, coarse.lower, *finer)])
@@ -152,7 +154,7 @@ def test_grids_in_between_agree_with_the_specification(backend, rng, shape, case
 )
 def test_prolonging_repeats_the_divergence(backend, rng, shape, offsets):
     fine = problem_of(rng, 1, shape, weighted=False, isotropic=offsets is None, offsets=offsets)
-    fine = at_home(
+    fine = in_arrays_of(
         backend, replace(fine, dual_radius=np.full((1,) * len(shape), 100, np.float32), steps=(1.0,) * len(fine.steps))
     )
     coarse = backend.coarsen(fine)
@@ -174,7 +176,7 @@ def test_prolonging_repeats_the_divergence(backend, rng, shape, offsets):
 
 def test_the_last_iteration_ends_feasible(backend, rng):
     problem = problem_of(rng, 3, (30, 20))
-    problem = at_home(backend, problem)
+    problem = in_arrays_of(backend, problem)
     u = backend.project(backend.asarray(np.full((3, 30, 20), 1 / 3, np.float32)), problem)
     p = backend.asarray(np.zeros((2, 3, 30, 20), np.float32))
     backend.iterate(problem, u, p, n=11, tau=0.3, sigma=0.3, rho=1.9, finish=True)
@@ -222,16 +224,16 @@ def test_any_number_of_threads_gives_the_same_bits(set_threads, rng, labels, sha
         ((300, 150), {"offsets": OCTAGON, "isotropic": False}),
     ],
 )
-def test_panels_of_columns_do_not_change_a_bit(monkeypatch, set_threads, rng, shape, terms, n):
+def test_tiles_of_columns_do_not_change_a_bit(monkeypatch, set_threads, rng, shape, terms, n):
     problem = problem_of(rng, 1, shape, **terms)
     answers = []
-    for panel, threads in ((1000, 1), (48, 1), (48, 5), (70, 2)):
+    for tile, threads in ((1000, 1), (48, 1), (48, 5), (70, 2)):
         set_threads(threads)
-        monkeypatch.setattr("varconvex.backends._numba_layout._PANEL", panel)
+        monkeypatch.setattr("varconvex.backends._numba_layout._TILE", tile)
         layout = Layout(replace(problem))
-        assert len(layout.panels(9)) == (round(shape[1] / panel) if panel < 1000 else 1)
-        assert len(layout.panels(8)) == 1
-        assert panel == 1000 or layout.depth == (15 if "offsets" in terms else 16)
+        assert len(layout.tiles(9)) == (round(shape[1] / tile) if tile < 1000 else 1)
+        assert len(layout.tiles(8)) == 1
+        assert tile == 1000 or layout.depth == (15 if "offsets" in terms else 16)
         mine, backend = replace(problem), NumbaBackend()
         u = backend.project(np.full(problem.cost.shape, 0.5, np.float32), mine)
         p = np.zeros((len(problem.steps), *problem.cost.shape), np.float32)
@@ -258,7 +260,7 @@ def test_the_operators_norm_is_bounded(rng):
 def test_weak_duality_for_any_feasible_pair(backend, rng):
     for labels in (1, 3):
         problem = problem_of(rng, labels, (12, 9), quadratic_weight=0.0)
-        problem = at_home(backend, problem)
+        problem = in_arrays_of(backend, problem)
         for _ in range(20):
             u = backend.project(backend.asarray(rng.normal(size=(labels, 12, 9)).astype(np.float32)), problem)
             p = backend.asarray(3 * rng.normal(size=(2, labels, 12, 9)).astype(np.float32))
@@ -278,6 +280,27 @@ def test_backends_by_name():
         get_backend("nunba")
     with pytest.raises(InvalidParameterError, match="backend must be None or one of"):
         get_backend(3)
+
+
+class OwnBackend(NumpyBackend):
+    """A backend that is in no registry."""
+
+    many = True
+
+
+@pytest.mark.parametrize("kind", [NumpyBackend, NumbaBackend, OwnBackend])
+@pytest.mark.parametrize("copied", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy])
+def test_backends_survive_pickle_and_deepcopy(rng, kind, copied):
+    backend, problem = kind(), problem_of(rng, 1, (20, 30))
+    answers = []
+    for _ in range(2):
+        u, p = np.full((1, 20, 30), 0.5, np.float32), np.zeros((2, 1, 20, 30), np.float32)
+        backend.iterate(problem, u, p, n=9, tau=0.3, sigma=0.3, rho=1.9, finish=True)
+        answers.append((u, p, *backend.values(problem, u, p)))
+        backend = copied(backend)
+        assert type(backend) is kind
+    for a, b in zip(*answers, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_a_gpu_that_is_not_there_is_named_with_its_remedy(monkeypatch):

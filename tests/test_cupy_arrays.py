@@ -81,11 +81,11 @@ def test_a_named_backend_moves_the_data(device_backend, rng):
     assert isinstance(pdhg(TwoPhase(cost, 1.0), backend="cupy").mask, cupy.ndarray)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        home = pdhg(TwoPhase(cupy.asarray(cost), 1.0), backend="numba", max_iter=8)
-    assert isinstance(home.mask, np.ndarray)
+        on_host = pdhg(TwoPhase(cupy.asarray(cost), 1.0), backend="numba", max_iter=8)
+    assert isinstance(on_host.mask, np.ndarray)
 
 
-def test_nobody_waits_for_the_device_between_looks_at_the_gap(fake_cupy, rng, monkeypatch):
+def test_iterations_do_not_synchronise_between_gap_evaluations(fake_cupy, rng, monkeypatch):
     backend = get_backend("cupy")
     problem = TwoPhase(rng.normal(size=(60, 60)), 1.0).problem(backend)
     u, p = (fake_cupy.zeros(shape, np.float32) for shape in ((1, 60, 60), (2, 1, 60, 60)))

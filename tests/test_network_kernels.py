@@ -137,7 +137,7 @@ def test_what_the_kernels_cannot_hold_is_left_to_the_specification(fake_cupy, rn
     assert not fake_cupy.launches
 
 
-def test_nobody_waits_for_the_device_while_the_network_learns(fake_cupy, rng, monkeypatch):
+def test_training_the_network_does_not_synchronise(fake_cupy, rng, monkeypatch):
     backend = get_backend("cupy")
     network, points, cost = case(rng, 2, (48,), 100, np.float32)
     moved, adam = network.to(fake_cupy), Adam(network.pack().size, xp=fake_cupy)
@@ -189,7 +189,7 @@ def test_volumes_are_fitted_on_every_backend(backend):
     assert np.count_nonzero(found.mask ^ target) <= 0.03 * np.count_nonzero(target)
 
 
-def test_project_computes_where_it_is_told(fake_cupy):
+def test_project_computes_on_the_given_backend(fake_cupy):
     target = blob()
     there = (project(target, backend="cupy"), project(fake_cupy.asarray(target)))
     steps = [name for name in fake_cupy.launches if "network_step" in name]

@@ -87,9 +87,9 @@ def test_threads_leave_the_callers_processor_to_it():
             os.sched_setaffinity(0, {cpu})
             os.sched_setaffinity(0, allowed)
             before = _threads._processor()
-            homes = run(lambda: (time.sleep(0.02), os.sched_getaffinity(0))[1], [()] * 2)
-            if _threads._processor() == before:  # nobody has moved the caller meanwhile
-                assert homes == [allowed, allowed - {before}]
+            allowed_to = run(lambda: (time.sleep(0.02), os.sched_getaffinity(0))[1], [()] * 2)
+            if _threads._processor() == before:  # the caller was not moved meanwhile
+                assert allowed_to == [allowed, allowed - {before}]
     finally:
         os.sched_setaffinity(0, allowed)
 

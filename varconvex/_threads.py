@@ -20,10 +20,10 @@ def n_threads() -> int:
 
 
 def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
-    """The results of each call of `kernel`, in order; calls run side by side, the first of them right here.
+    """The results of each call of `kernel`, in order; calls run in parallel, the first one in the calling thread.
 
-    They begin with the last: a call may wait for what those behind it do. From within such a call they run one after
-    the other: threads that wait for each other's threads would never end.
+    The last call is started first: a call may wait for results of later ones. Calls from within such a call run one
+    after the other: threads that wait for each other's threads would never end.
     """
     first, *others = calls
     if threading.get_native_id() in _workers:
@@ -34,13 +34,13 @@ def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
     try:
         return [kernel(*first), *(future.result() for future in futures)]
     finally:
-        # After an error or an interrupt nobody waits for what has not begun.
+        # After an error or an interrupt: their results are not needed.
         for future in futures:
             future.cancel()
 
 
 _workers: dict[int, int | None] = {}
-"""The pool's threads, each with the processor that it leaves to the caller."""
+"""Native ids of the pool's threads, each with the processor that is left to the caller, None before the first call."""
 
 
 @lru_cache(maxsize=1)
@@ -51,8 +51,8 @@ def _pool() -> ThreadPoolExecutor:
 def _part() -> None:
     """Keep the pool's threads off the caller's processor.
 
-    A thread that is woken for a millisecond stays on the processor of whom it was woken by, where the others are busy,
-    if only with something less important; both then take turns.
+    A thread that is woken for a millisecond stays on the processor of the thread that woke it if the others are busy,
+    even with something of low priority; both would then take turns.
     """
     if _processor is None:
         return
@@ -62,13 +62,13 @@ def _part() -> None:
             try:
                 allowed = os.sched_getaffinity(0)
                 os.sched_setaffinity(worker, allowed - {here} or allowed)
-            except OSError:  # the thread has ended, or somebody forbids it: then it runs where it may
+            except OSError:  # the thread has ended, or setting the affinity is not permitted
                 pass
             _workers[worker] = here
 
 
 def _find_processor() -> Callable[[], int] | None:
-    """The C library's function that tells which processor the caller runs on, where there is one."""
+    """The C library's function for the number of the processor that the caller runs on, where there is one."""
     if not hasattr(os, "sched_setaffinity"):
         return None
     # PyDLL keeps the interpreter's lock: giving it away for a microsecond could cost milliseconds.
@@ -84,5 +84,5 @@ def _forget() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    # A child has none of its parent's threads: it starts its own when it first needs them.
+    # A forked child has none of its parent's threads: it starts its own when they are first needed.
     os.register_at_fork(after_in_child=_forget)

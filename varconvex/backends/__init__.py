@@ -12,12 +12,12 @@ __all__ = ["ArrayBackend", "Problem", "get_backend"]
 
 
 def get_backend(name: str | ArrayBackend | None = None, array: Any = None) -> ArrayBackend:
-    """The backend called `name`, or the one at home where `array` lives.
+    """The backend called `name`, or the one for the device that holds `array`.
 
     Parameters
     ----------
     name : {"numpy", "numba", "cupy"}, ArrayBackend or None
-        None works where the array lives: a CuPy array on its GPU, anything else with Numba. A name moves the data.
+        None is "cupy" for a CuPy array and "numba" for anything else; with a name the data are moved to that device.
     array : array, optional
         Looked at only when `name` is None.
 

@@ -1,6 +1,6 @@
-"""What the CUDA kernels are told: their text, `Problem` as C lays it out, and how a grid is cut into blocks.
+"""Arguments of the CUDA kernels: their source, `Problem` as a C struct, and how a grid is cut into blocks.
 
-Nothing here needs a device, or CuPy: `cupy_.py` launches what this file describes.
+Nothing here needs a device, or CuPy: `cupy_.py` launches what this file describes. No GPU has run these kernels yet.
 """
 
 import ctypes
@@ -13,25 +13,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._cuda_networks import Course
+from ._cuda_networks import Training
 from .base import SAFE, Array, Offsets, Problem
 
 FILES = ("problem", "fused", "tile", "values", "grids", "kernel_sum", "network")
-"""One text, in this order: the first holds what the others use."""
+"""Source files in the order in which they are joined: the first defines what the others use."""
 
 MOST_DIRECTIONS, MOST_FEATURES, ADDERS = 4, 12, 256
 """As in problem.cu, kernel_sum.cu and values.cu."""
 
 SIDE, ROWS, DEPTH = 64, 4, 8
 """Of the tile: pixels a side, rows a thread, and most iterations a launch. The deeper, the fewer bytes an iteration,
-but the more of the tile is computed for nothing. So many rows just fill the registers without a spill."""
+but the larger the halo that is computed twice. Four rows just fill the registers without a spill."""
 
 _SHARED = 48 * 1024
-"""Bytes of shared memory that a block may have without asking, on any device."""
+"""Bytes of shared memory a block has by default on any device."""
 
 _PLANE_BLOCKS = ((1, 8, 32), (1, 4, 32), (1, 4, 16))
 _VOLUME_BLOCKS = ((8, 8, 16), (4, 4, 16), (4, 4, 8))
-"""Threads of a block along z, y and x, best first: fewer where many labels need the shared memory."""
+"""Threads of a block along z, y and x, the preferred first: fewer where many labels need the shared memory."""
 
 
 class Field(ctypes.Structure):
@@ -71,31 +71,31 @@ class Blocks(NamedTuple):
 
 @lru_cache(maxsize=1)
 def source() -> str:
-    """The kernels' text; each file keeps its own line numbers."""
+    """The kernels' source; each file keeps its own line numbers."""
     here = files(__package__)
     parts = (f'#line 1 "{name}.cu"\n{(here / f"{name}.cu").read_text(encoding="utf-8")}' for name in FILES)
     return "\n".join(parts)
 
 
 def options() -> tuple[str, ...]:
-    """Of the compiler: what the text leaves to Python."""
+    """Compiler options: constants that Python defines."""
     tile = (f"-DSIDE={SIDE}", f"-DROWS={ROWS}", f"-DDEPTH={DEPTH}")
     numbers = (f"-DSAFE={SAFE!r}", f"-DTINY={float(np.finfo(np.float32).tiny)!r}f")
-    return (*numbers, f"-DPROBLEM_BYTES={ctypes.sizeof(Task)}", f"-DCOURSE_BYTES={ctypes.sizeof(Course)}", *tile)
+    return (*numbers, f"-DPROBLEM_BYTES={ctypes.sizeof(Task)}", f"-DTRAINING_BYTES={ctypes.sizeof(Training)}", *tile)
 
 
 _KNOWN = frozenset(
     ("cost", "dual_radius", "lower", "upper", "steps", "isotropic", "simplex", "quadratic_weight", "huber", "offsets",
      "cost_unit", "constant", "rounding_slack", "common_cost", "value_scale")
 )  # fmt: skip
-"""Fields of `Problem` that the kernels know, or do not meet because they are about the values' presentation. Others may
-be there, but must have their defaults."""
+"""Fields of `Problem` that the kernels implement, or that only concern how values are presented. All others must have
+their defaults."""
 
 
 def fits(problem: Problem, u: Array) -> bool:
-    """Whether the kernels can say this problem; one that they cannot is left to the specification."""
-    strange = (f for f in fields(problem) if f.name not in _KNOWN)
-    if any(f.default is MISSING or not _same(getattr(problem, f.name), f.default) for f in strange):
+    """Whether the kernels implement this problem; all others run as in the specification."""
+    unknown = (f for f in fields(problem) if f.name not in _KNOWN)
+    if any(f.default is MISSING or not _same(getattr(problem, f.name), f.default) for f in unknown):
         return False
     return (
         plain(u)
@@ -108,7 +108,7 @@ def fits(problem: Problem, u: Array) -> bool:
 
 
 def alike(problems: Sequence[Problem], u: Array) -> bool:
-    """Whether the kernels can say all of these problems, u (B, L, *spatial), in one launch."""
+    """Whether the kernels can iterate all of these problems, u (B, L, *spatial), in one launch."""
     kinds = {(tile_name(q), q.simplex, len(q.steps), q.offsets) for q in problems}
     return len(kinds) == 1 and all(fits(q, u[0]) for q in problems)
 
@@ -118,17 +118,17 @@ def _same(value: Any, default: Any) -> bool:
 
 
 def plain(array: Array) -> bool:
-    """Whether a kernel can find its way in it: float32, one number after the other."""
+    """Whether an array is what the kernels expect: float32 and C-contiguous."""
     return array.dtype == np.float32 and bool(array.flags.c_contiguous)
 
 
 def tileable(problem: Problem, u: Array) -> bool:
-    """Whether the tile, which knows planes with one label, can take a problem that fits."""
+    """Whether the tile kernel, for planes with one label, can take a problem that fits."""
     return u.ndim == 3 and len(u) == 1 and not problem.simplex and problem.offsets is None
 
 
 def tile_name(problem: Problem) -> str:
-    """The tile's kernel for this kind of total variation."""
+    """Name of the tile kernel for this kind of total variation."""
     return f"tile_{'' if problem.isotropic else 'an'}isotropic{'_huber' if problem.huber else ''}"
 
 
@@ -159,7 +159,7 @@ def blocks(offsets: Offsets, whole: tuple[int, ...]) -> Blocks | None:
 
 
 def task(problem: Problem, u: Array | None, p: Array | None) -> Task:
-    """`Problem` as the kernels read it, but for the step sizes; it holds addresses, so the arrays must outlive it."""
+    """`Problem` as a C struct, without the step sizes; it holds addresses, so the arrays must outlive it."""
     whole = u.shape if u is not None else p.shape[1:]  # type: ignore[union-attr]
     made = geometry(problem.offsets, whole, u, p)
     arrays = (problem.cost, problem.dual_radius, problem.lower, problem.upper)
@@ -177,8 +177,8 @@ def geometry(offsets: Offsets, whole: tuple[int, ...], u: Array | None, p: Array
     made = Task(labels=labels, directions=len(directions), before=Pixel(*before), after=Pixel(*after))
     made.depth, made.height, made.width = volume(shape)
     made.u, made.p = (None if array is None else array.data.ptr for array in (u, p))
-    for mine, offset in zip(made.offset, directions, strict=False):
-        mine[:] = offset
+    for slot, offset in zip(made.offset, directions, strict=False):
+        slot[:] = offset
     return made
 
 

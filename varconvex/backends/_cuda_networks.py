@@ -1,8 +1,9 @@
 """A convex network on the device: `_networks.py` in the kernels of `network.cu`, launched and not waited for.
 
-A step of Adam takes two launches: each block's share of the gradient; and their sum, with the step. What a launch needs
-is one struct in the device's memory, so that steps that were recorded in a CUDA graph are replayed with other points.
-It comes there as the argument of a kernel: a copy from the host would wait for all that was launched before.
+A step of Adam takes two launches: each block's share of the gradient; and their sum, with the step. Their arguments are
+one struct in the device's memory, so that steps that were recorded in a CUDA graph are replayed with other points. A
+kernel whose argument it is writes it there: a copy from the host would wait for all that was launched before. No GPU
+has run these kernels yet; the tests run them on the host.
 """
 
 import ctypes
@@ -14,10 +15,10 @@ from ._cuda_graphs import Graphs
 from ._networks import STEEPEST, Array, Networks
 
 _POINTS, _THREADS, _SHARED = 32, 256, 48 * 1024
-"""Points of a block, as in network.cu; its threads; bytes of shared memory that it may have without asking."""
+"""Points of a block, as in network.cu; its threads; bytes of shared memory it has by default."""
 
 _FEWEST_BLOCKS, _MOST_SHARES, _MOST_PLANS = 64, 2**26, 8
-"""Blocks of a recorded step at least; numbers that all blocks may leave together; architectures that are remembered."""
+"""Least blocks of a recorded step; most numbers that all blocks may write together; most architectures in the cache."""
 
 _KINDS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 
@@ -26,8 +27,8 @@ _NUMBERS = ("sharpness", "steepest", "rate", "beta1", "beta2")
 _COUNTS = ("points", "dim", "layers", "parameters", "t")
 
 
-class Course(ctypes.Structure):
-    """`Course` of network.cu."""
+class Training(ctypes.Structure):
+    """`Training` of network.cu."""
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in _ADDRESSES),
@@ -67,7 +68,7 @@ class CudaNetworks(Networks):
             return super().network_loss(network, points, cost, sharpness)
         plan = self._plan(network)
         found = self.xp.empty(plan.parameters + 1, network.dtype)
-        self._tell(plan, network, x=points, cost=cost, sum=found, sharpness=sharpness)
+        self._write(plan, network, x=points, cost=cost, sum=found, sharpness=sharpness)
         self._launch(plan, "gradient", plan.blocks)
         self._launch(plan, "sum", -(-found.size // _THREADS))
         return found[-1], found[:-1]
@@ -81,7 +82,7 @@ class CudaNetworks(Networks):
             return
         plan = self._plan(network)
         betas = {"beta1": adam.beta1, "beta2": adam.beta2, "t": adam.t}
-        self._tell(plan, network, x=points, cost=cost, m=adam.m, v=adam.v, sharpness=sharpness, rate=rate, **betas)
+        self._write(plan, network, x=points, cost=cost, m=adam.m, v=adam.v, sharpness=sharpness, rate=rate, **betas)
 
         def launch() -> None:
             for k in range(n):
@@ -94,16 +95,16 @@ class CudaNetworks(Networks):
     def _evaluate(self, network: Any, points: Array, **out: Array) -> None:
         if len(points):
             plan = self._plan(network)
-            self._tell(plan, network, x=points, **out)
+            self._write(plan, network, x=points, **out)
             self._launch(plan, "values", -(-len(points) // _POINTS))
 
-    def _tell(self, plan: "_Plan", network: Any, **what: Any) -> None:
-        self._kernel("network_tell")((1,), (1,), (plan.told(network, **what), plan.course))
+    def _write(self, plan: "_Plan", network: Any, **what: Any) -> None:
+        self._kernel("network_tell")((1,), (1,), (plan.packed(network, **what), plan.training))
 
     def _launch(self, plan: "_Plan", name: str, blocks: int, *args: Any) -> None:
         shared = plan.shared if name in ("values", "gradient") else 0
         kernel = self._kernel(f"network_{name}_{plan.kind}")
-        kernel((blocks,), (_THREADS,), (plan.course, *args), shared_mem=shared)
+        kernel((blocks,), (_THREADS,), (plan.training, *args), shared_mem=shared)
 
     def _plan(self, network: Any) -> "_Plan":
         key = (network.dim, network.hidden, network.dtype)
@@ -115,7 +116,7 @@ class CudaNetworks(Networks):
 
 
 class _Plan:
-    """What launches on networks of one architecture need, at addresses that stay."""
+    """Buffers for launches on networks of one architecture, at addresses that stay."""
 
     def __init__(self, xp: Any, network: Any) -> None:
         self._xp, self.graphs = xp, Graphs(xp)
@@ -124,36 +125,36 @@ class _Plan:
         self._widths = xp.asarray(np.array([*network.hidden, 1], np.int32))
         self._nonnegative = xp.asarray(network.nonnegative.astype(np.uint8))
         self._shares = xp.empty(0, network.dtype)
-        self.course = xp.asarray(np.zeros(ctypes.sizeof(Course), np.uint8))
+        self.training = xp.asarray(np.zeros(ctypes.sizeof(Training), np.uint8))
 
-    def told(self, network: Any, *, x: Array, **rest: Any) -> np.ndarray:
-        """The struct: arrays by their addresses, numbers as they are, what is not said as nothing."""
+    def packed(self, network: Any, *, x: Array, **rest: Any) -> np.ndarray:
+        """`Training` as a struct: arrays by their addresses, numbers by value, everything else 0."""
         if "cost" in rest:
-            self._make_room(-(-len(x) // _POINTS), network.dtype)
+            self._reserve(-(-len(x) // _POINTS), network.dtype)
         known = {"x": x, "theta": network.theta, "shares": self._shares, **rest}
         known |= {"widths": self._widths, "nonnegative": self._nonnegative}
         addresses = {name: known.pop(name).data.ptr for name in _ADDRESSES if name in known}
         counts = {"points": len(x), "dim": network.dim, "layers": len(network.b), "parameters": self.parameters}
-        return np.frombuffer(bytes(Course(steepest=STEEPEST, **addresses, **known, **counts)), Course)
+        return np.frombuffer(bytes(Training(steepest=STEEPEST, **addresses, **known, **counts)), Training)
 
-    def _make_room(self, blocks: int, dtype: np.dtype) -> None:
-        """So many blocks or more: batches of other sizes are then replayed, too, and a block too many ends at once."""
+    def _reserve(self, blocks: int, dtype: np.dtype) -> None:
+        """Memory for at least so many blocks; batches of other sizes are then replayed, surplus blocks end at once."""
         if blocks > self.blocks:
             self.blocks = max(_FEWEST_BLOCKS, 2 * self.blocks, blocks)
             self._shares = self._xp.empty(self.blocks * (self.parameters + 1), dtype)
 
 
 def _fits(network: Any, *arrays: Array) -> bool:
-    """Whether the kernels can say it: activations in shared memory, arrays one number after the other."""
+    """Whether the kernels can take it: activations fit into shared memory, arrays are contiguous."""
     alike = all(array.dtype == network.dtype and bool(array.flags.c_contiguous) for array in arrays)
     return alike and network.dtype in _KINDS and _shared(network) <= _SHARED and arrays[0].size < 2**31
 
 
 def _few(network: Any, points: Array) -> bool:
-    """Whether there is room for each block's share of the gradient."""
+    """Whether each block's share of the gradient fits into memory."""
     return -(-len(points) // _POINTS) * (len(network.nonnegative) + 1) <= _MOST_SHARES
 
 
 def _shared(network: Any) -> int:
-    """Bytes of shared memory of a block: coordinates, slopes and activations, a row a unit."""
+    """Bytes of shared memory of a block: coordinates, slopes and activations, one row for each unit."""
     return network.dtype.itemsize * (_POINTS + 1) * (2 * network.dim + sum(network.hidden) + 1)

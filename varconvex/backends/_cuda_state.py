@@ -1,7 +1,7 @@
-"""What the launches on one (u, p) need, at addresses that stay, put together once.
+"""Arguments of the launches on one (u, p), at addresses that stay, packed once.
 
-Packing a problem takes Python longer than many an iteration takes a GPU. Most calls are about the same arrays as the
-call before; then only the step sizes are new. And launches at the same addresses can be recorded once and replayed.
+Packing a problem in Python may take longer than an iteration on a GPU. Most calls use the arrays of the call before;
+then only the step sizes are new. And launches at the same addresses can be recorded once and replayed.
 """
 
 import weakref
@@ -20,18 +20,18 @@ _TASK = np.dtype(_cuda.Task)
 class State:
     """Problems of one shape with their u (B, L, *spatial) and p (B, k, L, *spatial).
 
-    It holds the arrays, but not the problems: when one of them is gone, it is of no more use and lets go of everything.
+    It holds the arrays, but not the problems: when one of them is collected, all memory is released.
     """
 
     def __init__(self, xp: Any, problems: Sequence[Problem], u: Array, p: Array) -> None:
         self._xp, self._u, self._p = xp, u, p
         self._where = (u.data.ptr, p.data.ptr, u.shape, u.dtype)
         me = weakref.ref(self)
-        self._problems = [weakref.ref(problem, lambda _: _let_go(me())) for problem in problems]
+        self._problems = [weakref.ref(problem, lambda _: _release(me())) for problem in problems]
         self._scratch: tuple[Array, Array] | None = None
         self.graphs = Graphs(xp)
         self.fits = _cuda.alike(problems, u) and _cuda.plain(p)
-        """Whether the kernels can say these problems; without it there is nothing else here."""
+        """Whether the kernels can iterate these problems; if not, no other attribute is set."""
         if self.fits:
             self.tile = _cuda.tile_name(problems[0]) if _cuda.tileable(problems[0], u[0]) else None
             self.blocks = _cuda.blocks(problems[0].offsets, u.shape[1:])
@@ -40,7 +40,7 @@ class State:
             self.tasks = xp.asarray(np.frombuffer(packed, np.uint8))
 
     def holds(self, problems: Sequence[Problem], u: Array, p: Array) -> bool:
-        """Whether it is about these very problems and arrays."""
+        """Whether this is the state of these very problems and arrays."""
         if self._where != (u.data.ptr, p.data.ptr, u.shape, u.dtype):
             return False
         return len(problems) == len(self._problems) and all(
@@ -49,7 +49,7 @@ class State:
 
     @property
     def scratch(self) -> tuple[Array, Array]:
-        """Arrays like u and p: what a launch writes, since it must not write what it reads."""
+        """Arrays like u and p that a launch writes, since it must not write what it reads."""
         if self._scratch is None:
             self._scratch = self._xp.empty_like(self._u), self._xp.empty_like(self._p)
             for name, array in zip(("u_next", "p_next"), self._scratch, strict=True):
@@ -58,7 +58,7 @@ class State:
         return self._scratch
 
     def set(self, tau: Sequence[float], sigma: Sequence[float], active: Sequence[bool] | None) -> None:
-        """Tell the device the step sizes, and which problems take part."""
+        """Copy the step sizes to the device, and which problems are active."""
         self._host["tau"], self._host["sigma"] = tau, sigma
         self._host["active"] = True if active is None else active
         self.tasks.set(self._host.view(np.uint8))
@@ -73,6 +73,6 @@ class State:
         return self._xp.asarray(task.view(np.uint8))
 
 
-def _let_go(state: State | None) -> None:
+def _release(state: State | None) -> None:
     if state is not None:
         vars(state).update(_u=None, _p=None, _scratch=None, tasks=None, graphs=None)

@@ -1,9 +1,9 @@
-"""What backends do with a convex network G: values, slopes, and steps on the points of a band; the specification.
+"""Operations on a convex network G: values, slopes, and steps of Adam on given points; the specification.
 
     L(theta) = 1/(s n) sum_i cost_i sigma(-s G(x_i)),        dL/dG(x_i) = -1/n cost_i u_i (1 - u_i),   u = sigma(-s G)
 
-L is <cost, sigma(-s G)>, divided by what Adam does not notice. A network is an `ICNN` whose `xp` is the backend's;
-points and costs are the backend's arrays of the network's dtype.
+L is <cost, sigma(-s G)> over s n, which does not change Adam's steps. A network is an `ICNN` whose `xp` is the
+backend's; points and costs are the backend's arrays of the network's dtype.
 """
 
 from typing import Any
@@ -11,10 +11,10 @@ from typing import Any
 Array = Any
 
 _CHUNK = 2048
-"""Points at a time: their activations stay in the cache."""
+"""Points at a time, so that their activations stay in the cache."""
 
 STEEPEST = 20.0
-"""Beyond this, s G counts as this. At 60, denormal numbers slow the products down several times."""
+"""|s G| is clipped to this. At 60, denormal numbers slow the products down several times."""
 
 
 class Networks:

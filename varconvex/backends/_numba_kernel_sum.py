@@ -9,6 +9,7 @@ what small widths need.
 """
 
 import math
+from typing import Any
 
 import numba
 import numpy as np
@@ -32,7 +33,7 @@ _inlined = numba.njit(inline="always", error_model="numpy", fastmath=True)
 
 
 @_inlined
-def _exp(x):
+def _exp(x: Any) -> Any:
     """exp(x) for x <= 0 by 2^n 2^f with 2^f a polynomial, to 3e-7: unlike math.exp, it vectorises."""
     t = max(x * np.float32(1.44269504), np.float32(-126.0))
     n = math.floor(t)
@@ -48,14 +49,14 @@ def _exp(x):
 
 
 @_compiled
-def _add_square(e, seeds, value, weight):
+def _add_square(e: Any, seeds: Any, value: Any, weight: Any) -> None:
     for j in range(e.size):
         difference = seeds[j] - value
         e[j] += weight * difference * difference
 
 
 @_compiled
-def _lowest(e, lanes):
+def _lowest(e: Any, lanes: Any) -> Any:
     lanes[:] = e[0]
     whole = e.size // _LANES * _LANES
     for j in range(0, whole, _LANES):
@@ -70,7 +71,7 @@ def _lowest(e, lanes):
 
 
 @_compiled
-def _sum_exp(e, low):
+def _sum_exp(e: Any, low: Any) -> Any:
     total = np.float32(0)
     for j in range(e.size):
         total += _exp(low - e[j])
@@ -78,7 +79,7 @@ def _sum_exp(e, low):
 
 
 @_compiled
-def _fill(out, points, weight, seeds, axes):
+def _fill(out: Any, points: Any, weight: Any, seeds: Any, axes: Any) -> None:
     features, m = seeds.shape
     block = np.empty(_BLOCK, np.float32)
     lanes = np.empty(_LANES, np.float32)

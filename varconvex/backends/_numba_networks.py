@@ -17,7 +17,7 @@ from ._numba_kernels import compiled, row_function
 
 
 @row_function
-def _forward_row(z, w0, w1, w2, b, w, x0, x1, x2):
+def _forward_row(z: Any, w0: Any, w1: Any, w2: Any, b: Any, w: Any, x0: Any, x1: Any, x2: Any) -> Any:
     """The activations, and w . z."""
     zero = z.dtype.type(0)
     total = zero
@@ -28,7 +28,7 @@ def _forward_row(z, w0, w1, w2, b, w, x0, x1, x2):
 
 
 @row_function
-def _slope_row(z, w, w0, w1, w2):
+def _slope_row(z: Any, w: Any, w0: Any, w1: Any, w2: Any) -> Any:
     """Over the units that are active, w . (w0, w1, w2)."""
     zero = z.dtype.type(0)
     s0, s1, s2 = zero, zero, zero
@@ -41,7 +41,9 @@ def _slope_row(z, w, w0, w1, w2):
 
 
 @row_function
-def _backward_row(d0, d1, d2, db, dw, z, w, s, x0, x1, x2):
+def _backward_row(
+    d0: Any, d1: Any, d2: Any, db: Any, dw: Any, z: Any, w: Any, s: Any, x0: Any, x1: Any, x2: Any
+) -> None:
     """Add a point's gradient, s = dL/dG."""
     zero = z.dtype.type(0)
     for j in range(z.size):
@@ -54,7 +56,7 @@ def _backward_row(d0, d1, d2, db, dw, z, w, s, x0, x1, x2):
 
 
 @compiled
-def _rows(theta, width, dim):
+def _rows(theta: Any, width: Any, dim: Any) -> Any:
     """W0 in columns, always three of them; and b0, w, and (wx, b) as they lie in theta."""
     columns = np.zeros((3, width), theta.dtype)
     columns[:dim] = theta[: width * dim].reshape(width, dim).T
@@ -63,7 +65,7 @@ def _rows(theta, width, dim):
 
 
 @compiled
-def _values(theta, width, dim, x, g, slope):
+def _values(theta: Any, width: Any, dim: Any, x: Any, g: Any, slope: Any) -> None:
     """G, and its slopes unless `slope` is empty."""
     columns, b, w, last = _rows(theta, width, dim)
     w0, w1, w2 = columns[0], columns[1], columns[2]
@@ -81,7 +83,7 @@ def _values(theta, width, dim, x, g, slope):
 
 
 @compiled
-def _gradient(theta, width, dim, x, cost, sharpness, gradient):
+def _gradient(theta: Any, width: Any, dim: Any, x: Any, cost: Any, sharpness: Any, gradient: Any) -> Any:
     """L, and its gradient in `gradient`."""
     real = theta.dtype.type
     one, steepest, flat = real(1), real(STEEPEST), real(0)
@@ -115,7 +117,10 @@ def _gradient(theta, width, dim, x, cost, sharpness, gradient):
 
 
 @compiled
-def _descend(theta, width, dim, nonnegative, m, v, t, beta1, beta2, x, cost, n, rate, sharpness):
+def _descend(
+    theta: Any, width: Any, dim: Any, nonnegative: Any, m: Any, v: Any, t: Any, beta1: Any, beta2: Any, x: Any,
+    cost: Any, n: Any, rate: Any, sharpness: Any,
+) -> None:  # fmt: skip
     """Steps t + 1 to t + n of Adam (`shapes.training.Adam`), with Wz held at zero or above."""
     real = theta.dtype.type
     gradient = np.empty_like(theta)
@@ -132,7 +137,7 @@ def _descend(theta, width, dim, nonnegative, m, v, t, beta1, beta2, x, cost, n, 
 
 
 class NumbaNetworks(Networks):
-    """Networks with one hidden layer, on planes and volumes, in compiled kernels; others as the specification has."""
+    """Networks with one hidden layer, on planes and volumes, in compiled kernels; others as in the specification."""
 
     def network_value(self, network: Any, points: Array) -> Array:
         """As in the specification, point by point."""

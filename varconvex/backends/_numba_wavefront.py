@@ -1,403 +1,336 @@
-"""n iterations that travel over a block of slabs together: the hot loop of the Numba backend.
+"""n primal-dual iterations that travel over an image together: the hot loop of the Numba backend.
 
-    v = (u - tau (cost - div p)) / (1 + tau quadratic)          u_new = Pi_C(v)      u_bar = 2 u_new - u
-    p += rho (Pi_radius(short (p + sigma grad u_bar)) - p)                      u += rho (u_new - u)
+This is wavefront blocking, or time skewing, of a stencil (Wonnacott 2000, doi:10.1109/IPDPS.2000.845979; with threads:
+Wellein et al. 2009, doi:10.1109/COMPSAC.2009.82). Its parts, by the names that all files here use:
 
-Slabs and directions are as in `_numba_kernels.py`. While the iterations pass over a slab, it lives in a ring of a few
-slabs: copied in before the first of them, and back after the last. Rows of a ring begin where a register likes to load
-from, are whole registers long, and have zeros to both sides: no row needs a special first or last pixel or an odd
-rest, which together took as long as the iteration itself. `sizes` says how much room the rings need.
-
-Most of an image comes to rest long before its last pixel does, where u is at a bound and p inside its ball. So every
-slab has its span of columns, outside of which nothing is done: whatever moved in the last block of iterations, and some
-pixels around it (`spans` in `_numba_layout.py`).
-
-An image is cut into bands of slabs, one a thread (`_numba_bands.py`). At a seam the band below begins each iteration
-one slab later than the one before. The slabs that it leaves half-way it puts into the seam's rows, beside u_bar as the
-band above needs it to take them up.
-
-A wide image is cut into panels of columns as well, which are iterated one after the other. On each side a panel also
-computes a rim, of its neighbours' columns: what is wrong at the rim's end, where it ends for no reason, comes nearer by
-a pixel an iteration and does not reach the panel's own columns. Of the rim to the left it needs what was there before
-the last panel changed it.
+slice
+    What lies at one index of the slowest axis: a row of an image, a plane of a volume. Each iteration is one slice
+    behind the one before it: with u_bar of slices i and i + 1, the dual slice i is updated as soon as the primal slice
+    i + 1 is known. So memory is touched once for n iterations.
+ring buffer
+    The n + 2 slices that the iterations are passing over, copied in before the first iteration and back after the last.
+    Its rows are aligned, padded to whole registers and have zeros to both sides: no row needs a special first or last
+    pixel. It is one matrix, `space`: row 0 is always 0, then come u and the flows of each direction, the fields, u_bar
+    of each iteration, and scratch rows (`sizes` says how many).
+thread band
+    The slices of one thread (`_numba_bands.py`). Where two bands meet, the lower one begins each iteration one slice
+    later than the one before. The slices that it leaves half-way, and u_bar as the upper band needs it to finish them,
+    go into a **halo**, a matrix that both see.
+tile of columns
+    A part of a wide image's columns, small enough for its ring buffer to stay in the cache. Tiles are iterated one
+    after the other. Each also computes a **tile halo** of its neighbours' columns to both sides: the error at the
+    halo's end comes nearer by a pixel an iteration, and does not reach the tile's own columns. The columns to the left
+    are kept as they were before the last tile changed them.
+active columns
+    Of each slice, those near which u or p changed in the last block of iterations; others are left out: most of an
+    image converges long before its last pixel does, u at a bound and p inside its ball (`spans` in `_numba_layout.py`).
 """
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from ._numba_kernels import IMAGE, OCTAGONAL, ONE, VOLUME, ZERO, at, compiled, inlined
-from ._numba_rows import (
-    LINE,
-    ball_row,
-    box_row,
-    clip_row,
-    copy_row,
-    descend_row,
-    flush_row,
-    furthest,
-    relax_row,
-    row,
-)
-from ._numba_simplex import simplex_row
+from ._numba_coupled import coupled_dual_slice, coupled_primal_slice
+from ._numba_kernels import ZERO, at, compiled, inlined
+from ._numba_rows import copy_row, flush_row, furthest, row
+from ._numba_steps import EDGE, RADIUS, bar_row, dual_slice, primal_slice, state_row
 
-EDGE = LINE
-"""Zeros to both sides of a row, and columns that a panel reads beyond its own; rows are padded to a multiple of it."""
-
-REST = np.float32(1e-5)
-"""What moves by less in a block of iterations, of u's range or p's radius, is at rest."""
+CONVERGED = np.float32(1e-5)
+"""Largest change in a block of iterations, relative to u's range or p's radius, of a pixel that counts as converged."""
 
 
-def flows(directions):
-    """Which of the four flows there are: slow, fast, third and fourth."""
-    return {IMAGE: (1, 1, 0, 0), VOLUME: (1, 1, 1, 0), OCTAGONAL: (1, 1, 1, 1)}[directions]
+def halo_rows(depth: int, labels: int, rows: int, directions: int) -> int:
+    """Rows of a halo: u_bar of `depth` iterations, then u and the flows of as many slices."""
+    return (2 + directions) * depth * labels * rows
 
 
-def seam_rows(depth, labels, shape, directions):
-    """Rows of a seam: u_bar of `depth` iterations, then u and the flows of as many slabs."""
-    return (2 + sum(flows(directions))) * depth * labels * shape[1]
+def sizes(depth: int, labels: int, rows: int, shapes: tuple, directions: int, scratch: int) -> tuple[int, ...]:
+    """First rows of the fields, u_bar and scratch in the ring buffer, and its number of rows.
 
-
-def sizes(depth, labels, shape, shapes, directions):
-    """Where the rings of u, p, the fields and what is computed on the way begin, in rows; and where all end.
-
-    `depth` is the most iterations, `shape` and `shapes` the (slabs, rows) of u and of the fields.
+    `depth` is the most iterations, `shapes` the (slices, rows) of each field, `scratch` the rows of scratch.
     """
     ring = depth + 2
-    state = labels * ring * shape[1] + 1  # the last row is always 0: what lies beyond the image
-    fields = [labels * (ring if slabs > 1 else 1) * rows for slabs, rows in shapes]
-    rows = [state, *(state * flow for flow in flows(directions)), *fields, 2 * depth * labels * shape[1], labels, 4]
-    return tuple(int(begin) for begin in np.cumsum([0, *rows]))
+    counts = [1 + (1 + directions) * labels * ring * rows]
+    counts += [labels * (ring if slices > 1 else 1) * field_rows for slices, field_rows in shapes]
+    counts += [2 * depth * labels * rows, scratch]
+    return tuple(int(begin) for begin in np.cumsum(counts))
 
 
-def padded(width):
-    """Columns of a row without its edges."""
+def padded(width: int) -> int:
+    """Columns of a row without its edges, padded to whole registers."""
     return -(-width // EDGE) * EDGE
 
 
-@inlined
-def stacked(rows, part):
-    """u and the flows as they lie in a matrix one below the other, `part` rows each."""
-    return rows, rows[part:], rows[2 * part :], rows[3 * part :], rows[4 * part :]
-
-
-@compiled
-def copy_state(
-    u, slow, fast, third, fourth, here, a, other_u, other_slow, other_fast, other_third, other_fourth, there, b, size,
-    directions,
-):  # fmt: skip
-    """Columns a, a + 1, ... of the rows `here` from columns b, b + 1, ... of the other ones' rows `there`."""
-    copy_row(row(u, here, a, a + size), row(other_u, there, b, b + size))
-    copy_row(row(slow, here, a, a + size), row(other_slow, there, b, b + size))
-    copy_row(row(fast, here, a, a + size), row(other_fast, there, b, b + size))
-    if directions != IMAGE:
-        copy_row(row(third, here, a, a + size), row(other_third, there, b, b + size))
-    if directions == OCTAGONAL:
-        copy_row(row(fourth, here, a, a + size), row(other_fourth, there, b, b + size))
-
-
 @lru_cache
-def block_kernel(directions, isotropic, simplex, huber):
-    """`iterate_block` for one kind of problem: what cannot happen would cost every row as much as 100 pixels."""
+def block_kernel(offsets: tuple, isotropic: bool, simplex: bool, huber: bool, coupled: bool) -> Any:
+    """`iterate_block` for one kind of problem: a branch for what cannot happen would cost a row as much as 100 pixels.
+
+    With `coupled` it is for every problem with these directions, and the other three are not looked at.
+    """
 
     @compiled
     def iterate_block(
-        space, begins, ring, rim, low, high, moved, watched, u, slow, fast, third, fourth, shape, panel, first,
-        last, fronts, seams, above, below, cost, radius, lower, upper, shapes, labels, n, finish, tau, shrink, sigma,
-        smooth, rho, steps,
-    ):  # fmt: skip
-        """`n` iterations on slabs first..last-1; of it what there is to do while the first travels over `fronts`.
+        space: Any, begins: Any, ring: Any, tile_halo: Any, active: Any, moved: Any, u: Any, p: Any, order: Any,
+        counts: Any, fields: Any, shapes: Any, schedule: Any, flags: Any, tile: Any, band: Any, fronts: Any, ends: Any,
+        above: Any, below: Any,
+    ) -> None:  # fmt: skip
+        """Iterations of `schedule` on the slices of a band: what there is to do while the first travels over `fronts`.
 
-        Each iteration is one slab behind the one before: with u_bar of slabs i and i + 1 in two rows, the dual slab i
-        is updated as soon as the primal slab i + 1 is known. Where the band begins or ends at a seam (`seams`, above
-        and below, 0 or 1), iteration k does so k slabs later; `above` and `below` are the seams' rows. With `finish`
-        the last iteration is not over-relaxed. `shapes` are the fields' (slabs, rows), `space` and `begins` the rings,
-        of `ring` slabs. What has moved is noted in `moved`, where it is `watched`. `panel` says which columns are
-        wanted, (first, last + 1), and by how much a seam's are further; `rim` keeps for the next panel what this one
-        will have changed.
+        Parameters
+        ----------
+        space, begins, ring : the ring buffer, its `sizes` without the last, and how many slices it has
+        tile_halo : columns to the left of a tile as they were before its neighbour was iterated
+        active, moved : active columns (2, 3, slices) as of `spans`; where to note what changes (slices, 2), or (0, 2)
+        u, p, order : the state as matrices of rows, and the row of p at which each direction begins
+        counts : labels, slices, rows
+        fields, shapes : cost, radius, lower, upper, target as matrices of rows; their (slices, rows)
+        schedule : (n, 15), step sizes as in `_numba_steps.py`
+        flags : whether the last iteration ends feasible; then `_numba_coupled.py`'s
+        tile : first column, last + 1, and by how many columns it is further to the right in a halo
+        band : first slice, last + 1
+        ends : whether (0 or 1) the band begins and ends at another band: iteration k does so k slices later
+        above, below : the halos shared with these bands
         """
-        rows, width = shape[1], u.shape[1]
-        left, right, shift = panel
-        bottom, part, store = last + (n - 1) * seams[1], labels * n * rows, labels * rows * (last - first + 1)
-        rings = (ring, rows)
-        u_ring, slow_ring = space[begins[0] : begins[1]], space[begins[1] : begins[2]]
-        fast_ring, third_ring = space[begins[2] : begins[3]], space[begins[3] : begins[4]]
-        fourth_ring, cost_ring = space[begins[4] : begins[5]], space[begins[5] : begins[6]]
-        radius_ring, lower_ring = space[begins[6] : begins[7]], space[begins[7] : begins[8]]
-        upper_ring, bars = space[begins[8] : begins[9]], space[begins[9] : begins[10]]
-        v, work = space[begins[10] : begins[11]], space[begins[11] : begins[12]]
-        # Not in the loop, nor as tuples: counting references to an array, all threads wait for each other.
-        rim_u, rim_slow, rim_fast, rim_third, rim_fourth = stacked(rim, store)
-        u_above, slow_above, fast_above, third_above, fourth_above = stacked(above[part:], part)
-        u_below, slow_below, fast_below, third_below, fourth_below = stacked(below[part:], part)
-        cost_shape, radius_shape = field_ring(ring, shapes[0]), field_ring(ring, shapes[1])
-        lower_shape, upper_shape = field_ring(ring, shapes[2]), field_ring(ring, shapes[3])
-        d_tau = (tau * steps[0], tau * steps[1], tau * steps[2], tau * steps[3])
-        d_sigma = (sigma * steps[0], sigma * steps[1], sigma * steps[2], sigma * steps[3])
-        fill_field(cost_ring, cost, shapes[0], labels)
-        fill_field(radius_ring, radius, shapes[1], 1)
-        fill_field(lower_ring, lower, shapes[2], labels)
-        fill_field(upper_ring, upper, shapes[3], labels)
+        labels, slices, rows = counts
+        width, n, finish = u.shape[1], len(schedule), flags[0]
+        left, right, shift = tile
+        first, last = band
+        bottom = last + (n - 1) * ends[1]
+        grid = (labels, ring, rows)
+        # Not in the loop: counting references to an array, all threads wait for each other.
+        cost, radius, lower, upper, target = fields
+        wrapped = (
+            ring_shape(ring, shapes[0]), ring_shape(ring, shapes[1]), ring_shape(ring, shapes[2]),
+            ring_shape(ring, shapes[3]), ring_shape(ring, shapes[4]),
+        )  # fmt: skip
+        geometry = (begins, wrapped, grid, order, offsets, width)
+        fill_field(space, begins[0], cost, shapes[0], labels)
+        fill_field(space, begins[1], radius, shapes[1], 1)
+        fill_field(space, begins[2], lower, shapes[2], labels)
+        fill_field(space, begins[3], upper, shapes[3], labels)
+        fill_field(space, begins[4], target, shapes[4], labels)
         for front in range(fronts[0], fronts[1]):
             new, place = front + 1, (front + 1) % ring
-            begin, end = columns(low, high, 2, new, bottom, left - EDGE, min(right + EDGE, width))
+            begin, end = columns(active, 2, new, bottom, left - EDGE, min(right + EDGE, width))
             if begin < end:
-                for slab in range(front if new == first and seams[0] else new, new + 1):
-                    for c in range(labels):
-                        for y in range(rows):
-                            here = at(rings, c, (slab + ring) % ring, y)
-                            if slab >= last:
-                                x, there = EDGE + begin, at((n, rows), c, slab - last, y)
-                                copy_state(
-                                    u_ring, slow_ring, fast_ring, third_ring, fourth_ring, here, x, u_below, slow_below,
-                                    fast_below, third_below, fourth_below, there, x + shift, end - begin, directions,
-                                )  # fmt: skip
-                                continue
-                            x, there = max(begin, left), at((last - first + 1, rows), c, slab - first + 1, y)
-                            if begin < left:
-                                copy_state(
-                                    u_ring, slow_ring, fast_ring, third_ring, fourth_ring, here, left, rim_u, rim_slow,
-                                    rim_fast, rim_third, rim_fourth, there, 0, EDGE, directions,
-                                )  # fmt: skip
-                            own = at(shape, c, slab, y)
-                            read_row(u_ring, here, u, own, x, end)
-                            read_row(slow_ring, here, slow, own, x, end)
-                            read_row(fast_ring, here, fast, own, x, end)
-                            if directions != IMAGE:
-                                read_row(third_ring, here, third, own, x, end)
-                            if directions == OCTAGONAL:
-                                read_row(fourth_ring, here, fourth, own, x, end)
-                            if right < width and end > right - EDGE:
-                                copy_state(
-                                    rim_u, rim_slow, rim_fast, rim_third, rim_fourth, there, 0, u_ring, slow_ring,
-                                    fast_ring, third_ring, fourth_ring, here, right, EDGE, directions,
-                                )  # fmt: skip
-                read_field(cost_ring, cost_shape, cost, shapes[0], labels, new, place, begin, end)
-                read_field(radius_ring, radius_shape, radius, shapes[1], 1, new, place, begin, end)
-                read_field(lower_ring, lower_shape, lower, shapes[2], labels, new, place, begin, end)
-                read_field(upper_ring, upper_shape, upper, shapes[3], labels, new, place, begin, end)
+                for i in range(front if new == first and ends[0] else new, new + 1):
+                    load_slice(space, geometry, u, p, tile_halo, below, slices, tile, band, n, i, begin, end)
+                read_field(space, begins[0], wrapped[0], cost, shapes[0], labels, new, place, begin, end)
+                read_field(space, begins[1], wrapped[1], radius, shapes[1], 1, new, place, begin, end)
+                read_field(space, begins[2], wrapped[2], lower, shapes[2], labels, new, place, begin, end)
+                read_field(space, begins[3], wrapped[3], upper, shapes[3], labels, new, place, begin, end)
+                read_field(space, begins[4], wrapped[4], target, shapes[4], labels, new, place, begin, end)
             for k in range(max(front - bottom + 1, 0), min(front - first + 2, n)):
                 i = front - k
                 beneath = place - k if place >= k else place - k + ring
                 here = beneath - 1 if beneath > 0 else ring - 1
-                top, foot = first + k * seams[0], last + k * seams[1]
-                rho_k = ONE if finish and k == n - 1 else rho
-                begin, end = columns(low, high, 1, i + 1, foot if i + 1 >= top else 0, left - EDGE, right + EDGE)
-                a, b = columns(low, high, 0, i, foot if i >= top else 0, left - EDGE, right + EDGE)
+                top, foot = first + k * ends[0], last + k * ends[1]
+                begin, end = columns(active, 1, i + 1, foot if i + 1 >= top else 0, left - EDGE, right + EDGE)
+                a, b = columns(active, 0, i, foot if i >= top else 0, left - EDGE, right + EDGE)
                 if begin < end:
-                    primal_slab(
-                        u_ring, slow_ring, fast_ring, third_ring, fourth_ring, rings, cost_ring, cost_shape,
-                        lower_ring, lower_shape, upper_ring, upper_shape, bars, v, work, labels, width, k, i + 1,
-                        beneath, here, EDGE + begin, EDGE + end, i + 1 > 0, tau, shrink, rho_k, d_tau, directions,
-                        simplex,
-                    )  # fmt: skip
-                    if seams[0] and i + 1 == top:
-                        for c in range(labels):
-                            for y in range(rows):
-                                bar = at((2, rows), k * labels + c, top & 1, y)
-                                x, z = EDGE + begin, EDGE + end + 1
-                                copy_row(row(above, at((n, rows), c, k, y), x + shift, z + shift), row(bars, bar, x, z))
+                    x, y = EDGE + begin, EDGE + end
+                    if coupled:
+                        coupled_primal_slice(space, geometry, schedule, k, i + 1, beneath, here, x, y, flags)
+                    else:
+                        primal_slice(space, geometry, schedule, k, i + 1, beneath, here, x, y, simplex)
+                    if ends[0] and i + 1 == top:
+                        swap_bars(space, geometry, k, n, top, above, shift, x, y + 1, True)
                 if a < b:
-                    if seams[1] and i + 1 == foot:
-                        begin, end = columns(low, high, 1, foot, foot + 1, left - EDGE, right + EDGE)
-                        for c in range(labels):
-                            for y in range(rows):
-                                bar = at((2, rows), k * labels + c, foot & 1, y)
-                                x, z = EDGE + begin, EDGE + end + 1
-                                copy_row(row(bars, bar, x, z), row(below, at((n, rows), c, k, y), x + shift, z + shift))
-                    dual_slab(
-                        slow_ring, fast_ring, third_ring, fourth_ring, rings, radius_ring, radius_shape, bars, labels,
-                        width, k, i, here, min(i + 1, shape[0] - 1), EDGE + a, EDGE + b, sigma, smooth, rho_k, d_sigma,
-                        directions, isotropic, huber,
-                    )  # fmt: skip
-            done, place = front - n + 1, (front - n + 1 + ring) % ring
-            if done < first or done >= bottom or low[2, done] >= high[2, done]:
+                    if ends[1] and i + 1 == foot:
+                        begin, end = columns(active, 1, foot, foot + 1, left - EDGE, right + EDGE)
+                        swap_bars(space, geometry, k, n, foot, below, shift, EDGE + begin, EDGE + end + 1, False)
+                    x, y, down = EDGE + a, EDGE + b, min(i + 1, slices - 1)
+                    if coupled:
+                        coupled_dual_slice(space, geometry, schedule, k, i, here, down, x, y, flags)
+                    else:
+                        dual_slice(space, geometry, schedule, k, i, here, down, x, y, isotropic, huber)
+            done = front - n + 1
+            if done < first or done >= bottom or active[0, 2, done] >= active[1, 2, done]:
                 continue
-            half_way = seams[0] == 1 and done < first + n - 1
-            if half_way:
+            if ends[0] and done < first + n - 1:
                 # The band above goes on with all that has been read.
-                begin, end = columns(low, high, 2, done, bottom, left - EDGE, min(right + EDGE, width))
+                begin, end = columns(active, 2, done, bottom, left - EDGE, min(right + EDGE, width))
+                hand_over(space, geometry, above, n, done, first, shift, begin, end)
             else:
-                # An answer is what a step has changed.
-                begin, end = columns(low, high, 1, done, bottom, left, min(right, width))
-                if watched and left == 0:
+                # Only what a step has changed is written back.
+                begin, end = columns(active, 1, done, bottom, left, min(right, width))
+                r = begins[RADIUS] + at(wrapped[RADIUS], 0, (done + ring) % ring, 0)
+                if len(moved) and left == 0:
                     moved[done, 0], moved[done, 1] = width, 0
-            if begin >= end:
-                continue
-            for c in range(labels):
-                for y in range(rows):
-                    here, there = at(rings, c, place, y), at(shape, c, done, y)
-                    if half_way:
-                        x, there = EDGE + begin, at((n, rows), c, done - first, y)
-                        copy_state(
-                            u_above, slow_above, fast_above, third_above, fourth_above, there, x + shift, u_ring,
-                            slow_ring, fast_ring, third_ring, fourth_ring, here, x, end - begin, directions,
-                        )  # fmt: skip
-                        continue
-                    if watched:
-                        r = at(radius_shape, 0, place, y)
-                        note(
-                            moved, done, u, slow, fast, third, fourth, there, u_ring, slow_ring, fast_ring, third_ring,
-                            fourth_ring, here, radius_ring, r, begin, end, directions,
-                        )  # fmt: skip
-                    copy_row(row(u, there, begin, end), row(u_ring, here, EDGE + begin, EDGE + end))
-                    write_row(slow, there, slow_ring, here, begin, end, finish)
-                    write_row(fast, there, fast_ring, here, begin, end, finish)
-                    if directions != IMAGE:
-                        write_row(third, there, third_ring, here, begin, end, finish)
-                    if directions == OCTAGONAL:
-                        write_row(fourth, there, fourth_ring, here, begin, end, finish)
+                if begin < end:
+                    store_slice(space, geometry, u, p, slices, moved, r, done, begin, end, finish)
 
     return iterate_block
 
 
 @inlined
-def columns(low, high, step, i, slabs, left, right):
-    """Those of slab i's span that are in [left, right), and none if it is not one of the first so many slabs."""
-    if i >= slabs or i < 0:
+def columns(active: Any, step: Any, i: Any, slices: Any, left: Any, right: Any) -> Any:
+    """Active columns of slice i for a step that are in [left, right); none if it is not one of the first `slices`."""
+    if i >= slices or i < 0:
         return 0, 0
-    return max(low[step, i], left), min(high[step, i], right)
+    return max(active[0, step, i], left), min(active[1, step, i], right)
 
 
 @inlined
-def field_ring(ring, shape):
-    """Shape of a field's ring, of which one slab is enough where all are the same."""
+def ring_shape(ring: Any, shape: Any) -> Any:
+    """(slices, rows) of a field in the ring buffer, of which one slice is enough where all are equal."""
     return (ring if shape[0] > 1 else 1), shape[1]
 
 
 @inlined
-def fill_field(ring, field, shape, labels):
-    """The whole of a field that is the same in all slabs."""
+def fill_field(space: Any, begin: Any, field: Any, shape: Any, labels: Any) -> None:
+    """Copy a whole field that is constant over the slices into the ring buffer."""
     if shape[0] == 1:
         for i in range(labels * shape[1]):
-            read_row(ring, i, field, i, 0, field.shape[1])
+            read_row(space, begin + i, field, i, 0, field.shape[1])
 
 
 @inlined
-def read_field(ring, ring_shape, field, shape, labels, i, place, begin, end):
-    """Columns of slab i of a field that is not."""
+def read_field(
+    space: Any, first: Any, wrapped: Any, field: Any, shape: Any, labels: Any, i: Any, place: Any, begin: Any, end: Any
+) -> None:
+    """Copy columns of slice i of a field that is not constant over the slices."""
     if shape[0] > 1:
         for c in range(labels):
             for y in range(shape[1]):
-                read_row(ring, at(ring_shape, c, place, y), field, (c * shape[0] + i) * shape[1] + y, begin, end)
+                there = (c * shape[0] + i) * shape[1] + y
+                read_row(space, first + at(wrapped, c, place, y), field, there, begin, end)
 
 
 @inlined
-def read_row(ring, here, array, there, begin, end):
-    """Columns of a row into its ring."""
-    copy_row(row(ring, here, EDGE + begin, EDGE + end), row(array, there, begin, end))
+def read_row(space: Any, here: Any, array: Any, there: Any, begin: Any, end: Any) -> None:
+    """Copy columns of an array's row into the ring buffer."""
+    copy_row(row(space, here, EDGE + begin, EDGE + end), row(array, there, begin, end))
+
+
+@compiled
+def copy_state(
+    to: Any, here: Any, to_part: Any, a: Any, source: Any, there: Any, part: Any, b: Any, size: Any, count: Any
+) -> None:
+    """Copy a row of u and of the flows, `count` together, between matrices in which they lie `part` rows apart."""
+    for s in range(count):
+        x, y = here + s * to_part, there + s * part
+        copy_row(row(to, x, a, a + size), row(source, y, b, b + size))
 
 
 @inlined
-def write_row(p, there, ring, here, begin, end, finish):
-    """Columns of a flow out of its ring, without denormals where the iterations finish."""
-    if finish:
-        flush_row(row(p, there, begin, end), row(ring, here, EDGE + begin, EDGE + end))
-    else:
-        copy_row(row(p, there, begin, end), row(ring, here, EDGE + begin, EDGE + end))
+def load_slice(
+    space: Any, geometry: Any, u: Any, p: Any, tile_halo: Any, below: Any, slices: Any, tile: Any, band: Any,
+    n: Any, i: Any, begin: Any, end: Any,
+) -> None:  # fmt: skip
+    """Copy columns of slice i of u and p into the ring buffer; from the halo if it is the band's below."""
+    _, _, (labels, ring, rows), order, _, _ = geometry
+    left, right, shift = tile
+    first, last = band
+    part, kept, half, count = (
+        labels * ring * rows,
+        labels * rows * (last - first + 1),
+        labels * n * rows,
+        len(order) + 1,
+    )
+    for c in range(labels):
+        for y in range(rows):
+            here = state_row(geometry, c, (i + ring) % ring, y)
+            if i >= last:
+                x, there = EDGE + begin, half + at((n, rows), c, i - last, y)
+                copy_state(space, here, part, x, below, there, half, x + shift, end - begin, count)
+                continue
+            x, there = max(begin, left), at((last - first + 1, rows), c, i - first + 1, y)
+            if begin < left:
+                copy_state(space, here, part, left, tile_halo, there, kept, 0, EDGE, count)
+            own = at((slices, rows), c, i, y)
+            read_row(space, here, u, own, x, end)
+            for e in range(len(order)):
+                read_row(space, here + (e + 1) * part, p, order[e] + own, x, end)
+            if right < u.shape[1] and end > right - EDGE:
+                copy_state(tile_halo, there, kept, 0, space, here, part, right, EDGE, count)
 
 
 @inlined
-def note(
-    moved, i, u, slow, fast, third, fourth, there, u_ring, slow_ring, fast_ring, third_ring, fourth_ring, here, radius,
-    r, begin, end, directions,
-):  # fmt: skip
-    """Widen moved[i] by the columns in which a row has moved; looked for from both sides, register by register."""
+def swap_bars(
+    space: Any, geometry: Any, k: Any, n: Any, i: Any, halo: Any, shift: Any, a: Any, b: Any, out: Any
+) -> None:
+    """Copy columns a..b-1 of u_bar of iteration k and slice i into a halo, or from it unless `out`."""
+    labels, _, rows = geometry[2]
+    for c in range(labels):
+        for y in range(rows):
+            mine = row(space, bar_row(geometry, k, c, i, y), a, b)
+            shared = row(halo, at((n, rows), c, k, y), a + shift, b + shift)
+            if out:
+                copy_row(shared, mine)
+            else:
+                copy_row(mine, shared)
+
+
+@inlined
+def hand_over(
+    space: Any, geometry: Any, above: Any, n: Any, i: Any, first: Any, shift: Any, begin: Any, end: Any
+) -> None:
+    """Copy columns of the half-way slice i from the ring buffer into the halo of the band above."""
+    _, _, (labels, ring, rows), order, _, _ = geometry
+    half, x = labels * n * rows, EDGE + begin
+    for c in range(labels):
+        for y in range(rows):
+            here, there = state_row(geometry, c, (i + ring) % ring, y), half + at((n, rows), c, i - first, y)
+            if begin < end:
+                copy_state(
+                    above, there, half, x + shift, space, here, labels * ring * rows, x, end - begin, len(order) + 1
+                )
+
+
+@inlined
+def store_slice(
+    space: Any, geometry: Any, u: Any, p: Any, slices: Any, moved: Any, r: Any, i: Any, begin: Any, end: Any,
+    finish: Any,
+) -> None:  # fmt: skip
+    """Copy columns of slice i from the ring buffer to u and p; note what has changed, with the radius in row r."""
+    _, _, (labels, ring, rows), order, _, _ = geometry
+    part = labels * ring * rows
+    for c in range(labels):
+        for y in range(rows):
+            here, there = state_row(geometry, c, (i + ring) % ring, y), at((slices, rows), c, i, y)
+            if len(moved):
+                note_moved(moved, i, u, p, order, there, space, here, part, r, begin, end)
+            copy_row(row(u, there, begin, end), row(space, here, EDGE + begin, EDGE + end))
+            for e in range(len(order)):
+                to = row(p, order[e] + there, begin, end)
+                source = row(space, here + (e + 1) * part, EDGE + begin, EDGE + end)
+                if finish:
+                    flush_row(to, source)
+                else:
+                    copy_row(to, source)
+
+
+@inlined
+def note_moved(
+    moved: Any, i: Any, u: Any, p: Any, order: Any, there: Any, space: Any, here: Any, part: Any, r: Any, begin: Any,
+    end: Any,
+) -> None:  # fmt: skip
+    """Widen moved[i] by the columns in which a row has changed; looked for from both sides, register by register."""
     for side in range(2):
         for step in range(begin // EDGE, -(-end // EDGE)):
             a = EDGE * (step if side == 0 else begin // EDGE + -(-end // EDGE) - 1 - step)
             if (side == 0 and a >= moved[i, 0]) or (side == 1 and a + EDGE <= moved[i, 1]):
                 break
             b = min(a + EDGE, end)
-            x, y = EDGE + a, EDGE + b
-            far = furthest(row(u_ring, here, x, y), row(u, there, a, b)) > REST
-            reach = ZERO
-            for j in range(x, y):
-                reach = max(reach, radius[r, j])
-            reach *= REST
-            far = far or furthest(row(slow_ring, here, x, y), row(slow, there, a, b)) > reach
-            far = far or furthest(row(fast_ring, here, x, y), row(fast, there, a, b)) > reach
-            if directions != IMAGE:
-                far = far or furthest(row(third_ring, here, x, y), row(third, there, a, b)) > reach
-            if directions == OCTAGONAL:
-                far = far or furthest(row(fourth_ring, here, x, y), row(fourth, there, a, b)) > reach
-            if far:
-                if side == 0:
-                    moved[i, 0] = a
-                else:
-                    moved[i, 1] = b
+            if changed(u, p, order, there, space, here, part, r, a, b):
+                moved[i, side] = a if side == 0 else b
                 break
         if moved[i, 0] >= end:
             return
 
 
 @inlined
-def primal_slab(
-    u, slow, fast, third, fourth, rings, cost, cost_shape, lower, lower_shape, upper, upper_shape, bars, v, work,
-    labels, width, k, i, place, before, a, b, inner, tau, shrink, rho, d, directions, simplex,
-):  # fmt: skip
-    """The primal step of columns a..b-1 of slab i, and its u_bar, which goes on beyond its last pixel."""
-    rows, nothing = rings[1], u.shape[0] - 1
-    for y in range(rows):
-        for c in range(labels):
-            here, bar = at(rings, c, place, y), ((k * labels + c) * 2 + (i & 1)) * rows + y
-            above = at(rings, c, before, y) if inner else nothing
-            # Where the third and fourth flow come from: the row before, or the pixels to the left and right above.
-            behind, shift = (here - 1 if y > 0 else nothing, 0) if directions == VOLUME else (above, 1)
-            flows = (
-                row(slow, here, a, b), row(slow, above, a, b), row(fast, here, a, b), row(fast, here, a - 1, b - 1),
-                row(third, here, a, b), row(third, behind, a - shift, b - shift), row(fourth, here, a, b),
-                row(fourth, behind, a + shift, b + shift),
-            )  # fmt: skip
-            costs = row(cost, at(cost_shape, c, place, y), a, b)
-            if simplex:
-                descend_row(row(v, c, a, b), row(u, here, a, b), *flows, costs, tau, d, directions)
-            else:
-                low = row(lower, at(lower_shape, c, place, y), a, b)
-                high = row(upper, at(upper_shape, c, place, y), a, b)
-                box_row(
-                    row(u, here, a, b), *flows, costs, low, high, row(bars, bar, a, b), tau, shrink, rho, d, directions
-                )
-                if b >= EDGE + width:
-                    bars[bar, EDGE + width] = bars[bar, EDGE + width - 1]
-        if simplex:
-            low, stride = at(lower_shape, 0, place, y), lower_shape[0] * lower_shape[1]
-            simplex_row(v, lower, low, stride, work, a, b, shrink)
-            for c in range(labels):
-                bar = ((k * labels + c) * 2 + (i & 1)) * rows + y
-                relax_row(row(u, at(rings, c, place, y), a, b), row(v, c, a, b), row(bars, bar, a, b), rho)
-                if b >= EDGE + width:
-                    bars[bar, EDGE + width] = bars[bar, EDGE + width - 1]
-
-
-@inlined
-def dual_slab(
-    slow, fast, third, fourth, rings, radius, radius_shape, bars, labels, width, k, i, place, below, a, b, sigma,
-    smooth, rho, d, directions, isotropic, huber,
-):  # fmt: skip
-    """The dual step of columns a..b-1 of slab i, from u_bar of this slab and of the one below."""
-    rows = rings[1]
-    for y in range(rows):
-        r = at(radius_shape, 0, place, y)
-        for c in range(labels):
-            x, bar = at(rings, c, place, y), (k * labels + c) * 2
-            here, down = (bar + (i & 1)) * rows + y, (bar + (below & 1)) * rows + y
-            beside = min(here + 1, (bar + (i & 1) + 1) * rows - 1)
-            flow, other = row(slow, x, a, b), row(fast, x, a, b)
-            centre, under, right = row(bars, here, a, b), row(bars, down, a, b), row(bars, here, a + 1, b + 1)
-            bound = (row(radius, r, a, b), smooth, rho)
-            if isotropic:
-                ball_row(
-                    flow, other, row(third, x, a, b), centre, under, right, row(bars, beside, a, b), *bound, d, huber,
-                    directions,
-                )  # fmt: skip
-            else:
-                clip_row(flow, centre, under, *bound, d[0], huber)
-                clip_row(other, centre, right, *bound, d[1], huber)
-                if directions == VOLUME:
-                    clip_row(row(third, x, a, b), centre, row(bars, beside, a, b), *bound, d[2], huber)
-                elif directions == OCTAGONAL and below > i:
-                    clip_row(row(third, x, a, b), centre, row(bars, down, a + 1, b + 1), *bound, d[2], huber)
-                    clip_row(row(fourth, x, a, b), centre, row(bars, down, a - 1, b - 1), *bound, d[3], huber)
-                    third[x, EDGE + width - 1] = ZERO
-                    fourth[x, EDGE] = ZERO
+def changed(u: Any, p: Any, order: Any, there: Any, space: Any, here: Any, part: Any, r: Any, a: Any, b: Any) -> Any:
+    """Whether u or p changed by more than `CONVERGED` in columns a..b-1 of a row."""
+    x, y = EDGE + a, EDGE + b
+    reach = ZERO
+    for j in range(x, y):
+        reach = max(reach, space[r, j])
+    reach *= CONVERGED
+    far = furthest(row(space, here, x, y), row(u, there, a, b)) > CONVERGED
+    for e in range(len(order)):
+        flow = row(space, here + (e + 1) * part, x, y)
+        far = far or furthest(flow, row(p, order[e] + there, a, b)) > reach
+    return far

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 SWEEPS = 6
-"""Dykstra's sweeps in a dual step; what they leave is scaled away."""
+"""Dykstra's sweeps in a dual step; the remaining excess is scaled away."""
 
 
 def project_pairs(xp: Any, p: Any, radius: Any, isotropic: bool, sweeps: int = SWEEPS) -> Any:
     """Nearly the nearest field within the dual set, feasible always.
 
     Dykstra's method (Boyle, Dykstra 1986, doi:10.1007/978-1-4613-9940-7_3) projects onto one pair's set at a time and
-    remembers what it took away. What the sweeps leave is scaled away, so that a bound stays a bound.
+    stores the correction. The excess after the last sweep is scaled away, so that the dual value stays a bound.
     """
     p = p.copy()
     pairs = list(combinations(range(p.shape[1]), 2))

@@ -1,4 +1,4 @@
-"""Each array operation once, written against `xp`: the specification that every backend is tested against.
+"""Every array operation, written against `xp`: the specification that all backends are tested against.
 
 The generic problem, of which the energies are cases, has a linear cost, an optional quadratic term (q is
 `quadratic_weight`), an optional L1 term (w is `l1_weight`), a weighted (Huber) total variation (r is
@@ -19,8 +19,8 @@ every iteration (their algorithm 2). The dual value is, for |p| <= r,
     sum_x  min over v in C of ((cost - div p)(x) v + q/2 v^2 + w |v - target(x)|)
            - huber |p(x)|^2 / (2 r(x))
 
-What |.| means over the labels of a pixel, `coupling` says: each label by itself; all of them as one vector (colour;
-Bresson, Chan 2008, doi:10.3934/ipi.2008.2.455); or such that |p_i - p_j| <= r for each two labels (`_pairs`).
+`coupling` defines |.| over the labels of a pixel: each label by itself; all of them as one vector (colour; Bresson,
+Chan 2008, doi:10.3934/ipi.2008.2.455); or such that |p_i - p_j| <= r for each two labels (`_pairs`).
 
 With `truncated`, h(t) = min(t^2 / (2 huber), 1): not convex, so there is no dual value (it is -inf), and the dual step,
 by Moreau's identity, sets to 0 what is longer than the truncation (Strekalovskiy, Cremers 2014,
@@ -28,113 +28,39 @@ doi:10.1007/978-3-319-10605-2_9).
 
 Shapes: u, cost, target, lower, upper : (L, *spatial) with L labels (1 for two regions); p : (k, L, *spatial), p[i] the
 flow along the i-th of k directions, which are the spatial axes unless `offsets` says otherwise; dual_radius :
-(*spatial). Arrays that broadcast are welcome: they are never written to.
+(*spatial). Fields may be any arrays that broadcast to these shapes; they are never written to.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from .. import checks
+from ._grids import Grids, ends
 from ._networks import Networks
 from ._pairs import pairwise_length, project_pairs
-
-Array = Any
-"""An array of the backend's own kind."""
-
-Offsets = tuple[tuple[int, ...], ...] | None
-"""Directions of differences, each as the neighbour's offset in pixels."""
+from .problem import Array, Offsets, Problem
 
 SAFE = 1.0 - 1e-6
 """The dual value is taken at p shrunk by this, so that rounding cannot leave |p| <= radius and the bound is a bound."""
 
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """The generic problem above, in a backend's arrays.
-
-    Attributes
-    ----------
-    cost : (L, *spatial)
-        Linear cost of each label; negative attracts.
-    dual_radius : (*spatial) or broadcastable to it
-        Weight of the total variation, ``alpha * weight``: how long the dual vector may be.
-    lower, upper : (L, *spatial) or broadcastable to it
-        Bounds on u. With ``simplex`` only `lower` counts (a seed is a lower bound of 1).
-    steps : (k,) tuple of float
-        Factor of the difference along each direction: one over the spacing along each axis, where these are the axes.
-    offsets : (k,) tuple of (d,) tuples of int, or None
-        To which neighbour each difference goes; None is the next pixel along each axis.
-    isotropic : bool
-        Euclidean length of the gradient, or else the sum of its absolute components.
-    simplex : bool
-        The labels of a pixel sum to one, or else each lies in its own box.
-    quadratic_weight : float
-        Weight of the quadratic term.
-    l1_weight, target : float and (L, *spatial), or 0 and None
-        Weight of the distance |u - target|, and where to; for boxes only.
-    huber : float
-        Length below which a gradient is charged quadratically; 0 is total variation itself.
-    truncated : bool
-        The quadratic charge is cut off at 1, where |grad u|^2 = 2 huber: the energy is not convex.
-    coupling : {"separate", "joint", "pairwise"}
-        Labels by themselves, as one vector, or with their differences' dual vectors bounded.
-    cost_unit, constant : float
-        What the energy is counted in, so that the fields are of the order of 1, and what is added to it.
-    common_cost : float
-        Part of `constant` that is there whatever u is, and by which no gap should look small.
-    value_scale : float
-        What u is counted in, where it is not a share.
-    rounding_slack : float
-        By how much rounding the cost to the fields' type can have lifted a lower bound, in units.
-    """
-
-    cost: Array
-    dual_radius: Array
-    lower: Array
-    upper: Array
-    steps: tuple[float, ...]
-    isotropic: bool = True
-    simplex: bool = False
-    quadratic_weight: float = 0.0
-    l1_weight: float = 0.0
-    target: Array = None
-    huber: float = 0.0
-    truncated: bool = False
-    coupling: str = "separate"
-    offsets: Offsets = None
-    cost_unit: float = 1.0
-    constant: float = 0.0
-    common_cost: float = 0.0
-    value_scale: float = 1.0
-    rounding_slack: float = 0.0
-
-    @property
-    def norm(self) -> float:
-        """A bound of the norm of the gradient, |K|: 2 sqrt(sum of steps^2) along axes (Chambolle 2004)."""
-        squares = [step * step for step in self.steps]
-        if self.offsets is None:
-            return 2.0 * float(np.sqrt(sum(squares)))
-        # |K|^2 = max of sum 2 w^2 (1 - cos(theta . e)), which is linear in the cosine of each component of theta.
-        corners = np.stack(np.meshgrid(*[[0, 1]] * len(self.offsets[0])), axis=-1).reshape(-1, len(self.offsets[0]))
-        odd = corners @ np.abs(self.offsets).T % 2
-        return 2.0 * float(np.sqrt((odd @ squares).max()))
-
-
 _PAIRS = 2**20
-"""Pairs of a point and a seed that are held at a time."""
+"""Pairs of a point and a seed in memory at a time."""
 
 
-class ArrayBackend(Networks):
-    """The specification, with that for networks. Subclasses set `xp` and override what they make faster."""
+class ArrayBackend(Grids, Networks):
+    """The specification, with that for grids and networks. Subclasses set `xp` and override what they make faster."""
 
     name = "base"
     xp: Any = np
     many = False
-    """Whether several problems are solved sooner together than one after the other."""
+    """Whether iterating several problems together is faster than one after the other."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A new backend of this class: caches, compiled kernels and device memory stay in their process."""
+        return type(self), ()
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
         """`array` as a contiguous array of this backend, from wherever it lives; copied only where it must be."""
@@ -149,14 +75,14 @@ class ArrayBackend(Networks):
     def gradient(self, u: Array, steps: tuple[float, ...], offsets: Offsets = None) -> Array:
         """Differences to the pixel at each offset, 0 where there is none; the last axes of u are the spatial ones."""
         g = self.xp.zeros((len(steps), *u.shape), dtype=u.dtype)
-        for i, (step, (near, far)) in enumerate(zip(steps, _ends(u.ndim, len(steps), offsets), strict=True)):
+        for i, (step, (near, far)) in enumerate(zip(steps, ends(u.ndim, len(steps), offsets), strict=True)):
             g[i][near] = (u[far] - u[near]) * u.dtype.type(step)
         return g
 
     def divergence(self, p: Array, steps: tuple[float, ...], offsets: Offsets = None) -> Array:
         """The exact negative adjoint of `gradient`: <grad u, p> = -<u, div p>."""
         div = self.xp.zeros_like(p[0])
-        for i, (step, (near, far)) in enumerate(zip(steps, _ends(div.ndim, len(steps), offsets), strict=True)):
+        for i, (step, (near, far)) in enumerate(zip(steps, ends(div.ndim, len(steps), offsets), strict=True)):
             flow = p[i][near] * p.dtype.type(step)
             div[near] += flow
             div[far] -= flow
@@ -184,7 +110,7 @@ class ArrayBackend(Networks):
         return p * (radius / self.xp.maximum(self.xp.maximum(norm, radius), tiny))
 
     def project_dual(self, p: Array, problem: Problem, sigma: float) -> Array:
-        """The dual step: what Huber's term shrinks, then made feasible; or 0 where a truncated charge lets go."""
+        """The dual step: shrunk by Huber's term, then projected; 0 where a truncated charge is constant."""
         if problem.huber:
             tiny = np.finfo(p.dtype).tiny
             raised = problem.dual_radius + p.dtype.type(sigma * problem.huber)
@@ -227,7 +153,7 @@ class ArrayBackend(Networks):
         """`n` iterations on (u, p), in place. With `finish` the last has rho = 1, so that the pair ends feasible.
 
         `gamma` > 0 uses that much strong convexity: the steps change as `next_steps` says (rho should be 1).
-        `active_set` is what `active_set` gave for this pair: with it a backend may leave out what has come to rest.
+        `active_set` is what `new_active_set` gave for this pair: with it a backend may leave out converged pixels.
         """
         real = u.dtype.type
         for k in range(n):
@@ -241,13 +167,12 @@ class ArrayBackend(Networks):
             u += relax * (u_new - u)
             p += relax * (p_new - p)
 
-    def active_set(self, problem: Problem) -> Any:
-        """A record of what moves of one pair (u, p) that nobody but `iterate` changes; or None.
+    def new_active_set(self, problem: Problem) -> Any:
+        """A record of which pixels of one pair (u, p) still change, to be passed to `iterate`; None if there is none.
 
-        Iterations that keep it end each block as with `finish`: what then rests is feasible.
-
-        Its `block` is how many iterations belong together: what is left out does not depend on how a number of
-        iterations is cut into multiples of it. After `reset` everything is taken to move.
+        Only `iterate` may change the pair. Iterations with an active set end each block as with `finish`, so that
+        pixels that are left out from then on are feasible. Its `block` is the number of iterations in a block; the
+        answer does not depend on how they are divided into calls of whole blocks. `reset` makes all pixels active.
         """
         return None
 
@@ -263,7 +188,7 @@ class ArrayBackend(Networks):
         return float(value + (problem.dual_radius * self._charged(problem, u)).sum())
 
     def _charged(self, problem: Problem, u: Array) -> Array:
-        """h(|grad u|) at each pixel; where the length is a sum, Huber's rounding is one of each of its parts."""
+        """h(|grad u|) at each pixel; where the length is a sum, h is applied to each of its terms."""
         g = self.gradient(u, problem.steps, problem.offsets)
         if not problem.huber:
             return self.length(g, problem.isotropic, problem.coupling)
@@ -293,7 +218,7 @@ class ArrayBackend(Networks):
         return float((slope * self.xp.where(slope > 0, problem.lower, problem.upper)).sum()) - bent
 
     def _least(self, problem: Problem, slope: Array) -> Array:
-        """min over v in the box of slope v + q/2 v^2 + w |v - target|, tried where it can be."""
+        """min over v in the box of slope v + q/2 v^2 + w |v - target|: the least of the possible stationary points."""
         w, q = problem.l1_weight, problem.quadratic_weight
         tries = [problem.target] if w else []
         tries += [(-slope - w) / q, (-slope + w) / q] if q else [problem.lower, problem.upper]
@@ -315,98 +240,25 @@ class ArrayBackend(Networks):
         return mask, energy
 
     def mean_size(self, array: Array) -> float:
-        """Mean of |array|."""
+        """Mean of |array|, a number on the host."""
         return float(abs(array).mean(dtype=np.float64))
 
     def rounded(self, array: Array, unit: float, offset: float = 0.0) -> tuple[Array, float]:
-        """(array - offset) / unit in float32, and the sum of what rounding changed; |unit| is a power of two."""
+        """(array - offset) / unit in float32, and the sum of the rounding errors; |unit| is a power of two."""
         if array.dtype == np.float32 and unit == 1 and offset == 0:
             return self.asarray(array), 0.0
         exact = (array.astype(np.float64) - offset) / unit if offset else array / unit
         out = exact.astype(np.float32)
         return self.asarray(out), float(abs(out - exact).sum(dtype=np.float64))
 
-    def halve(self, array: Array, ndim: int) -> Array:
-        """Means over blocks of two pixels along each of the last `ndim` axes; an odd last one is a block by itself."""
-        for axis in range(array.ndim - ndim, array.ndim):
-            size = array.shape[axis]
-            if size > 1:
-                starts = np.arange(0, size, 2)
-                even = self.xp.take(array, starts, axis=axis)
-                odd = self.xp.take(array, np.minimum(starts + 1, size - 1), axis=axis)
-                array = (even + odd) * array.dtype.type(0.5)
-        return array
-
-    def coarsen(self, problem: Problem) -> Problem:
-        """The problem on a grid of half the size: fields are means, and a boundary counts half as much.
-
-        For d axes its energies are 2^-d of the fine ones.
-        """
-        return self.coarsen_many([problem])[0]
-
-    def coarsen_many(self, problems: Sequence[Problem]) -> list[Problem]:
-        """`coarsen` of several problems of one shape and kind; fields of one shape are halved in one pass."""
-        d = problems[0].cost.ndim - 1
-        coarse = [
-            replace(q, huber=2 * q.huber, constant=q.constant / 2**d, common_cost=q.common_cost / 2**d,
-                    rounding_slack=0.0)
-            for q in problems
-        ]  # fmt: skip
-        for name in ("cost", "dual_radius", "lower", "upper", "target")[: 5 if problems[0].l1_weight else 4]:
-            fields = [getattr(problem, name) for problem in problems]
-            together = len(fields) > 1 and len({field.shape for field in fields}) == 1
-            means = self.halve(self.xp.stack(fields), d) if together else [self.halve(field, d) for field in fields]
-            if name == "dual_radius":
-                means = [mean * mean.dtype.type(0.5) for mean in means]
-            coarse = [replace(q, **{name: mean}) for q, mean in zip(coarse, means, strict=True)]
-        return coarse
-
-    def prolong(self, problem: Problem, u: Array, p: Array) -> tuple[Array, Array]:
-        """A pair of the half-size problem on this one's grid, both made feasible.
-
-        u is repeated. p is doubled, since its ball is twice as large, and interpolated along its own direction: a
-        fine flow halfway between two coarse ones is their mean. So div p is repeated exactly, as the means of the cost
-        are.
-        """
-        u, fine = self.spread(u, p, problem.cost.shape[1:], problem.offsets)
-        p = self.project_ball(fine, problem.dual_radius, problem.isotropic, problem.coupling)
-        return self.asarray(self.project(u, problem)), self.asarray(p)
-
-    def spread(self, u: Array, p: Array, spatial: tuple[int, ...], offsets: Offsets) -> tuple[Array, Array]:
-        """u repeated and p interpolated, u (..., *half of spatial) and p (k, ..., *half of spatial)."""
-        d = len(spatial)
-        where = np.indices(spatial, sparse=True)
-        offsets = offsets or _axes(d)
-        half = p.shape[-d:]
-        near_same = (..., *(w // 2 for w in where))
-        fine = self.xp.zeros((*p.shape[:-d], *spatial), dtype=p.dtype)
-        for flow, coarse, offset, (near, _) in zip(fine, p, offsets, _ends(p.ndim - 1, d, offsets), strict=True):
-            behind = [_behind(w, o) for w, o in zip(where, offset, strict=True)]
-            inside = np.ones(spatial, bool)
-            for w, size in zip(behind, half, strict=True):
-                inside = inside & (w >= 0) & (w < size)
-            safe = tuple(w.clip(0, size - 1) for w, size in zip(behind, half, strict=True))
-            both = coarse[near_same] + coarse[(..., *safe)] * self.asarray(inside, p.dtype)
-            flow[near] = both[near]
-        return u[near_same], fine
-
     def iterate_many(
-        self,
-        problems: Sequence[Problem],
-        u: Array,
-        p: Array,
-        *,
-        n: int,
-        tau: Sequence[float],
-        sigma: Sequence[float],
-        rho: float,
-        finish: bool,
-        active: Sequence[bool] | None = None,
-    ) -> None:
+        self, problems: Sequence[Problem], u: Array, p: Array, *, n: int, tau: Sequence[float], sigma: Sequence[float],
+        rho: float, finish: bool, active: Sequence[bool] | None = None,
+    ) -> None:  # fmt: skip
         """`iterate` on several problems of one shape, u (B, L, *spatial) and p (B, k, L, *spatial), in place.
 
-        Each has its own tau and sigma; those that are not `active` stay as they are. A backend for which together is
-        faster than one after the other overrides this and says so in `many`.
+        Each has its own tau and sigma; those that are not `active` are not changed. A backend that is faster on all of
+        them together overrides this and sets `many`.
         """
         for b, problem in enumerate(problems):
             if active is None or active[b]:
@@ -424,7 +276,7 @@ class ArrayBackend(Networks):
         points : (n, F) float32
             Features x and c of each point: the first `axes` are its position x, the others its colour c.
         weight : (n,) float32
-            What the position's square counts.
+            Weight of the squared distance in position.
         seeds : (F, m) float32
             The same features of the seeds.
         axes : int
@@ -437,35 +289,13 @@ class ArrayBackend(Networks):
         for part in (slice(start, start + rows) for start in range(0, len(points), rows)):
             square = (points[part, :, None] - seeds) ** 2
             e = weight[part, None] * square[:, :axes].sum(axis=1) + square[:, axes:].sum(axis=1)
-            # The least exponent is factored out, so that something is left of the sum.
+            # The least exponent is factored out, so that the sum does not underflow.
             least = e.min(axis=1)
             out[part] = xp.log(xp.exp(least[:, None] - e).mean(axis=1)) - least
         return out
-
-
-def _axes(d: int) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(int(i == k) for i in range(d)) for k in range(d))
-
-
-def _behind(where: np.ndarray, offset: int) -> np.ndarray:
-    """Along one axis, the coarse pixel from which the flow comes that a fine pixel's flow is averaged with."""
-    leaves = where % 2 == (1 if offset > 0 else 0)
-    return where // 2 - np.where(leaves, 0, offset)
 
 
 def next_steps(tau: float, sigma: float, gamma: float) -> tuple[float, float, float]:
     """theta, and tau and sigma after it, for strong convexity gamma; with 0 they stay as they are and theta is 1."""
     theta = 1.0 / float(np.sqrt(1.0 + 2.0 * gamma * tau))
     return theta, theta * tau, sigma / theta
-
-
-def _ends(ndim: int, count: int, offsets: Offsets) -> list[tuple[tuple, tuple]]:
-    """Index of the pixels that have a neighbour at each offset, and of that neighbour; spatial axes are the last."""
-    if offsets is None:
-        offsets = _axes(count)
-    rest = (slice(None),) * (ndim - len(offsets[0]))
-    return [
-        ((*rest, *(slice(max(-o, 0), -o if o > 0 else None) for o in offset)),
-         (*rest, *(slice(max(o, 0), o if o < 0 else None) for o in offset)))
-        for offset in offsets
-    ]  # fmt: skip

@@ -1,9 +1,10 @@
-"""The same iterations as `base.py` in CUDA kernels, for an NVIDIA GPU. This is the only file that imports cupy.
+"""The iterations of `base.py` in CUDA kernels, for an NVIDIA GPU. This is the only file that imports cupy.
 
-Everything stays on the device: iterations are launched one after the other and nobody waits for them; only a look at
-the gap brings two numbers home. The kernels (`tile.cu`, `fused.cu`, `values.cu`; for networks `network.cu`) are
-compiled when first used, and kept on disk by CuPy. A problem that they cannot say runs as the specification has it,
-operation by operation.
+Everything stays on the device: iterations are launched one after the other without synchronisation; only a gap
+evaluation copies two numbers to the host. The kernels (`tile.cu`, `fused.cu`, `values.cu`; for networks `network.cu`)
+are compiled when first used, and kept on disk by CuPy. A problem that they do not implement runs as in the
+specification, operation by operation. No GPU has run this file yet: the tests run it, and the kernels' source, on the
+host (`tests/cuda_on_host.py`).
 """
 
 import math
@@ -25,12 +26,12 @@ _SHARES = 1024
 """Most blocks that add up one problem's value: enough to fill a GPU, few enough to be folded by one block."""
 
 _SMALL, _MANY_LAUNCHES = 2**21, 8
-"""For a state of so many numbers at most, so many launches or more are recorded: where a launch takes the device less
-time than the host, a replayed CUDA graph is sooner done."""
+"""For at most so many numbers in u, so many launches or more are recorded: where a launch takes the device less time
+than the host, a replayed CUDA graph is faster."""
 
 
 def n_devices() -> int:
-    """GPUs that CuPy can use. CuPy imports where no device is, so this asks for the count.
+    """Number of GPUs that CuPy can use; CuPy also imports where there is no device.
 
     Raises
     ------
@@ -80,37 +81,19 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         return np.asarray(self.xp.asnumpy(array))
 
     def iterate(
-        self,
-        problem: Problem,
-        u: Array,
-        p: Array,
-        *,
-        n: int,
-        tau: float,
-        sigma: float,
-        rho: float,
-        finish: bool,
+        self, problem: Problem, u: Array, p: Array, *, n: int, tau: float, sigma: float, rho: float, finish: bool,
         **options: Any,
-    ) -> None:
-        """As in the specification, launched and not waited for. Options that the kernels do not know are left to it."""
+    ) -> None:  # fmt: skip
+        """As in the specification, asynchronously; options that the kernels do not implement are left to it."""
         if not any(options.values()) and self._remembered([problem], u[None], p[None]).fits:
             self.iterate_many([problem], u[None], p[None], n=n, tau=[tau], sigma=[sigma], rho=rho, finish=finish)
         else:
             super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, finish=finish, **options)
 
     def iterate_many(
-        self,
-        problems: Sequence[Problem],
-        u: Array,
-        p: Array,
-        *,
-        n: int,
-        tau: Sequence[float],
-        sigma: Sequence[float],
-        rho: float,
-        finish: bool,
-        active: Sequence[bool] | None = None,
-    ) -> None:
+        self, problems: Sequence[Problem], u: Array, p: Array, *, n: int, tau: Sequence[float], sigma: Sequence[float],
+        rho: float, finish: bool, active: Sequence[bool] | None = None,
+    ) -> None:  # fmt: skip
         """As in the specification, all of them in one launch."""
         state = self._remembered(problems, u, p)
         if not state.fits:
@@ -122,7 +105,7 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         state.set(tau, sigma, active)
         launches = _launches(state, u.shape, n, rho, finish)
         flip = len(launches) % 2
-        if flip:  # the last launch must write where the answer is looked for
+        if flip:  # the last launch must write to u and p
             u_next[...], p_next[...] = u, p
 
         def launch() -> None:
@@ -136,7 +119,7 @@ class CupyBackend(CudaNetworks, ArrayBackend):
             launch()
 
     def _remembered(self, problems: Sequence[Problem], u: Array, p: Array) -> State:
-        """The last call's state if this call is about the same arrays, or else a new one."""
+        """The last call's state if the arrays are the same, or else a new one."""
         state = self._state
         if state is None or not state.holds(problems, u, p):
             self._state = None  # its memory may be needed for the new one
@@ -152,7 +135,7 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         return super()._dual_sum(problem, p) if task is None else float(self._sums(task, 1, p[0, 0].size)[0, 1])
 
     def _lone(self, problem: Problem, u: Array | None, p: Array | None) -> Array | None:
-        """The problem with u or p alone, as the kernels read it; None if they cannot."""
+        """The problem with u or p alone, as the kernels read it; None if they do not implement it."""
         whole: Array = u if p is None else p[0]
         if not _cuda.plain(whole):
             return None
@@ -164,7 +147,7 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         return self.xp.asarray(np.frombuffer(bytes(_cuda.task(problem, u, p)), np.uint8))
 
     def values(self, problem: Problem, u: Array, p: Array) -> tuple[float, float]:
-        """Primal and dual value of a feasible pair, in one go."""
+        """As in the specification, in one launch."""
         state = self._remembered([problem], u[None], p[None])
         if not state.fits:
             return super().values(problem, u, p)
@@ -173,7 +156,7 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         return unit * primal + constant, unit * (dual - problem.rounding_slack) + constant
 
     def values_many(self, problems: Sequence[Problem], u: Array, p: Array) -> np.ndarray:
-        """As in the specification, all of them in one launch, and with one wait."""
+        """As in the specification, all of them in one launch, with one synchronisation."""
         state = self._remembered(problems, u, p)
         if not state.fits:
             return super().values_many(problems, u, p)
@@ -242,7 +225,7 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         self._kernel("spread")(*_by_pixel(pixels), (tasks, u, p, np.int32(feasible)))
 
     def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
-        """As in the specification, one thread a point."""
+        """As in the specification, one thread for each point."""
         if len(seeds) > _cuda.MOST_FEATURES:
             return super().log_kernel_mean(points, weight, seeds, axes)
         points, weight, seeds = (self.asarray(array, np.float32) for array in (points, weight, seeds))
@@ -254,7 +237,7 @@ class CupyBackend(CudaNetworks, ArrayBackend):
 
 
 def _by_pixel(count: int) -> tuple[tuple[int], tuple[int]]:
-    """Blocks and threads, a thread a pixel."""
+    """Blocks and threads, one thread for each pixel."""
     return (-(-count // 256),), (256,)
 
 
@@ -284,6 +267,6 @@ def _launches(state: State, shape: tuple[int, ...], n: int, rho: float, finish: 
 
 @lru_cache(maxsize=1)
 def _kernels(cupy: Any) -> Any:
-    """Finds a kernel by its name; all are compiled when the first one is asked for."""
+    """A function that gives a kernel by its name; all are compiled when the first one is asked for."""
     module = cupy.RawModule(code=_cuda.source(), options=_cuda.options())
     return lru_cache(maxsize=None)(module.get_function)

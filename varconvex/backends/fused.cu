@@ -29,7 +29,7 @@ extern "C" __global__ void __launch_bounds__(1024) fused(const Problem *problems
     float *v = u_bar + thread;
 
     if (inside) {
-        float shrink = 1.0f / (1.0f + q.tau * q.pull);
+        float shrink = 1.0f / (1.0f + q.tau * q.quadratic_weight);
         for (int k = 0; k < q.labels; k++) {
             float slope = value(q.cost, k, at) - divergence<float>(q, p, k, at);
             v[k * threads] = (u[k * pixels + x] - q.tau * slope) * shrink;

@@ -8,7 +8,7 @@
 #define MOST_FEATURES 12
 #define SEEDS 256
 #define GROUP 8
-#define ABSENT 3e38f /* an exponent that adds nothing and is nobody's least */
+#define ABSENT 3e38f /* an exponent that adds nothing and is never the least */
 
 extern "C" __global__ void kernel_sum(const float *points, const float *weight, const float *seeds, int n, int m,
                                       int features, int axes, float *out)

@@ -13,7 +13,7 @@
 #define ROW (POINTS + 1)
 
 /* The network, the points and Adam, as _cuda_networks.py has them; addresses are of float or double. */
-struct Course {
+struct Training {
     const void *x, *cost;
     void *theta, *m, *v, *g, *slope, *shares, *sum;
     const int *widths;                /* of the layers, the last 1 */
@@ -22,20 +22,20 @@ struct Course {
     int points, dim, layers, parameters, t;
 };
 
-static_assert(sizeof(Course) == COURSE_BYTES, "Course is not what _cuda_networks.py has");
+static_assert(sizeof(Training) == TRAINING_BYTES, "Training is not what _cuda_networks.py has");
 
 namespace network {
 
 /* Of one block: its rows in shared memory, and where in theta the layer at hand lies. */
 template <typename Real>
 struct Tile {
-    const Course &q;
+    const Training &q;
     Real *x, *slope, *z; /* (dim), (dim) and (sum of the widths) rows */
     int lane, warp, warps, first, below;
 };
 
 template <typename Real>
-__device__ inline Tile<Real> tile_of(const Course &q, Real *shared)
+__device__ inline Tile<Real> tile_of(const Training &q, Real *shared)
 {
     Tile<Real> t = {q, shared, shared + q.dim * ROW, shared + 2 * q.dim * ROW,
                     int(threadIdx.x % POINTS), int(threadIdx.x / POINTS), int(blockDim.x / POINTS), 0, 0};
@@ -52,7 +52,7 @@ __device__ inline Tile<Real> tile_of(const Course &q, Real *shared)
 template <typename Real>
 __device__ inline void forward(Tile<Real> &t)
 {
-    const Course &q = t.q;
+    const Training &q = t.q;
     const Real *weights = static_cast<const Real *>(q.theta), *under = t.z;
     for (int i = 0; i < q.layers; i++) {
         const int width = q.widths[i];
@@ -92,7 +92,7 @@ __device__ inline void backward(Tile<Real> &t, int layer)
 
 /* G, and where they are asked for the slopes. */
 template <typename Real>
-__device__ inline void values(const Course &q, Real *shared)
+__device__ inline void values(const Training &q, Real *shared)
 {
     Tile<Real> t = tile_of(q, shared);
     forward(t);
@@ -119,7 +119,7 @@ __device__ inline void values(const Course &q, Real *shared)
 
 /* This block's share of the gradient of L, and behind it of L. */
 template <typename Real>
-__device__ inline void gradient(const Course &q, Real *shared)
+__device__ inline void gradient(const Training &q, Real *shared)
 {
     if (int(blockIdx.x) * POINTS >= q.points) return;
     Real *share = static_cast<Real *>(q.shares) + blockIdx.x * (q.parameters + 1);
@@ -165,7 +165,7 @@ __device__ inline void gradient(const Course &q, Real *shared)
 
 /* The sum of all blocks' shares of one number. */
 template <typename Real>
-__device__ inline Real sum_of_shares(const Course &q, int at)
+__device__ inline Real sum_of_shares(const Training &q, int at)
 {
     Real sum = 0;
     for (int block = 0; block * POINTS < q.points; block++) {
@@ -175,7 +175,7 @@ __device__ inline Real sum_of_shares(const Course &q, int at)
 }
 
 template <typename Real>
-__device__ inline void sum_shares(const Course &q)
+__device__ inline void sum_shares(const Training &q)
 {
     const int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at <= q.parameters) static_cast<Real *>(q.sum)[at] = sum_of_shares<Real>(q, at);
@@ -183,7 +183,7 @@ __device__ inline void sum_shares(const Course &q)
 
 /* The k-th step of Adam after the t-th (shapes/training.py), and Wz held at zero or above. */
 template <typename Real>
-__device__ inline void step(const Course &q, int k)
+__device__ inline void step(const Training &q, int k)
 {
     const int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= q.parameters) return;
@@ -200,37 +200,31 @@ __device__ inline void step(const Course &q, int k)
 
 } // namespace network
 
-/* Tells the launches that follow what they are about: so nothing has to wait for a copy from the host. */
-extern "C" __global__ void network_tell(Course course, Course *place)
+/* Writes what the next launches compute with; as a kernel, it does not have to wait for a copy from the host. */
+extern "C" __global__ void network_tell(Training training, Training *place)
 {
-    *place = course;
+    *place = training;
 }
 
-extern "C" __global__ void network_values_float(const Course *course)
-{
-    extern __shared__ double rows[];
-    network::values(*course, reinterpret_cast<float *>(rows));
-}
+#define NETWORK(Real)                                                                                               \
+    extern "C" __global__ void network_values_##Real(const Training *training)                                      \
+    {                                                                                                               \
+        extern __shared__ double rows[];                                                                            \
+        network::values(*training, reinterpret_cast<Real *>(rows));                                                 \
+    }                                                                                                               \
+    extern "C" __global__ void network_gradient_##Real(const Training *training)                                    \
+    {                                                                                                               \
+        extern __shared__ double rows[];                                                                            \
+        network::gradient(*training, reinterpret_cast<Real *>(rows));                                               \
+    }                                                                                                               \
+    extern "C" __global__ void network_sum_##Real(const Training *training)                                         \
+    {                                                                                                               \
+        network::sum_shares<Real>(*training);                                                                       \
+    }                                                                                                               \
+    extern "C" __global__ void network_step_##Real(const Training *training, int k)                                 \
+    {                                                                                                               \
+        network::step<Real>(*training, k);                                                                          \
+    }
 
-extern "C" __global__ void network_values_double(const Course *course)
-{
-    extern __shared__ double rows[];
-    network::values(*course, rows);
-}
-
-extern "C" __global__ void network_gradient_float(const Course *course)
-{
-    extern __shared__ double rows[];
-    network::gradient(*course, reinterpret_cast<float *>(rows));
-}
-
-extern "C" __global__ void network_gradient_double(const Course *course)
-{
-    extern __shared__ double rows[];
-    network::gradient(*course, rows);
-}
-
-extern "C" __global__ void network_sum_float(const Course *course) { network::sum_shares<float>(*course); }
-extern "C" __global__ void network_sum_double(const Course *course) { network::sum_shares<double>(*course); }
-extern "C" __global__ void network_step_float(const Course *course, int k) { network::step<float>(*course, k); }
-extern "C" __global__ void network_step_double(const Course *course, int k) { network::step<double>(*course, k); }
+NETWORK(float)
+NETWORK(double)

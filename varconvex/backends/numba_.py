@@ -1,11 +1,8 @@
-"""The same iterations as `base.py`, fused and blocked in time, compiled by Numba for the CPU.
+"""The iterations of `base.py`, fused and blocked in time, compiled by Numba for the CPU.
 
-One iteration reads and writes u and p once, in place: with u_bar = 2 u_new - u of rows i and i + 1 in two small
-buffers, the dual row i can be updated as soon as the primal row i + 1 is known. K iterations travel down the image
-together, each one row behind the one before (a wavefront), so that memory is touched once for K iterations.
-
-Each thread has a band of rows (`_numba_bands.py`). Bands are of the same work each: of an image that is `watch`ed only
-those columns of a row are iterated that still move. The result is bitwise the same for any number of threads.
+One iteration reads and writes u and p once, in place, and several iterations travel over the image together
+(`_numba_wavefront.py`), each thread on a band of rows of equal work (`_numba_bands.py`). Of an image with an active set
+only those columns of a row are iterated that still change. The result is bitwise the same for any number of threads.
 """
 
 from itertools import pairwise
@@ -15,24 +12,24 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .._threads import n_threads, run
-from . import _numba_coupled_values as coupled, _numba_values as values
+from . import _numba_grids as grids, _numba_values as values
 from ._numba_bands import SHARE, cut, iterate_band
-from ._numba_coupled import iterate_coupled_block
-from ._numba_layout import ActiveSet, Layout, matrices
+from ._numba_dual import dual_block
+from ._numba_layout import ActiveSet, Layout, matrix
 from ._numba_networks import NumbaNetworks
 from ._numba_simplex import simplex_block
-from ._numba_wavefront import block_kernel
+from ._numba_steps import D_SIGMA, D_TAU, REACH, RHO, SHRINK, SIGMA, SMOOTH, TAU, THETA
 from .base import SAFE, Array, ArrayBackend, Problem, next_steps
 
 _WATCHED = 2**26
-"""Most pixels of an image of which what is at rest is left out: in larger ones a block of iterations takes too long to
-be the least that is done between two looks at the clock."""
+"""Most pixels of an image with an active set: in larger ones a block of iterations takes too long to be the least
+between two looks at the clock."""
 
 _OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
 
 
 class NumbaBackend(NumbaNetworks, ArrayBackend):
-    """float32 problems in fused, threaded kernels; anything else as the specification has it."""
+    """float32 problems in fused, threaded kernels; anything else as in the specification."""
 
     name = "numba"
 
@@ -52,51 +49,47 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         if not _compiled(u, problem):
             super().iterate(problem, u, p, n=n, tau=tau, sigma=sigma, rho=rho, finish=finish, gamma=gamma)
             return
-        f = np.float32
         layout = self._layout(problem)
-        plain = gamma == 0 and _fits(u, problem)
-        kernel = block_kernel(*layout.kind[1:], problem.huber > 0) if plain else iterate_coupled_block
-        plan = (f(tau), f(1.0 / (1.0 + tau * problem.quadratic_weight)), f(sigma), f(sigma * problem.huber))
-        place = (*matrices(layout.order(u, p)), layout.shape)
+        coupled = gamma != 0 or not _fits(u, problem)
+        kernel = layout.kernel(coupled)
+        schedule = _schedule(problem, layout.steps, n, tau, sigma, gamma, rho)
+        # Converged pixels stay as they are, so each block has to end feasible; rho = 1 does that.
+        ends = [n - 1] * finish if active_set is None else [*range(layout.depth - 1, n, layout.depth), n - 1]
+        schedule[ends, RHO] = 1
+        state = (matrix(u), matrix(p), layout.order, layout.counts, layout.fields, layout.shapes)
         for done in range(0, n, layout.depth):
-            block = min(layout.depth, n - done)
-            # What comes to rest stays as it is, and has to be feasible.
-            ends = (finish and done + block == n) or active_set is not None
-            if plain:
-                tail = (*layout.fields, layout.shapes, len(u), block, ends, *plan, f(rho), layout.kind[0])
-            else:
-                schedule, tau, sigma = _schedule(problem, block, tau, sigma, gamma)
-                tail = (*layout.coupled_fields, len(u), ends, schedule, f(rho), *layout.kind, *layout.coupling)
-            panels = layout.panels(block) if plain else [()]
-            columns = layout.everywhere if active_set is None else active_set.spans(block)
-            bands = cut(np.maximum(columns[1][1] - columns[0][1], 0), block)
-            seams = [layout.seam(block, len(panels), plain) for _ in bands[1:]]
-            rings = [layout.rings() for _ in bands] if plain else []
-            watch = (*columns, layout.nowhere if active_set is None else active_set.moved, active_set is not None)
-            if plain:
-                heads = [
-                    (*ring, layout.rim(band, len(panels)), *watch) for ring, band in zip(rings, bands, strict=True)
-                ]
-            else:
-                heads = [(layout.bars(block),) for _ in bands]
-            sides = zip(heads, bands, pairwise([None, *seams, None]), strict=True)
+            plan = schedule[done : done + layout.depth]
+            feasible = (finish and done + len(plan) == n) or active_set is not None
+            # The coupled kernels know neither tiles nor active columns.
+            tiles = layout.tiles(0 if coupled else len(plan))
+            active, moved = layout.everywhere, layout.nowhere
+            if active_set is not None and not coupled:
+                active, moved = active_set.spans(len(plan)), active_set.moved
+            bands = cut(np.maximum(active[1, 1] - active[0, 1], 0), len(plan))
+            halos = [layout.halo(len(plan), len(tiles)) for _ in bands[1:]]
+            buffers = [layout.ring_buffer() for _ in bands]
+            tail = (active, moved, *state, plan, (int(feasible), *layout.flags))
+            calls = [
+                (kernel, (*buffer, layout.tile_halo(band, len(tiles)), *tail), tiles, band, between, len(plan))
+                for buffer, band, between in zip(buffers, bands, pairwise([None, *halos, None]), strict=True)
+            ]
             try:
-                run(iterate_band, [(kernel, (*head, *place), panels, *side, block, tail) for head, *side in sides])
+                run(iterate_band, calls)
             finally:
-                # Nobody waits for a band that an interrupt has cancelled.
-                for seam in seams:
-                    seam.open()
-            layout.spare += rings
+                # No thread may wait for a band that an interrupt has cancelled.
+                for halo in halos:
+                    halo.open()
+            layout.spare += buffers
 
-    def active_set(self, problem: Problem) -> ActiveSet | None:
-        """Of images; in a block of a volume's slabs something always moves."""
+    def new_active_set(self, problem: Problem) -> ActiveSet | None:
+        """As in the specification, for images; in a block of a volume's slices something always changes."""
         layout = self._layout(problem)
         if problem.cost.ndim != 3 or not _fits(problem.cost, problem) or problem.cost[0].size > _WATCHED:
             return None
         return ActiveSet(layout.depth, layout.shape[0], problem.cost.shape[-1])
 
     def values(self, problem: Problem, u: Array, p: Array) -> tuple[float, float]:
-        """As in the specification, side by side where neither is worth several threads."""
+        """As in the specification; both at the same time where neither is worth several threads."""
         if not u[0].size < 2 * SHARE <= 16 * u.size or n_threads() == 1:
             return super().values(problem, u, p)
         calls = ((self.primal_value, problem, u), (self.dual_value, problem, p))
@@ -107,30 +100,20 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         if not _compiled(u, problem):
             return super()._primal_sum(problem, u)
         layout = self._layout(problem)
-        matrix, *_ = matrices((u,))
-        if not _fits(u, problem):
-            head = (matrix, layout.shape, *layout.coupled_fields, len(u))
-            quadratic_weight, *charges = layout.charges
-            tail = (quadratic_weight, problem.l1_weight, *charges, *layout.coupling[:2])
-            return float(_sum_slabs(coupled.coupled_primal_block, layout.shape[0], *head, tail=tail).sum())
-        cost, radius, _, _ = layout.fields
-        head = (matrix, layout.shape, cost, radius, layout.shapes, len(u))
-        return float(_sum_slabs(values.primal_block, layout.shape[0], *head, tail=layout.charges).sum())
+        head = (matrix(u), layout.counts, layout.fields, layout.shapes)
+        return float(
+            _sum_slices(values.primal_block, layout.shape[0], *head, tail=layout.charges(problem, np.float64)).sum()
+        )
 
     def _dual_sum(self, problem: Problem, p: Array) -> float:
         if not _compiled(p[0], problem) or problem.truncated:
             return super()._dual_sum(problem, p)
         layout = self._layout(problem)
-        _, *flows = matrices(layout.order(p[0], p))
-        steps, directions, _, simplex = layout.kind
-        head = (*flows, layout.shape, *layout.fields, layout.shapes, p.shape[1])
-        safe = tuple(np.float64(SAFE) * step for step in steps)
-        if problem.l1_weight:
-            head = (*flows, layout.shape, *layout.coupled_fields, p.shape[1])
-            ends = (problem.quadratic_weight, problem.l1_weight, SAFE * SAFE * problem.huber, safe, directions)
-            return float(_sum_slabs(coupled.target_dual_block, layout.shape[0], *head, tail=ends).sum())
-        tail = (problem.quadratic_weight, SAFE * SAFE * problem.huber, safe, directions, simplex)
-        return float(_sum_slabs(values.dual_block, layout.shape[0], *head, tail=tail).sum())
+        safe = tuple(SAFE * step for step in layout.steps)
+        head = (matrix(p), layout.order, layout.counts, layout.fields, layout.shapes)
+        tail = (problem.quadratic_weight, problem.l1_weight, SAFE * SAFE * problem.huber, safe, layout.offsets)
+        sums = _sum_slices(dual_block, layout.shape[0], *head, tail=(*tail, problem.simplex))
+        return float(sums.sum())
 
     def threshold(self, problem: Problem, u: Array, thresholds: tuple[float, ...]) -> tuple[Array, float]:
         """As in the specification, all thresholds in one pass."""
@@ -138,15 +121,12 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
             return super().threshold(problem, u, thresholds)
         layout = self._layout(problem)
         mask = np.empty_like(u)
-        matrix, out = matrices((u, mask))[:2]
-        slabs = layout.shape[0]
-        head = (matrix, layout.shape, *layout.fields, layout.shapes)
-        tail = (np.array(thresholds, np.float32), *layout.charges)
-        sums = _sum_slabs(values.threshold_block, slabs, *head, tail=tail, columns=len(thresholds))
+        slices = layout.shape[0]
+        head = (matrix(u), layout.shape, layout.fields, layout.shapes)
+        tail = (np.array(thresholds, np.float32), *layout.charges(problem, np.float32))
+        sums = _sum_slices(values.threshold_block, slices, *head, tail=tail, columns=len(thresholds))
         best = np.float32(thresholds[int(sums.sum(axis=0).argmin())])
-        _, _, lower, upper = layout.fields
-        head = (out, matrix, layout.shape, lower, upper, layout.shapes)
-        run(values.cut_block, [(*head, *rows, best) for rows in _rows(slabs, u.size)])
+        run(values.cut_block, [(matrix(mask), *head, *rows, best) for rows in _rows(slices, u.size)])
         return mask, self.primal_value(problem, mask)
 
     def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
@@ -161,7 +141,7 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         if array.dtype not in (np.float32, np.float64) or not array.flags.c_contiguous or array.ndim < 2:
             return super().mean_size(array)
         matrix = array.reshape(-1, array.shape[-1])
-        return float(_sum_slabs(values.size_block, len(matrix), matrix).sum()) / array.size
+        return float(_sum_slices(grids.size_block, len(matrix), matrix).sum()) / array.size
 
     def rounded(self, array: Array, unit: float, offset: float = 0.0) -> tuple[Array, float]:
         """As in the specification, without a copy."""
@@ -170,8 +150,8 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
             return super().rounded(array, unit, offset)
         out = np.empty(array.shape, np.float32)
         matrix = array.reshape(-1, array.shape[-1])
-        rounding_slack = _sum_slabs(
-            values.round_block, len(matrix), out.reshape(matrix.shape), matrix, tail=(1 / unit, float(offset))
+        rounding_slack = _sum_slices(
+            grids.round_block, len(matrix), out.reshape(matrix.shape), matrix, tail=(1 / unit, float(offset))
         )
         return out, float(rounding_slack.sum())
 
@@ -183,7 +163,7 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         out = np.empty((*array.shape[:-2], -(-height // 2), -(-width // 2)), np.float32)
         layers = out.reshape(-1, *out.shape[-2:])
         bands = _rows(out.shape[-2], array.size)
-        run(values.halve_block, [(layers, array.reshape(-1, height, width), *band) for band in bands])
+        run(grids.halve_block, [(layers, array.reshape(-1, height, width), *band) for band in bands])
         return out
 
     def prolong(self, problem: Problem, u: Array, p: Array) -> tuple[Array, Array]:
@@ -192,12 +172,12 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
             return super().prolong(problem, u, p)
         layout = self._layout(problem)
         shape = problem.cost.shape
-        _, radius, lower, upper = layout.fields
+        _, radius, lower, upper, _ = layout.fields
         bounds = lower.reshape(shape[0], -1, shape[-1]), upper.reshape(shape[0], -1, shape[-1])
         u_fine, p_fine = np.empty(shape, np.float32), np.empty((len(problem.steps), *shape), np.float32)
         tail = (problem.isotropic, problem.simplex)
         run(
-            values.prolong_block,
+            grids.prolong_block,
             [(u_fine, p_fine, u, p, radius, *bounds, *band, *tail) for band in _rows(shape[1], u_fine.size)],
         )
         return (self.project(u_fine, problem) if problem.simplex else u_fine), p_fine
@@ -208,8 +188,7 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
             return super().project(v, problem)
         layout = self._layout(problem)
         projected = np.array(v, order="C")
-        matrix, *_ = matrices((projected,))
-        head = (matrix, layout.shape, layout.fields[2], layout.shapes, len(v))
+        head = (matrix(projected), layout.shape, layout.fields[2], layout.shapes[2], len(v))
         run(simplex_block, [(*head, *rows) for rows in _rows(layout.shape[0], v.size)])
         return projected
 
@@ -224,15 +203,24 @@ def _fits(u: np.ndarray, problem: Problem) -> bool:
     return plain and _compiled(u, problem)
 
 
-def _schedule(problem: Problem, n: int, tau: float, sigma: float, gamma: float) -> tuple[np.ndarray, float, float]:
-    """What `n` iterations of a coupled problem step with, a row each, and tau and sigma after them."""
-    plan = np.empty((n, 6), np.float32)
-    for row in plan:
-        shrink = 1.0 / (1.0 + tau * problem.quadratic_weight)
-        row[:3] = tau, shrink, tau * problem.l1_weight * shrink
+def _schedule(problem: Problem, steps: tuple, n: int, tau: float, sigma: float, gamma: float, rho: float) -> np.ndarray:
+    """Step sizes of `n` iterations, a row each, in the columns that `_numba_steps.py` names."""
+    sizes = np.empty((3, n))
+    sizes[:] = [[1.0], [tau], [sigma]]
+    for k in range(n if gamma else 0):
+        sizes[1, k] = tau
         theta, tau, sigma = next_steps(tau, sigma, gamma)
-        row[3:] = theta, sigma, sigma * problem.huber
-    return plan, tau, sigma
+        sizes[::2, k] = theta, sigma
+    thetas, taus, sigmas = sizes
+    schedule = np.zeros((n, D_SIGMA + 4), np.float32)
+    shrink = 1.0 / (1.0 + taus * problem.quadratic_weight)
+    schedule[:, TAU], schedule[:, SHRINK], schedule[:, REACH] = taus, shrink, taus * problem.l1_weight * shrink
+    schedule[:, THETA], schedule[:, SIGMA], schedule[:, SMOOTH] = thetas, sigmas, sigmas * problem.huber
+    schedule[:, RHO] = rho
+    factors = np.array(steps, np.float32)
+    schedule[:, D_TAU : D_TAU + len(steps)] = schedule[:, TAU, None] * factors
+    schedule[:, D_SIGMA : D_SIGMA + len(steps)] = schedule[:, SIGMA, None] * factors
+    return schedule
 
 
 def _rows(height: int, pixels: int) -> list[tuple[int, int]]:
@@ -241,8 +229,8 @@ def _rows(height: int, pixels: int) -> list[tuple[int, int]]:
     return list(pairwise(height * k // count for k in range(count + 1)))
 
 
-def _sum_slabs(kernel: Any, slabs: int, *head: Any, tail: tuple = (), columns: int = 0) -> np.ndarray:
-    """The kernel's sum of every slab: added up, it does not depend on the number of threads."""
-    sums = np.zeros((slabs, columns) if columns else slabs)
-    run(kernel, [(sums, *head, *rows, *tail) for rows in _rows(slabs, head[0].size)])
+def _sum_slices(kernel: Any, slices: int, *head: Any, tail: tuple = (), columns: int = 0) -> np.ndarray:
+    """The kernel's sum of every slice: added up, it does not depend on the number of threads."""
+    sums = np.zeros((slices, columns) if columns else slices)
+    run(kernel, [(sums, *head, *rows, *tail) for rows in _rows(slices, head[0].size)])
     return sums

@@ -1,14 +1,14 @@
 /* The generic problem of `base.py` as the device sees it, and its pointwise formulas.
 
-       min over u in C   <cost, u> + pull/2 |u|^2 + sum_x radius(x) h(|grad u(x)|)
+       min over u in C   <cost, u> + q/2 |u|^2 + sum_x radius(x) h(|grad u(x)|)
 
-       u_new = Pi_C( (u - tau (cost - div p)) / (1 + tau pull) )
+       u_new = Pi_C( (u - tau (cost - div p)) / (1 + tau q) )
        p_new = Pi_radius( (p + sigma grad(2 u_new - u)) / (1 + sigma huber / radius) )
        (u, p) += rho ((u_new, p_new) - (u, p))
 
-   Arrays: u (labels, pixels), p (directions, labels, pixels), pixels in the order z, y, x; a plane has depth 1.
-   The .cu files of this folder are one text, this one first. `_cuda.py` puts them together, mirrors `Problem`, and says
-   what SAFE, TINY and PROBLEM_BYTES are. */
+   with q the quadratic weight. Arrays: u (labels, pixels), p (directions, labels, pixels), pixels in the order z, y, x; a plane has depth 1.
+   The .cu files of this folder are one text, this one first. `_cuda.py` puts them together, mirrors `Problem`, and
+   defines SAFE, TINY and PROBLEM_BYTES. No GPU has run them yet; the tests run them on the host. */
 
 #define MOST_DIRECTIONS 4
 
@@ -29,7 +29,7 @@ struct Problem {
     int offset[MOST_DIRECTIONS][3];
     Pixel before, after; /* how far the offsets reach, back and ahead */
     float step[MOST_DIRECTIONS];
-    float tau, sigma, pull, huber;
+    float tau, sigma, quadratic_weight, huber;
     int isotropic, simplex, active;
 };
 

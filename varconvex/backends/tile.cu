@@ -37,7 +37,7 @@ __device__ inline void tile(const Problem *problems, int n, float rho, float las
     const int left = max(i - 1, 0), right = i + 1 < SIDE && x + 1 < q.width ? i + 1 : i;
     const int above = max(strip - 1, 0), below = min(row + ROWS, SIDE - 1);
 
-    const float shrink = 1.0f / (1.0f + q.tau * q.pull), scaled = q.tau * shrink;
+    const float shrink = 1.0f / (1.0f + q.tau * q.quadratic_weight), scaled = q.tau * shrink;
     const float a_y = scaled * q.step[0], a_x = scaled * q.step[1];
     const float sigma_y = q.sigma * q.step[0], sigma_x = q.sigma * q.step[1], sigma_huber = q.sigma * q.huber;
 

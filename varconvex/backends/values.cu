@@ -1,7 +1,7 @@
 /* Primal and dual value of a feasible pair, summed in float64, in an order that depends on nothing but the size.
 
-       primal = sum_x  cost u + pull/2 u^2 + radius h(|grad u|)
-       dual   = sum_x  min over v in C of ((cost - div p) v + pull/2 v^2) - huber |p|^2 / (2 radius)
+       primal = sum_x  cost u + q/2 u^2 + radius h(|grad u|)
+       dual   = sum_x  min over v in C of ((cost - div p) v + q/2 v^2) - huber |p|^2 / (2 radius)
 
    Each block adds up its share of the pixels and leaves two numbers; `fold` adds those of each problem. A problem
    without u (or p) has no primal (or dual) value, and gets 0. */
@@ -29,7 +29,7 @@ __device__ inline double primal_at(const Problem &q, Pixel at, const float *thre
             charged += charge(fabs(rise), huber);
         }
         if (q.isotropic) charged = charge(sqrt(square), huber);
-        total += here * (value(q.cost, k, at) + 0.5 * q.pull * here) + radius * charged;
+        total += here * (value(q.cost, k, at) + 0.5 * q.quadratic_weight * here) + radius * charged;
     }
     return total;
 }
@@ -47,8 +47,8 @@ __device__ inline double dual_at(const Problem &q, Pixel at)
             total += lower * slope;
         } else {
             double upper = value(q.upper, k, at), best = slope > 0 ? lower : upper;
-            if (q.pull > 0) best = fmin(fmax(-slope / q.pull, lower), upper);
-            total += best * (slope + 0.5 * q.pull * best);
+            if (q.quadratic_weight > 0) best = fmin(fmax(-slope / q.quadratic_weight, lower), upper);
+            total += best * (slope + 0.5 * q.quadratic_weight * best);
         }
         for (int i = 0; i < q.directions; i++) {
             double flow = SAFE * q.p[(i * q.labels + k) * pixels + x];
@@ -70,7 +70,7 @@ __device__ inline double block_sum(double mine)
         __syncthreads();
     }
     double sum = sums[0];
-    __syncthreads(); /* nobody may begin the next sum before all have read this one */
+    __syncthreads(); /* all threads must have read this sum before the next one begins */
     return sum;
 }
 

@@ -186,7 +186,7 @@ def _descend(record: GapRecord, u: Any, p: Any, least_interval: int) -> Status:
     backend, problem, rules = record.backend, record.problem, record.rules
     sigma = float(dual_step(problem.norm, record.data_size, initial_scale(problem)))
     steps, average = StepSizes(problem.norm, sigma, u, p), AverageIterate()
-    active_set = backend.active_set(problem)
+    active_set = backend.new_active_set(problem)
 
     def iterate(n: int, rho: float, finish: bool) -> None:
         backend.iterate(
