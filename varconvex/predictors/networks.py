@@ -118,10 +118,10 @@ class NetworkPredictor(LearningPredictor, SetPredictor):
 
     def set_energy(self, scene: Scene) -> SetEnergy:
         """The energy of a set, with the networks as its appearance; for an image."""
-        small, energy = shrink(scene, SIDE), self.regulariser(scene)
-        appearance = replace(self.trained(scene), weights=grid_weights(small))
+        appearance = replace(self.trained(scene), weights=grid_weights(shrink(scene, SIDE)))
+        energy = self.regulariser(scene)
         alpha, weight = (0.0, None) if energy is None else (energy.alpha, energy.edge_weight)
-        return SetEnergy.of_appearance(scene, small, appearance, alpha, weight, self.backend)
+        return SetEnergy.start(scene, appearance, alpha, weight, self.backend)
 
     def with_learned(self, scene: Scene, energy: SetEnergy, *, iterate: bool = True) -> Self:
         """The predictor with the networks of `energy`; without `iterate` its energy has `max_iter` 0."""
