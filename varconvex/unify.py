@@ -1,7 +1,6 @@
 """Unification of the explicit representation (a probability per pixel) and the implicit one (a shape).
 
     sequential:   u = predict(scene),   nu = argmin |u - sigma(-G_nu)|^2                 (paper, eq. 5)
-
     joint:        min over u, nu and theta of   E(u; theta) + lambda/2 |u - sigma(-s G_nu)|^2     (paper, eq. 4)
 
 Joint unification alternates over theta and the label image C. Each step is a proposal, accepted only if
@@ -76,7 +75,7 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Unified(Answer):
-    """Result of unification: the prediction under the last accepted theta, without a proximal term; and the labels.
+    """Answer with the prediction under the last accepted theta, without a proximal term.
 
     Attributes
     ----------
@@ -174,8 +173,7 @@ def _alternate(model: "_Proposals[T]", rules: StoppingRules) -> Unified:
             value = model.objective(proposal)
             labels = proposal if value < values[-1] else labels
             values.append(min(value, values[-1]))
-            going = not stopped()
-            if not going:
+            if not (going := not stopped()):
                 break
         changed = np.count_nonzero(labels.index != before)
         going = going and bool(changed > _LEAST_CHANGE * np.count_nonzero(before))
@@ -202,7 +200,7 @@ class _Problem:
         return prediction
 
     def fit(self, prediction: Prediction, u: np.ndarray | None = None) -> Answer:
-        """The prediction, or a map u ((K, *spatial)), projected onto the shapes: see `objects.fit`."""
+        """The prediction, or a map u ((K, *spatial)), projected onto the shapes."""
         if not self.shapes:
             return Answer(prediction, prediction.index, {})
         begin = time.perf_counter()

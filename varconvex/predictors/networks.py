@@ -14,11 +14,10 @@ import numpy as np
 from .. import checks
 from ..errors import InvalidImageError
 from ..inputs import Scene
-from .appearance.base import GivenCosts, scribble_weights
+from .appearance.base import GivenCosts, grid_weights, scribble_weights
 from .appearance.channels import groups_of
 from .appearance.log_odds import check_labels, costs_of
 from .appearance.networks import NetworkAppearance
-from .appearance.regional import grid_weights
 from .base import LearningPredictor, Prediction, ProximalTerm, SetPredictor
 from .energy import EnergyPredictor, default_alpha, predict_log_odds
 from .set_energy import SIDE, Arrangement, SetEnergy
