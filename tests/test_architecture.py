@@ -44,8 +44,7 @@ ARROWS = {
     "archive": {"files", "geometry", "result", "shapes"},
     "result": {"archive", "files", "geometry", "plots", "shapes"},
     "assembly": {"backends", "geometry", "inputs", "result", "unify"},
-    "unify": {"inputs", "objects", "predictors", "proposals", "shapes", "solvers"},
-    "proposals": {"geometry", "inputs", "objects", "predictors", "shapes", "solvers"},
+    "unify": {"geometry", "inputs", "objects", "predictors", "shapes", "solvers"},
     "predictors": {
         "geometry", "inputs", "likelihoods", "energies", "shapes", "solvers", "backends", "edges", "_colour",
         "_threads",

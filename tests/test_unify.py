@@ -163,12 +163,12 @@ def test_what_unify_asks_is_in_protocols():
         assert isinstance(predictor, LearningPredictor)
         assert isinstance(predictor, SetPredictor)
     given = GivenPredictor(np.eye(3, dtype=bool))
-    assert isinstance(given, LearningPredictor)
-    assert not isinstance(given, SetPredictor)
+    assert isinstance(given, Predictor)
+    assert not isinstance(given, LearningPredictor | SetPredictor)
     assert isinstance(ConvexShape(), OutlineShape)
 
 
-def test_a_predictor_that_does_not_learn_is_refused_by_joint_only(two_blobs):
+def test_a_predictor_that_does_not_learn_has_its_first_answer(two_blobs):
     image, scribbles, _ = two_blobs
 
     class Fixed(Predictor):
@@ -177,8 +177,10 @@ def test_a_predictor_that_does_not_learn_is_refused_by_joint_only(two_blobs):
 
     expected = segment(image, scribbles, 10.0, likelihood="gaussian_mixture").labels
     np.testing.assert_array_equal(segment(image, scribbles, predictor=Fixed()).labels, expected)
-    with pytest.raises(InvalidParameterError, match="takes a predictor with ready"):
-        segment(image, scribbles, predictor=Fixed(), unify="joint")
+    jointly = segment(image, scribbles, predictor=Fixed(), unify="joint")
+    scribbled = segment(image, scribbles, predictor=Fixed(), components="scribbled")
+    np.testing.assert_array_equal(jointly.labels, scribbled.labels)
+    assert jointly.objective == ()
 
 
 @pytest.mark.parametrize("shape", KINDS)

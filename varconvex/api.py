@@ -179,11 +179,10 @@ def segment(
     True
     """
     begin = time.perf_counter()
-    for name, value, allowed in (
-        ("unify", unify, Unify), ("tv", tv, TV), ("relaxation", relaxation, Relaxation),
-        ("components", components, Components),
-    ):  # fmt: skip
-        checks.one_of(name, value, allowed)
+    checks.one_of("unify", unify, Unify)
+    checks.one_of("tv", tv, TV)
+    checks.one_of("relaxation", relaxation, Relaxation)
+    checks.one_of("components", components, Components)
     scene = prepare(
         image, scribbles, channel_axis=channel_axis, spacing=spacing, mask=mask, nan_policy=nan_policy, rgba=rgba,
         strict=strict,

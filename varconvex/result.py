@@ -69,8 +69,10 @@ class Segmentation:
     seconds : dict of str to float
         Time by stage.
     objective : tuple of float
-        With ``unify="joint"``, the objective at the start and after each block's step, in nats: it never rises. Else
-        empty. `costs`, energies and bounds are those of the last models that were accepted.
+        With ``unify="joint"``, the objective J in nats at the start and after each step, which never rises; last, J of
+        `labels`. With outlines the last may be above or below the one before: the steps are taken on a grid of at most
+        320 pixels a side, and refining and fitting on the full one is not judged by J. Else empty, also for a map that
+        has nothing to learn. `costs`, energies and bounds are those of the last models that were accepted.
     image : (*spatial, C) float32 array or None
         The image in [0, 1], for pictures.
     """

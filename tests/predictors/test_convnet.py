@@ -10,7 +10,7 @@ KERNELS = [1, 3]
 
 
 def small(kernel, rng, dtype=np.float64):
-    network = ConvNet.random(5, (6, 7, 4), kernel, rng, dtype)
+    network = ConvNet.random(5, (6, 7, 4), kernel, rng, dtype=dtype)
     side = 2 * network.reach
     return network, rng.normal(size=(3, side + 2, side + 3, 5)).astype(dtype)
 
@@ -34,7 +34,7 @@ def test_the_gradient_is_that_of_finite_differences(kernel, rng):
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_a_layer_is_a_correlation(kernel, rng):
-    network = ConvNet.random(2, (), kernel, rng, np.float64)
+    network = ConvNet.random(2, (), kernel, rng, dtype=np.float64)
     image = rng.normal(size=(9, 11, 2))
     window = network.w[0].reshape(kernel, kernel, 2)
     expected = sum(correlate(image[..., c], window[..., c], mode="valid") for c in range(2)) + network.b[0]

@@ -76,10 +76,9 @@ class ProximalTerm:
 
 @runtime_checkable
 class Predictor(Protocol):
-    """A model that gives a probability for each pixel.
+    """A model that gives a probability for each pixel; scribbles must hold in its answers.
 
-    A new predictor is one new file in this folder, ``forest.py`` with a class ``ForestPredictor(Predictor)``, and is
-    found by its name. Scribbles must hold in its answers.
+    A new one is a file in this folder, ``forest.py`` with a class ``ForestPredictor(Predictor)``, found by its name.
     """
 
     def predict(self, scene: Scene, proximal: ProximalTerm | None = None) -> Prediction:
@@ -95,10 +94,7 @@ class LearningPredictor(Predictor, Protocol):
     """A predictor whose theta is re-estimated in joint unification."""
 
     def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> Self:
-        """The predictor with theta estimated from the scribbles alone, after a first prediction.
-
-        `index` ((*spatial) int) is the first label image, from which the scribbles' weights are derived.
-        """
+        """The predictor with theta from the scribbles alone, after a first prediction and its label image `index`."""
 
     def learn(self, scene: Scene, index: np.ndarray) -> Self:
         """The predictor with theta re-estimated from the regions of the label image `index` ((*spatial) int)."""
@@ -118,7 +114,4 @@ class SetPredictor(Predictor, Protocol):
         """The predictor with the theta of `energy`; without `iterate` its solver evaluates its start only."""
 
     def refine_boundary(self, scene: Scene, energy: SetEnergy, found: Arrangement) -> np.ndarray:
-        """The sets on the full grid, with u optimised near their boundaries: (K, H, W) float32 in [0, 1].
-
-        To be called on a result of `with_learned`.
-        """
+        """The sets on the full grid, u optimised near their boundaries, by a result of `with_learned`: (K, H, W)."""

@@ -2,7 +2,7 @@
 
     N(f) = sigma(n),      n given, or log(p / (1 - p)) of given probabilities, or +-3 on and off a given mask
 
-It has no theta, so that joint unification ends with the sequential answer.
+It has no theta: joint unification gives the sequential answer, and no objective.
 
 **SAM**, as in the paper's Table 2: prompt it with one pixel of the object's scribble, and pass its logits::
 
@@ -27,14 +27,13 @@ from ..errors import InvalidImageError, InvalidParameterError
 from ..inputs import Scene, probability_map
 from ..likelihoods.base import CLIP
 from ..options import Kind
-from .appearance.base import posterior_cost, scribble_weights
-from .appearance.log_odds import check_labels, costs_of
-from .base import LearningPredictor, Prediction, ProximalTerm
+from .appearance.log_odds import check_labels
+from .base import Prediction, Predictor, ProximalTerm
 from .energy import EnergyPredictor, predict_log_odds
 
 
 @dataclass(frozen=True)
-class GivenPredictor(LearningPredictor):
+class GivenPredictor(Predictor):
     """A given map of the object, as a predictor.
 
     Parameters
@@ -95,17 +94,3 @@ class GivenPredictor(LearningPredictor):
         found = predict_log_odds(self.given, scene, self.energy)
         found.seconds.setdefault("predict", time.perf_counter() - begin)
         return found
-
-    def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> "GivenPredictor":
-        """The predictor unchanged: it has no theta."""
-        return self
-
-    def learn(self, scene: Scene, index: np.ndarray) -> "GivenPredictor":
-        """The predictor unchanged, so that joint unification, which rejects what does not lower J, ends at once."""
-        return self
-
-    def objective(self, scene: Scene, index: np.ndarray) -> float:
-        """Data cost under the map and boundary cost of the label image `index` ((*spatial) int), in nats."""
-        weights = tuple(1 + weight for weight in scribble_weights(scene, index))
-        data = posterior_cost(costs_of(self.given, scene), scene, index, weights)
-        return data if self.energy is None else data + self.energy.boundary(scene, index)

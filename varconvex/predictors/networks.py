@@ -14,11 +14,10 @@ import numpy as np
 from .. import checks
 from ..errors import InvalidImageError
 from ..inputs import Scene
-from .appearance.base import GivenCosts, scribble_weights
+from .appearance.base import GivenCosts, grid_weights, scribble_weights
 from .appearance.channels import groups_of
 from .appearance.log_odds import check_labels, costs_of
 from .appearance.networks import NetworkAppearance
-from .appearance.regional import grid_weights
 from .base import LearningPredictor, Prediction, ProximalTerm, SetPredictor
 from .energy import EnergyPredictor, default_alpha, predict_log_odds
 from .set_energy import SIDE, Arrangement, SetEnergy
@@ -118,10 +117,10 @@ class NetworkPredictor(LearningPredictor, SetPredictor):
 
     def set_energy(self, scene: Scene) -> SetEnergy:
         """The energy of a set, with the networks as its appearance; for an image."""
-        small, energy = shrink(scene, SIDE), self.regulariser(scene)
-        appearance = replace(self.trained(scene), weights=grid_weights(small))
+        appearance = replace(self.trained(scene), weights=grid_weights(shrink(scene, SIDE)))
+        energy = self.regulariser(scene)
         alpha, weight = (0.0, None) if energy is None else (energy.alpha, energy.edge_weight)
-        return SetEnergy.of_appearance(scene, small, appearance, alpha, weight, self.backend)
+        return SetEnergy.start(scene, appearance, alpha, weight, self.backend)
 
     def with_learned(self, scene: Scene, energy: SetEnergy, *, iterate: bool = True) -> Self:
         """The predictor with the networks of `energy`; without `iterate` its energy has `max_iter` 0."""

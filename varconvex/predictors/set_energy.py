@@ -13,7 +13,7 @@ pixels.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -30,6 +30,7 @@ from ..inputs import Scene
 from ..likelihoods.base import Likelihood
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 from ..options import EdgeWeight
+from ..shapes.base import FittedShape
 from ..solvers.pdhg import pdhg
 from .appearance.base import Appearance
 from .appearance.regional import RegionalAppearance
@@ -46,26 +47,31 @@ _HALF_PIXEL = np.array([(-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5)])
 
 @dataclass(frozen=True)
 class Arrangement:
-    """Label image on the small grid, with the outlines of its convex sets.
+    """Label image, with the sets of its labels that have a shape.
 
     Attributes
     ----------
     outlines : mapping of int to Outline
-        By index of the label; they do not overlap.
-    index : (H, W) int
-        Index of each pixel's label on the small grid.
+        Convex sets on the small grid by index of the label; they do not overlap.
+    index : (H, W) or (D, H, W) int
+        Index of each pixel's label.
     count : int
         K, the number of labels.
+    fitted : mapping of int to FittedShape
+        Shapes by index of the label, where the label image is a projection onto them.
     """
 
     outlines: Mapping[int, Outline]
     index: np.ndarray
     count: int
+    fitted: Mapping[int, FittedShape] = field(default_factory=dict)
 
-    def indicator(self, shape: tuple[int, int]) -> np.ndarray:
+    def indicator(self, shape: tuple[int, ...]) -> np.ndarray:
         """The labels on a grid of `shape` pixels: (K, h, w) float32, 0 or 1 in and around the sets, else averages."""
         found = np.stack([resized((self.index == k).astype(np.float32), shape) for k in range(self.count)])
-        masks = {k: outline.rasterize(shape) for k, outline in self.outlines.items()}
+        if shape == self.index.shape:
+            return found
+        masks = {k: outline.rasterize((shape[0], shape[1])) for k, outline in self.outlines.items()}
         found[list(masks)] = 0
         found[:, np.any(list(masks.values()), axis=0)] = 0
         for k, mask in masks.items():
@@ -76,7 +82,7 @@ class Arrangement:
 
 @dataclass(frozen=True)
 class SetEnergy:
-    """J on a small grid; made by `start` or `of_appearance`.
+    """J on a small grid; made by `start`.
 
     Attributes
     ----------
@@ -105,34 +111,26 @@ class SetEnergy:
     def start(
         cls,
         full: Scene,
-        likelihood: Likelihood,
+        first: Likelihood | Appearance,
         alpha: float,
         edge_weight: EdgeWeight | np.ndarray | None,
         backend: str | ArrayBackend | None = None,
-    ) -> "SetEnergy":
-        """theta from the scribbles alone; `alpha` is the total variation's on the full grid."""
-        scene = shrink(full, SIDE)
-        # A user's likelihood may depend on the full grid; that of the kernels is slow there and independent of scale.
-        if isinstance(likelihood, NieuwenhuisCremersLikelihood):
-            costs = likelihood.costs(scene)
-        else:
-            costs = np.stack([resized(cost, scene.seeds.shape) for cost in likelihood.costs(full)])
-        appearance = RegionalAppearance.start(scene, costs, backend)
-        return cls.of_appearance(full, scene, appearance, alpha, edge_weight, backend)
+    ) -> Self:
+        """The energy with `first` for theta, or with regional models on top of its costs if it is no appearance model.
 
-    @classmethod
-    def of_appearance(
-        cls,
-        full: Scene,
-        scene: Scene,
-        appearance: Appearance,
-        alpha: float,
-        edge_weight: EdgeWeight | np.ndarray | None,
-        backend: str | ArrayBackend | None = None,
-    ) -> "SetEnergy":
-        """The energy with a given theta on `scene`, which is `full` on the small grid."""
+        `alpha` is the total variation's on the full grid, `edge_weight` as in `EnergyPredictor`.
+        """
         from scipy.ndimage import binary_dilation
 
+        scene = shrink(full, SIDE)
+        if isinstance(first, Appearance):
+            appearance: Appearance = first
+        # A user's likelihood may depend on the full grid; that of the kernels is slow there and independent of scale.
+        elif isinstance(first, NieuwenhuisCremersLikelihood):
+            appearance = RegionalAppearance.start(scene, first.costs(scene), backend)
+        else:
+            costs = np.stack([resized(cost, scene.seeds.shape) for cost in first.costs(full)])
+            appearance = RegionalAppearance.start(scene, costs, backend)
         coarser = (full.seeds.size / scene.seeds.size) ** 0.5
         given = None if edge_weight is None or isinstance(edge_weight, str) else np.asarray(edge_weight, np.float32)
         weight = None if given is None else resized(given, scene.seeds.shape)

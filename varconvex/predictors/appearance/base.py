@@ -51,15 +51,22 @@ class GivenCosts:
         return self.known
 
 
-def scribble_weight(area: float, pixels: int) -> float:
-    """Weight (>= 1) of each of `pixels` scribbled pixels that gives them their share beside `area` pixels."""
-    return max(SCRIBBLE_SHARE / (1 - SCRIBBLE_SHARE) * area / max(pixels, 1), 1.0)
-
-
 def scribble_weights(scene: Scene, index: np.ndarray) -> tuple[float, ...]:
-    """`scribble_weight` of each label for its area in the label image `index` ((*spatial) int), valid pixels only."""
-    labels = [(index == k, scene.seeds == k + 1) for k in range(len(scene.labels))]
-    return tuple(scribble_weight(*(int(np.count_nonzero(mask & scene.valid)) for mask in pair)) for pair in labels)
+    """Weight of a scribbled pixel of each label that gives them their share beside its area in `index`; at least 1.
+
+    `index` is a label image ((*spatial) int); valid pixels count.
+    """
+    labels = [((index == k) & scene.valid, (scene.seeds == k + 1) & scene.valid) for k in range(len(scene.labels))]
+    return tuple(_weight(*(int(mask.sum()) for mask in pair)) for pair in labels)
+
+
+def grid_weights(scene: Scene) -> tuple[float, ...]:
+    """One such weight for the scribbles of all labels together beside the whole grid, repeated for each label."""
+    return (_weight(scene.seeds.size, int((scene.seeds > 0).sum())),) * len(scene.labels)
+
+
+def _weight(area: int, pixels: int) -> float:
+    return max(SCRIBBLE_SHARE / (1 - SCRIBBLE_SHARE) * area / max(pixels, 1), 1.0)
 
 
 def posterior_cost(costs: np.ndarray, scene: Scene, index: np.ndarray, weights: tuple[float, ...]) -> float:

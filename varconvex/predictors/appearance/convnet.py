@@ -46,23 +46,15 @@ class ConvNet:
         self.unpack(xp.zeros(start, self.dtype))
 
     @classmethod
-    def random(
-        cls,
-        channels: int,
-        hidden: tuple[int, ...],
-        kernel: int,
-        rng: np.random.Generator,
-        dtype: Any = np.float32,
-        xp: Any = np,
-    ) -> "ConvNet":
+    def random(cls, channels: int, hidden: tuple[int, ...], kernel: int, rng: Any, **options: Any) -> "ConvNet":
         """A random network: W ~ N(0, 1 / fan-in), b ~ N(0, 1/4), so that units are non-linear at different places."""
-        network = cls(channels, hidden, kernel, dtype, xp)
+        network = cls(channels, hidden, kernel, **options)
         theta = np.empty(network._slots[-1][1].stop)
         for (w, b), below in zip(network._slots, (channels, *hidden), strict=True):
             theta[w] = rng.standard_normal(w.stop - w.start) / np.sqrt(kernel * kernel * below)
             theta[b] = 0.5 * rng.standard_normal(b.stop - b.start)
         theta[network._slots[-1][1]] = 0
-        network.unpack(xp.asarray(theta, dtype=dtype))
+        network.unpack(network.xp.asarray(theta, dtype=network.dtype))
         return network
 
     def pack(self) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 from ...inputs import Scene
 from ...likelihoods.base import bounded
 from .base import scribble_weights, spread_sample
-from .gaussian_mixture import GaussianMixture, fit_mixture
+from .gaussian_mixture import fit_mixture
 
 MIXING_WEIGHT = 0.7
 """Share s of the mixtures in the cost; the rest stays with the scribble model, which also depends on position."""
@@ -72,16 +72,7 @@ class MixtureAppearance:
 
     def learn(self, scene: Scene, index: np.ndarray) -> "MixtureAppearance":
         """Mixtures of the scribbles and of the regions of `index` ((*spatial) int; -1 belongs to no region)."""
-        from threadpoolctl import threadpool_limits
-
-        lengths = np.empty(self.first.shape, np.float32)
-        # Products so narrow are slower on several threads, by far where cores are shared.
-        with threadpool_limits(1, "blas"):
-            for k, (length, weight) in enumerate(zip(lengths, self.weights, strict=True)):
-                pixels = ((index == k) + weight * (scene.seeds == k + 1)) * scene.valid
-                mixture = region_mixture(k, self.points, pixels, _SAMPLE)
-                length[...] = -mixture.log_density(self.points).reshape(length.shape)
-        lengths = bounded(lengths, scene, CLIP)
+        lengths = bounded(mixture_lengths(self.points, scene, index, self.weights, _SAMPLE), scene, CLIP)
         either = np.log(np.exp(-lengths).sum(axis=0))
         known = float(either[scene.valid].sum(dtype=np.float64))
         for k, weight in enumerate(self.weights):
@@ -100,10 +91,24 @@ class MixtureAppearance:
         return float(costs[scene.seeds >= 0].sum(dtype=np.float64)) + self.constant
 
 
-def region_mixture(k: int, points: np.ndarray, weights: np.ndarray, sample: int) -> GaussianMixture:
-    """The mixture for label `k`, fitted to `sample` of the `points` ((n, c)) drawn by `weights` (n entries)."""
-    chosen = points[spread_sample(weights.ravel(), sample)]
-    return fit_mixture(chosen, _OBJECT if k else _BACKGROUND, _REG_COVAR)
+def mixture_lengths(
+    points: np.ndarray, scene: Scene, index: np.ndarray, weights: tuple[float, ...], sample: int
+) -> np.ndarray:
+    """-log p_k of each pixel: (K, *spatial) float32; each p_k is fitted to `sample` pixels of its region and scribbles.
+
+    `points` ((n, c)) are the pixels' features, and a scribbled pixel of label k counts `weights[k]` times.
+    """
+    from threadpoolctl import threadpool_limits
+
+    lengths = np.empty((len(weights), *index.shape), np.float32)
+    # Products so narrow are slower on several threads, by far where cores are shared.
+    with threadpool_limits(1, "blas"):
+        for k, (length, weight) in enumerate(zip(lengths, weights, strict=True)):
+            pixels = ((index == k) + weight * (scene.seeds == k + 1)) * scene.valid
+            chosen = points[spread_sample(pixels.ravel(), sample)]
+            mixture = fit_mixture(chosen, _OBJECT if k else _BACKGROUND, _REG_COVAR)
+            length[...] = -mixture.log_density(points).reshape(length.shape)
+    return lengths
 
 
 def appearance_features(scene: Scene) -> np.ndarray:

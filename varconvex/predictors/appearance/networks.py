@@ -67,12 +67,9 @@ class NetworkAppearance:
         values, groups = channels(scene, settings.inputs, settings.features)
         reach = (settings.kernel // 2) * (len(settings.hidden) + 1)
         seen = np.pad(values, [(reach, reach)] * scene.seeds.ndim + [(0, 0)], mode="symmetric") if reach else values
-        parameters = tuple(
-            ConvNet.random(
-                values.shape[-1], settings.hidden, settings.kernel, np.random.default_rng(seed), xp=xp
-            ).pack()
-            for seed in np.random.SeedSequence(settings.random_state or 0).spawn(settings.members)
-        )
+        seeds = np.random.SeedSequence(settings.random_state or 0).spawn(settings.members)
+        size = values.shape[-1], settings.hidden, settings.kernel
+        parameters = tuple(ConvNet.random(*size, np.random.default_rng(seed), xp=xp).pack() for seed in seeds)
         nothing = np.zeros(scene.seeds.shape, np.float32)
         start = cls(settings, scene, TrainedState(xp.asarray(seen), groups, parameters, nothing, nothing))
         state = start._trained(start.state, None, fresh=True)

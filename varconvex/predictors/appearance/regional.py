@@ -18,8 +18,8 @@ import numpy as np
 from ...backends import ArrayBackend, get_backend
 from ...inputs import Scene
 from ...likelihoods.base import bounded
-from .base import posterior_cost, scribble_weight, spread_sample
-from .mixtures import CLIP, appearance_features, region_mixture
+from .base import grid_weights, posterior_cost, scribble_weights, spread_sample
+from .mixtures import CLIP, appearance_features, mixture_lengths
 
 MIXING_WEIGHT = 0.6
 """Share s of the regional models; the rest stays with the scribbles' costs."""
@@ -65,10 +65,7 @@ class RegionalAppearance:
 
     def learn(self, scene: Scene, index: np.ndarray) -> "RegionalAppearance":
         """The model re-estimated from all regions of `index` ((H, W) int); the scribbles keep their share."""
-        from threadpoolctl import threadpool_limits
-
-        with threadpool_limits(1, "blas"):
-            lengths = (self.by_mixtures(scene, index) + self.by_kernels(scene, index)) / 2
+        lengths = (self.by_mixtures(scene, index) + self.by_kernels(scene, index)) / 2
         regional = bounded(lengths, scene, CLIP)
         mixed = (1 - MIXING_WEIGHT) * self.first * scene.valid + MIXING_WEIGHT * regional
         return replace(self, mixed=mixed.astype(np.float32))
@@ -83,13 +80,7 @@ class RegionalAppearance:
 
     def by_mixtures(self, scene: Scene, index: np.ndarray) -> np.ndarray:
         """-log p_k: (K, H, W)."""
-        lengths = np.empty(self.first.shape)
-        for k, length in enumerate(lengths):
-            region, strokes = (index == k) & scene.valid, (scene.seeds == k + 1) & scene.valid
-            weights = region + scribble_weight(float(region.sum()), int(strokes.sum())) * strokes
-            mixture = region_mixture(k, self.points, weights, _SAMPLE)
-            length[...] = -mixture.log_density(self.points).reshape(index.shape)
-        return lengths
+        return mixture_lengths(self.points, scene, index, scribble_weights(scene, index), _SAMPLE)
 
     def by_kernels(self, scene: Scene, index: np.ndarray) -> np.ndarray:
         """-log q_k: (K, H, W). The background's kernels are as wide as those of an object of mean area."""
@@ -120,9 +111,3 @@ class RegionalAppearance:
             density = log_mean(points, width, chosen) - log_mean(places, width, chosen[:2])
             lengths[k] = -np.logaddexp(np.log1p(-_OUTLIERS) + density, np.log(_OUTLIERS)).reshape(index.shape)
         return lengths
-
-
-def grid_weights(scene: Scene) -> tuple[float, ...]:
-    """`scribble_weight` for all scribbles together beside the whole grid, once for each label."""
-    weight = scribble_weight(scene.seeds.size, int(np.count_nonzero(scene.seeds > 0)))
-    return (weight,) * len(scene.labels)

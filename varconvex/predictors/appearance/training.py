@@ -74,17 +74,7 @@ class TrainedState:
 
 @dataclass(frozen=True)
 class _Source:
-    """Pixels that a part of each batch is drawn from.
-
-    Attributes
-    ----------
-    pixels : (n,) int
-        Flat indices.
-    target : (*spatial,) float32, flat, or float
-        Wanted probability, of every pixel or of all.
-    weight : float
-        Factor on the mean loss.
-    """
+    """Flat indices (n,) that a part of each batch is drawn from, wanted probability (of all, or a flat map), weight."""
 
     pixels: np.ndarray
     target: Any
