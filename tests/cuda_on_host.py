@@ -228,17 +228,20 @@ class Stream:
         self._cupy.captured = []
 
     def end_capture(self):
-        """What was kept."""
+        """The launches since `begin_capture`."""
         launches, self._cupy.captured = self._cupy.captured, None
         return types.SimpleNamespace(launch=lambda: [launch() for launch in launches])
 
 
 class HostModule:
-    """A .cu text as a shared library of the host."""
+    """CUDA source as a shared library for the host."""
 
     def __init__(self, code, options, cupy):
-        kernels = re.findall(r'extern "C" __global__ void (?:__launch_bounds__\(.*?\) *\\?\s*)?(\w+)\(', code)
-        kernels = [name for name in kernels if name != "name"] + re.findall(r"^TILE\((\w+),", code, re.M)
+        found = re.findall(r'extern "C" __global__ void (?:__launch_bounds__\(.*?\) *\\?\s*)?(\w+(?:##)?\w*)\(', code)
+        kernels = [name for name in found if name != "name" and "##" not in name]
+        kernels += re.findall(r"^TILE\((\w+),", code, re.M)
+        for real in re.findall(r"^NETWORK\((\w+)\)", code, re.M):
+            kernels += [name.replace("##Real", real) for name in found if "##" in name]
         code = re.sub(r"extern __shared__ (\w+) (\w+)\[\];", r"\1 *\2 = dynamic_shared<\1>();", code)
         text = f'#include "{HEADER.name}"\n{code}\n' + "".join(f"HOST_LAUNCH({name})\n" for name in kernels)
         command = [COMPILER, "-x", "c++", "-O1", "-fPIC", "-shared", "-Wall", "-Werror"]

@@ -211,7 +211,7 @@ def coupled_dual_slice(
                     gather_row(row(space, mine, x, z), squares, flow, bar, to, d[e])
                 if coupling == PAIRWISE:
                     pairs_row(space, q, labels, number, taken, half, total, radius, sweeps, a, b)
-                if truncated:
+                elif truncated:
                     cut_factor_row(total, radius, short, sigma + sigma)
                 else:
                     factor_row(total, radius, short)

@@ -44,12 +44,20 @@ def longest_row(most: Any, total: Any) -> None:
         most[j] = max(most[j], total[j])
 
 
+@row_function
+def ball_factor_row(total: Any, radius: Any) -> None:
+    """From squared lengths: the factor that makes each at most the radius."""
+    for j in range(total.size):
+        longest = radius[j]
+        total[j] = longest / np.sqrt(max(total[j], max(longest * longest, TINY)))
+
+
 @inlined
 def pairs_row(
-    space: Any, q: Any, labels: Any, directions: Any, taken: Any, half: Any, longest: Any, radius: Any, sweeps: Any,
+    space: Any, q: Any, labels: Any, directions: Any, taken: Any, half: Any, factor: Any, radius: Any, sweeps: Any,
     a: Any, b: Any,
 ) -> None:  # fmt: skip
-    """Dykstra's sweeps over the pairs of labels, in the rows from q on; then the longest difference's squared length.
+    """Dykstra's sweeps over the pairs of labels, in the rows from q on; then the factor that makes all feasible.
 
     Row 0 of the matrix `space` is 0.
     """
@@ -68,10 +76,11 @@ def pairs_row(
                     take_row(row(space, e + one, a, b), row(space, e + other, a, b), row(space, m, a, b), half)
                     m += 1
     nothing = row(space, 0, a, b)
-    fill_row(longest, ZERO)
+    fill_row(factor, ZERO)
     for one in range(labels):
         for other in range(one + 1, labels):
             fill_row(half, ZERO)
             for e in range(q, q + directions * labels, labels):
                 apart_row(half, row(space, e + one, a, b), row(space, e + other, a, b), nothing)
-            longest_row(longest, half)
+            longest_row(factor, half)
+    ball_factor_row(factor, radius)
