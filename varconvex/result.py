@@ -69,8 +69,8 @@ class Segmentation:
     seconds : dict of str to float
         Time by stage.
     objective : tuple of float
-        With ``unify="joint"``, the objective at the start and after each block's step, in nats: it never rises. Else
-        empty. `costs`, energies and bounds are those of the last models that were accepted.
+        With ``unify="joint"``, the objective at the start and after each step, in nats, which never rises; and, last,
+        that of `labels`. Else empty. `costs`, energies and bounds are those of the last models that were accepted.
     image : (*spatial, C) float32 array or None
         The image in [0, 1], for pictures.
     """
