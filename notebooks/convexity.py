@@ -90,7 +90,7 @@ print(
 # Sequential projects the solved $u$ once. Joint traces the convex outline of least objective $J$ by a dynamic program (length of the
 # labels given the image, plus the boundary, which is cheap along edges), fits the colour models $\theta$ to both sides of it, and
 # traces again. A step that does not lower $J$ is refused. At the end the outline is refined on the full grid, and one network is
-# fitted to it.
+# fitted to it; the last number below is $J$ of that mask.
 
 # %%
 joint = segment(image, scribbles, shape="convex", unify="joint")
