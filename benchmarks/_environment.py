@@ -68,7 +68,7 @@ def libraries() -> list[dict[str, Any]]:
 
 
 def _threads() -> int:
-    from varconvex._threads import n_threads  # imports Numba
+    from varconvex.threads import n_threads  # imports Numba
 
     return n_threads()
 

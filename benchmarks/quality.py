@@ -25,9 +25,9 @@ import numpy as np
 from tqdm import tqdm
 
 from varconvex import Segmentation, segment
-from varconvex._families import find, names
 from varconvex.datasets.folders import Sample, read_folder
 from varconvex.errors import FileFormatError, ScribbleConflictError
+from varconvex.families import find, names
 from varconvex.files import PICTURE_ENDINGS, check_outputs, write_picture
 from varconvex.geometry.components import keep_scribbled
 from varconvex.metrics import iou

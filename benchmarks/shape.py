@@ -38,7 +38,7 @@ import numpy as np
 from tqdm import tqdm
 
 from varconvex import ConvexShape
-from varconvex._families import find, names
+from varconvex.families import find, names
 from varconvex.files import PICTURE_ENDINGS, check_outputs, write_picture
 from varconvex.geometry.certify import certify_convexity
 from varconvex.geometry.refine_2d import refine

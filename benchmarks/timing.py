@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from varconvex._threads import n_threads, run
 from varconvex.backends import ArrayBackend, get_backend
 from varconvex.energies.base import Energy
+from varconvex.threads import n_threads, run
 
 BYTES = 28
 """Moved a pixel and iteration by a pass in place over u, p and the cost of two regions."""

@@ -1,4 +1,4 @@
-"""What the training of the convex network adds to the search: `ConvexShape` with and without it, on silhouettes.
+"""Gain of the convex network's training over the search alone: `ConvexShape` with and without it, on silhouettes.
 
     python -m benchmarks.training [--sizes 128 256 512] [--json FILE]
 
@@ -105,7 +105,7 @@ def _hull(points: np.ndarray) -> np.ndarray:
 
 
 def timed(compute: Callable) -> tuple:
-    """What `compute` returns, and its processor time in seconds."""
+    """Result of `compute`, and its processor time in seconds."""
     begin = time.process_time()
     return compute(), time.process_time() - begin
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import varconvex
-from varconvex import _families, project, segment
+from varconvex import families, project, segment
 from varconvex.errors import InvalidParameterError, VarconvexWarning
 
 ROOT = Path(varconvex.__file__).parent
@@ -22,22 +22,22 @@ ROOT = Path(varconvex.__file__).parent
 ARROWS = {
     "api": {
         "inputs", "likelihoods", "predictors", "shapes", "unify", "assembly", "result", "energies", "solvers",
-        "backends", "geometry", "_families",
+        "backends", "geometry", "families",
     },
     "cli": {"api", "demo", "doctor", "files", "reproduce", "result", "solvers"},
     "demo": {"api", "result"},
-    "doctor": {"backends", "_threads"},
+    "doctor": {"backends", "threads"},
     "objects": {"geometry", "inputs", "shapes"},
     "files": set(),
-    "inputs": {"_colour", "scribbles"},
+    "inputs": {"colour", "scribbles"},
     "scribbles": set(),
     "checks": set(),
     "options": set(),
-    "geometry": {"_threads"},
+    "geometry": {"threads"},
     "metrics": set(),
-    "edges": {"_colour"},
-    "_colour": set(),
-    "_threads": set(),
+    "edges": {"colour"},
+    "colour": set(),
+    "threads": set(),
     "plots": {"result"},
     "regions": {"backends", "edges", "energies", "inputs", "solvers"},
     "restoration": {"backends", "energies", "inputs", "solvers"},
@@ -46,14 +46,14 @@ ARROWS = {
     "assembly": {"backends", "geometry", "inputs", "result", "unify"},
     "unify": {"geometry", "inputs", "objects", "predictors", "shapes", "solvers"},
     "predictors": {
-        "geometry", "inputs", "likelihoods", "energies", "shapes", "solvers", "backends", "edges", "_colour",
-        "_threads",
+        "geometry", "inputs", "likelihoods", "energies", "shapes", "solvers", "backends", "edges", "colour",
+        "threads",
     },
     "likelihoods": {"inputs", "backends"},
     "energies": {"backends"},
     "solvers": {"backends", "energies"},
     "shapes": {"geometry", "solvers", "backends"},
-    "backends": {"_families", "_threads"},
+    "backends": {"families", "threads"},
     "datasets": {"geometry", "files"},
     "reproduce": {"api", "geometry", "datasets", "files", "metrics", "plots", "predictors"},
 }  # fmt: skip
@@ -83,7 +83,7 @@ def test_rooms_see_only_what_they_may(room):
 
 def test_every_module_has_its_arrows():
     rooms = {p.stem for p in ROOT.glob("*.py")} | {p.name for p in ROOT.iterdir() if (p / "__init__.py").exists()}
-    assert rooms - {"__init__", "__main__", "_lazy", "_version", "errors", "_families"} == set(ARROWS)
+    assert rooms - {"__init__", "__main__", "_lazy", "_version", "errors", "families"} == set(ARROWS)
 
 
 def test_networks_and_certificates_see_arrays_only():
@@ -160,14 +160,14 @@ def test_unknown_names_are_refused():
 
 def test_a_part_is_found_by_its_files_name():
     for family in ("likelihoods", "shapes", "backends", "predictors"):
-        assert len(_families.names(family)) >= 3
-        for name in _families.names(family):
-            part = _families.find(family, name)
+        assert len(families.names(family)) >= 3
+        for name in families.names(family):
+            part = families.find(family, name)
             assert isinstance(part, type)
             if family != "backends":
                 assert getattr(importlib.import_module(f"varconvex.{family}"), part.__name__) is part
     with pytest.raises(InvalidParameterError, match=r"likelihood must be one of gaussian_mixture, .*mean 'histogram'"):
-        _families.find("likelihoods", "histgram")
+        families.find("likelihoods", "histgram")
 
 
 def test_public_functions_are_documented():
@@ -215,7 +215,7 @@ def test_it_runs_from_a_zip_file(tmp_path):
             if path.is_file() and "__pycache__" not in path.parts:
                 file.write(path, Path("varconvex") / path.relative_to(ROOT))
     code = (
-        "import varconvex; from varconvex import segment; from varconvex._families import names\n"
+        "import varconvex; from varconvex import segment; from varconvex.families import names\n"
         "from varconvex.backends._cuda import source; from varconvex.reproduce.cells import fingerprint\n"
         "assert '.zip' in varconvex.__file__ and len(source()) > 1000 and len(fingerprint()) == 64\n"
         "assert 'convex' in names('shapes') and 'numba' in names('backends') and len(names('likelihoods')) > 2\n"

@@ -9,7 +9,7 @@ from PIL import Image
 from benchmarks import backends, energies, quality, shape
 from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
 from varconvex import ConvexShape
-from varconvex._families import names
+from varconvex.families import names
 from varconvex.files import read_image
 from varconvex.geometry.certify import certify_convexity
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.optimize import minimize
 
 from varconvex.backends import ArrayBackend, Problem
-from varconvex.backends._pairs import pairwise_length, project_pairs
 from varconvex.backends.base import next_steps
+from varconvex.backends.pairs import pairwise_length, project_pairs
 
 SPEC = ArrayBackend()
 DUALS = [

@@ -10,8 +10,8 @@ import time
 import numpy as np
 import pytest
 
-from varconvex import TwoPhase, _threads, pdhg
-from varconvex._threads import n_threads, run
+from varconvex import TwoPhase, pdhg, threads
+from varconvex.threads import n_threads, run
 
 
 def test_results_come_in_order():
@@ -86,9 +86,9 @@ def test_threads_leave_the_callers_processor_to_it():
         for cpu in sorted(allowed)[:2]:
             os.sched_setaffinity(0, {cpu})
             os.sched_setaffinity(0, allowed)
-            before = _threads._processor()
+            before = threads._processor()
             allowed_to = run(lambda: (time.sleep(0.02), os.sched_getaffinity(0))[1], [()] * 2)
-            if _threads._processor() == before:  # the caller was not moved meanwhile
+            if threads._processor() == before:  # the caller was not moved meanwhile
                 assert allowed_to == [allowed, allowed - {before}]
     finally:
         os.sched_setaffinity(0, allowed)

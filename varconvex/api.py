@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from . import checks
-from ._families import find, names
 from .assembly import assemble
 from .backends import ArrayBackend, get_backend
 from .energies.two_phase import TwoPhase
 from .errors import InvalidParameterError, InvalidScribblesError, UnknownKeywordError
+from .families import find, names
 from .geometry.components import keep_scribbled
 from .inputs import Scene, prepare, probability_map, region
 from .likelihoods.base import Likelihood

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from . import checks
-from ._colour import features
+from .colour import features
 from .errors import InvalidImageError, InvalidParameterError
 
 BETA = 2.0

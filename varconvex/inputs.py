@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import checks
-from ._colour import features
+from .colour import features
 from .errors import DataTermWarning, InvalidImageError, InvalidScribblesError
 from .options import NanPolicy
 from .scribbles import label_image

@@ -5,9 +5,9 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
-from varconvex._colour import CHROMA, features, srgb_to_lab
-from varconvex._families import find, names
+from varconvex.colour import CHROMA, features, srgb_to_lab
 from varconvex.errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
+from varconvex.families import find, names
 from varconvex.inputs import Scene
 from varconvex.likelihoods.gaussian_mixture import GaussianMixtureLikelihood
 from varconvex.likelihoods.histogram import HistogramLikelihood

@@ -6,7 +6,7 @@ from functools import partialmethod
 import numpy as np
 import pytest
 
-from varconvex import _threads, segment
+from varconvex import segment, threads
 from varconvex.errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
 from varconvex.inputs import prepare
 from varconvex.metrics import iou
@@ -225,7 +225,7 @@ def test_a_callback_sees_each_set_and_stops(two_blobs):
 def test_side_by_side_is_as_one_by_one(network, scene, monkeypatch):
     predictor = quick(network, members=3, steps=20, energy=None)
     together = predictor.predict(scene).probability
-    monkeypatch.setattr(_threads, "run", lambda kernel, calls: [kernel(*call) for call in calls])
+    monkeypatch.setattr(threads, "run", lambda kernel, calls: [kernel(*call) for call in calls])
     np.testing.assert_array_equal(predictor.predict(scene).probability, together)
 
 

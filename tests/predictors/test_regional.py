@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from varconvex._colour import features
+from varconvex.colour import features
 from varconvex.inputs import prepare
 from varconvex.predictors.appearance.regional import RegionalAppearance
 

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from .._families import find, names
 from ..errors import InvalidParameterError
-from .base import ArrayBackend, Problem
+from ..families import find, names
+from ._grids import ends
+from .base import ArrayBackend, Offsets, Problem
 
-__all__ = ["ArrayBackend", "Problem", "get_backend"]
+__all__ = ["ArrayBackend", "Offsets", "Problem", "ends", "get_backend"]
 
 
 def get_backend(name: str | ArrayBackend | None = None, array: Any = None) -> ArrayBackend:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .._threads import n_threads
+from ..threads import n_threads
 
 SHARE = 2**18
 """Least pixels, times iterations where there are some, that are worth a thread: waking it takes 50 microseconds."""

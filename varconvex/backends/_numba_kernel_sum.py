@@ -14,7 +14,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from .._threads import run
+from ..threads import run
 
 _BLOCK = 256
 """Seeds at a time: their exponents and features fit into 32 kB with room to spare."""

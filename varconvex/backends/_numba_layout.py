@@ -10,7 +10,7 @@ from ._numba_coupled import JOINT, PAIRWISE, SEPARATE, scratch_rows
 from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, compiled
 from ._numba_steps import EDGE
 from ._numba_wavefront import block_kernel, halo_rows, padded, sizes
-from ._pairs import SWEEPS
+from .pairs import SWEEPS
 from .problem import Problem
 
 _DEPTHS = ((512, 24), (2048, 16))
@@ -81,7 +81,7 @@ class Layout:
         self.everywhere, self.nowhere = everywhere, np.zeros((0, 2), np.int64)
 
     def charges(self, problem: Problem, real: Any) -> tuple:
-        """What `primal_block` and `threshold_block` compute with, in the dtype `real`."""
+        """Arguments of `primal_block` and `threshold_block`, in the dtype `real`."""
         weights = (real(problem.quadratic_weight), real(problem.l1_weight), real(problem.huber))
         kind = (problem.isotropic, self.flags[2], problem.truncated)
         return (*weights, tuple(map(real, self.steps)), self.offsets, *kind)

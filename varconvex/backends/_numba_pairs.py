@@ -1,4 +1,4 @@
-"""The dual step of labels coupled in pairs, for all pixels of a row at once; `_pairs.py` is its specification."""
+"""The dual step of labels coupled in pairs, for all pixels of a row at once; `pairs.py` is its specification."""
 
 from typing import Any
 

@@ -122,7 +122,7 @@ def variation(
 
 @row_function
 def pairwise_row(g: Any, labels: Any, number: Any, radius: Any, r: Any) -> Any:
-    """Sum of radius times the length of `_pairs.pairwise_length`, isotropic; g : (directions labels, width)."""
+    """Sum of radius times the length of `pairs.pairwise_length`, isotropic; g : (directions labels, width)."""
     total = 0.0
     for j in range(g.shape[1]):
         # The three longest gradients, the first of them as what the next two leave.

@@ -20,7 +20,7 @@ every iteration (their algorithm 2). The dual value is, for |p| <= r,
            - huber |p(x)|^2 / (2 r(x))
 
 `coupling` defines |.| over the labels of a pixel: each label by itself; all of them as one vector (colour; Bresson,
-Chan 2008, doi:10.3934/ipi.2008.2.455); or such that |p_i - p_j| <= r for each two labels (`_pairs`).
+Chan 2008, doi:10.3934/ipi.2008.2.455); or such that |p_i - p_j| <= r for each two labels (`pairs`).
 
 With `truncated`, h(t) = min(t^2 / (2 huber), 1): not convex, so there is no dual value (it is -inf), and the dual step,
 by Moreau's identity, sets to 0 what is longer than the truncation (Strekalovskiy, Cremers 2014,
@@ -40,7 +40,7 @@ import numpy as np
 from .. import checks
 from ._grids import Grids, ends
 from ._networks import Networks
-from ._pairs import pairwise_length, project_pairs
+from .pairs import pairwise_length, project_pairs
 from .problem import Array, Offsets, Problem
 
 SAFE = 1.0 - 1e-6

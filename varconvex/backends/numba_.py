@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from .._threads import n_threads, run
+from ..threads import n_threads, run
 from . import _numba_grids as grids, _numba_values as values
 from ._numba_bands import SHARE, cut, iterate_band
 from ._numba_dual import dual_block

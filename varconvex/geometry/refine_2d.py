@@ -14,7 +14,7 @@ set is digitally convex after every step.
 import numba
 import numpy as np
 
-from .._threads import run
+from ..threads import run
 from .corners import runs, with_corners
 
 Array = np.ndarray

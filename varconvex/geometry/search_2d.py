@@ -9,7 +9,7 @@ half-planes of any directions n around it follow from the support function
 
 import numpy as np
 
-from .._threads import run
+from ..threads import run
 from .components import cheapest_piece
 from .hulls import extreme_points, fill, is_convex
 from .lattice_polygon import best_polygon

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from ..backends import ArrayBackend, get_backend
+from ..backends import ArrayBackend, Offsets, ends, get_backend
 from ..edges import contrast_weight
 from ..energies.potts import Potts
+from ..energies.total_variation import differences
 from ..energies.two_phase import TwoPhase
 from ..errors import InvalidParameterError
 from ..inputs import Scene
@@ -168,7 +169,7 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
 
     def _energy(self, scene: Scene, costs: np.ndarray, proximal: ProximalTerm | None) -> TwoPhase | Potts:
         outside = scene.seeds < 0
-        weight = _drop_rim(self._weight(scene), outside, diagonals=self.tv == "octagonal")
+        weight = _without_rim(self._weight(scene), outside, differences(self.tv, scene.spacing)["offsets"])
         common: dict[str, Any] = {"weight": weight, "spacing": scene.spacing, "tv": self.tv}
         costs = np.where(outside, 0, costs)
         if len(scene.labels) == 2:
@@ -213,17 +214,11 @@ def predict_log_odds(log_odds: np.ndarray, scene: Scene, energy: EnergyPredictor
     return Prediction(probability, (probability > 0.5).astype(np.int64), costs, {})
 
 
-def _drop_rim(weight: np.ndarray | None, outside: np.ndarray, diagonals: bool) -> np.ndarray | None:
-    """No boundary is paid for outside, nor where a difference reaches out: there the image simply ends."""
+def _without_rim(weight: np.ndarray | None, outside: np.ndarray, offsets: Offsets) -> np.ndarray | None:
+    """The edge weight, set to 0 at outside pixels and where one of the differences reaches one: (*spatial) float32."""
     if not outside.any():
         return weight
-    reach = outside.copy()
-    for axis in range(outside.ndim):
-        near = [slice(None)] * outside.ndim
-        far = [slice(None)] * outside.ndim
-        near[axis], far[axis] = slice(None, -1), slice(1, None)
-        reach[tuple(near)] |= outside[tuple(far)]
-    if diagonals:
-        reach[:-1, :-1] |= outside[1:, 1:]
-        reach[:-1, 1:] |= outside[1:, :-1]
-    return np.where(reach, 0, 1 if weight is None else weight).astype(np.float32)
+    rim = outside.copy()
+    for near, far in ends(outside.ndim, outside.ndim, offsets):
+        rim[near] |= outside[far]
+    return np.where(rim, 0, 1 if weight is None else weight).astype(np.float32)

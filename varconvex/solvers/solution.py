@@ -1,4 +1,4 @@
-"""What the primal-dual solvers return, and what they pass to callbacks."""
+"""Results of the primal-dual solvers, and the state that they pass to callbacks."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import _threads
+from ... import threads
 from ...backends import get_backend
 from ...inputs import Scene
 from ..small_grid import resized
@@ -116,7 +116,7 @@ class NetworkAppearance:
             calls = list(enumerate(state.parameters))
             # A device has one queue, that of the calling thread.
             host = isinstance(state.seen, np.ndarray)
-            done = _threads.run(train, calls) if host else [train(*call) for call in calls]
+            done = threads.run(train, calls) if host else [train(*call) for call in calls]
         now = np.sum([odds for _, odds in done], axis=0) / len(done)
         if "xy" in state.groups:
             now += position_log_odds(self.full)
