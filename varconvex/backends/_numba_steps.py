@@ -5,7 +5,7 @@
 
 With Huber's term short = radius / (radius + sigma huber), else 1. All rows lie in one matrix, the ring buffer `space`
 of `_numba_wavefront.py`. `geometry` says where: the first row of each field, of u_bar and of scratch; (slices, rows) of
-each field; (labels, slices, rows) of the ring buffer; `order` as in `_numba_layout.py`; offsets of the directions; the
+each field; (labels, slices, rows) of the ring buffer; `order` as in `numba_layout.py`; offsets of the directions; the
 width.
 """
 

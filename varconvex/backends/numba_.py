@@ -15,11 +15,11 @@ from ..threads import n_threads, run
 from . import _numba_grids as grids, _numba_values as values
 from ._numba_bands import SHARE, cut, iterate_band
 from ._numba_dual import dual_block
-from ._numba_layout import ActiveSet, Layout, matrix
 from ._numba_networks import NumbaNetworks
 from ._numba_simplex import simplex_block
 from ._numba_steps import MOST_DIRECTIONS, RHO
 from .base import SAFE, Array, ArrayBackend, Problem, next_steps
+from .numba_layout import ActiveSet, Layout, matrix
 
 _WATCHED = 2**26
 """Most pixels of an image with an active set: in larger ones a block of iterations takes too long to be the least
