@@ -5,7 +5,7 @@
 Runs the backend tests with CuPy, compares values with the specification's after the same iterations, and times an
 iteration, a solve, a batch and the kernel sums; then networks, a projection and a joint segmentation. All figures go to
 `benchmarks/results/gpu-<device>.json`. With `--tiles` other shapes of the tile are timed, too: the best one belongs in
-`varconvex/backends/_cuda.py`.
+`varconvex/backends/cuda.py`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from varconvex import Potts, TwoPhase, get_backend, pdhg, pdhg_batch
-from varconvex.backends import ArrayBackend, Problem, _cuda, cupy_
+from varconvex.backends import ArrayBackend, Problem, cuda, cupy_
 from varconvex.errors import BackendUnavailableError
 
 from . import gpu_shapes
@@ -195,13 +195,13 @@ def iteration(backend: ArrayBackend, side: int, rounds: int) -> dict[str, Any]:
         u = energy.start(backend, problem)
         p = backend.xp.zeros((2, *energy.shape), np.float32)
         step = {"n": _ITERATIONS, "tau": 0.25, "sigma": 0.5, "rho": 1.9, "finish": True}
-        tileable = _cuda.tileable
+        tileable = cuda.tileable
         if not tiled:
-            _cuda.tileable = lambda *_: False  # type: ignore[assignment]
+            cuda.tileable = lambda *_: False  # type: ignore[assignment]
         try:
             seconds = median_seconds(backend, lambda: backend.iterate(problem, u, p, **step), rounds)  # noqa: B023
         finally:
-            _cuda.tileable = tileable
+            cuda.tileable = tileable
         found[f"{name}_ms"] = 1e3 * seconds / _ITERATIONS
         found[f"{name}_gb_s"] = _PIXEL_BYTES * u.size * _ITERATIONS / seconds / 1e9
         found[f"{name}_look_ms"] = 1e3 * median_seconds(backend, lambda: backend.values(problem, u, p), rounds)  # noqa: B023
@@ -246,16 +246,16 @@ def kernel_sum(backend: ArrayBackend, side: int, rounds: int, seeds: int = 1000)
 
 def tiles(backend: ArrayBackend, side: int, rounds: int) -> list[dict[str, Any]]:
     """Milliseconds an iteration with other shapes of the tile."""
-    usual = (_cuda.SIDE, _cuda.ROWS, _cuda.DEPTH)
+    usual = (cuda.SIDE, cuda.ROWS, cuda.DEPTH)
     rows = []
     try:
         for shape in _TILES:
-            _cuda.SIDE, _cuda.ROWS, _cuda.DEPTH = shape
+            cuda.SIDE, cuda.ROWS, cuda.DEPTH = shape
             cupy_._kernels.cache_clear()
             found = iteration(get_backend("cupy"), side, rounds)
             rows.append(dict(zip(("side", "rows", "depth"), shape, strict=True)) | {"ms": found["tile_ms"]})
     finally:
-        _cuda.SIDE, _cuda.ROWS, _cuda.DEPTH = usual
+        cuda.SIDE, cuda.ROWS, cuda.DEPTH = usual
         cupy_._kernels.cache_clear()
     return rows
 

@@ -7,9 +7,8 @@ import pytest
 from scipy.ndimage import binary_dilation
 
 from varconvex import Potts, TwoPhase, get_backend, pdhg
-from varconvex.backends._numba_layout import spans
-from varconvex.backends._numba_wavefront import EDGE, padded
 from varconvex.backends.numba_ import NumbaBackend
+from varconvex.backends.numba_layout import EDGE, padded, spans
 from varconvex.backends.numpy_ import NumpyBackend
 
 NUMBA = get_backend("numba")
@@ -75,11 +74,11 @@ def test_neither_threads_nor_the_clock_change_a_bit(set_threads, rng):
 @pytest.mark.parametrize("tv", ["isotropic", "octagonal"])
 def test_tiles_of_columns_do_not_change_a_bit_either(monkeypatch, set_threads, rng, tv):
     problem = blob(rng, (240, 210), tv=tv)
-    monkeypatch.setattr("varconvex.backends._numba_layout._DEPTHS", ((1000, 15),))
+    monkeypatch.setattr("varconvex.backends.numba_layout._DEPTHS", ((1000, 15),))
     answers = []
     for tile, threads in ((1000, 1), (33, 1), (50, 3), (100, 2)):
         set_threads(threads)
-        monkeypatch.setattr("varconvex.backends._numba_layout._TILE", tile)
+        monkeypatch.setattr("varconvex.backends.numba_layout._TILE", tile)
         mine, backend = replace(problem), NumbaBackend()
         active_set = backend.new_active_set(mine)
         assert active_set.block == 15

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from varconvex.backends import ArrayBackend, Problem, get_backend
-from varconvex.backends._numba_bands import cut
-from varconvex.backends._numba_layout import Layout
-from varconvex.backends.numba_ import NumbaBackend
+from varconvex.backends.numba_ import NumbaBackend, cut
+from varconvex.backends.numba_layout import Layout
 from varconvex.backends.numpy_ import NumpyBackend
 from varconvex.errors import BackendUnavailableError, InvalidParameterError
 
@@ -229,7 +228,7 @@ def test_tiles_of_columns_do_not_change_a_bit(monkeypatch, set_threads, rng, sha
     answers = []
     for tile, threads in ((1000, 1), (48, 1), (48, 5), (70, 2)):
         set_threads(threads)
-        monkeypatch.setattr("varconvex.backends._numba_layout._TILE", tile)
+        monkeypatch.setattr("varconvex.backends.numba_layout._TILE", tile)
         layout = Layout(replace(problem))
         assert len(layout.tiles(9)) == (round(shape[1] / tile) if tile < 1000 else 1)
         assert len(layout.tiles(8)) == 1

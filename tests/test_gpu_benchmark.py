@@ -6,7 +6,7 @@ import time
 import pytest
 
 from benchmarks import gpu, gpu_shapes
-from varconvex.backends import _cuda
+from varconvex.backends import cuda
 from varconvex.errors import BackendUnavailableError
 
 
@@ -56,7 +56,7 @@ def test_every_part_runs_on_the_pretended_device(fake_cupy, tmp_path, capsys, mo
         assert figures[part]["convex"]
     assert figures["batch"]["ratio"] == pytest.approx(figures["batch"]["alone_ms"] / figures["batch"]["ms"])
     assert [row["side"] for row in figures["tiles"]] == [32, 64]
-    assert (_cuda.SIDE, _cuda.ROWS, _cuda.DEPTH) == (64, 4, 8)
+    assert (cuda.SIDE, cuda.ROWS, cuda.DEPTH) == (64, 4, 8)
     assert str(path) in capsys.readouterr().out
 
 

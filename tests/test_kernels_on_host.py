@@ -12,7 +12,7 @@ import pytest
 from cuda_on_host import Stream
 
 import varconvex
-from varconvex.backends import Problem, _cuda, cupy_, get_backend
+from varconvex.backends import Problem, cuda, cupy_, get_backend
 from varconvex.backends.numpy_ import NumpyBackend
 
 OCTAGONAL = ((1, 0), (0, 1), (1, 1), (1, -1))
@@ -107,7 +107,7 @@ def test_the_kernels_agree_with_the_specification(fake_cupy, rng, case, finish):
         np.testing.assert_allclose(p1, p0, atol=4e-6)
         np.testing.assert_allclose(v1, v0, rtol=1e-6, atol=1e-5)
     tiled = labels == 1 and len(shape) == 2 and "offsets" not in options
-    assert set(fake_cupy.launches) == {_cuda.tile_name(problem) if tiled else "fused", "values", "fold"}
+    assert set(fake_cupy.launches) == {cuda.tile_name(problem) if tiled else "fused", "values", "fold"}
 
 
 def test_many_iterations_stay_with_the_specification(fake_cupy, rng):
@@ -122,7 +122,7 @@ def test_the_tile_and_the_fused_pass_are_one_iteration(fake_cupy, rng, monkeypat
     problem = random_problem(rng, 1, (70, 60), huber=0.1, quadratic_weight=0.2)
     start = random_pair(rng, problem, 1, (70, 60))
     tiled = solved(get_backend("cupy"), problem, start, 19)
-    monkeypatch.setattr(_cuda, "tileable", lambda *_: False)
+    monkeypatch.setattr(cuda, "tileable", lambda *_: False)
     fused = solved(get_backend("cupy"), problem, start, 19)
     assert fake_cupy.launches.count("fused") == 19
     for a, b in zip(tiled, fused, strict=True):
@@ -219,14 +219,14 @@ def test_what_the_kernels_cannot_say_is_left_to_the_specification(fake_cupy, rng
     problem = random_problem(rng, 1, (9, 8))
     u = backend.asarray(np.zeros((1, 9, 8), np.float32))
     plain = moved(Later(**vars(problem)), backend)
-    assert _cuda.fits(plain, u)
-    assert not _cuda.fits(replace(plain, twist=0.5), u)
-    assert not _cuda.fits(replace(plain, twist=np.zeros(3)), u)
-    assert not _cuda.fits(plain, u.astype(np.float64))
-    assert not _cuda.fits(plain, u[:, :, ::2])
-    assert not _cuda.fits(replace(plain, steps=(1.0,) * 5, offsets=(*OCTAGONAL, (2, 1))), u)
-    assert not _cuda.fits(replace(plain, steps=(1.0,), offsets=((0, 40),)), u)
-    assert not _cuda.fits(plain, backend.asarray(np.zeros((2000, 9, 8), np.float32)))
+    assert cuda.fits(plain, u)
+    assert not cuda.fits(replace(plain, twist=0.5), u)
+    assert not cuda.fits(replace(plain, twist=np.zeros(3)), u)
+    assert not cuda.fits(plain, u.astype(np.float64))
+    assert not cuda.fits(plain, u[:, :, ::2])
+    assert not cuda.fits(replace(plain, steps=(1.0,) * 5, offsets=(*OCTAGONAL, (2, 1))), u)
+    assert not cuda.fits(replace(plain, steps=(1.0,), offsets=((0, 40),)), u)
+    assert not cuda.fits(plain, backend.asarray(np.zeros((2000, 9, 8), np.float32)))
     start = random_pair(rng, problem, 1, (9, 8))
     solved(backend, replace(Later(**vars(problem)), twist=0.5), start, 5)
     assert not fake_cupy.launches
@@ -236,9 +236,9 @@ def test_the_shim_sees_a_missing_barrier(fake_cupy, rng, monkeypatch):
     problem = random_problem(rng, 1, (60, 50))
     start = random_pair(rng, problem, 1, (60, 50))
     right = solved(get_backend("cupy"), problem, start, 8)[0]
-    whole = _cuda.source()
+    whole = cuda.source()
     after_primal = whole.index("__syncthreads();", whole.index("u_bar[row + k][i] = bar[k];"))
-    monkeypatch.setattr(_cuda, "source", lambda: whole[:after_primal] + whole[after_primal + 16 :])
+    monkeypatch.setattr(cuda, "source", lambda: whole[:after_primal] + whole[after_primal + 16 :])
     cupy_._kernels.cache_clear()
     assert abs(solved(get_backend("cupy"), problem, start, 8)[0] - right).max() > 1e-3
     cupy_._kernels.cache_clear()
@@ -265,7 +265,7 @@ def test_nvrtc_compiles_everything_without_a_spill(architecture, standard):
     if compiler is None:
         pytest.skip(f"compiling for a GPU needs NVRTC: {nvrtc.EXTRA}")
     binary, log = nvrtc.compile_for(
-        compiler, architecture, _cuda.source(), (*_cuda.options(), f"-std={standard}", "--ptxas-options=-v")
+        compiler, architecture, cuda.source(), (*cuda.options(), f"-std={standard}", "--ptxas-options=-v")
     )
     kernels = ("fused", "values", "fold", "kernel_sum", "tile_isotropic", "tile_anisotropic_huber")
     kernels += ("network_tell", "network_values_double", "network_gradient_float", "network_step_float")
@@ -277,9 +277,9 @@ def test_a_broken_kernel_is_named_with_its_file_and_line():
     compiler = nvrtc.library()
     if compiler is None:
         pytest.skip(f"compiling for a GPU needs NVRTC: {nvrtc.EXTRA}")
-    broken = _cuda.source().replace("float least = ABSENT", "float least = UNKNOWN")
+    broken = cuda.source().replace("float least = ABSENT", "float least = UNKNOWN")
     with pytest.raises(AssertionError, match=r'kernel_sum.cu\(\d+\): error: identifier "UNKNOWN" is undefined'):
-        nvrtc.compile_for(compiler, "sm_90", broken, _cuda.options())
+        nvrtc.compile_for(compiler, "sm_90", broken, cuda.options())
 
 
 @pytest.mark.parametrize(("labels", "shape"), [(1, (60, 70)), (1, (9, 10, 11)), (3, (20, 21))])
@@ -296,16 +296,16 @@ def test_the_kernels_are_shipped():
     settings = configparser.ConfigParser()
     settings.read(Path(varconvex.__file__).parents[1] / "setup.cfg")
     shipped = settings["options.package_data"]["varconvex"].split()
-    folder = Path(_cuda.__file__).parent
-    assert {path.stem for path in folder.glob("*.cu")} == set(_cuda.FILES)
+    folder = Path(cuda.__file__).parent
+    assert {path.stem for path in folder.glob("*.cu")} == set(cuda.FILES)
     assert "backends/*.cu" in shipped
 
 
 def test_the_shim_sees_a_write_beyond_the_end(fake_cupy, rng, monkeypatch):
     problem = random_problem(rng, 1, (60, 50))
     start = random_pair(rng, problem, 1, (60, 50))
-    wrong = _cuda.source().replace("p_next[pixels + here] = px[k];", "p_next[pixels + here + 8] = px[k];")
-    monkeypatch.setattr(_cuda, "source", lambda: wrong)
+    wrong = cuda.source().replace("p_next[pixels + here] = px[k];", "p_next[pixels + here + 8] = px[k];")
+    monkeypatch.setattr(cuda, "source", lambda: wrong)
     cupy_._kernels.cache_clear()
     with pytest.raises(AssertionError, match="tile_isotropic wrote beyond the end of an array"):
         solved(get_backend("cupy"), problem, start, 8)

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit
 
 from varconvex import get_backend, project
-from varconvex.backends import _cuda_networks
+from varconvex.backends import cuda_networks
 from varconvex.backends.numpy_ import NumpyBackend
 from varconvex.errors import DeviceMemoryWarning, InvalidParameterError
 from varconvex.shapes.convex import ConvexShape
@@ -128,7 +128,7 @@ def test_the_kernels_are_what_computes(fake_cupy, rng):
 
 def test_what_the_kernels_cannot_hold_is_left_to_the_specification(fake_cupy, rng, monkeypatch):
     backend = get_backend("cupy")
-    monkeypatch.setattr(_cuda_networks, "_MOST_SHARES", 100)
+    monkeypatch.setattr(cuda_networks, "_MOST_SHARES", 100)
     large = (case(rng, 2, (400,), 40, np.float32), case(rng, 2, (200, 100), 40), case(rng, 2, (9,), 100))
     for network, points, cost in large:
         found = backend.network_loss(network.to(fake_cupy), *there(backend, points, cost), 2.0)[1]

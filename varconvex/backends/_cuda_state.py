@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from . import _cuda
+from . import cuda
 from ._cuda_graphs import Graphs
 from .base import Array, Problem
 
-_TASK = np.dtype(_cuda.Task)
+_TASK = np.dtype(cuda.Task)
 
 
 class State:
@@ -30,12 +30,12 @@ class State:
         self._problems = [weakref.ref(problem, lambda _: _release(me())) for problem in problems]
         self._scratch: tuple[Array, Array] | None = None
         self.graphs = Graphs(xp)
-        self.fits = _cuda.alike(problems, u) and _cuda.plain(p)
+        self.fits = cuda.alike(problems, u) and cuda.plain(p)
         """Whether the kernels can iterate these problems; if not, no other attribute is set."""
         if self.fits:
-            self.tile = _cuda.tile_name(problems[0]) if _cuda.tileable(problems[0], u[0]) else None
-            self.blocks = _cuda.blocks(problems[0].offsets, u.shape[1:])
-            packed = b"".join(bytes(_cuda.task(*each)) for each in zip(problems, u, p, strict=True))
+            self.tile = cuda.tile_name(problems[0]) if cuda.tileable(problems[0], u[0]) else None
+            self.blocks = cuda.blocks(problems[0].offsets, u.shape[1:])
+            packed = b"".join(bytes(cuda.task(*each)) for each in zip(problems, u, p, strict=True))
             self._host = np.frombuffer(bytearray(packed), _TASK)
             self.tasks = xp.asarray(np.frombuffer(packed, np.uint8))
 

@@ -5,7 +5,7 @@
 
 With Huber's term short = radius / (radius + sigma huber), else 1. All rows lie in one matrix, the ring buffer `space`
 of `_numba_wavefront.py`. `geometry` says where: the first row of each field, of u_bar and of scratch; (slices, rows) of
-each field; (labels, slices, rows) of the ring buffer; `order` as in `_numba_layout.py`; offsets of the directions; the
+each field; (labels, slices, rows) of the ring buffer; `order` as in `numba_layout.py`; offsets of the directions; the
 width.
 """
 
@@ -27,9 +27,11 @@ EDGE = LINE
 COST, RADIUS, LOWER, UPPER, TARGET, BARS, SCRATCH = range(7)
 """Order of `begins`: the fields, u_bar, and what is computed on the way."""
 
-TAU, SHRINK, REACH, THETA, SIGMA, SMOOTH, RHO, D_TAU, D_SIGMA = 0, 1, 2, 3, 4, 5, 6, 7, 11
+MOST_DIRECTIONS = 4
+TAU, SHRINK, REACH, THETA, SIGMA, SMOOTH, RHO, D_TAU = range(8)
+D_SIGMA = D_TAU + MOST_DIRECTIONS
 """Columns of a schedule, one iteration a row: step sizes, 1 / (1 + tau q), how far the L1 term moves at most, the
-extrapolation, sigma huber, the over-relaxation, and tau / spacing and sigma / spacing of up to four directions."""
+extrapolation, sigma huber, the over-relaxation, and tau / spacing and sigma / spacing of each direction."""
 
 
 @inlined

@@ -23,7 +23,7 @@ tile of columns
     are kept as they were before the last tile changed them.
 active columns
     Of each slice, those near which u or p changed in the last block of iterations; others are left out: most of an
-    image converges long before its last pixel does, u at a bound and p inside its ball (`spans` in `_numba_layout.py`).
+    image converges long before its last pixel does, u at a bound and p inside its ball (`spans` in `numba_layout.py`).
 """
 
 from functools import lru_cache

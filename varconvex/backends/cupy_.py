@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import BackendUnavailableError
-from . import _cuda
-from ._cuda_networks import CudaNetworks
+from . import cuda
 from ._cuda_state import State
 from .base import Array, ArrayBackend, Offsets, Problem
+from .cuda_networks import CudaNetworks
 
 _INSTALL = "install CuPy for your driver: pip install cupy-cuda12x or cupy-cuda13x"
 
@@ -137,14 +137,14 @@ class CupyBackend(CudaNetworks, ArrayBackend):
     def _lone(self, problem: Problem, u: Array | None, p: Array | None) -> Array | None:
         """The problem with u or p alone, as the kernels read it; None if they do not implement it."""
         whole: Array = u if p is None else p[0]
-        if not _cuda.plain(whole):
+        if not cuda.plain(whole):
             return None
         known = None if self._state is None else self._state.lone(problem, u, p)
         if known is not None:
             return known
-        if not _cuda.fits(problem, whole):
+        if not cuda.fits(problem, whole):
             return None
-        return self.xp.asarray(np.frombuffer(bytes(_cuda.task(problem, u, p)), np.uint8))
+        return self.xp.asarray(np.frombuffer(bytes(cuda.task(problem, u, p)), np.uint8))
 
     def values(self, problem: Problem, u: Array, p: Array) -> tuple[float, float]:
         """As in the specification, in one launch."""
@@ -167,11 +167,11 @@ class CupyBackend(CudaNetworks, ArrayBackend):
 
     def _sums(self, tasks: Array, images: int, pixels: int) -> np.ndarray:
         """(images, 2): primal and dual sum of each task."""
-        count = min(-(-pixels // _cuda.ADDERS), _SHARES)
+        count = min(-(-pixels // cuda.ADDERS), _SHARES)
         shares = self.xp.empty((images, 2, count))
         sums = self.xp.empty((images, 2))
-        self._kernel("values")((count, images), (_cuda.ADDERS,), (tasks, shares))
-        self._kernel("fold")((2 * images,), (_cuda.ADDERS,), (shares, np.int32(count), sums))
+        self._kernel("values")((count, images), (cuda.ADDERS,), (tasks, shares))
+        self._kernel("fold")((2 * images,), (cuda.ADDERS,), (shares, np.int32(count), sums))
         return self.to_numpy(sums)
 
     def threshold(self, problem: Problem, u: Array, thresholds: tuple[float, ...]) -> tuple[Array, float]:
@@ -179,11 +179,11 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         task = self._lone(problem, u, None)
         if task is None or len(u) > 1 or problem.simplex:
             return super().threshold(problem, u, thresholds)
-        count = min(-(-u.size // _cuda.ADDERS), _SHARES)
+        count = min(-(-u.size // cuda.ADDERS), _SHARES)
         shares, sums = self.xp.empty((len(thresholds), count)), self.xp.empty(len(thresholds))
         levels = self.asarray(thresholds, np.float32)
-        self._kernel("thresholds")((count, len(thresholds)), (_cuda.ADDERS,), (task, levels, shares))
-        self._kernel("fold")((len(thresholds),), (_cuda.ADDERS,), (shares, np.int32(count), sums))
+        self._kernel("thresholds")((count, len(thresholds)), (cuda.ADDERS,), (task, levels, shares))
+        self._kernel("fold")((len(thresholds),), (cuda.ADDERS,), (shares, np.int32(count), sums))
         values = self.to_numpy(sums)
         best = int(values.argmin())
         mask = self.project((u > np.float32(thresholds[best])).astype(u.dtype), problem)
@@ -191,42 +191,42 @@ class CupyBackend(CudaNetworks, ArrayBackend):
 
     def halve(self, array: Array, ndim: int) -> Array:
         """As in the specification, in one launch."""
-        if not _cuda.plain(array) or ndim not in (2, 3) or array.size >= 2**31:
+        if not cuda.plain(array) or ndim not in (2, 3) or array.size >= 2**31:
             return super().halve(array, ndim)
         lead, shape = array.shape[:-ndim], array.shape[-ndim:]
         out = self.xp.empty((*lead, *(-(-n // 2) for n in shape)), np.float32)
-        sizes = tuple(map(np.int32, (*_cuda.volume(shape), math.prod(lead))))
+        sizes = tuple(map(np.int32, (*cuda.volume(shape), math.prod(lead))))
         self._kernel("halve")(*_by_pixel(out.size), (array, *sizes, out))
         return out
 
     def prolong(self, problem: Problem, u: Array, p: Array) -> tuple[Array, Array]:
         """As in the specification, in one launch."""
         fine = self.xp.empty(problem.cost.shape, np.float32)
-        if not (_cuda.fits(problem, fine) and _cuda.plain(u) and _cuda.plain(p)):
+        if not (cuda.fits(problem, fine) and cuda.plain(u) and cuda.plain(p)):
             return super().prolong(problem, u, p)
         flow = self.xp.empty((len(problem.steps), *fine.shape), np.float32)
-        self._spread(_cuda.task(problem, fine, flow), u, p, feasible=True)
+        self._spread(cuda.task(problem, fine, flow), u, p, feasible=True)
         return fine, flow
 
     def spread(self, u: Array, p: Array, spatial: tuple[int, ...], offsets: Offsets) -> tuple[Array, Array]:
         """As in the specification, in one launch."""
-        known = len(spatial) in (2, 3) and len(p) <= _cuda.MOST_DIRECTIONS
-        if not (known and _cuda.plain(u) and p.size << len(spatial) < 2**31):
+        known = len(spatial) in (2, 3) and len(p) <= cuda.MOST_DIRECTIONS
+        if not (known and cuda.plain(u) and p.size << len(spatial) < 2**31):
             return super().spread(u, p, spatial, offsets)
         fine = self.xp.empty((*u.shape[: -len(spatial)], *spatial), np.float32)
         flow = self.xp.empty((len(p), *fine.shape), np.float32)
         layers = (math.prod(fine.shape[: -len(spatial)]), *spatial)
-        self._spread(_cuda.geometry(offsets, layers, fine, flow), u, self.asarray(p, np.float32), feasible=False)
+        self._spread(cuda.geometry(offsets, layers, fine, flow), u, self.asarray(p, np.float32), feasible=False)
         return fine, flow
 
-    def _spread(self, task: _cuda.Task, u: Array, p: Array, feasible: bool) -> None:
+    def _spread(self, task: cuda.Task, u: Array, p: Array, feasible: bool) -> None:
         tasks = self.xp.asarray(np.frombuffer(bytes(task), np.uint8))
         pixels = task.depth * task.height * task.width
         self._kernel("spread")(*_by_pixel(pixels), (tasks, u, p, np.int32(feasible)))
 
     def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
         """As in the specification, one thread for each point."""
-        if len(seeds) > _cuda.MOST_FEATURES:
+        if len(seeds) > cuda.MOST_FEATURES:
             return super().log_kernel_mean(points, weight, seeds, axes)
         points, weight, seeds = (self.asarray(array, np.float32) for array in (points, weight, seeds))
         (n, features), m = points.shape, seeds.shape[1]
@@ -249,8 +249,8 @@ def _launches(state: State, shape: tuple[int, ...], n: int, rho: float, finish: 
     f, i = np.float32, np.int32
     last = 1.0 if finish else rho
     if state.tile:
-        grid, threads = _cuda.tile_blocks(*shape[-2:])
-        counts = _cuda.tile_launches(n)
+        grid, threads = cuda.tile_blocks(*shape[-2:])
+        counts = cuda.tile_launches(n)
         ends = [rho] * (len(counts) - 1) + [last]
         return [
             (state.tile, (*grid, shape[0]), threads, (i(count), f(rho), f(end)), 0)
@@ -268,5 +268,5 @@ def _launches(state: State, shape: tuple[int, ...], n: int, rho: float, finish: 
 @lru_cache(maxsize=1)
 def _kernels(cupy: Any) -> Any:
     """A function that gives a kernel by its name; all are compiled when the first one is asked for."""
-    module = cupy.RawModule(code=_cuda.source(), options=_cuda.options())
+    module = cupy.RawModule(code=cuda.source(), options=cuda.options())
     return lru_cache(maxsize=None)(module.get_function)

@@ -12,7 +12,7 @@
 #define POINTS 32
 #define ROW (POINTS + 1)
 
-/* The network, the points and Adam, as _cuda_networks.py has them; addresses are of float or double. */
+/* The network, the points and Adam, as cuda_networks.py has them; addresses are of float or double. */
 struct Training {
     const void *x, *cost;
     void *theta, *m, *v, *g, *slope, *shares, *sum;
@@ -22,7 +22,7 @@ struct Training {
     int points, dim, layers, parameters, t;
 };
 
-static_assert(sizeof(Training) == TRAINING_BYTES, "Training is not what _cuda_networks.py has");
+static_assert(sizeof(Training) == TRAINING_BYTES, "Training is not what cuda_networks.py has");
 
 namespace network {
 

@@ -15,11 +15,11 @@ from ..threads import n_threads, run
 from . import _numba_grids as grids, _numba_values as values
 from ._numba_bands import SHARE, cut, iterate_band
 from ._numba_dual import dual_block
-from ._numba_layout import ActiveSet, Layout, matrix
 from ._numba_networks import NumbaNetworks
 from ._numba_simplex import simplex_block
-from ._numba_steps import D_SIGMA, D_TAU, REACH, RHO, SHRINK, SIGMA, SMOOTH, TAU, THETA
+from ._numba_steps import MOST_DIRECTIONS, RHO
 from .base import SAFE, Array, ArrayBackend, Problem, next_steps
+from .numba_layout import ActiveSet, Layout, matrix
 
 _WATCHED = 2**26
 """Most pixels of an image with an active set: in larger ones a block of iterations takes too long to be the least
@@ -54,8 +54,10 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         kernel = layout.kernel(coupled)
         schedule = _schedule(problem, layout.steps, n, tau, sigma, gamma, rho)
         # Converged pixels stay as they are, so each block has to end feasible; rho = 1 does that.
-        ends = [n - 1] * finish if active_set is None else [*range(layout.depth - 1, n, layout.depth), n - 1]
-        schedule[ends, RHO] = 1
+        if active_set is not None:
+            schedule[layout.depth - 1 :: layout.depth, RHO] = 1
+        if finish or active_set is not None:
+            schedule[n - 1 :, RHO] = 1
         state = (matrix(u), matrix(p), layout.order, layout.counts, layout.fields, layout.shapes)
         for done in range(0, n, layout.depth):
             plan = schedule[done : done + layout.depth]
@@ -205,21 +207,18 @@ def _fits(u: np.ndarray, problem: Problem) -> bool:
 
 def _schedule(problem: Problem, steps: tuple, n: int, tau: float, sigma: float, gamma: float, rho: float) -> np.ndarray:
     """Step sizes of `n` iterations, a row each, in the columns that `_numba_steps.py` names."""
-    sizes = np.empty((3, n))
-    sizes[:] = [[1.0], [tau], [sigma]]
-    for k in range(n if gamma else 0):
-        sizes[1, k] = tau
-        theta, tau, sigma = next_steps(tau, sigma, gamma)
-        sizes[::2, k] = theta, sigma
-    thetas, taus, sigmas = sizes
-    schedule = np.zeros((n, D_SIGMA + 4), np.float32)
-    shrink = 1.0 / (1.0 + taus * problem.quadratic_weight)
-    schedule[:, TAU], schedule[:, SHRINK], schedule[:, REACH] = taus, shrink, taus * problem.l1_weight * shrink
-    schedule[:, THETA], schedule[:, SIGMA], schedule[:, SMOOTH] = thetas, sigmas, sigmas * problem.huber
-    schedule[:, RHO] = rho
-    factors = np.array(steps, np.float32)
-    schedule[:, D_TAU : D_TAU + len(steps)] = schedule[:, TAU, None] * factors
-    schedule[:, D_SIGMA : D_SIGMA + len(steps)] = schedule[:, SIGMA, None] * factors
+    f, theta, empty = np.float32, 1.0, (0.0,) * (MOST_DIRECTIONS - len(steps))
+    rows: list[tuple[Any, ...]] = []
+    for _ in range(n if gamma else 1):
+        shrink = 1.0 / (1.0 + tau * problem.quadratic_weight)
+        primal = (tau, shrink, tau * problem.l1_weight * shrink)
+        factors = [f(tau) * f(step) for step in steps]
+        if gamma:
+            theta, tau, sigma = next_steps(tau, sigma, gamma)
+        dual = [f(sigma) * f(step) for step in steps]
+        rows.append((*primal, theta, sigma, sigma * problem.huber, rho, *factors, *empty, *dual, *empty))
+    schedule = np.empty((n, len(rows[0])), np.float32)
+    schedule[:] = rows
     return schedule
 
 

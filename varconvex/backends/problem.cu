@@ -7,7 +7,7 @@
        (u, p) += rho ((u_new, p_new) - (u, p))
 
    with q the quadratic weight. Arrays: u (labels, pixels), p (directions, labels, pixels), pixels in the order z, y, x; a plane has depth 1.
-   The .cu files of this folder are one text, this one first. `_cuda.py` puts them together, mirrors `Problem`, and
+   The .cu files of this folder are one text, this one first. `cuda.py` puts them together, mirrors `Problem`, and
    defines SAFE, TINY and PROBLEM_BYTES. No GPU has run them yet; the tests run them on the host. */
 
 #define MOST_DIRECTIONS 4
@@ -33,7 +33,7 @@ struct Problem {
     int isotropic, simplex, active;
 };
 
-static_assert(sizeof(Problem) == PROBLEM_BYTES, "Problem is not what _cuda.py has");
+static_assert(sizeof(Problem) == PROBLEM_BYTES, "Problem is not what cuda.py has");
 
 __device__ inline float value(const Field &field, int label, Pixel at)
 {

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._cuda_networks import Training
 from .base import SAFE, Array, Offsets, Problem
+from .cuda_networks import Training
 
 FILES = ("problem", "fused", "tile", "values", "grids", "kernel_sum", "network")
 """Source files in the order in which they are joined: the first defines what the others use."""
