@@ -31,7 +31,7 @@ def get_backend(name: str | ArrayBackend | None = None, array: Any = None) -> Ar
     InvalidParameterError
         If there is no backend of that name.
     BackendUnavailableError
-        If the backend cannot run here; the message says what would make it run.
+        If the backend cannot run here; the message says why, and what to do.
 
     Examples
     --------

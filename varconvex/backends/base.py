@@ -27,7 +27,7 @@ by Moreau's identity, sets to 0 what is longer than the truncation (Strekalovski
 doi:10.1007/978-3-319-10605-2_9).
 
 Shapes: u, cost, target, lower, upper : (L, *spatial) with L labels (1 for two regions); p : (k, L, *spatial), p[i] the
-flow along the i-th of k directions, which are the spatial axes unless `offsets` says otherwise; dual_radius :
+flow along the i-th of k directions, which are the spatial axes unless `offsets` is given; dual_radius :
 (*spatial). Fields may be any arrays that broadcast to these shapes; they are never written to.
 """
 
@@ -63,7 +63,7 @@ class ArrayBackend(Grids, Networks):
         return type(self), ()
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
-        """`array` as a contiguous array of this backend, from wherever it lives; copied only where it must be."""
+        """`array` as a contiguous array of this backend, from host or device; copied only if necessary."""
         if self.xp is np:
             array = checks.host(array)
         return self.xp.ascontiguousarray(self.xp.asarray(array, dtype=dtype))
@@ -152,7 +152,7 @@ class ArrayBackend(Grids, Networks):
     ) -> None:  # fmt: skip
         """`n` iterations on (u, p), in place. With `finish` the last has rho = 1, so that the pair ends feasible.
 
-        `gamma` > 0 uses that much strong convexity: the steps change as `next_steps` says (rho should be 1).
+        `gamma` > 0 uses that much strong convexity: the steps change as in `next_steps` (rho should be 1).
         `active_set` is what `new_active_set` gave for this pair: with it a backend may leave out converged pixels.
         """
         real = u.dtype.type
@@ -278,7 +278,7 @@ class ArrayBackend(Grids, Networks):
         weight : (n,) float32
             Weight of the squared distance in position.
         seeds : (F, m) float32
-            The same features of the seeds.
+            Features of the seeds, in the order of `points`.
         axes : int
             How many features are position.
         """

@@ -70,7 +70,7 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         self._state: State | None = None
         try:
             self._kernel("fold")
-        except Exception as error:  # whatever NVRTC, the driver or the disk has to say
+        except Exception as error:  # of NVRTC, the driver or the file system
             raise BackendUnavailableError(
                 f"backend 'cupy' must be able to compile its kernels; CuPy {cupy.__version__} reports: {error}; "
                 f"{_INSTALL}, or use backend='numba'"

@@ -1,4 +1,4 @@
-/* One iteration a launch, u and p read once and written once, for any problem that `Problem` can say.
+/* One iteration a launch, u and p read once and written once, for any problem that `Problem` can express.
 
    A thread is a pixel. It computes u_bar = 2 u_new - u there, for all labels, into shared memory; then the threads whose
    neighbours are in the block as well take the dual step. So blocks overlap by the reach of the differences, and what lies

@@ -90,7 +90,7 @@ __device__ inline void backward(Tile<Real> &t, int layer)
     __syncthreads();
 }
 
-/* G, and where they are asked for the slopes. */
+/* G, and its slopes if q.slope is set. */
 template <typename Real>
 __device__ inline void values(const Training &q, Real *shared)
 {

@@ -196,13 +196,13 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
 
 
 def _compiled(u: np.ndarray, problem: Problem) -> bool:
-    pairs = problem.coupling == "pairwise" and not problem.isotropic  # along the grid nobody needs them
+    pairs = problem.coupling == "pairwise" and not problem.isotropic  # rarely used; left to the specification
     return u.dtype == np.float32 and (problem.offsets is None or problem.offsets == _OCTAGON) and not pairs
 
 
 def _fits(u: np.ndarray, problem: Problem) -> bool:
     plain = problem.coupling == "separate" and not (problem.l1_weight or problem.truncated)
-    return plain and _compiled(u, problem)
+    return plain and not (problem.offsets and problem.isotropic) and _compiled(u, problem)
 
 
 def _schedule(problem: Problem, steps: tuple, n: int, tau: float, sigma: float, gamma: float, rho: float) -> np.ndarray:

@@ -14,21 +14,21 @@ from .pairs import SWEEPS
 from .problem import Problem
 
 _DEPTHS = ((512, 24), (2048, 16))
-"""Iterations that travel together over slices, or a tile's parts of them, of up to so many pixels; more needs a larger
-ring buffer, fewer more hand-overs to threads."""
+"""(pixels, iterations): iterations that travel together over slices, or a tile's part of them, of up to so many pixels.
+More need a larger ring buffer, fewer more hand-overs to threads."""
 
 _LEAST_DEPTH, _SLICES = 8, 16
 """Over larger slices; and the least number of slices for each iteration, so that bands are longer than halos."""
 
 _LARGE = 2**25
-"""Pixels beyond which so many iterations take longer than there should be between two looks at the clock."""
+"""Pixels of an image from which on so many iterations would take too long between two checks of the time limit."""
 
 _TILE = 1365
 """Columns of a tile of a wide image: the ring buffer of sixteen iterations stays in the cache."""
 
 _HUGE, _MANY = 2**22, 2**19
-"""Bytes for which NumPy asks for huge pages; and how many are worth it: small pages lie scattered, and some of them in
-each other's places in the cache."""
+"""Bytes from which NumPy requests huge pages, and from which they pay: small pages are scattered in memory, and some of
+them map to the same sets of the cache."""
 
 _DAMPED = 4
 """A change travels a pixel an iteration, but dies away sooner: iterations for each pixel that the active columns are
@@ -47,7 +47,7 @@ class Layout:
     order : row at which each direction begins in p as a matrix of rows
     counts : (labels, slices, rows)
     depth : most iterations that travel together
-    flags : what the coupled kernels are told, with the first place for whether the iterations end feasible
+    flags : `flags` of `_numba_coupled.py` without the first
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -140,7 +140,7 @@ class Layout:
 
 
 def aligned(rows: int, columns: int) -> np.ndarray:
-    """Zeros that begin at a cache line, and fill half of a second cache or more without hindering each other there."""
+    """A matrix of zeros that begins at a cache line; a large one lies in huge pages."""
     line, size = 64, rows * columns * 4
     memory = np.zeros(max(size + line, _HUGE if size >= _MANY else 0), np.uint8)
     begin = -memory.ctypes.data % line

@@ -8,7 +8,7 @@
 
        v = shrink u - c + a_x (px - px_left) + a_y (py - py_up)      c = tau shrink cost,  a = tau shrink / h
 
-   Nothing is asked about the image's ends that the data can say: pixels beyond have radius 0, so that their p is 0 and
+   There are no branches for the image's ends: pixels beyond have radius 0, so that their p is 0 and
    stays it; and p is 0, and stays it, where a difference would reach beyond. */
 
 #ifndef SIDE
