@@ -29,8 +29,17 @@ def supports(tv: str, ndim: int) -> bool:
     return _ONLY.get(tv) in (None, {2: "images", 3: "volumes"}[ndim])
 
 
+def check_supported(tv: str, ndim: int) -> None:
+    """Raise an InvalidParameterError unless a variant is defined for `ndim` spatial axes."""
+    if not supports(tv, ndim):
+        raise InvalidParameterError(
+            f"tv={tv!r} measures boundaries in {_ONLY[tv]}; got {ndim} spatial axes. Use 'isotropic' or 'anisotropic'."
+        )
+
+
 def differences(tv: str, spacing: tuple[float, ...]) -> dict[str, Any]:
     """The fields `steps`, `offsets` and `isotropic` of a `Problem`; offsets None are the axes."""
+    check_supported(tv, len(spacing))
     if tv == "octagonal":
         down, right = spacing
         angle = float(np.arctan2(down, right))
@@ -46,11 +55,7 @@ def check_regulariser(energy: Any, spatial: tuple[int, ...]) -> None:
     change(energy, "alpha", checks.real_number("alpha", energy.alpha))
     change(energy, "spacing", checks.spacing(energy.spacing, len(spatial)))
     checks.one_of("tv", energy.tv, TV)
-    if not supports(energy.tv, len(spatial)):
-        raise InvalidParameterError(
-            f"tv={energy.tv!r} measures boundaries in {_ONLY[energy.tv]}; got {len(spatial)} spatial axes. Use "
-            "'isotropic' or 'anisotropic'."
-        )
+    check_supported(energy.tv, len(spatial))
     if energy.weight is None:
         return
     weight = checks.as_numeric("weight", energy.weight)
