@@ -36,6 +36,7 @@ def calls(case: Case) -> dict[str, Callable[[], Any]]:
 
     mode = "cg_mg" if find_spec("pyamg") else "cg_j"
     labels = case.strokes.astype(int)
+
     def walk() -> None:
         with warnings.catch_warnings():
             # Without pyamg its solver ends a little outside [0, 1], and says so; the labels are what is timed.
