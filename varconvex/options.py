@@ -11,9 +11,6 @@ TV = Literal["isotropic", "anisotropic", "octagonal"]
 Relaxation = Literal["zach", "ccp"]
 """Convex relaxation of K regions: Zach et al. 2008, or the tighter one of Chambolle, Cremers, Pock 2012."""
 
-Coupling = Literal["separate", "joint", "pairwise"]
-"""Which layers of u share one dual ball: each has its own, all share one (colour), or each pair of labels does."""
-
 Status = Literal["converged", "max_iter", "time_limit", "stopped"]
 """Why a solver stopped; "stopped" is by the callback."""
 
