@@ -61,7 +61,7 @@ device_backend = backend
 @pytest.fixture
 def set_threads(monkeypatch):
     """Sets how many threads kernels use, however little there is to do for each."""
-    rooms = ("varconvex.backends.numba_", "varconvex.backends._numba_bands")
+    rooms = ("varconvex.backends.numba_", "varconvex.backends.numba_layout")
 
     def set_to(threads):
         for room in rooms:

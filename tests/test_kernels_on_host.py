@@ -189,7 +189,7 @@ def test_coarse_grids_and_thresholds_take_a_launch_each(fake_cupy, rng):
     fine, _ = backend.prolong(here, backend.asarray(u), backend.asarray(p))
     backend.threshold(here, fine, (0.2, 0.5))
     found = backend.spread(backend.asarray(np.stack([u, u], 1)), backend.asarray(np.stack([p, p], 2)), (33, 40), None)
-    assert fake_cupy.launches == ["halve"] * 4 + ["spread", "thresholds", "fold", "spread"]
+    assert fake_cupy.launches == ["halve"] * 4 + ["spread", "values", "fold", "spread"]
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a.get(), b, atol=1e-6)
 

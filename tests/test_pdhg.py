@@ -15,8 +15,8 @@ from varconvex.errors import (
     InvalidParameterError,
     UnsupportedTypeError,
 )
+from varconvex.solvers.solution import StoppingRules
 from varconvex.solvers.steps import AverageIterate
-from varconvex.solvers.stopping import StoppingRules
 
 
 @pytest.mark.parametrize("seed", range(6))

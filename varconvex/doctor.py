@@ -113,7 +113,7 @@ def _gpu() -> tuple[str, str | None]:
 def _numba() -> tuple[int, str]:
     if importlib.util.find_spec("numba") is None:
         return 1, "nowhere (numba is missing)"
-    from .backends._numba_simplex import simplex_block
+    from .backends._numba_steps import simplex_block
     from .threads import n_threads
 
     folder = os.environ.get("NUMBA_CACHE_DIR") or simplex_block.stats.cache_path or "nowhere: every start compiles anew"

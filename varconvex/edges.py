@@ -132,8 +132,7 @@ def contrast_tensors(image: np.ndarray, valid: np.ndarray) -> list[np.ndarray]:
     for scale in SCALES:
         tensor = np.zeros((3, *valid.shape))
         for smooth in _smoothed(channels, (1.0, 1.0), max(scale * side, 0.5), valid):
-            down = np.gradient(smooth, axis=0) if valid.shape[0] > 1 else np.zeros_like(smooth)
-            right = np.gradient(smooth, axis=1) if valid.shape[1] > 1 else np.zeros_like(smooth)
+            down, right = (np.gradient(smooth, axis=k) if n > 1 else 0 * smooth for k, n in enumerate(valid.shape))
             tensor += (down * down, down * right, right * right)
         tensor *= known
         mean = float((tensor[0] + tensor[2])[known].mean()) if known.any() else 0.0

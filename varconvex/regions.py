@@ -18,8 +18,7 @@ from .errors import InvalidParameterError
 from .inputs import region, unit_image
 from .options import TV, EdgeWeight, Relaxation
 from .solvers.pdhg import pdhg
-from .solvers.solution import Solution
-from .solvers.stopping import Callback
+from .solvers.solution import Callback, Solution
 
 _COARSEST = 64
 """A grid whose shorter side is below twice this is not coarsened."""
@@ -152,9 +151,8 @@ def _quantile_means(pixels: np.ndarray, count: int) -> np.ndarray:
     centred = flat - flat.mean(axis=0)
     direction = np.linalg.eigh(centred.T @ centred)[1][:, -1]
     along = np.argsort(centred @ direction, kind="stable")
-    return np.stack(
-        [flat[part].mean(axis=0) if len(part) else flat.mean(axis=0) for part in np.array_split(along, count)]
-    )
+    parts = [flat[part] if len(part) else flat for part in np.array_split(along, count)]
+    return np.stack([part.mean(axis=0) for part in parts])
 
 
 def segment_geodesic_contours(
@@ -219,7 +217,11 @@ def segment_geodesic_contours(
     pixels = unit_image(image, channel_axis)
     shape = pixels.shape[:-1]
     seeds = region("inside", inside, shape)
-    excluded = _border(shape) & ~seeds if outside is None else region("outside", outside, shape)
+    if outside is None:
+        excluded = ~seeds
+        excluded[(slice(1, -1),) * len(shape)] = False
+    else:
+        excluded = region("outside", outside, shape)
     if (seeds & excluded).any():
         raise InvalidParameterError(
             f"inside and outside must not share pixels; {int((seeds & excluded).sum())} are in both. Take them out of "
@@ -241,12 +243,6 @@ def segment_geodesic_contours(
     solver = get_backend(backend, image)
     solution = pdhg(energy, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=callback, backend=solver)
     return solver.to_numpy(solution.mask)
-
-
-def _border(shape: tuple[int, ...]) -> np.ndarray:
-    border = np.ones(shape, bool)
-    border[(slice(1, -1),) * len(shape)] = False
-    return border
 
 
 def segment_potts(

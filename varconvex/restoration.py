@@ -12,8 +12,8 @@ from .energies.tv_l1 import TVL1
 from .inputs import intensities
 from .options import TV
 from .solvers.pdhg import pdhg
+from .solvers.solution import Callback
 from .solvers.stationary import stationary
-from .solvers.stopping import Callback
 
 
 def denoise_rof(

@@ -67,15 +67,9 @@ def _part() -> None:
             _workers[worker] = here
 
 
-def _find_processor() -> Callable[[], int] | None:
-    """The C library's function for the number of the processor that the caller runs on, where there is one."""
-    if not hasattr(os, "sched_setaffinity"):
-        return None
-    # PyDLL keeps the interpreter's lock: giving it away for a microsecond could cost milliseconds.
-    return getattr(ctypes.PyDLL(None), "sched_getcpu", None)
-
-
-_processor = _find_processor()
+# PyDLL keeps the interpreter's lock: giving it away for a microsecond could cost milliseconds.
+_processor = getattr(ctypes.PyDLL(None), "sched_getcpu", None) if hasattr(os, "sched_setaffinity") else None
+"""The C library's function for the number of the processor that the caller runs on, where there is one."""
 
 
 def _forget() -> None:

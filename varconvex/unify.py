@@ -38,8 +38,7 @@ from .inputs import Scene
 from .predictors.base import LearningPredictor, Prediction, Predictor, ProximalTerm, SetPredictor
 from .predictors.set_energy import Arrangement, SetEnergy
 from .shapes.base import FittedShape, OutlineShape, Shape
-from .solvers.solution import Progress
-from .solvers.stopping import Callback, StoppingRules
+from .solvers.solution import Callback, Progress, StoppingRules
 
 _WEIGHTS = (0.0, 1.0)
 """Weights lambda of the proximal term, in nats per pixel: at first u may leave the shape, then it costs half a nat."""

@@ -67,12 +67,13 @@ class Grids:
         """u repeated and p interpolated, u (..., *half of spatial) and p (k, ..., *half of spatial)."""
         d = len(spatial)
         where = np.indices(spatial, sparse=True)
-        offsets = offsets or _axes(d)
+        offsets = offsets or axes(d)
         half = p.shape[-d:]
         near_same = (..., *(w // 2 for w in where))
         fine = self.xp.zeros((*p.shape[:-d], *spatial), dtype=p.dtype)
         for flow, coarse, offset, (near, _) in zip(fine, p, offsets, ends(p.ndim - 1, d, offsets), strict=True):
-            behind = [_behind(w, o) for w, o in zip(where, offset, strict=True)]
+            # Along each axis, the coarse pixel whose flow is averaged into a fine pixel's flow.
+            behind = [w // 2 - np.where(w % 2 == int(o > 0), 0, o) for w, o in zip(where, offset, strict=True)]
             inside = np.ones(spatial, bool)
             for w, size in zip(behind, half, strict=True):
                 inside = inside & (w >= 0) & (w < size)
@@ -82,21 +83,15 @@ class Grids:
         return u[near_same], fine
 
 
-def _axes(d: int) -> tuple[tuple[int, ...], ...]:
+def axes(d: int) -> tuple[tuple[int, ...], ...]:
     """Offset of the next pixel along each of d axes."""
     return tuple(tuple(int(i == k) for i in range(d)) for k in range(d))
-
-
-def _behind(where: np.ndarray, offset: int) -> np.ndarray:
-    """Along one axis, the coarse pixel whose flow is averaged into a fine pixel's flow."""
-    leaves = where % 2 == (1 if offset > 0 else 0)
-    return where // 2 - np.where(leaves, 0, offset)
 
 
 def ends(ndim: int, count: int, offsets: Offsets) -> list[tuple[tuple, tuple]]:
     """Index of the pixels that have a neighbour at each offset, and of that neighbour; spatial axes are the last."""
     if offsets is None:
-        offsets = _axes(count)
+        offsets = axes(count)
     rest = (slice(None),) * (ndim - len(offsets[0]))
     return [
         ((*rest, *(slice(max(-o, 0), -o if o > 0 else None) for o in offset)),

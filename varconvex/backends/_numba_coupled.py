@@ -10,15 +10,13 @@ put in one norm. One kernel serves all problems with the same directions: one fo
 time, and cost seconds of compiling whenever a new kind is met.
 """
 
-from typing import Any
-
 import numpy as np
 
 from . import _numba_steps as steps
-from ._numba_kernels import ONE, TINY, ZERO, inlined, row_function
-from ._numba_pairs import pairs_row
-from ._numba_rows import add_row, descend_row, fill_row, row, rows_at
+from ._numba_kernels import ONE, TINY, ZERO, add_row, descend_row, fill_row, inlined, row, row_function, rows_at
 from ._numba_steps import EDGE, bar_row, factors, field_row, flow_rows, simplex_rows, state_row
+
+HALF = np.float32(0.5)
 
 SEPARATE, JOINT, PAIRWISE = 0, 1, 2
 """Each label by itself, all as one vector, or bounds on the differences of two."""
@@ -31,14 +29,14 @@ def scratch_rows(labels: int, directions: int, coupling: int) -> int:
 
 
 @row_function
-def descend_first(v: Any, u: Any, out: Any, into: Any, cost: Any, tau: Any, d: Any, inner: Any) -> None:
+def descend_first(v, u, out, into, cost, tau, d, inner):
     """`descend_row` of the first pixel, from whose left nothing flows: in the order of terms that answers depend on."""
     div = d[0] * (out[0][0] - inner * into[0][0]) + d[1] * out[1][0]
     v[0] = u[0] + div - tau * cost[0]
 
 
 @row_function
-def box_target_row(v: Any, target: Any, lower: Any, upper: Any, shrink: Any, reach: Any) -> None:
+def box_target_row(v, target, lower, upper, shrink, reach):
     """The primal step within a box: v moved towards the target, then to its bounds."""
     for j in range(v.size):
         new = shrink * v[j]
@@ -47,7 +45,7 @@ def box_target_row(v: Any, target: Any, lower: Any, upper: Any, shrink: Any, rea
 
 
 @row_function
-def relax_ahead_row(u: Any, v: Any, bar: Any, theta: Any, rho: Any) -> None:
+def relax_ahead_row(u, v, bar, theta, rho):
     """u_bar = v + theta (v - u), then u += rho (v - u)."""
     ahead = ONE + theta
     for j in range(v.size):
@@ -58,7 +56,7 @@ def relax_ahead_row(u: Any, v: Any, bar: Any, theta: Any, rho: Any) -> None:
 
 
 @row_function
-def relax_box_ahead_row(u: Any, v: Any, bar: Any, lower: Any, upper: Any, shrink: Any, theta: Any, rho: Any) -> None:
+def relax_box_ahead_row(u, v, bar, lower, upper, shrink, theta, rho):
     """`relax_ahead_row` of shrink v within its bounds."""
     ahead = ONE + theta
     for j in range(v.size):
@@ -69,9 +67,7 @@ def relax_box_ahead_row(u: Any, v: Any, bar: Any, lower: Any, upper: Any, shrink
 
 
 @inlined
-def coupled_primal_slice(
-    space: Any, geometry: Any, plan: Any, k: Any, i: Any, place: Any, before: Any, a: Any, b: Any, flags: Any
-) -> None:
+def coupled_primal_slice(space, geometry, plan, k, i, place, before, a, b, flags):
     """The primal step of slice i, and its u_bar, which goes on beyond its last pixel."""
     (labels, _, rows), scratch, b = geometry[2], geometry[0][steps.SCRATCH], min(b, EDGE + geometry[5])
     tau, shrink, theta, rho = plan[k, steps.TAU], plan[k, steps.SHRINK], plan[k, steps.THETA], plan[k, steps.RHO]
@@ -104,14 +100,14 @@ def coupled_primal_slice(
 
 
 @row_function
-def shorten_row(short: Any, radius: Any, smooth: Any) -> None:
+def shorten_row(short, radius, smooth):
     """Huber's part of the dual step: short = radius / (radius + smooth), smooth = sigma huber."""
     for j in range(short.size):
         short[j] = radius[j] / max(radius[j] + smooth, TINY)
 
 
 @row_function
-def colour_row(slow: Any, fast: Any, bar: Any, down: Any, radius: Any, short: Any, rho: Any, d: Any, cut: Any) -> None:
+def colour_row(slow, fast, bar, down, radius, short, rho, d, cut):
     """The whole dual step of a row of three channels as one vector; `cut` is 2 sigma, or 0 without a truncation."""
     slow0, slow1, slow2, fast0, fast1, fast2 = slow[0], slow[1], slow[2], fast[0], fast[1], fast[2]
     for j in range(short.size):
@@ -137,7 +133,7 @@ def colour_row(slow: Any, fast: Any, bar: Any, down: Any, radius: Any, short: An
 
 
 @row_function
-def gather_row(q: Any, total: Any, p: Any, bar: Any, to: Any, d: Any) -> None:
+def gather_row(q, total, p, bar, to, d):
     """q = p + d (u_bar there - u_bar here), and total += q^2."""
     for j in range(q.size):
         q[j] = p[j] + d * (to[j] - bar[j])
@@ -145,7 +141,7 @@ def gather_row(q: Any, total: Any, p: Any, bar: Any, to: Any, d: Any) -> None:
 
 
 @row_function
-def factor_row(total: Any, radius: Any, short: Any) -> None:
+def factor_row(total, radius, short):
     """From squared lengths: the factor of the dual step onto a ball, of what Huber's term has shortened."""
     for j in range(total.size):
         longest = radius[j]
@@ -154,23 +150,94 @@ def factor_row(total: Any, radius: Any, short: Any) -> None:
 
 
 @row_function
-def cut_factor_row(total: Any, radius: Any, short: Any, twice: Any) -> None:
+def cut_factor_row(total, radius, short, twice):
     """From squared lengths: the factor of the dual step onto the truncated quadratic; `twice` is 2 sigma."""
     for j in range(total.size):
         total[j] = short[j] if short[j] * total[j] <= twice * radius[j] else ZERO
 
 
 @row_function
-def scatter_row(p: Any, q: Any, factor: Any, rho: Any) -> None:
+def scatter_row(p, q, factor, rho):
     """p += rho (factor q - p)."""
     for j in range(factor.size):
         p[j] += rho * (factor[j] * q[j] - p[j])
 
 
+@row_function
+def apart_row(total, one, other, taken):
+    """total += (one - other + 2 taken)^2."""
+    for j in range(total.size):
+        apart = one[j] - other[j] + (taken[j] + taken[j])
+        total[j] += apart * apart
+
+
+@row_function
+def excess_row(total, radius):
+    """From squared lengths: half the share by which a difference is longer than the radius."""
+    for j in range(total.size):
+        longest = radius[j]
+        total[j] = HALF - HALF * longest / np.sqrt(max(total[j], max(longest * longest, TINY)))
+
+
+@row_function
+def take_row(one, other, taken, half):
+    """Dykstra's step of a pair: give back what was taken the last time, and take its excess."""
+    for j in range(half.size):
+        old = taken[j]
+        excess = (one[j] - other[j] + (old + old)) * half[j]
+        one[j] += old - excess
+        other[j] -= old - excess
+        taken[j] = excess
+
+
+@row_function
+def longest_row(most, total):
+    """most = max(most, total)."""
+    for j in range(most.size):
+        most[j] = max(most[j], total[j])
+
+
+@row_function
+def ball_factor_row(total, radius):
+    """From squared lengths: the factor that makes each at most the radius."""
+    for j in range(total.size):
+        longest = radius[j]
+        total[j] = longest / np.sqrt(max(total[j], max(longest * longest, TINY)))
+
+
 @inlined
-def coupled_dual_slice(
-    space: Any, geometry: Any, plan: Any, k: Any, i: Any, place: Any, below: Any, a: Any, b: Any, flags: Any
-) -> None:
+def pairs_row(space, q, labels, directions, taken, half, factor, radius, sweeps, a, b):
+    """Dykstra's sweeps over the pairs of labels, in the rows from q on; then the factor that makes all feasible.
+
+    `pairs.py` is the specification. Row 0 of the matrix `space` is 0.
+    """
+    for m in range(directions * labels * (labels - 1) // 2):
+        fill_row(row(space, taken + m, a, b), ZERO)
+    for _ in range(sweeps):
+        m = taken
+        for one in range(labels):
+            for other in range(one + 1, labels):
+                fill_row(half, ZERO)
+                for e in range(q, q + directions * labels, labels):
+                    back = row(space, m + (e - q) // labels, a, b)
+                    apart_row(half, row(space, e + one, a, b), row(space, e + other, a, b), back)
+                excess_row(half, radius)
+                for e in range(q, q + directions * labels, labels):
+                    take_row(row(space, e + one, a, b), row(space, e + other, a, b), row(space, m, a, b), half)
+                    m += 1
+    nothing = row(space, 0, a, b)
+    fill_row(factor, ZERO)
+    for one in range(labels):
+        for other in range(one + 1, labels):
+            fill_row(half, ZERO)
+            for e in range(q, q + directions * labels, labels):
+                apart_row(half, row(space, e + one, a, b), row(space, e + other, a, b), nothing)
+            longest_row(factor, half)
+    ball_factor_row(factor, radius)
+
+
+@inlined
+def coupled_dual_slice(space, geometry, plan, k, i, place, below, a, b, flags):
     """The dual step of slice i, from u_bar of this slice and of the one below."""
     begins, _, (labels, ring, rows), _, offsets, width = geometry
     _, isotropic, _, coupling, truncated, huber, _, sweeps = flags
@@ -188,8 +255,12 @@ def coupled_dual_slice(
         if huber:
             shorten_row(short, radius, plan[k, steps.SMOOTH])
         if coupling == JOINT and isotropic and labels == 3 and number == 2:
-            cut = sigma + sigma if truncated else ZERO
-            colour_slice(space, geometry, k, i, place, below, y, a, b, radius, short, rho, d, cut)
+            here, size, stride = state_row(geometry, 0, place, y), b - a, ring * rows
+            slow = channels(space, here + part, stride, a, size)
+            fast = channels(space, here + 2 * part, stride, a, size)
+            bars = channels(space, bar_row(geometry, k, 0, i, y), 2 * rows, a, size + 1)
+            downs = channels(space, bar_row(geometry, k, 0, below, y), 2 * rows, a, size)
+            colour_row(slow, fast, bars, downs, radius, short, rho, d, sigma + sigma if truncated else ZERO)
             continue
         for first_e in range(0, number, over_e):
             for first_c in range(0, labels, over_c):
@@ -222,22 +293,7 @@ def coupled_dual_slice(
 
 
 @inlined
-def colour_slice(
-    space: Any, geometry: Any, k: Any, i: Any, place: Any, below: Any, y: Any, a: Any, b: Any, radius: Any, short: Any,
-    rho: Any, d: Any, cut: Any,
-) -> None:  # fmt: skip
-    """`colour_row` of a row in the ring buffer."""
-    labels, ring, rows = geometry[2]
-    here, size = state_row(geometry, 0, place, y) + labels * ring * rows, b - a
-    slow = channels(space, here, ring * rows, a, size)
-    fast = channels(space, here + labels * ring * rows, ring * rows, a, size)
-    bar = channels(space, bar_row(geometry, k, 0, i, y), 2 * rows, a, size + 1)
-    down = channels(space, bar_row(geometry, k, 0, below, y), 2 * rows, a, size)
-    colour_row(slow, fast, bar, down, radius, short, rho, d, cut)
-
-
-@inlined
-def channels(space: Any, here: Any, stride: Any, a: Any, size: Any) -> Any:
+def channels(space, here, stride, a, size):
     """Columns a, a + 1, ... of three rows that lie `stride` apart."""
     width = space.shape[1]
     return rows_at(space, (here * width + a, (here + stride) * width + a, (here + 2 * stride) * width + a), size)

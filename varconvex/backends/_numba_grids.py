@@ -1,14 +1,12 @@
 """Rounding, means, and the fields of coarser and finer grids, compiled; arrays are as in `_numba_kernels.py`."""
 
-from typing import Any
-
 import numpy as np
 
 from ._numba_kernels import ONE, TINY, ZERO, compiled, row_function
 
 
 @compiled
-def size_block(sums: Any, array: Any, first: Any, last: Any) -> None:
+def size_block(sums, array, first, last):
     """Sum of |array| of each of the rows first..last-1 of a matrix."""
     for i in range(first, last):
         total = 0.0
@@ -18,7 +16,7 @@ def size_block(sums: Any, array: Any, first: Any, last: Any) -> None:
 
 
 @compiled
-def round_block(sums: Any, out: Any, array: Any, first: Any, last: Any, factor: Any, offset: Any) -> None:
+def round_block(sums, out, array, first, last, factor, offset):
     """out = factor (array - offset) in float32; and the sum of what rounding changed, a number per row of a matrix."""
     for i in range(first, last):
         total = 0.0
@@ -30,7 +28,7 @@ def round_block(sums: Any, out: Any, array: Any, first: Any, last: Any, factor: 
 
 
 @compiled
-def halve_block(out: Any, array: Any, first: Any, last: Any) -> None:
+def halve_block(out, array, first, last):
     """Means over 2 x 2 pixels of an image (L, H, W), rows first..last-1 of `out`; an odd last one is alone."""
     labels, height, width = array.shape
     for c in range(labels):
@@ -42,20 +40,16 @@ def halve_block(out: Any, array: Any, first: Any, last: Any) -> None:
 
 
 @row_function
-def halve_row(out: Any, array: Any, c: Any, i: Any, above: Any, below: Any) -> None:
+def halve_row(out, array, c, i, above, below):
     """One row of means, without an odd last column."""
     for j in range(array.shape[2] // 2):
-        total = (array[c, above, 2 * j] + array[c, above, 2 * j + 1]) + (
-            array[c, below, 2 * j] + array[c, below, 2 * j + 1]
-        )
-        out[c, i, j] = np.float32(0.25) * total
+        upper = array[c, above, 2 * j] + array[c, above, 2 * j + 1]
+        lower = array[c, below, 2 * j] + array[c, below, 2 * j + 1]
+        out[c, i, j] = np.float32(0.25) * (upper + lower)
 
 
 @compiled
-def prolong_block(
-    u_fine: Any, p_fine: Any, u: Any, p: Any, radius: Any, lower: Any, upper: Any, first: Any, last: Any,
-    isotropic: Any, simplex: Any,
-) -> None:  # fmt: skip
+def prolong_block(u_fine, p_fine, u, p, radius, lower, upper, first, last, isotropic, simplex):
     """Rows first..last-1 of `ArrayBackend.prolong` for an image's two or four directions."""
     parts, labels, height, width = p_fine.shape
     flows = np.empty((4, width), np.float32)
@@ -85,9 +79,7 @@ def prolong_block(
 
 
 @row_function
-def repeat_row(
-    u_fine: Any, u: Any, lower: Any, upper: Any, c: Any, y: Any, i: Any, low: Any, high: Any, simplex: Any
-) -> None:
+def repeat_row(u_fine, u, lower, upper, c, y, i, low, high, simplex):
     """A coarse row's values, each twice, within their bounds."""
     for j in range(u_fine.shape[2]):
         value = u[c, i, j // 2]
@@ -95,7 +87,7 @@ def repeat_row(
 
 
 @row_function
-def spread_row(out: Any, p: Any, i: Any, behind: Any, share: Any, shift: Any) -> None:
+def spread_row(out, p, i, behind, share, shift):
     """A coarse row's flow on a fine row: along its direction, halfway between two flows is their mean."""
     for j in range(out.size // 2):
         flow = p[i, j]
@@ -114,7 +106,7 @@ def spread_row(out: Any, p: Any, i: Any, behind: Any, share: Any, shift: Any) ->
 
 
 @row_function
-def short_row(slow: Any, fast: Any, y: Any, flows: Any, radius: Any, at_radius: Any) -> None:
+def short_row(slow, fast, y, flows, radius, at_radius):
     """(slow, fast) = Pi_radius of the flows of one row."""
     for j in range(flows.shape[1]):
         r = radius[at_radius, j]
@@ -125,7 +117,7 @@ def short_row(slow: Any, fast: Any, y: Any, flows: Any, radius: Any, at_radius: 
 
 
 @row_function
-def cut_flow_row(p: Any, y: Any, flows: Any, e: Any, radius: Any, at_radius: Any) -> None:
+def cut_flow_row(p, y, flows, e, radius, at_radius):
     """p = Pi_radius of the flow of one direction by itself."""
     for j in range(flows.shape[1]):
         p[y, j] = min(max(flows[e, j], -radius[at_radius, j]), radius[at_radius, j])

@@ -9,12 +9,12 @@ what small widths need.
 """
 
 import math
-from typing import Any
 
 import numba
 import numpy as np
 
 from ..threads import run
+from ._numba_kernels import compiled
 
 _BLOCK = 256
 """Seeds at a time: their exponents and features fit into 32 kB with room to spare."""
@@ -28,12 +28,11 @@ _NEGLIGIBLE = np.float32(20.0)
 _PIXELS = 8192
 """Pixels a thread takes at a time: enough to hide the hand-over, few enough to share out evenly."""
 
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 _inlined = numba.njit(inline="always", error_model="numpy", fastmath=True)
 
 
 @_inlined
-def _exp(x: Any) -> Any:
+def _exp(x):
     """exp(x) for x <= 0 by 2^n 2^f with 2^f a polynomial, to 3e-7: unlike math.exp, it vectorises."""
     t = max(x * np.float32(1.44269504), np.float32(-126.0))
     n = math.floor(t)
@@ -48,15 +47,15 @@ def _exp(x: Any) -> Any:
     return p * power.view(np.float32)
 
 
-@_compiled
-def _add_square(e: Any, seeds: Any, value: Any, weight: Any) -> None:
+@compiled
+def _add_square(e, seeds, value, weight):
     for j in range(e.size):
         difference = seeds[j] - value
         e[j] += weight * difference * difference
 
 
-@_compiled
-def _lowest(e: Any, lanes: Any) -> Any:
+@compiled
+def _lowest(e, lanes):
     lanes[:] = e[0]
     whole = e.size // _LANES * _LANES
     for j in range(0, whole, _LANES):
@@ -70,16 +69,16 @@ def _lowest(e: Any, lanes: Any) -> Any:
     return low
 
 
-@_compiled
-def _sum_exp(e: Any, low: Any) -> Any:
+@compiled
+def _sum_exp(e, low):
     total = np.float32(0)
     for j in range(e.size):
         total += _exp(low - e[j])
     return total
 
 
-@_compiled
-def _fill(out: Any, points: Any, weight: Any, seeds: Any, axes: Any) -> None:
+@compiled
+def _fill(out, points, weight, seeds, axes):
     features, m = seeds.shape
     block = np.empty(_BLOCK, np.float32)
     lanes = np.empty(_LANES, np.float32)

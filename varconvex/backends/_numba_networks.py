@@ -1,4 +1,4 @@
-"""A convex network with one hidden layer, compiled by Numba: its values, slopes and steps as `_networks.py` has them.
+"""A convex network with one hidden layer, compiled by Numba: its values, slopes and steps as `base.py` has them.
 
     G(x) = w . relu(W0 x + b0) + wx . x + b
 
@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ._networks import STEEPEST, Array, Networks
 from ._numba_kernels import compiled, row_function
+from .base import STEEPEST, Array, ArrayBackend
 
 
 @row_function
-def _forward_row(z: Any, w0: Any, w1: Any, w2: Any, b: Any, w: Any, x0: Any, x1: Any, x2: Any) -> Any:
+def _forward_row(z, w0, w1, w2, b, w, x0, x1, x2):
     """The activations, and w . z."""
     zero = z.dtype.type(0)
     total = zero
@@ -28,7 +28,7 @@ def _forward_row(z: Any, w0: Any, w1: Any, w2: Any, b: Any, w: Any, x0: Any, x1:
 
 
 @row_function
-def _slope_row(z: Any, w: Any, w0: Any, w1: Any, w2: Any) -> Any:
+def _slope_row(z, w, w0, w1, w2):
     """Over the units that are active, w . (w0, w1, w2)."""
     zero = z.dtype.type(0)
     s0, s1, s2 = zero, zero, zero
@@ -41,9 +41,7 @@ def _slope_row(z: Any, w: Any, w0: Any, w1: Any, w2: Any) -> Any:
 
 
 @row_function
-def _backward_row(
-    d0: Any, d1: Any, d2: Any, db: Any, dw: Any, z: Any, w: Any, s: Any, x0: Any, x1: Any, x2: Any
-) -> None:
+def _backward_row(d0, d1, d2, db, dw, z, w, s, x0, x1, x2):
     """Add a point's gradient, s = dL/dG."""
     zero = z.dtype.type(0)
     for j in range(z.size):
@@ -56,7 +54,7 @@ def _backward_row(
 
 
 @compiled
-def _rows(theta: Any, width: Any, dim: Any) -> Any:
+def _rows(theta, width, dim):
     """W0 in columns, always three of them; and b0, w, and (wx, b) as they lie in theta."""
     columns = np.zeros((3, width), theta.dtype)
     columns[:dim] = theta[: width * dim].reshape(width, dim).T
@@ -65,7 +63,7 @@ def _rows(theta: Any, width: Any, dim: Any) -> Any:
 
 
 @compiled
-def _values(theta: Any, width: Any, dim: Any, x: Any, g: Any, slope: Any) -> None:
+def _values(theta, width, dim, x, g, slope):
     """G, and its slopes unless `slope` is empty."""
     columns, b, w, last = _rows(theta, width, dim)
     w0, w1, w2 = columns[0], columns[1], columns[2]
@@ -83,7 +81,7 @@ def _values(theta: Any, width: Any, dim: Any, x: Any, g: Any, slope: Any) -> Non
 
 
 @compiled
-def _gradient(theta: Any, width: Any, dim: Any, x: Any, cost: Any, sharpness: Any, gradient: Any) -> Any:
+def _gradient(theta, width, dim, x, cost, sharpness, gradient):
     """L, and its gradient in `gradient`."""
     real = theta.dtype.type
     one, steepest, flat = real(1), real(STEEPEST), real(0)
@@ -117,10 +115,7 @@ def _gradient(theta: Any, width: Any, dim: Any, x: Any, cost: Any, sharpness: An
 
 
 @compiled
-def _descend(
-    theta: Any, width: Any, dim: Any, nonnegative: Any, m: Any, v: Any, t: Any, beta1: Any, beta2: Any, x: Any,
-    cost: Any, n: Any, rate: Any, sharpness: Any,
-) -> None:  # fmt: skip
+def _descend(theta, width, dim, nonnegative, m, v, t, beta1, beta2, x, cost, n, rate, sharpness):
     """Steps t + 1 to t + n of Adam (`shapes.training.Adam`), with Wz held at zero or above."""
     real = theta.dtype.type
     gradient = np.empty_like(theta)
@@ -136,7 +131,7 @@ def _descend(
                 theta[k] = 0
 
 
-class NumbaNetworks(Networks):
+class NumbaNetworks(ArrayBackend):
     """Networks with one hidden layer, on planes and volumes, in compiled kernels; others as in the specification."""
 
     def network_value(self, network: Any, points: Array) -> Array:

@@ -1,27 +1,25 @@
-"""Primal value and the best threshold, compiled; `_numba_dual.py` has the dual value.
+"""Primal value, dual value and the best threshold, compiled.
 
 Arrays are as in `_numba_kernels.py`, `fields` and `shapes` as in `_numba_wavefront.py`. Values are summed in float64, a
-number per slice, so that the total does not depend on how slices are shared out among threads.
+number per slice, so that the total does not depend on how slices are shared out among threads. The dual value, which
+is a bound, is computed in float64 altogether.
 """
-
-from typing import Any
 
 import numpy as np
 
 from ._numba_coupled import PAIRWISE, SEPARATE
-from ._numba_kernels import ONE, ZERO, at, compiled, inlined, row_function
-from ._numba_rows import fill_row, row
+from ._numba_kernels import ONE, TINY, ZERO, add_row, at, compiled, fill_row, inlined, row, row_function
 
 
 @row_function
-def difference_row(g: Any, here: Any, to: Any, step: Any, one: Any) -> None:
+def difference_row(g, here, to, step, one):
     """g = step (to - here), in the type of `one`."""
     for j in range(g.size):
         g[j] = step * (one * to[j] - one * here[j])
 
 
 @inlined
-def differences(g: Any, m: Any, u: Any, rows: Any, label: Any, offset: Any, step: Any, one: Any) -> None:
+def differences(g, m, u, rows, label, offset, step, one):
     """Row m of g = differences along one direction, 0 where there is no neighbour; `rows` are as of `variation`."""
     (here, beside, below), (dz, dy, dx), width = rows, offset, u.shape[1]
     to = below if dz > 0 else beside if dy > 0 else here
@@ -35,14 +33,14 @@ def differences(g: Any, m: Any, u: Any, rows: Any, label: Any, offset: Any, step
 
 
 @row_function
-def add_square_row(total: Any, g: Any) -> None:
+def add_square_row(total, g):
     """total += g^2."""
     for j in range(g.size):
         total[j] += g[j] * g[j]
 
 
 @row_function
-def charge_row(t: Any, radius: Any, r: Any, huber: Any, truncated: Any, squared: Any, one: Any) -> Any:
+def charge_row(t, radius, r, huber, truncated, squared, one):
     """Sum of radius h(|t|), where t may come squared."""
     total = one - one
     half = one / (one + one)
@@ -57,7 +55,7 @@ def charge_row(t: Any, radius: Any, r: Any, huber: Any, truncated: Any, squared:
 
 
 @row_function
-def length_row(u: Any, here: Any, below: Any, radius: Any, r: Any, d_slow: Any, d_fast: Any, one: Any) -> Any:
+def length_row(u, here, below, radius, r, d_slow, d_fast, one):
     """Sum of radius |grad u| on one row of an image; the last row is its own `below`.
 
     Each length is computed in float32, which is off by 1e-7 of itself at most; their sum in the type of `one`.
@@ -72,7 +70,7 @@ def length_row(u: Any, here: Any, below: Any, radius: Any, r: Any, d_slow: Any, 
 
 
 @row_function
-def data_row(u: Any, here: Any, cost: Any, there: Any, quadratic: Any, one: Any) -> Any:
+def data_row(u, here, cost, there, quadratic, one):
     """Sum of cost u + quadratic/2 u^2."""
     total = one - one
     half = one / (one + one)
@@ -83,7 +81,7 @@ def data_row(u: Any, here: Any, cost: Any, there: Any, quadratic: Any, one: Any)
 
 
 @row_function
-def distance_row(u: Any, here: Any, target: Any, there: Any) -> Any:
+def distance_row(u, here, target, there):
     """Sum of |u - target|."""
     total = 0.0
     for j in range(u.shape[1]):
@@ -92,10 +90,7 @@ def distance_row(u: Any, here: Any, target: Any, there: Any) -> Any:
 
 
 @inlined
-def variation(
-    u: Any, rows: Any, stride: Any, labels: Any, g: Any, radius: Any, r: Any, huber: Any, steps: Any,
-    offsets: Any, isotropic: Any, truncated: Any, short: Any, one: Any,
-) -> Any:  # fmt: skip
+def variation(u, rows, stride, labels, g, radius, r, huber, steps, offsets, isotropic, truncated, short, one):
     """Sum of radius h(|grad u|) on one row of `labels` that are one vector, `stride` rows apart.
 
     With `short` lengths may be computed in float32. `rows` are the first label's row, the next row and the next
@@ -121,15 +116,13 @@ def variation(
 
 
 @row_function
-def pairwise_row(g: Any, labels: Any, number: Any, radius: Any, r: Any) -> Any:
+def pairwise_row(g, labels, number, radius, r):
     """Sum of radius times the length of `pairs.pairwise_length`, isotropic; g : (directions labels, width)."""
     total = 0.0
     for j in range(g.shape[1]):
         # The three longest gradients, the first of them as what the next two leave.
-        second, third, rest = 0.0, 0.0, 0.0
+        first, second, third, lengths = -1.0, 0.0, 0.0, 0.0
         one, two, three = -1, -1, -1
-        lengths = 0.0
-        first = -1.0
         for c in range(labels):
             square = 0.0
             for e in range(number):
@@ -166,9 +159,9 @@ def pairwise_row(g: Any, labels: Any, number: Any, radius: Any, r: Any) -> Any:
 
 @compiled
 def primal_block(
-    sums: Any, u: Any, counts: Any, fields: Any, shapes: Any, first: Any, last: Any, quadratic: Any, l1_weight: Any,
-    huber: Any, steps: Any, offsets: Any, isotropic: Any, coupling: Any, truncated: Any,
-) -> None:  # fmt: skip
+    sums, u, counts, fields, shapes, first, last, quadratic, l1_weight, huber, steps, offsets, isotropic, coupling,
+    truncated,
+):  # fmt: skip
     """Energy of each of the slices first..last-1."""
     labels, slices, rows = counts
     cost, radius, _, _, target = fields
@@ -200,9 +193,9 @@ def primal_block(
 
 @compiled
 def threshold_block(
-    sums: Any, u: Any, shape: Any, fields: Any, shapes: Any, first: Any, last: Any, thresholds: Any, quadratic: Any,
-    l1_weight: Any, huber: Any, steps: Any, offsets: Any, isotropic: Any, coupling: Any, truncated: Any,
-) -> None:  # fmt: skip
+    sums, u, shape, fields, shapes, first, last, thresholds, quadratic, l1_weight, huber, steps, offsets, isotropic,
+    coupling, truncated,
+):  # fmt: skip
     """Energy of Pi_C(u > threshold), a column of `sums` each, of the slices first..last-1; one label.
 
     In float32, which is enough to compare: differences of masks are whole numbers.
@@ -211,40 +204,145 @@ def threshold_block(
     cost, radius, lower, upper, _ = fields
     cut, g = np.empty((2 * rows, u.shape[1]), np.float32), np.empty((2, u.shape[1]), np.float32)
     for t in range(thresholds.size):
-        cut_slice(cut, (2, rows), first % 2, u, shape, first, lower, upper, shapes, thresholds[t])
-        for i in range(first, last):
-            if i + 1 < slices:
-                cut_slice(cut, (2, rows), (i + 1) % 2, u, shape, i + 1, lower, upper, shapes, thresholds[t])
-            for y in range(rows):
+        # The slice that is summed lies one above the slice that is cut.
+        for below in range(first, last + 1):
+            i = below - 1
+            for y in range(rows if below < slices else 0):
+                low, high = at(shapes[2], 0, below, y), at(shapes[3], 0, below, y)
+                cut_row(cut, (below % 2) * rows + y, u, below * rows + y, lower, low, upper, high, thresholds[t])
+            for y in range(rows if i >= first else 0):
                 here, r = (i % 2) * rows + y, at(shapes[1], 0, i, y)
-                below = ((i + 1) % 2) * rows + y if i + 1 < slices else -1
-                places = here, here + 1 if y + 1 < rows else -1, below
+                under = (below % 2) * rows + y if below < slices else -1
+                places = here, here + 1 if y + 1 < rows else -1, under
                 sums[i, t] += data_row(cut, here, cost, at(shape, 0, i, y), quadratic, ONE)
                 sums[i, t] += variation(
                     cut, places, 0, 1, g, radius, r, huber, steps, offsets, isotropic, truncated, True, ONE
                 )
 
 
-@inlined
-def cut_slice(
-    out: Any, out_shape: Any, k: Any, u: Any, shape: Any, i: Any, lower: Any, upper: Any, shapes: Any, threshold: Any
-) -> None:
-    """Slice k of `out` = Pi_C(u > threshold) of slice i."""
-    for y in range(shape[1]):
-        low, high = at(shapes[2], 0, i, y), at(shapes[3], 0, i, y)
-        cut_row(out, at(out_shape, 0, k, y), u, at(shape, 0, i, y), lower, low, upper, high, threshold)
-
-
 @row_function
-def cut_row(out: Any, k: Any, u: Any, here: Any, lower: Any, low: Any, upper: Any, high: Any, threshold: Any) -> None:
+def cut_row(out, k, u, here, lower, low, upper, high, threshold):
     """out = Pi_C(u > threshold)."""
     for j in range(out.shape[1]):
         out[k, j] = min(max(ONE if u[here, j] > threshold else ZERO, lower[low, j]), upper[high, j])
 
 
 @compiled
-def cut_block(out: Any, u: Any, shape: Any, fields: Any, shapes: Any, first: Any, last: Any, threshold: Any) -> None:
+def cut_block(out, u, shape, fields, shapes, first, last, threshold):
     """out = Pi_C(u > threshold) on slices first..last-1."""
     _, _, lower, upper, _ = fields
+    for k in range(first * shape[1], last * shape[1]):
+        i, y = k // shape[1], k % shape[1]
+        low, high = at(shapes[2], 0, i, y), at(shapes[3], 0, i, y)
+        cut_row(out, k, u, k, lower, low, upper, high, threshold)
+
+
+@row_function
+def slope_row(slope, c, cost, here, p, slow, above, fast, inner, d_slow, d_fast):
+    """slope = cost - div p, of the slow flow, from the row and (unless `inner` is 0) that above, and the fast one."""
+    div = d_slow * (np.float64(p[slow, 0]) - inner * np.float64(p[above, 0])) + d_fast * np.float64(p[fast, 0])
+    slope[c, 0] = np.float64(cost[here, 0]) - div
+    for j in range(1, slope.shape[1]):
+        div = d_slow * (np.float64(p[slow, j]) - inner * np.float64(p[above, j]))
+        div += d_fast * (np.float64(p[fast, j]) - np.float64(p[fast, j - 1]))
+        slope[c, j] = np.float64(cost[here, j]) - div
+
+
+@row_function
+def bent_row(p, here, radius, r):
+    """Sum of |p|^2 / radius."""
+    total = 0.0
+    for j in range(p.shape[1]):
+        total += np.float64(p[here, j]) * np.float64(p[here, j]) / np.float64(max(radius[r, j], TINY))
+    return total
+
+
+@row_function
+def box_dual_row(slope, c, lower, low, upper, high, quadratic):
+    """Sum of the least of slope v + quadratic/2 v^2 within the bounds."""
+    total = 0.0
+    if quadratic > 0:
+        for j in range(slope.shape[1]):
+            best = min(max(-slope[c, j] / quadratic, np.float64(lower[low, j])), np.float64(upper[high, j]))
+            total += best * (slope[c, j] + 0.5 * quadratic * best)
+    else:
+        for j in range(slope.shape[1]):
+            total += min(slope[c, j], 0.0) * np.float64(upper[high, j])
+            total += max(slope[c, j], 0.0) * np.float64(lower[low, j])
+    return total
+
+
+@row_function
+def target_dual_row(slope, c, target, there, lower, low, upper, high, quadratic, l1_weight):
+    """Sum over pixels of the least of slope v + quadratic/2 v^2 + l1_weight |v - target| within the bounds."""
+    total = 0.0
+    for j in range(slope.shape[1]):
+        s, f = slope[c, j], np.float64(target[there, j])
+        least, most = np.float64(lower[low, j]), np.float64(upper[high, j])
+        a, b = least, most
+        if quadratic > 0:
+            a = min(max((-s - l1_weight) / quadratic, least), most)
+            b = min(max((-s + l1_weight) / quadratic, least), most)
+        v = min(max(f, least), most)
+        best = v * (s + 0.5 * quadratic * v) + l1_weight * abs(v - f)
+        best = min(best, a * (s + 0.5 * quadratic * a) + l1_weight * abs(a - f))
+        total += min(best, b * (s + 0.5 * quadratic * b) + l1_weight * abs(b - f))
+    return total
+
+
+@row_function
+def simplex_dual_row(slope, lower, low, stride, least, free):
+    """Sum of the least of slope v over the simplex above its lower bounds; label c's are in row low + c stride."""
+    labels, width = slope.shape
+    total = 0.0
+    for j in range(width):
+        least[j] = slope[0, j]
+        free[j] = 1.0
+    for c in range(labels):
+        for j in range(width):
+            bound = np.float64(lower[low + c * stride, j])
+            least[j] = min(least[j], slope[c, j])
+            free[j] -= bound
+            total += bound * slope[c, j]
+    for j in range(width):
+        total += free[j] * least[j]
+    return total
+
+
+@compiled
+def dual_block(
+    sums, p, order, counts, fields, shapes, first, last, quadratic, l1_weight, huber, steps, offsets, simplex
+):
+    """Dual value of each of the slices first..last-1, with p as it is where `steps` are shrunk by SAFE."""
+    labels, slices, rows = counts
+    cost, radius, lower, upper, target = fields
+    width = p.shape[1]
+    slope, least, free = np.empty((labels, width)), np.empty(width), np.empty(width)
     for i in range(first, last):
-        cut_slice(out, shape, i, u, shape, i, lower, upper, shapes, threshold)
+        inner = 1.0 if i > 0 else 0.0
+        for y in range(rows):
+            for c in range(labels):
+                here, above = at((slices, rows), c, i, y), at((slices, rows), c, max(i - 1, 0), y)
+                slow, fast = order[0] + here, order[1] + here
+                slope_row(slope, c, cost, here, p, slow, order[0] + above, fast, inner, steps[0], steps[1])
+                for e in range(2, len(offsets)):
+                    dz, dy, dx = offsets[e]
+                    add_row(row(slope, c, 0, width), row(p, order[e] + here, 0, width), -steps[e])
+                    if i >= dz and y >= dy:
+                        behind, x, z = order[e] + (above if dz > 0 else here - dy), max(dx, 0), width + min(dx, 0)
+                        add_row(row(slope, c, x, z), row(p, behind, x - dx, z - dx), steps[e])
+                if huber > 0:
+                    bent = 0.0
+                    for e in range(len(offsets)):
+                        bent += bent_row(p, order[e] + here, radius, at(shapes[1], 0, i, y))
+                    sums[i] -= 0.5 * huber * bent
+            if simplex:
+                low = at(shapes[2], 0, i, y)
+                sums[i] += simplex_dual_row(slope, lower, low, shapes[2][0] * shapes[2][1], least, free)
+                continue
+            for c in range(labels):
+                low, high, there = at(shapes[2], c, i, y), at(shapes[3], c, i, y), at(shapes[4], c, i, y)
+                if l1_weight > 0:
+                    sums[i] += target_dual_row(slope, c, target, there, lower, low, upper, high, quadratic, l1_weight)
+                else:
+                    sums[i] += box_dual_row(slope, c, lower, low, upper, high, quadratic)

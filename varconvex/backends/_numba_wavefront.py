@@ -11,9 +11,9 @@ ring buffer
     The n + 2 slices that the iterations are passing over, copied in before the first iteration and back after the last.
     Its rows are aligned, padded to whole registers and have zeros to both sides: no row needs a special first or last
     pixel. It is one matrix, `space`: row 0 is always 0, then come u and the flows of each direction, the fields, u_bar
-    of each iteration, and scratch rows (`sizes` says how many).
+    of each iteration, and scratch rows (`Layout` says how many).
 thread band
-    The slices of one thread (`_numba_bands.py`). Where two bands meet, the lower one begins each iteration one slice
+    The slices of one thread (`numba_layout.py`). Where two bands meet, the lower one begins each iteration one slice
     later than the one before. The slices that it leaves half-way, and u_bar as the upper band needs it to finish them,
     go into a **halo**, a matrix that both see.
 tile of columns
@@ -32,29 +32,11 @@ from typing import Any
 import numpy as np
 
 from ._numba_coupled import coupled_dual_slice, coupled_primal_slice
-from ._numba_kernels import ZERO, at, compiled, inlined
-from ._numba_rows import copy_row, flush_row, furthest, row
+from ._numba_kernels import ZERO, at, compiled, copy_row, flush_row, furthest, inlined, row
 from ._numba_steps import EDGE, RADIUS, bar_row, dual_slice, primal_slice, state_row
 
 CONVERGED = np.float32(1e-5)
 """Largest change in a block of iterations, relative to u's range or p's radius, of a pixel that counts as converged."""
-
-
-def halo_rows(depth: int, labels: int, rows: int, directions: int) -> int:
-    """Rows of a halo: u_bar of `depth` iterations, then u and the flows of as many slices."""
-    return (2 + directions) * depth * labels * rows
-
-
-def sizes(depth: int, labels: int, rows: int, shapes: tuple, directions: int, scratch: int) -> tuple[int, ...]:
-    """First rows of the fields, u_bar and scratch in the ring buffer, and its number of rows.
-
-    `depth` is the most iterations, `shapes` the (slices, rows) of each field, `scratch` the rows of scratch.
-    """
-    ring = depth + 2
-    counts = [1 + (1 + directions) * labels * ring * rows]
-    counts += [labels * (ring if slices > 1 else 1) * field_rows for slices, field_rows in shapes]
-    counts += [2 * depth * labels * rows, scratch]
-    return tuple(int(begin) for begin in np.cumsum(counts))
 
 
 def padded(width: int) -> int:
@@ -71,15 +53,15 @@ def block_kernel(offsets: tuple, isotropic: bool, simplex: bool, huber: bool, co
 
     @compiled
     def iterate_block(
-        space: Any, begins: Any, ring: Any, tile_halo: Any, active: Any, moved: Any, u: Any, p: Any, order: Any,
-        counts: Any, fields: Any, shapes: Any, schedule: Any, flags: Any, tile: Any, band: Any, fronts: Any, ends: Any,
-        above: Any, below: Any,
-    ) -> None:  # fmt: skip
+        space, places, ring, tile_halo, active, moved, u, p, order, counts, fields, shapes, schedule, flags, tile, band,
+        fronts, ends, above, below,
+    ):  # fmt: skip
         """Iterations of `schedule` on the slices of a band: what there is to do while the first travels over `fronts`.
 
         Parameters
         ----------
-        space, begins, ring : the ring buffer, its `sizes` without the last, and how many slices it has
+        space, places, ring : the ring buffer; first rows of fields, u_bar and scratch in it, and (slices, rows) of each
+            field; how many slices it has
         tile_halo : columns to the left of a tile as they were before its neighbour was iterated
         active, moved : active columns (2, 3, slices) as of `spans`; where to note what changes (slices, 2), or (0, 2)
         u, p, order : the state as matrices of rows, and the row of p at which each direction begins
@@ -100,27 +82,24 @@ def block_kernel(offsets: tuple, isotropic: bool, simplex: bool, huber: bool, co
         grid = (labels, ring, rows)
         # Not in the loop: counting references to an array, all threads wait for each other.
         cost, radius, lower, upper, target = fields
-        wrapped = (
-            ring_shape(ring, shapes[0]), ring_shape(ring, shapes[1]), ring_shape(ring, shapes[2]),
-            ring_shape(ring, shapes[3]), ring_shape(ring, shapes[4]),
-        )  # fmt: skip
+        begins, wrapped = places
         geometry = (begins, wrapped, grid, order, offsets, width)
-        fill_field(space, begins[0], cost, shapes[0], labels)
-        fill_field(space, begins[1], radius, shapes[1], 1)
-        fill_field(space, begins[2], lower, shapes[2], labels)
-        fill_field(space, begins[3], upper, shapes[3], labels)
-        fill_field(space, begins[4], target, shapes[4], labels)
+        read_field(space, begins[0], wrapped[0], cost, shapes[0], labels, 0, 0, 0, width, True)
+        read_field(space, begins[1], wrapped[1], radius, shapes[1], 1, 0, 0, 0, width, True)
+        read_field(space, begins[2], wrapped[2], lower, shapes[2], labels, 0, 0, 0, width, True)
+        read_field(space, begins[3], wrapped[3], upper, shapes[3], labels, 0, 0, 0, width, True)
+        read_field(space, begins[4], wrapped[4], target, shapes[4], labels, 0, 0, 0, width, True)
         for front in range(fronts[0], fronts[1]):
             new, place = front + 1, (front + 1) % ring
             begin, end = columns(active, 2, new, bottom, left - EDGE, min(right + EDGE, width))
             if begin < end:
                 for i in range(front if new == first and ends[0] else new, new + 1):
                     load_slice(space, geometry, u, p, tile_halo, below, slices, tile, band, n, i, begin, end)
-                read_field(space, begins[0], wrapped[0], cost, shapes[0], labels, new, place, begin, end)
-                read_field(space, begins[1], wrapped[1], radius, shapes[1], 1, new, place, begin, end)
-                read_field(space, begins[2], wrapped[2], lower, shapes[2], labels, new, place, begin, end)
-                read_field(space, begins[3], wrapped[3], upper, shapes[3], labels, new, place, begin, end)
-                read_field(space, begins[4], wrapped[4], target, shapes[4], labels, new, place, begin, end)
+                read_field(space, begins[0], wrapped[0], cost, shapes[0], labels, new, place, begin, end, False)
+                read_field(space, begins[1], wrapped[1], radius, shapes[1], 1, new, place, begin, end, False)
+                read_field(space, begins[2], wrapped[2], lower, shapes[2], labels, new, place, begin, end, False)
+                read_field(space, begins[3], wrapped[3], upper, shapes[3], labels, new, place, begin, end, False)
+                read_field(space, begins[4], wrapped[4], target, shapes[4], labels, new, place, begin, end, False)
             for k in range(max(front - bottom + 1, 0), min(front - first + 2, n)):
                 i = front - k
                 beneath = place - k if place >= k else place - k + ring
@@ -165,7 +144,7 @@ def block_kernel(offsets: tuple, isotropic: bool, simplex: bool, huber: bool, co
 
 
 @inlined
-def columns(active: Any, step: Any, i: Any, slices: Any, left: Any, right: Any) -> Any:
+def columns(active, step, i, slices, left, right):
     """Active columns of slice i for a step that are in [left, right); none if it is not one of the first `slices`."""
     if i >= slices or i < 0:
         return 0, 0
@@ -173,25 +152,9 @@ def columns(active: Any, step: Any, i: Any, slices: Any, left: Any, right: Any) 
 
 
 @inlined
-def ring_shape(ring: Any, shape: Any) -> Any:
-    """(slices, rows) of a field in the ring buffer, of which one slice is enough where all are equal."""
-    return (ring if shape[0] > 1 else 1), shape[1]
-
-
-@inlined
-def fill_field(space: Any, begin: Any, field: Any, shape: Any, labels: Any) -> None:
-    """Copy a whole field that is constant over the slices into the ring buffer."""
-    if shape[0] == 1:
-        for i in range(labels * shape[1]):
-            read_row(space, begin + i, field, i, 0, field.shape[1])
-
-
-@inlined
-def read_field(
-    space: Any, first: Any, wrapped: Any, field: Any, shape: Any, labels: Any, i: Any, place: Any, begin: Any, end: Any
-) -> None:
-    """Copy columns of slice i of a field that is not constant over the slices."""
-    if shape[0] > 1:
+def read_field(space, first, wrapped, field, shape, labels, i, place, begin, end, constant):
+    """Copy columns of slice i of a field into the ring buffer, if it is `constant` over the slices or if it is not."""
+    if (shape[0] == 1) == constant:
         for c in range(labels):
             for y in range(shape[1]):
                 there = (c * shape[0] + i) * shape[1] + y
@@ -199,15 +162,13 @@ def read_field(
 
 
 @inlined
-def read_row(space: Any, here: Any, array: Any, there: Any, begin: Any, end: Any) -> None:
+def read_row(space, here, array, there, begin, end):
     """Copy columns of an array's row into the ring buffer."""
     copy_row(row(space, here, EDGE + begin, EDGE + end), row(array, there, begin, end))
 
 
 @compiled
-def copy_state(
-    to: Any, here: Any, to_part: Any, a: Any, source: Any, there: Any, part: Any, b: Any, size: Any, count: Any
-) -> None:
+def copy_state(to, here, to_part, a, source, there, part, b, size, count):
     """Copy a row of u and of the flows, `count` together, between matrices in which they lie `part` rows apart."""
     for s in range(count):
         x, y = here + s * to_part, there + s * part
@@ -215,20 +176,13 @@ def copy_state(
 
 
 @inlined
-def load_slice(
-    space: Any, geometry: Any, u: Any, p: Any, tile_halo: Any, below: Any, slices: Any, tile: Any, band: Any,
-    n: Any, i: Any, begin: Any, end: Any,
-) -> None:  # fmt: skip
+def load_slice(space, geometry, u, p, tile_halo, below, slices, tile, band, n, i, begin, end):
     """Copy columns of slice i of u and p into the ring buffer; from the halo if it is the band's below."""
     _, _, (labels, ring, rows), order, _, _ = geometry
     left, right, shift = tile
     first, last = band
-    part, kept, half, count = (
-        labels * ring * rows,
-        labels * rows * (last - first + 1),
-        labels * n * rows,
-        len(order) + 1,
-    )
+    part, half, kept = labels * ring * rows, labels * n * rows, labels * rows * (last - first + 1)
+    count = len(order) + 1
     for c in range(labels):
         for y in range(rows):
             here = state_row(geometry, c, (i + ring) % ring, y)
@@ -248,9 +202,7 @@ def load_slice(
 
 
 @inlined
-def swap_bars(
-    space: Any, geometry: Any, k: Any, n: Any, i: Any, halo: Any, shift: Any, a: Any, b: Any, out: Any
-) -> None:
+def swap_bars(space, geometry, k, n, i, halo, shift, a, b, out):
     """Copy columns a..b-1 of u_bar of iteration k and slice i into a halo, or from it unless `out`."""
     labels, _, rows = geometry[2]
     for c in range(labels):
@@ -264,26 +216,19 @@ def swap_bars(
 
 
 @inlined
-def hand_over(
-    space: Any, geometry: Any, above: Any, n: Any, i: Any, first: Any, shift: Any, begin: Any, end: Any
-) -> None:
+def hand_over(space, geometry, above, n, i, first, shift, begin, end):
     """Copy columns of the half-way slice i from the ring buffer into the halo of the band above."""
     _, _, (labels, ring, rows), order, _, _ = geometry
-    half, x = labels * n * rows, EDGE + begin
+    part, half, count, x = labels * ring * rows, labels * n * rows, len(order) + 1, EDGE + begin
     for c in range(labels):
         for y in range(rows):
             here, there = state_row(geometry, c, (i + ring) % ring, y), half + at((n, rows), c, i - first, y)
             if begin < end:
-                copy_state(
-                    above, there, half, x + shift, space, here, labels * ring * rows, x, end - begin, len(order) + 1
-                )
+                copy_state(above, there, half, x + shift, space, here, part, x, end - begin, count)
 
 
 @inlined
-def store_slice(
-    space: Any, geometry: Any, u: Any, p: Any, slices: Any, moved: Any, r: Any, i: Any, begin: Any, end: Any,
-    finish: Any,
-) -> None:  # fmt: skip
+def store_slice(space, geometry, u, p, slices, moved, r, i, begin, end, finish):
     """Copy columns of slice i from the ring buffer to u and p; note what has changed, with the radius in row r."""
     _, _, (labels, ring, rows), order, _, _ = geometry
     part = labels * ring * rows
@@ -303,10 +248,7 @@ def store_slice(
 
 
 @inlined
-def note_moved(
-    moved: Any, i: Any, u: Any, p: Any, order: Any, there: Any, space: Any, here: Any, part: Any, r: Any, begin: Any,
-    end: Any,
-) -> None:  # fmt: skip
+def note_moved(moved, i, u, p, order, there, space, here, part, r, begin, end):
     """Widen moved[i] by the columns in which a row has changed; looked for from both sides, register by register."""
     for side in range(2):
         for step in range(begin // EDGE, -(-end // EDGE)):
@@ -314,23 +256,15 @@ def note_moved(
             if (side == 0 and a >= moved[i, 0]) or (side == 1 and a + EDGE <= moved[i, 1]):
                 break
             b = min(a + EDGE, end)
-            if changed(u, p, order, there, space, here, part, r, a, b):
+            x, y, reach = EDGE + a, EDGE + b, ZERO
+            for j in range(x, y):
+                reach = max(reach, space[r, j])
+            far = furthest(row(space, here, x, y), row(u, there, a, b)) > CONVERGED
+            for e in range(len(order)):
+                flow = row(space, here + (e + 1) * part, x, y)
+                far = far or furthest(flow, row(p, order[e] + there, a, b)) > CONVERGED * reach
+            if far:
                 moved[i, side] = a if side == 0 else b
                 break
         if moved[i, 0] >= end:
             return
-
-
-@inlined
-def changed(u: Any, p: Any, order: Any, there: Any, space: Any, here: Any, part: Any, r: Any, a: Any, b: Any) -> Any:
-    """Whether u or p changed by more than `CONVERGED` in columns a..b-1 of a row."""
-    x, y = EDGE + a, EDGE + b
-    reach = ZERO
-    for j in range(x, y):
-        reach = max(reach, space[r, j])
-    reach *= CONVERGED
-    far = furthest(row(space, here, x, y), row(u, there, a, b)) > CONVERGED
-    for e in range(len(order)):
-        flow = row(space, here + (e + 1) * part, x, y)
-        far = far or furthest(flow, row(p, order[e] + there, a, b)) > reach
-    return far

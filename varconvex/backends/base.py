@@ -26,9 +26,16 @@ With `truncated`, h(t) = min(t^2 / (2 huber), 1): not convex, so there is no dua
 by Moreau's identity, sets to 0 what is longer than the truncation (Strekalovskiy, Cremers 2014,
 doi:10.1007/978-3-319-10605-2_9).
 
+For a convex network G with parameters theta (an `ICNN` whose `xp` is the backend's), on points x_i,
+
+    L(theta) = 1/(s n) sum_i cost_i sigma(-s G(x_i)),        dL/dG(x_i) = -1/n cost_i u_i (1 - u_i),   u = sigma(-s G)
+
+is <cost, sigma(-s G)> over s n, which does not change Adam's steps.
+
 Shapes: u, cost, target, lower, upper : (L, *spatial) with L labels (1 for two regions); p : (k, L, *spatial), p[i] the
 flow along the i-th of k directions, which are the spatial axes unless `offsets` is given; dual_radius :
 (*spatial). Fields may be any arrays that broadcast to these shapes; they are never written to.
+Points and costs of a network have its dtype.
 """
 
 from collections.abc import Sequence
@@ -39,7 +46,6 @@ import numpy as np
 
 from .. import checks
 from ._grids import Grids, ends
-from ._networks import Networks
 from .pairs import pairwise_length, project_pairs
 from .problem import Array, Offsets, Problem
 
@@ -49,9 +55,15 @@ SAFE = 1.0 - 1e-6
 _PAIRS = 2**20
 """Pairs of a point and a seed in memory at a time."""
 
+_CHUNK = 2048
+"""Points at a time, so that their activations stay in the cache."""
 
-class ArrayBackend(Grids, Networks):
-    """The specification, with that for grids and networks. Subclasses set `xp` and override what they make faster."""
+STEEPEST = 20.0
+"""|s G| is clipped to this. At 60, denormal numbers slow the products down several times."""
+
+
+class ArrayBackend(Grids):
+    """The specification, with that for grids. Subclasses set `xp` and override what they make faster."""
 
     name = "base"
     xp: Any = np
@@ -293,6 +305,33 @@ class ArrayBackend(Grids, Networks):
             least = e.min(axis=1)
             out[part] = xp.log(xp.exp(least[:, None] - e).mean(axis=1)) - least
         return out
+
+    def network_value(self, network: Any, points: Array) -> Array:
+        """G at `points`: (n, d) -> (n,)."""
+        return network(points)
+
+    def network_slope(self, network: Any, points: Array) -> tuple[Array, Array]:
+        """G and its gradient at `points`: (n,) and (n, d)."""
+        return network.value_and_slope(points)
+
+    def network_loss(self, network: Any, points: Array, cost: Array, sharpness: float) -> tuple[Array, Array]:
+        """L, a number on the device, and its gradient (P,)."""
+        loss, gradient = 0, 0
+        for piece in (slice(start, start + _CHUNK) for start in range(0, len(points), _CHUNK)):
+            x, c = points[piece], cost[piece]
+            g, z = network.forward(x)
+            u = 1 / (1 + self.xp.exp(self.xp.clip(sharpness * g, -STEEPEST, STEEPEST)))
+            loss = loss + (c * u).sum()
+            gradient = gradient + network.backward(x, z, c * u * (u - 1))[0]
+        return loss / (sharpness * len(points)), gradient / len(points)
+
+    def network_descend(
+        self, network: Any, adam: Any, points: Array, cost: Array, *, n: int, rate: float, sharpness: float
+    ) -> None:
+        """`n` steps of Adam on L, each `rate` long in every parameter; network and `adam` are changed in place."""
+        for _ in range(n):
+            gradient = self.network_loss(network, points, cost, sharpness)[1]
+            network.unpack(network.pack() - rate * adam.step(gradient))
 
 
 def next_steps(tau: float, sigma: float, gamma: float) -> tuple[float, float, float]:

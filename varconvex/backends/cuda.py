@@ -5,16 +5,18 @@ Nothing here needs a device, or CuPy: `cupy_.py` launches what this file describ
 
 import ctypes
 import math
+import weakref
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from ._grids import axes
 from .base import SAFE, Array, Offsets, Problem
-from .cuda_networks import Training
+from .cuda_networks import Graphs, Training
 
 FILES = ("problem", "fused", "tile", "values", "grids", "kernel_sum", "network")
 """Source files in the order in which they are joined: the first defines what the others use."""
@@ -59,14 +61,6 @@ class Task(ctypes.Structure):
         *((name, ctypes.c_float) for name in ("tau", "sigma", "quadratic_weight", "huber")),
         *((name, ctypes.c_int) for name in ("isotropic", "simplex", "active")),
     )
-
-
-class Blocks(NamedTuple):
-    """How `fused` cuts a grid: blocks and threads along (x, y, z), bytes of shared memory."""
-
-    grid: tuple[int, ...]
-    threads: tuple[int, ...]
-    shared: int
 
 
 @lru_cache(maxsize=1)
@@ -132,21 +126,12 @@ def tile_name(problem: Problem) -> str:
     return f"tile_{'' if problem.isotropic else 'an'}isotropic{'_huber' if problem.huber else ''}"
 
 
-def tile_launches(n: int) -> list[int]:
-    """Iterations of each launch: at most DEPTH, as equal as can be."""
-    count = -(-n // DEPTH)
-    return [n * (k + 1) // count - n * k // count for k in range(count)]
-
-
-def tile_blocks(height: int, width: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Blocks and threads of the tile, along (x, y)."""
-    inner = SIDE - 2 * DEPTH
-    return (-(-width // inner), -(-height // inner)), (SIDE, SIDE // ROWS)
-
-
 @lru_cache(maxsize=64)
-def blocks(offsets: Offsets, whole: tuple[int, ...]) -> Blocks | None:
-    """How `fused` cuts u's grid, or None if no block holds so many labels or reaches so far."""
+def blocks(offsets: Offsets, whole: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...], int] | None:
+    """How `fused` cuts u's grid: blocks and threads along (x, y, z), and bytes of shared memory.
+
+    None if no block holds so many labels or reaches so far.
+    """
     labels, *shape = whole
     _, before, after = _directions(offsets, len(shape))
     for threads in _PLANE_BLOCKS if len(shape) == 2 else _VOLUME_BLOCKS:
@@ -154,7 +139,7 @@ def blocks(offsets: Offsets, whole: tuple[int, ...]) -> Blocks | None:
         shared = 4 * labels * math.prod(threads)
         if min(inner) > 0 and shared <= _SHARED:
             grid = [-(-n // i) for n, i in zip(volume(shape), inner, strict=True)]
-            return Blocks(tuple(grid[::-1]), threads[::-1], shared)
+            return tuple(grid[::-1]), threads[::-1], shared
     return None
 
 
@@ -191,9 +176,7 @@ def volume(shape: Sequence[int]) -> tuple[int, int, int]:
 @lru_cache(maxsize=64)
 def _directions(offsets: Offsets, ndim: int) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...], tuple[int, ...]]:
     """Each direction's (z, y, x), and how far they reach back and ahead along these."""
-    if offsets is None:
-        offsets = tuple(tuple(int(i == k) for i in range(ndim)) for k in range(ndim))
-    full = tuple((0,) * (3 - ndim) + tuple(offset) for offset in offsets)
+    full = tuple((0,) * (3 - ndim) + tuple(offset) for offset in offsets or axes(ndim))
     along = list(zip(*full, strict=True))
     return full, tuple(max(0, -min(steps)) for steps in along), tuple(max(0, *steps) for steps in along)
 
@@ -205,3 +188,83 @@ def _field(array: Array, ndim: int) -> Field:
         if array.shape[axis] > 1:
             strides[axis if axis > -ndim else 0] = array.strides[axis] // 4
     return Field(array.data.ptr, *strides)
+
+
+class State:
+    """Problems of one shape with their u (B, L, *spatial) and p (B, k, L, *spatial).
+
+    Arguments of the launches are packed once, at addresses that stay: packing in Python may take longer than an
+    iteration on a GPU, and launches at the same addresses can be recorded and replayed. It holds the arrays, but not
+    the problems: when one of them is collected, all memory is released.
+    """
+
+    def __init__(self, xp: Any, problems: Sequence[Problem], u: Array, p: Array) -> None:
+        self._xp, self._u, self._p = xp, u, p
+        self._where = (u.data.ptr, p.data.ptr, u.shape, u.dtype)
+        me = weakref.ref(self)
+        self._problems = [weakref.ref(problem, lambda _: _release(me())) for problem in problems]
+        self._scratch: tuple[Array, Array] | None = None
+        self.graphs = Graphs(xp)
+        self.fits = alike(problems, u) and plain(p)
+        """Whether the kernels can iterate these problems; if not, no other attribute is set."""
+        if self.fits:
+            self.tile = tile_name(problems[0]) if tileable(problems[0], u[0]) else None
+            self.blocks = blocks(problems[0].offsets, u.shape[1:])
+            packed = b"".join(bytes(task(*each)) for each in zip(problems, u, p, strict=True))
+            self._host = np.frombuffer(bytearray(packed), np.dtype(Task))
+            self.tasks = xp.asarray(np.frombuffer(packed, np.uint8))
+
+    def holds(self, problems: Sequence[Problem], u: Array, p: Array) -> bool:
+        """Whether this is the state of these very problems and arrays."""
+        same = self._where == (u.data.ptr, p.data.ptr, u.shape, u.dtype)
+        return same and [known() for known in self._problems] == list(problems)  # problems are compared by identity
+
+    @property
+    def scratch(self) -> tuple[Array, Array]:
+        """Arrays like u and p that a launch writes, since it must not write what it reads."""
+        if self._scratch is None:
+            self._scratch = self._xp.empty_like(self._u), self._xp.empty_like(self._p)
+            for name, array in zip(("u_next", "p_next"), self._scratch, strict=True):
+                size = array[0].nbytes
+                self._host[name] = array.data.ptr + size * np.arange(len(array), dtype=np.uint64)
+        return self._scratch
+
+    def set(self, tau: Sequence[float], sigma: Sequence[float], active: Sequence[bool] | None) -> None:
+        """Copy the step sizes to the device, and which problems are active."""
+        self._host["tau"], self._host["sigma"] = tau, sigma
+        self._host["active"] = True if active is None else active
+        self.tasks.set(self._host.view(np.uint8))
+
+    def lone(self, problem: Problem, u: Array | None, p: Array | None) -> Array | None:
+        """One of the problems with another u alone, or another p alone; None if it is not among them."""
+        place = next((b for b, known in enumerate(self._problems) if known() is problem), None)
+        if not self.fits or place is None:
+            return None
+        other = self._host[place : place + 1].copy()
+        other["u"], other["p"] = (0 if array is None else array.data.ptr for array in (u, p))
+        return self._xp.asarray(other.view(np.uint8))
+
+    def launches(self, n: int, rho: float, finish: bool) -> list[tuple[str, tuple, tuple, tuple, int]]:
+        """Kernel, blocks, threads, arguments and shared memory of each launch for n iterations, where it fits."""
+        f, i = np.float32, np.int32
+        images, *_, height, width = self._u.shape
+        last = 1.0 if finish else rho
+        if self.tile:
+            # At most DEPTH iterations a launch, as equal as can be.
+            inner, count = SIDE - 2 * DEPTH, -(-n // DEPTH)
+            grid, threads = (-(-width // inner), -(-height // inner), images), (SIDE, SIDE // ROWS)
+            counts = [n * (k + 1) // count - n * k // count for k in range(count)]
+            ends = [rho] * (count - 1) + [last]
+            return [
+                (self.tile, grid, threads, (i(depth), f(rho), f(end)), 0)
+                for depth, end in zip(counts, ends, strict=True)
+            ]
+        assert self.blocks is not None  # the problems fit
+        (x, y, layers), block, shared = self.blocks
+        whole = (x, y, layers * images)
+        return [("fused", whole, block, (i(layers), f(r)), shared) for r in [rho] * (n - 1) + [last]]
+
+
+def _release(state: State | None) -> None:
+    if state is not None:
+        vars(state).update(_u=None, _p=None, _scratch=None, tasks=None, graphs=None)

@@ -1,4 +1,4 @@
-"""A convex network on the device: `_networks.py` in the kernels of `network.cu`, launched and not waited for.
+"""A convex network on the device: that of `base.py` in the kernels of `network.cu`, launched and not waited for.
 
 A step of Adam takes two launches: each block's share of the gradient; and their sum, with the step. Their arguments are
 one struct in the device's memory, so that steps that were recorded in a CUDA graph are replayed with other points. A
@@ -7,12 +7,12 @@ has run these kernels yet; the tests run them on the host.
 """
 
 import ctypes
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ._cuda_graphs import Graphs
-from ._networks import STEEPEST, Array, Networks
+from .base import STEEPEST, Array, ArrayBackend
 
 _POINTS, _THREADS, _SHARED = 32, 256, 48 * 1024
 """Points of a block, as in network.cu; its threads; bytes of shared memory it has by default."""
@@ -37,10 +37,30 @@ class Training(ctypes.Structure):
     )
 
 
-class CudaNetworks(Networks):
+class Graphs:
+    """CUDA graphs: launches that are repeated at the same addresses are recorded once, by a key, and then replayed."""
+
+    def __init__(self, xp: Any) -> None:
+        self._xp = xp
+        self._recorded: dict[Any, Any] = {}
+
+    def play(self, key: Any, launch: Callable[[], None]) -> None:
+        """Launch; the second launch with a key is recorded in a CUDA graph, later ones replay it."""
+        if key not in self._recorded:
+            self._recorded[key] = None
+            launch()
+            return
+        if self._recorded[key] is None:
+            with self._xp.cuda.Stream(non_blocking=True) as stream:
+                stream.begin_capture()
+                launch()
+                self._recorded[key] = stream.end_capture()
+        self._recorded[key].launch()
+
+
+class CudaNetworks(ArrayBackend):
     """Networks whose activations of a few points fit into shared memory; others as the specification has them."""
 
-    xp: Any
     _kernel: Any
 
     def __init__(self) -> None:
@@ -129,19 +149,16 @@ class _Plan:
 
     def packed(self, network: Any, *, x: Array, **rest: Any) -> np.ndarray:
         """`Training` as a struct: arrays by their addresses, numbers by value, everything else 0."""
-        if "cost" in rest:
-            self._reserve(-(-len(x) // _POINTS), network.dtype)
+        blocks = -(-len(x) // _POINTS)
+        if "cost" in rest and blocks > self.blocks:
+            # Batches of other sizes are then replayed, too: surplus blocks end at once.
+            self.blocks = max(_FEWEST_BLOCKS, 2 * self.blocks, blocks)
+            self._shares = self._xp.empty(self.blocks * (self.parameters + 1), network.dtype)
         known = {"x": x, "theta": network.theta, "shares": self._shares, **rest}
         known |= {"widths": self._widths, "nonnegative": self._nonnegative}
         addresses = {name: known.pop(name).data.ptr for name in _ADDRESSES if name in known}
         counts = {"points": len(x), "dim": network.dim, "layers": len(network.b), "parameters": self.parameters}
         return np.frombuffer(bytes(Training(steepest=STEEPEST, **addresses, **known, **counts)), Training)
-
-    def _reserve(self, blocks: int, dtype: np.dtype) -> None:
-        """Memory for at least so many blocks; batches of other sizes are then replayed, surplus blocks end at once."""
-        if blocks > self.blocks:
-            self.blocks = max(_FEWEST_BLOCKS, 2 * self.blocks, blocks)
-            self._shares = self._xp.empty(self.blocks * (self.parameters + 1), dtype)
 
 
 def _fits(network: Any, *arrays: Array) -> bool:

@@ -16,8 +16,7 @@ import numpy as np
 
 from ..errors import BackendUnavailableError
 from . import cuda
-from ._cuda_state import State
-from .base import Array, ArrayBackend, Offsets, Problem
+from .base import Array, Offsets, Problem
 from .cuda_networks import CudaNetworks
 
 _INSTALL = "install CuPy for your driver: pip install cupy-cuda12x or cupy-cuda13x"
@@ -51,7 +50,7 @@ def n_devices() -> int:
         ) from error
 
 
-class CupyBackend(CudaNetworks, ArrayBackend):
+class CupyBackend(CudaNetworks):
     """float32 problems on planes and volumes in CUDA kernels; anything else as the specification has it."""
 
     name = "cupy"
@@ -67,7 +66,7 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         super().__init__()
         self.xp: Any = cupy
         self._kernel = _kernels(cupy)
-        self._state: State | None = None
+        self._state: cuda.State | None = None
         try:
             self._kernel("fold")
         except Exception as error:  # of NVRTC, the driver or the file system
@@ -103,7 +102,7 @@ class CupyBackend(CudaNetworks, ArrayBackend):
             return
         u_next, p_next = state.scratch
         state.set(tau, sigma, active)
-        launches = _launches(state, u.shape, n, rho, finish)
+        launches = state.launches(n, rho, finish)
         flip = len(launches) % 2
         if flip:  # the last launch must write to u and p
             u_next[...], p_next[...] = u, p
@@ -118,12 +117,12 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         else:
             launch()
 
-    def _remembered(self, problems: Sequence[Problem], u: Array, p: Array) -> State:
+    def _remembered(self, problems: Sequence[Problem], u: Array, p: Array) -> cuda.State:
         """The last call's state if the arrays are the same, or else a new one."""
         state = self._state
         if state is None or not state.holds(problems, u, p):
             self._state = None  # its memory may be needed for the new one
-            state = self._state = State(self.xp, problems, u, p)
+            state = self._state = cuda.State(self.xp, problems, u, p)
         return state
 
     def _primal_sum(self, problem: Problem, u: Array) -> float:
@@ -148,12 +147,10 @@ class CupyBackend(CudaNetworks, ArrayBackend):
 
     def values(self, problem: Problem, u: Array, p: Array) -> tuple[float, float]:
         """As in the specification, in one launch."""
-        state = self._remembered([problem], u[None], p[None])
-        if not state.fits:
+        if not self._remembered([problem], u[None], p[None]).fits:
             return super().values(problem, u, p)
-        primal, dual = self._sums(state.tasks, 1, u[0].size)[0].tolist()
-        unit, constant = problem.cost_unit, problem.constant
-        return unit * primal + constant, unit * (dual - problem.rounding_slack) + constant
+        primal, dual = self.values_many([problem], u[None], p[None])[0].tolist()
+        return primal, dual
 
     def values_many(self, problems: Sequence[Problem], u: Array, p: Array) -> np.ndarray:
         """As in the specification, all of them in one launch, with one synchronisation."""
@@ -165,13 +162,13 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         unit, slack, constant = (np.array([getattr(q, name) for q in problems]) for name in names)
         return np.stack([unit * primal + constant, unit * (dual - slack) + constant], axis=1)
 
-    def _sums(self, tasks: Array, images: int, pixels: int) -> np.ndarray:
-        """(images, 2): primal and dual sum of each task."""
+    def _sums(self, tasks: Array, rows: int, pixels: int, levels: Array | None = None) -> np.ndarray:
+        """(rows, 2): primal and dual sum of each task, or of one task's masks at each threshold of `levels`."""
         count = min(-(-pixels // cuda.ADDERS), _SHARES)
-        shares = self.xp.empty((images, 2, count))
-        sums = self.xp.empty((images, 2))
-        self._kernel("values")((count, images), (cuda.ADDERS,), (tasks, shares))
-        self._kernel("fold")((2 * images,), (cuda.ADDERS,), (shares, np.int32(count), sums))
+        shares, sums = self.xp.empty((rows, 2, count)), self.xp.empty((rows, 2))
+        null = np.uint64(0)
+        self._kernel("values")((count, rows), (cuda.ADDERS,), (tasks, null if levels is None else levels, shares))
+        self._kernel("fold")((2 * rows,), (cuda.ADDERS,), (shares, np.int32(count), sums))
         return self.to_numpy(sums)
 
     def threshold(self, problem: Problem, u: Array, thresholds: tuple[float, ...]) -> tuple[Array, float]:
@@ -179,12 +176,7 @@ class CupyBackend(CudaNetworks, ArrayBackend):
         task = self._lone(problem, u, None)
         if task is None or len(u) > 1 or problem.simplex:
             return super().threshold(problem, u, thresholds)
-        count = min(-(-u.size // cuda.ADDERS), _SHARES)
-        shares, sums = self.xp.empty((len(thresholds), count)), self.xp.empty(len(thresholds))
-        levels = self.asarray(thresholds, np.float32)
-        self._kernel("thresholds")((count, len(thresholds)), (cuda.ADDERS,), (task, levels, shares))
-        self._kernel("fold")((len(thresholds),), (cuda.ADDERS,), (shares, np.int32(count), sums))
-        values = self.to_numpy(sums)
+        values = self._sums(task, len(thresholds), u.size, self.asarray(thresholds, np.float32))[:, 0]
         best = int(values.argmin())
         mask = self.project((u > np.float32(thresholds[best])).astype(u.dtype), problem)
         return mask, problem.cost_unit * float(values[best]) + problem.constant
@@ -239,30 +231,6 @@ class CupyBackend(CudaNetworks, ArrayBackend):
 def _by_pixel(count: int) -> tuple[tuple[int], tuple[int]]:
     """Blocks and threads, one thread for each pixel."""
     return (-(-count // 256),), (256,)
-
-
-_Launch = tuple[str, tuple[int, ...], tuple[int, ...], tuple[Any, ...], int]
-
-
-def _launches(state: State, shape: tuple[int, ...], n: int, rho: float, finish: bool) -> list[_Launch]:
-    """Kernel, blocks, threads, arguments and shared memory of each launch for n iterations on u of this shape."""
-    f, i = np.float32, np.int32
-    last = 1.0 if finish else rho
-    if state.tile:
-        grid, threads = cuda.tile_blocks(*shape[-2:])
-        counts = cuda.tile_launches(n)
-        ends = [rho] * (len(counts) - 1) + [last]
-        return [
-            (state.tile, (*grid, shape[0]), threads, (i(count), f(rho), f(end)), 0)
-            for count, end in zip(counts, ends, strict=True)
-        ]
-    cut = state.blocks
-    assert cut is not None  # the problems fit
-    x, y, layers = cut.grid
-    return [
-        ("fused", (x, y, layers * shape[0]), cut.threads, (i(layers), f(r)), cut.shared)
-        for r in [rho] * (n - 1) + [last]
-    ]
 
 
 @lru_cache(maxsize=1)

@@ -4,12 +4,6 @@
        spread    u is repeated, p interpolated along its own direction: a fine flow halfway between two coarse ones is
                  their mean, doubled, since its ball is twice as large; with a problem both are then made feasible */
 
-__device__ inline Pixel pixel(int x, int height, int width)
-{
-    Pixel at = {x / width / height, x / width % height, x % width};
-    return at;
-}
-
 extern "C" __global__ void halve(const float *fine, int depth, int height, int width, int layers, float *coarse)
 {
     const int D = (depth + 1) / 2, H = (height + 1) / 2, W = (width + 1) / 2;

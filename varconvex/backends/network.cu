@@ -1,4 +1,4 @@
-/* A convex network's values, slopes and steps; `_networks.py` is the specification.
+/* A convex network's values, slopes and steps; `base.py` is the specification.
 
        z_1 = relu(W0 x + b0),   z_{i+1} = relu(Wz_i z_i + Wx_i x + b_i),   G = Wz_k z_k + Wx_k x + b_k
        dL/dG(x_i) = -1/n cost_i u_i (1 - u_i),   u = sigma(-s G)

@@ -1,7 +1,7 @@
 """The iterations of `base.py`, fused and blocked in time, compiled by Numba for the CPU.
 
 One iteration reads and writes u and p once, in place, and several iterations travel over the image together
-(`_numba_wavefront.py`), each thread on a band of rows of equal work (`_numba_bands.py`). Of an image with an active set
+(`_numba_wavefront.py`), each thread on a band of rows of equal work (`numba_layout.py`). Of an image with an active set
 only those columns of a row are iterated that still change. The result is bitwise the same for any number of threads.
 """
 
@@ -13,13 +13,11 @@ import numpy as np
 
 from ..threads import n_threads, run
 from . import _numba_grids as grids, _numba_values as values
-from ._numba_bands import SHARE, cut, iterate_band
-from ._numba_dual import dual_block
+from ._numba_kernel_sum import log_kernel_mean
 from ._numba_networks import NumbaNetworks
-from ._numba_simplex import simplex_block
-from ._numba_steps import MOST_DIRECTIONS, RHO
-from .base import SAFE, Array, ArrayBackend, Problem, next_steps
-from .numba_layout import ActiveSet, Layout, matrix
+from ._numba_steps import MOST_DIRECTIONS, RHO, simplex_block
+from .base import SAFE, Array, Problem, next_steps
+from .numba_layout import SHARE, ActiveSet, Layout, cut, iterate_band, matrix
 
 _WATCHED = 2**26
 """Most pixels of an image with an active set: in larger ones a block of iterations takes too long to be the least
@@ -28,7 +26,7 @@ between two looks at the clock."""
 _OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
 
 
-class NumbaBackend(NumbaNetworks, ArrayBackend):
+class NumbaBackend(NumbaNetworks):
     """float32 problems in fused, threaded kernels; anything else as in the specification."""
 
     name = "numba"
@@ -103,9 +101,8 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
             return super()._primal_sum(problem, u)
         layout = self._layout(problem)
         head = (matrix(u), layout.counts, layout.fields, layout.shapes)
-        return float(
-            _sum_slices(values.primal_block, layout.shape[0], *head, tail=layout.charges(problem, np.float64)).sum()
-        )
+        tail = layout.charges(problem, np.float64)
+        return float(_sum_slices(values.primal_block, layout.shape[0], *head, tail=tail).sum())
 
     def _dual_sum(self, problem: Problem, p: Array) -> float:
         if not _compiled(p[0], problem) or problem.truncated:
@@ -114,27 +111,23 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         safe = tuple(SAFE * step for step in layout.steps)
         head = (matrix(p), layout.order, layout.counts, layout.fields, layout.shapes)
         tail = (problem.quadratic_weight, problem.l1_weight, SAFE * SAFE * problem.huber, safe, layout.offsets)
-        sums = _sum_slices(dual_block, layout.shape[0], *head, tail=(*tail, problem.simplex))
-        return float(sums.sum())
+        return float(_sum_slices(values.dual_block, layout.shape[0], *head, tail=(*tail, problem.simplex)).sum())
 
     def threshold(self, problem: Problem, u: Array, thresholds: tuple[float, ...]) -> tuple[Array, float]:
         """As in the specification, all thresholds in one pass."""
         if not _fits(u, problem) or u.shape[0] > 1:
             return super().threshold(problem, u, thresholds)
         layout = self._layout(problem)
-        mask = np.empty_like(u)
-        slices = layout.shape[0]
         head = (matrix(u), layout.shape, layout.fields, layout.shapes)
         tail = (np.array(thresholds, np.float32), *layout.charges(problem, np.float32))
-        sums = _sum_slices(values.threshold_block, slices, *head, tail=tail, columns=len(thresholds))
+        sums = _sum_slices(values.threshold_block, layout.shape[0], *head, tail=tail, columns=len(thresholds))
         best = np.float32(thresholds[int(sums.sum(axis=0).argmin())])
-        run(values.cut_block, [(matrix(mask), *head, *rows, best) for rows in _rows(slices, u.size)])
+        mask = np.empty_like(u)
+        run(values.cut_block, [(matrix(mask), *head, *rows, best) for rows in _rows(layout.shape[0], u.size)])
         return mask, self.primal_value(problem, mask)
 
     def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
         """As in the specification, in blocks of seeds that stay in the cache."""
-        from ._numba_kernel_sum import log_kernel_mean
-
         points, weight, seeds = (np.ascontiguousarray(a, np.float32) for a in (points, weight, seeds))
         return log_kernel_mean(points, weight, seeds, axes)
 
@@ -142,8 +135,8 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         """As in the specification, without a copy."""
         if array.dtype not in (np.float32, np.float64) or not array.flags.c_contiguous or array.ndim < 2:
             return super().mean_size(array)
-        matrix = array.reshape(-1, array.shape[-1])
-        return float(_sum_slices(grids.size_block, len(matrix), matrix).sum()) / array.size
+        rows = matrix(array)
+        return float(_sum_slices(grids.size_block, len(rows), rows).sum()) / array.size
 
     def rounded(self, array: Array, unit: float, offset: float = 0.0) -> tuple[Array, float]:
         """As in the specification, without a copy."""
@@ -151,11 +144,8 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         if same or array.dtype not in (np.float32, np.float64) or not array.flags.c_contiguous or array.ndim < 2:
             return super().rounded(array, unit, offset)
         out = np.empty(array.shape, np.float32)
-        matrix = array.reshape(-1, array.shape[-1])
-        rounding_slack = _sum_slices(
-            grids.round_block, len(matrix), out.reshape(matrix.shape), matrix, tail=(1 / unit, float(offset))
-        )
-        return out, float(rounding_slack.sum())
+        tail = (1 / unit, float(offset))
+        return out, float(_sum_slices(grids.round_block, len(matrix(out)), matrix(out), matrix(array), tail=tail).sum())
 
     def halve(self, array: Array, ndim: int) -> Array:
         """As in the specification, in one pass over an image."""
@@ -178,10 +168,8 @@ class NumbaBackend(NumbaNetworks, ArrayBackend):
         bounds = lower.reshape(shape[0], -1, shape[-1]), upper.reshape(shape[0], -1, shape[-1])
         u_fine, p_fine = np.empty(shape, np.float32), np.empty((len(problem.steps), *shape), np.float32)
         tail = (problem.isotropic, problem.simplex)
-        run(
-            grids.prolong_block,
-            [(u_fine, p_fine, u, p, radius, *bounds, *band, *tail) for band in _rows(shape[1], u_fine.size)],
-        )
+        head = (u_fine, p_fine, u, p, radius, *bounds)
+        run(grids.prolong_block, [(*head, *band, *tail) for band in _rows(shape[1], u_fine.size)])
         return (self.project(u_fine, problem) if problem.simplex else u_fine), p_fine
 
     def project(self, v: Array, problem: Problem) -> Array:

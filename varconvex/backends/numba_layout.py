@@ -1,15 +1,24 @@
-"""How a problem's arrays are laid out for the compiled kernels of the Numba backend, and its active columns."""
+"""How a problem is laid out for the compiled kernels of the Numba backend: its arrays, thread bands, active columns.
 
+Each thread iterates a band of slices, side by side with the others, and nothing is computed twice.
+
+Where two bands meet, the dual step above needs u_bar from below, and the primal step below the flow from above, of
+each iteration in turn. The band below does without: its iteration k begins at its slice k, for which it has all that it
+needs. The band above ends iteration k there, with u_bar that the band below has kept for it in a halo. All bands travel
+downwards: when the one above gets there, the one below has finished its first slices long since.
+"""
+
+import threading
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ._numba_bands import Halo
+from ..threads import n_threads
 from ._numba_coupled import JOINT, PAIRWISE, SEPARATE, scratch_rows
 from ._numba_kernels import IMAGE, OCTAGONAL, VOLUME, compiled
 from ._numba_steps import EDGE
-from ._numba_wavefront import block_kernel, halo_rows, padded, sizes
+from ._numba_wavefront import block_kernel, padded
 from .pairs import SWEEPS
 from .problem import Problem
 
@@ -34,7 +43,61 @@ _DAMPED = 4
 """A change travels a pixel an iteration, but dies away sooner: iterations for each pixel that the active columns are
 widened. What gets further changes their outermost pixels, and is followed from there in the next block."""
 
+SHARE = 2**18
+"""Least pixels, times iterations where there are some, that are worth a thread: waking it takes 50 microseconds."""
+
 _COUPLINGS = {"separate": SEPARATE, "joint": JOINT, "pairwise": PAIRWISE}
+
+
+class Halo:
+    """Rows that a band leaves for the one above it, and an event for each tile of columns when they are complete."""
+
+    def __init__(self, rows: int, columns: int, tiles: int) -> None:
+        self.rows = np.empty((rows, columns), np.float32)
+        self.ready = [threading.Event() for _ in range(tiles)]
+
+    def open(self) -> None:
+        """Release every thread that waits for this halo."""
+        for event in self.ready:
+            event.set()
+
+
+def cut(work: np.ndarray, n: int) -> list[tuple[int, int]]:
+    """Bands (first slice, last + 1) of equal work, for `n` iterations; `work` (slices,) is in pixels an iteration."""
+    slices = len(work)
+    count = max(1, min(n_threads(), slices // (6 * n), int(work.sum()) * n // SHARE))
+    done = np.cumsum(work + 1.0)
+    edges = [0]
+    for k in range(1, count):
+        # n (n - 1) / 2 slices and iterations below an edge are left to the band above.
+        edge = int(np.searchsorted(done, done[-1] * k / count)) - n // 2
+        edges.append(min(max(edge, edges[-1] + 3 * n), slices - 3 * n * (count - k)))
+    return list(pairwise([*edges, slices]))
+
+
+def iterate_band(
+    kernel: Any, head: tuple, tiles: list[tuple], band: tuple[int, int], halos: tuple[Halo | None, Halo | None], n: int
+) -> None:
+    """`n` iterations of a band, tile by tile, by a compiled kernel; the band below must be running, or finished."""
+    first, last = band
+    above, below = halos
+    ends = (int(above is not None), int(below is not None))
+    rows = tuple(np.empty((0, 0), np.float32) if halo is None else halo.rows for halo in halos)
+    # When the band above may go on; before what needs the band below; and the end.
+    stops = [first + 2 * n - 2] * ends[0] + [last - 1] * ends[1] + [last + (n - 1) * (1 + ends[1])]
+    try:
+        for k, tile in enumerate(tiles):
+            front = first - 1
+            for stop in stops:
+                if below is not None and stop > last - 1:
+                    below.ready[k].wait()
+                kernel(*head, tile, band, (front, stop), ends, *rows)
+                front = stop
+                if above is not None:
+                    above.ready[k].set()
+    finally:
+        if above is not None:
+            above.open()
 
 
 class Layout:
@@ -69,12 +132,25 @@ class Layout:
         coupling = _COUPLINGS[problem.coupling]
         kind = (problem.isotropic, problem.simplex, coupling, problem.truncated, problem.huber > 0)
         self.flags = (*map(int, kind), int(problem.l1_weight > 0), SWEEPS)
-        self._tiles = self._cut_columns()
-        self.depth = self._choose_depth(problem.cost.size)
+        # Tiles of a wide image: first column, last + 1, and by how much further to the right it is in a halo, where the
+        # columns of a tile, its own halo's, and one more do not touch those of the next tile.
+        wide = self._image and labels == 1 and self._width > 2 * _TILE
+        count = round(self._width / _TILE) if wide else 1
+        edges = [padded(self._width * k // count) for k in range(count + 1)]
+        self._tiles = [(*columns, 3 * EDGE * k) for k, columns in enumerate(pairwise(edges))]
+        part = labels * self.shape[1] * self._width // count
+        depth = next((n for most, n in _DEPTHS if part <= most and problem.cost.size <= _LARGE), _LEAST_DEPTH)
+        depth = max(min(depth, self.shape[0] // _SLICES), _LEAST_DEPTH)
+        # The error at the ends of a tile's halo comes nearer with each iteration; once more along diagonals.
+        self.depth = depth if count == 1 else min(depth, EDGE - (self.offsets == OCTAGONAL))
         scratch = scratch_rows(labels, len(self.offsets), coupling)
-        *self._begins, self._ring_rows = sizes(
-            self.depth, labels, self.shape[1], self.shapes, len(self.offsets), scratch
-        )
+        # In the ring buffer one slice of a field is enough where all are equal.
+        ring, rows = self.depth + 2, labels * self.shape[1]
+        wrapped = tuple((ring if slices > 1 else 1, field_rows) for slices, field_rows in self.shapes)
+        counts = [1 + (1 + len(self.offsets)) * rows * ring]
+        counts += [labels * slices * field_rows for slices, field_rows in wrapped]
+        *begins, self._ring_rows = np.cumsum([*counts, 2 * self.depth * rows, scratch]).tolist()
+        self._places = tuple(begins), wrapped
         self.spare: list[tuple] = []
         everywhere = np.zeros((2, 3, self.shape[0]), np.int64)
         everywhere[1] = padded(self._width)
@@ -91,21 +167,6 @@ class Layout:
         isotropic, simplex, huber = self._problem_kind if not coupled else (False, False, False)
         return block_kernel(self.offsets, isotropic, simplex, huber, coupled)
 
-    def _cut_columns(self) -> list[tuple[int, int, int]]:
-        """Tiles of a wide image: first column, last + 1, and by how much further to the right it is in a halo."""
-        wide = self._image and self._labels == 1 and self._width > 2 * _TILE
-        count = round(self._width / _TILE) if wide else 1
-        edges = [padded(self._width * k // count) for k in range(count + 1)]
-        # In a halo the columns of a tile, its own halo's, and one more do not touch those of the next tile.
-        return [(*columns, 3 * EDGE * k) for k, columns in enumerate(pairwise(edges))]
-
-    def _choose_depth(self, pixels: int) -> int:
-        part = self._labels * self.shape[1] * self._width // len(self._tiles)
-        depth = next((n for most, n in _DEPTHS if part <= most and pixels <= _LARGE), _LEAST_DEPTH)
-        depth = max(min(depth, self.shape[0] // _SLICES), _LEAST_DEPTH)
-        # The error at the ends of a tile's halo comes nearer with each iteration; once more along diagonals.
-        return depth if len(self._tiles) == 1 else min(depth, EDGE - (self.offsets == OCTAGONAL))
-
     def tiles(self, n: int) -> list[tuple[int, int, int]]:
         """Tiles of columns, iterated one after the other; a single one if there are few iterations."""
         return self._tiles if n > _LEAST_DEPTH else [(0, padded(self._width), 0)]
@@ -117,7 +178,7 @@ class Layout:
             return self.spare.pop()
         except IndexError:
             space = aligned(self._ring_rows, 2 * EDGE + padded(self._width))
-            return space, tuple(self._begins), self.depth + 2
+            return space, self._places, self.depth + 2
 
     def tile_halo(self, band: tuple[int, int], tiles: int) -> np.ndarray:
         """Kept from one tile of a band for the next: the last columns of each slice, and of the one above."""
@@ -125,8 +186,8 @@ class Layout:
         return np.empty(((1 + len(self.offsets)) * self._labels * slices * self.shape[1], EDGE), np.float32)
 
     def halo(self, n: int, tiles: int) -> Halo:
-        """The halo between two bands for `n` iterations."""
-        rows = halo_rows(n, self._labels, self.shape[1], len(self.offsets))
+        """The halo between two bands: u_bar of `n` iterations, then u and the flows of as many slices."""
+        rows = (2 + len(self.offsets)) * n * self._labels * self.shape[1]
         return Halo(rows, 2 * EDGE + padded(self._width) + 3 * EDGE * (tiles - 1), tiles)
 
     def _rows(self, field: Any, labels: int) -> np.ndarray:

@@ -6,9 +6,10 @@
        p_new = Pi_radius( (p + sigma grad(2 u_new - u)) / (1 + sigma huber / radius) )
        (u, p) += rho ((u_new, p_new) - (u, p))
 
-   with q the quadratic weight. Arrays: u (labels, pixels), p (directions, labels, pixels), pixels in the order z, y, x; a plane has depth 1.
-   The .cu files of this folder are one text, this one first. `cuda.py` puts them together, mirrors `Problem`, and
-   defines SAFE, TINY and PROBLEM_BYTES. No GPU has run them yet; the tests run them on the host. */
+   with q the quadratic weight. Arrays: u (labels, pixels), p (directions, labels, pixels), pixels in the order z, y, x;
+   a plane has depth 1. The .cu files of this folder are one text, this one first. `cuda.py` puts them together, mirrors
+   `Problem`, and defines SAFE, TINY, SIDE, ROWS, DEPTH and the sizes of structs. No GPU has run them yet; the tests run
+   them on the host. */
 
 #define MOST_DIRECTIONS 4
 
@@ -48,6 +49,13 @@ __device__ inline bool within(const Problem &q, Pixel at)
 __device__ inline int index(const Problem &q, Pixel at)
 {
     return (at.z * q.height + at.y) * q.width + at.x;
+}
+
+/* The pixel that lies at this place in the order z, y, x. */
+__device__ inline Pixel pixel(int x, int height, int width)
+{
+    Pixel at = {x / width / height, x / width % height, x % width};
+    return at;
 }
 
 /* The neighbour in direction i (sign 1), or the one that this pixel is the neighbour of (sign -1). */

@@ -11,11 +11,6 @@
    There are no branches for the image's ends: pixels beyond have radius 0, so that their p is 0 and
    stays it; and p is 0, and stays it, where a difference would reach beyond. */
 
-#ifndef SIDE
-#define SIDE 64
-#define ROWS 4
-#define DEPTH 8
-#endif
 #define STRIPS (SIDE / ROWS)
 
 template <bool ISOTROPIC, bool HUBER>

@@ -16,7 +16,7 @@ __device__ inline double shown(const Problem &q, int label, Pixel at, const floa
     return clamp(u > *threshold ? 1.0f : 0.0f, value(q.lower, label, at), value(q.upper, label, at));
 }
 
-__device__ inline double primal_at(const Problem &q, Pixel at, const float *threshold = nullptr)
+__device__ inline double primal_at(const Problem &q, Pixel at, const float *threshold)
 {
     double huber = q.huber, total = 0, radius = value(q.radius, 0, at);
     for (int k = 0; k < q.labels; k++) {
@@ -74,14 +74,15 @@ __device__ inline double block_sum(double mine)
     return sum;
 }
 
-extern "C" __global__ void values(const Problem *problems, double *shares)
+/* With `levels` of the masks of the first problem's u at these thresholds, one a row of blocks. */
+extern "C" __global__ void values(const Problem *problems, const float *levels, double *shares)
 {
-    const Problem &q = problems[blockIdx.y];
-    int pixels = q.depth * q.height * q.width;
+    const Problem &q = problems[levels ? 0 : blockIdx.y];
+    const float *threshold = levels ? levels + blockIdx.y : nullptr;
     double primal = 0, dual = 0;
-    for (int x = blockIdx.x * ADDERS + threadIdx.x; x < pixels; x += gridDim.x * ADDERS) {
-        Pixel at = {x / q.width / q.height, x / q.width % q.height, x % q.width};
-        if (q.u) primal += primal_at(q, at);
+    for (int x = blockIdx.x * ADDERS + threadIdx.x; x < q.depth * q.height * q.width; x += gridDim.x * ADDERS) {
+        const Pixel at = pixel(x, q.height, q.width);
+        if (q.u) primal += primal_at(q, at, threshold);
         if (q.p) dual += dual_at(q, at);
     }
     primal = block_sum(primal);
@@ -90,19 +91,6 @@ extern "C" __global__ void values(const Problem *problems, double *shares)
         shares[(2 * blockIdx.y) * gridDim.x + blockIdx.x] = primal;
         shares[(2 * blockIdx.y + 1) * gridDim.x + blockIdx.x] = dual;
     }
-}
-
-/* The primal values of the masks of u at several thresholds, one a row of blocks. */
-extern "C" __global__ void thresholds(const Problem *problems, const float *levels, double *shares)
-{
-    const Problem &q = problems[0];
-    double primal = 0;
-    for (int x = blockIdx.x * ADDERS + threadIdx.x; x < q.depth * q.height * q.width; x += gridDim.x * ADDERS) {
-        Pixel at = {x / q.width / q.height, x / q.width % q.height, x % q.width};
-        primal += primal_at(q, at, levels + blockIdx.y);
-    }
-    primal = block_sum(primal);
-    if (threadIdx.x == 0) shares[blockIdx.y * gridDim.x + blockIdx.x] = primal;
 }
 
 extern "C" __global__ void fold(const double *shares, int count, double *sums)

@@ -11,9 +11,8 @@ from .. import checks
 from ..backends import ArrayBackend, Problem
 from ..errors import InvalidParameterError
 from ..options import TV
-from ._linear import check_size, power_of_two
 from .base import rounding_slack
-from .total_variation import check_regulariser, differences, dual_radius
+from .total_variation import check_fields, differences, dual_radius, power_of_two
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,7 @@ class ImageEnergy(ABC):
         change(self, "image", image)
         if channels:
             change(self, "channel_axis", checks.axis(self.channel_axis, image.ndim))
-        check_regulariser(self, self.shape[1:])
-        check_size("image", image, self)
+        check_fields(self, "image", self.shape[1:])
         low = float(image.min() if self.lower is None else self.lower)
         high = float(image.max() if self.upper is None else self.upper)
         if not (np.isfinite(low) and np.isfinite(high) and low <= high):
@@ -58,17 +56,10 @@ class ImageEnergy(ABC):
     @cached_property
     def shape(self) -> tuple[int, ...]:
         """Shape of the solver's u, (C, *spatial)."""
-        return self._layers.shape
-
-    @cached_property
-    def _layers(self) -> Any:
-        """The image with its channels in front, (C, *spatial)."""
-        return self._channels_first(self.image)
+        return self._channels_first(self.image).shape
 
     def _channels_first(self, image: Any) -> Any:
-        if self.channel_axis is None:
-            return image[None]
-        return image.transpose([self.channel_axis, *(k for k in range(image.ndim) if k != self.channel_axis)])
+        return image[None] if self.channel_axis is None else np.moveaxis(image, self.channel_axis, 0)
 
     @property
     def scale(self) -> float:
@@ -102,13 +93,17 @@ class ImageEnergy(ABC):
 
     def data(self, backend: ArrayBackend, times: float = 1.0) -> tuple[Any, float]:
         """The image in the solver's unit, (C, *spatial) float32, times a power of two; and the sum of its changes."""
-        layers = backend.asarray(self._layers, None if self._layers.dtype == np.float32 else np.float64)
+        layers = self._channels_first(self.image)
+        layers = backend.asarray(layers, None if layers.dtype == np.float32 else np.float64)
         return backend.rounded(layers, self.scale / times, self.lower)
 
-    def squared(self, backend: ArrayBackend, data: Any) -> float:
-        """Sum of squares, in float64."""
-        flat = data.ravel()
-        return float(backend.xp.einsum("i,i->", flat, flat, dtype=np.float64))
+    def _quadratic(self, backend: ArrayBackend, weight: float, **terms: Any) -> Problem:
+        """`_problem` with weight/2 |u - image|^2: a linear cost, a quadratic term around 0 and a constant."""
+        cost, data_error = self.data(backend, times=-weight)
+        flat, unit = cost.ravel(), self.scale**2
+        square = float(backend.xp.einsum("i,i->", flat, flat, dtype=np.float64))
+        terms |= {"quadratic_weight": weight, "constant": 0.5 / weight * unit * square}
+        return self._problem(backend, cost=cost, cost_unit=unit, data_error=data_error, **terms)
 
     def start(self, backend: ArrayBackend, problem: Problem) -> Any:
         """The minimiser for alpha = 0: the image itself."""
@@ -138,8 +133,4 @@ class ImageEnergy(ABC):
             u = u * np.float32(self.scale)
         if self.lower != 0:
             u = u + np.float32(self.lower)
-        if self.channel_axis is None:
-            return u[0]
-        order = list(range(1, u.ndim))
-        order.insert(self.channel_axis, 0)
-        return u.transpose(order)
+        return u[0] if self.channel_axis is None else np.moveaxis(u, 0, self.channel_axis)

@@ -1,4 +1,4 @@
-"""Base class of the energies with a linear cost: checked fields, and their conversion to a `Problem`."""
+"""Base classes: of the energies with a linear cost, and of those that compute the costs of such an energy."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
@@ -12,13 +12,10 @@ from ..backends import ArrayBackend, Problem
 from ..errors import InvalidImageError, InvalidParameterError
 from ..options import TV
 from .base import rounding_slack
-from .total_variation import check_regulariser, differences, dual_radius
+from .total_variation import check_fields, differences, dual_radius, power_of_two
 
 _ORDINARY = 2.0**20
 """Costs of a mean size between its inverse and it are iterated on as they are; others in another unit."""
-
-_LARGEST = 1e30
-"""Sums over an image, and their squares, have to stay finite."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +33,7 @@ class LinearEnergy(ABC):
     def _check(self, cost: Any, spatial: tuple[int, ...]) -> None:
         checks.finite("cost", cost, "Replace them by 0 where the data say nothing.")
         object.__setattr__(self, "cost", cost)
-        check_regulariser(self, spatial)
-        check_size("cost", cost, self)
+        check_fields(self, "cost", spatial)
 
     def _bound(self, name: str, shape: tuple[int, ...]) -> None:
         bound = checks.as_numeric(name, getattr(self, name))
@@ -100,22 +96,57 @@ class LinearEnergy(ABC):
         labels = backend.xp.arange(first, first + self.shape[0]).reshape((-1,) + (1,) * index.ndim)
         return (index[None] == labels).astype(np.float32)
 
+    def recall(self, u: Any) -> Any:
+        """(*spatial) -> (1, *spatial); (K, *spatial) as it is."""
+        return u[None] if self.shape[0] == 1 else u
+
+    def present(self, u: Any) -> Any:
+        """(1, *spatial) -> (*spatial); (K, *spatial) as it is."""
+        return u[0] if self.shape[0] == 1 else u
+
     @abstractmethod
     def problem(self, backend: ArrayBackend) -> Problem:
         """The energy in the arrays of `backend`, float32."""
 
 
-def check_size(name: str, data: Any, energy: Any) -> None:
-    """Refuse sizes of which sums over an image, or their squares, would not be finite."""
-    heaviest = 1.0 if energy.weight is None else float(energy.weight.max())
-    largest = max(-float(data.min()), float(data.max()), energy.alpha, energy.alpha * heaviest)
-    if largest > _LARGEST:
-        raise InvalidParameterError(
-            f"{name}, alpha and alpha * weight must be at most {_LARGEST:g} in size; got {largest:g}. Divide "
-            "all of them by one number: the answer is the same."
-        )
+class Delegate(ABC):
+    """The protocol, delegated to `regions`; subclasses override what differs."""
 
+    @property
+    @abstractmethod
+    def regions(self) -> Any:
+        """The energy of the labels."""
 
-def power_of_two(size: float) -> float:
-    """The power of two just below `size`: dividing by it is exact."""
-    return 2.0 ** float(np.clip(np.floor(np.log2(size)), -1000, 1000))
+    @property
+    def cost(self) -> Any:
+        """Cost of each label, or the difference of two."""
+        return self.regions.cost
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of u, (L, *spatial)."""
+        return self.regions.shape
+
+    def problem(self, backend: ArrayBackend) -> Problem:
+        """The energy in the arrays of `backend`, float32."""
+        return self.regions.problem(backend)
+
+    def start(self, backend: ArrayBackend, problem: Problem) -> Any:
+        """The minimiser for alpha = 0."""
+        return self.regions.start(backend, problem)
+
+    def value(self, backend: ArrayBackend, index: Any) -> float:
+        """The energy of a label image (index of each pixel's label)."""
+        return backend.primal_value(self.problem(backend), self.regions.indicator(backend, backend.asarray(index)))
+
+    def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
+        """A binary u and its energy."""
+        return self.regions.round(backend, problem, u)
+
+    def recall(self, u: Any) -> Any:
+        """The inverse of `present`."""
+        return self.regions.recall(u)
+
+    def present(self, u: Any) -> Any:
+        """u in the shape of the labels, or (K, *spatial)."""
+        return self.regions.present(u)

@@ -16,7 +16,7 @@ from .. import checks
 from ..backends import ArrayBackend, Problem
 from ..errors import InvalidParameterError
 from ..options import TV, Relaxation
-from ._delegate import Delegate
+from ._linear import Delegate
 from .potts import Potts
 from .two_phase import TwoPhase
 
@@ -101,7 +101,7 @@ class ChanVese(Delegate):
 
     @cached_property
     def cost_error(self) -> float:
-        """Of a float32 image, whose costs are computed in float32."""
+        """Sum over pixels of the rounding errors in the costs of a float32 image, computed in float32."""
         if self.costs[0].dtype == np.float64:
             return 0.0
         exact = replace(self, image=self.image.astype(np.float64))
@@ -111,4 +111,5 @@ class ChanVese(Delegate):
     def problem(self, backend: ArrayBackend) -> Problem:
         """That of the labels; with two of them, all pixels pay for being background."""
         problem, common = super().problem(backend), float(self.costs[0].sum(dtype=np.float64))
+        problem = replace(problem, rounding_slack=problem.rounding_slack + self.cost_error / problem.cost_unit)
         return problem if len(self.means) > 2 else replace(problem, constant=common, common_cost=common)

@@ -56,15 +56,5 @@ class MumfordShah(ImageEnergy):
 
     def problem(self, backend: ArrayBackend) -> Problem:
         """In the arrays of `backend`: jump * min(|grad u|^2 / (2 huber), 1) with huber = jump / (2 alpha)."""
-        cost, _ = self.data(backend, times=-2)
-        unit = self.scale**2
-        return self._problem(
-            backend,
-            cost_unit=unit,
-            radius=self.jump / unit,
-            cost=cost,
-            quadratic_weight=2.0,
-            huber=self.jump / unit / (2 * self.alpha),
-            truncated=True,
-            constant=0.25 * unit * self.squared(backend, cost),
-        )
+        jump = self.jump / self.scale**2
+        return self._quadratic(backend, 2.0, radius=jump, huber=jump / (2 * self.alpha), truncated=True)

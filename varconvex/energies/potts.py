@@ -72,9 +72,8 @@ class Potts(LinearEnergy):
         self._bound("lower", cost.shape)
         if np.ndim(self.upper) or self.upper != 1.0:
             raise InvalidParameterError(
-                "upper must be left at 1 for K labels, which only have lower bounds; got another. Raise the "
-                "other labels' "
-                "lower bounds instead."
+                "upper must be left at 1 for K labels, which only have lower bounds; got another. Raise the other "
+                "labels' lower bounds instead."
             )
         total = self.lower.sum(axis=0) if self.lower.ndim else cost.shape[0] * self.lower
         if bool((self.lower < 0).any()) or bool((total > 1 + 1e-6).any()):
@@ -103,11 +102,3 @@ class Potts(LinearEnergy):
         """The label with the largest u at each pixel; the relaxation is not tight, so rounding can raise the energy."""
         mask = backend.project(self.indicator(backend, u.argmax(axis=0)), problem)
         return mask, backend.primal_value(problem, mask)
-
-    def recall(self, u: Any) -> Any:
-        """u unchanged."""
-        return u
-
-    def present(self, u: Any) -> Any:
-        """u unchanged: (K, *spatial)."""
-        return u

@@ -60,16 +60,5 @@ class ROF(ImageEnergy):
         object.__setattr__(self, "huber", checks.real_number("huber", self.huber))
 
     def problem(self, backend: ArrayBackend) -> Problem:
-        """In the arrays of `backend`: the square is a linear cost, a quadratic term around 0 and a constant."""
-        cost, data_error = self.data(backend, times=-1)
-        unit = self.scale**2
-        return self._problem(
-            backend,
-            cost_unit=unit,
-            radius=self.alpha / self.scale,
-            cost=cost,
-            quadratic_weight=1.0,
-            huber=self.huber / self.scale,
-            constant=0.5 * unit * self.squared(backend, cost),
-            data_error=data_error,
-        )
+        """In the arrays of `backend`."""
+        return self._quadratic(backend, 1.0, radius=self.alpha / self.scale, huber=self.huber / self.scale)

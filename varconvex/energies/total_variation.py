@@ -20,8 +20,8 @@ from ..options import TV
 _ONLY = {"octagonal": "images"}
 """Variants that are defined for images or for volumes only."""
 
-_MOST_RADIUS = 1e30
-"""A longer dual vector forbids boundaries anyway, and float32 ends at 3e38."""
+_LARGEST = 1e30
+"""Sums over an image, and their squares, have to stay finite; a longer dual vector forbids boundaries anyway."""
 
 
 def supports(tv: str, ndim: int) -> bool:
@@ -49,29 +49,45 @@ def differences(tv: str, spacing: tuple[float, ...]) -> dict[str, Any]:
     return {"steps": tuple(1.0 / h for h in spacing), "offsets": None, "isotropic": tv == "isotropic"}
 
 
-def check_regulariser(energy: Any, spatial: tuple[int, ...]) -> None:
-    """Check the fields alpha, spacing, tv and weight of an energy, and bring them into one form."""
+def check_fields(energy: Any, name: str, spatial: tuple[int, ...]) -> None:
+    """Check alpha, spacing, tv and weight of an energy and bring them into one form; then all sizes.
+
+    Sums over the array `name`, over alpha and the weight, and their squares, have to stay finite.
+    """
     change = object.__setattr__
     change(energy, "alpha", checks.real_number("alpha", energy.alpha))
     change(energy, "spacing", checks.spacing(energy.spacing, len(spatial)))
     checks.one_of("tv", energy.tv, TV)
     check_supported(energy.tv, len(spatial))
-    if energy.weight is None:
-        return
-    weight = checks.as_numeric("weight", energy.weight)
-    checks.finite("weight", weight, "Replace them by 0 where the boundary costs nothing.")
-    if weight.shape != spatial or bool((weight < 0).any()):
-        raise InvalidImageError(
-            f"weight must be non-negative with the spatial shape {spatial}; got shape {weight.shape}, "
-            f"least value {float(weight.min()) if weight.size else 0:g}. Pass one number per pixel."
+    heaviest = 1.0
+    if energy.weight is not None:
+        weight = checks.as_numeric("weight", energy.weight)
+        checks.finite("weight", weight, "Replace them by 0 where the boundary costs nothing.")
+        if weight.shape != spatial or bool((weight < 0).any()):
+            raise InvalidImageError(
+                f"weight must be non-negative with the spatial shape {spatial}; got shape {weight.shape}, "
+                f"least value {float(weight.min()) if weight.size else 0:g}. Pass one number per pixel."
+            )
+        change(energy, "weight", weight)
+        heaviest = float(weight.max())
+    data = getattr(energy, name)
+    largest = max(-float(data.min()), float(data.max()), energy.alpha, energy.alpha * heaviest)
+    if largest > _LARGEST:
+        raise InvalidParameterError(
+            f"{name}, alpha and alpha * weight must be at most {_LARGEST:g} in size; got {largest:g}. Divide "
+            "all of them by one number: the answer is the same."
         )
-    change(energy, "weight", weight)
+
+
+def power_of_two(size: float) -> float:
+    """The power of two just below `size`: dividing by it is exact."""
+    return 2.0 ** float(np.clip(np.floor(np.log2(size)), -1000, 1000))
 
 
 def dual_radius(backend: ArrayBackend, energy: Any, factor: float) -> Any:
     """factor * weight: float32, of the spatial shape or broadcastable to it."""
-    factor = min(factor, _MOST_RADIUS)
+    factor = min(factor, _LARGEST)
     if energy.weight is None:
         return backend.asarray(factor, np.float32).reshape((1,) * len(energy.spacing))
-    radius = backend.asarray(factor * backend.asarray(energy.weight, np.float64)).clip(None, _MOST_RADIUS)
+    radius = backend.asarray(factor * backend.asarray(energy.weight, np.float64)).clip(None, _LARGEST)
     return radius.astype(np.float32)

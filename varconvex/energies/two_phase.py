@@ -90,14 +90,9 @@ class TwoPhase(LinearEnergy):
         """In the arrays of `backend`; the quadratic term's linear part goes into the cost."""
         if not self.quadratic_weight:
             return self._problem(backend, self.cost)
-        target = self.target.astype(np.float64)
-        constant = 0.5 * self.quadratic_weight * float((target * target).sum())
-        return self._problem(
-            backend,
-            self.cost - self.quadratic_weight * target,
-            quadratic_weight=self.quadratic_weight,
-            constant=constant,
-        )
+        target, weight = self.target.astype(np.float64), self.quadratic_weight
+        constant = 0.5 * weight * float((target * target).sum())
+        return self._problem(backend, self.cost - weight * target, quadratic_weight=weight, constant=constant)
 
     def start(self, backend: ArrayBackend, problem: Problem) -> Any:
         """The minimiser for alpha = 0."""
@@ -106,11 +101,3 @@ class TwoPhase(LinearEnergy):
     def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
         """The best of a few thresholds of u: by the coarea formula some threshold is as good as u."""
         return backend.threshold(problem, u, _THRESHOLDS)
-
-    def recall(self, u: Any) -> Any:
-        """(*spatial) -> (1, *spatial)."""
-        return u[None]
-
-    def present(self, u: Any) -> Any:
-        """(1, *spatial) -> (*spatial)."""
-        return u[0]

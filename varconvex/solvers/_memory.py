@@ -17,9 +17,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 
-def of_a_gpu(error: MemoryError) -> bool:
-    """Whether the error is CuPy's, whose error is a subclass of MemoryError."""
-    return type(error).__module__.partition(".")[0] == "cupy"
+def of_cupy(value: object) -> bool:
+    """Whether an array, or a MemoryError, is CuPy's."""
+    return type(value).__module__.partition(".")[0] == "cupy"
 
 
 def or_on_the_cpu(solve: F) -> F:
@@ -31,7 +31,9 @@ def or_on_the_cpu(solve: F) -> F:
 
         def again() -> Any:
             left = None if time_limit is None else max(time_limit - (time.perf_counter() - begin), 0.0)
-            return solve(on_host(energy), **{**options, "time_limit": left, "backend": "numba"})
+            arrays = {f.name: getattr(energy, f.name) for f in dataclasses.fields(energy)}
+            there = {name: checks.host(value) for name, value in arrays.items() if of_cupy(value)}
+            return solve(dataclasses.replace(energy, **there), **{**options, "time_limit": left, "backend": "numba"})
 
         return _first_or(lambda: solve(energy, time_limit=time_limit, **options), again)
 
@@ -48,7 +50,7 @@ def _first_or(compute: Callable[[], T], again: Callable[[], T]) -> T:
     try:
         return compute()
     except MemoryError as error:
-        if not of_a_gpu(error):
+        if not of_cupy(error):
             raise
         reason = str(error)
     # Not from within the handler, whose traceback keeps the GPU's arrays alive.
@@ -58,10 +60,3 @@ def _first_or(compute: Callable[[], T], again: Callable[[], T]) -> T:
         DeviceMemoryWarning,
     )
     return again()
-
-
-def on_host(energy: Any) -> Any:
-    """The energy with all its arrays in the host's memory."""
-    arrays = {f.name: getattr(energy, f.name) for f in dataclasses.fields(energy)}
-    there = {name: value for name, value in arrays.items() if type(value).__module__.partition(".")[0] == "cupy"}
-    return dataclasses.replace(energy, **{name: checks.host(value) for name, value in there.items()})

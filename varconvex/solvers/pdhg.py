@@ -10,22 +10,24 @@ way: p carries flow over long distances, which a coarse grid does in few steps.
 """
 
 import time
+import warnings
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from ..backends import ArrayBackend, Problem, get_backend
 from ..energies.base import Energy
-from ..errors import InvalidParameterError
-from ..options import Status
+from ..energies.potts import Potts
+from ..energies.total_variation import supports
+from ..energies.two_phase import TwoPhase
+from ..errors import ConvergenceWarning, InvalidParameterError
+from ..options import TV, Status
 from ._memory import or_on_the_cpu
-from .gap import GapRecord
-from .solution import Progress, Solution
+from .solution import Callback, GapRecord, Progress, Solution, StoppingRules, check_energy
 from .steps import AverageIterate, StepSizes, dual_step, initial_scale
-from .stopping import Callback, StoppingRules, check_energy
 
-__all__ = ["Progress", "Solution", "pdhg"]
+__all__ = ["Progress", "Solution", "pdhg", "warm_up"]
 
 RELAXATION = 1.9
 
@@ -229,11 +231,10 @@ def _restart(record: GapRecord, average: AverageIterate, u: Any, p: Any) -> bool
     if pair is None:
         return False
     primal, dual = record.backend.values(record.problem, *pair)
-    if not average.better(primal - max(record.dual, dual), record.primal - record.dual):
+    if not average.restarts(done, primal - max(record.dual, dual), record.primal - record.dual):
         return False
     u[...], p[...] = pair
     record.note(done, primal, dual)
-    average.restarted(done)
     return True
 
 
@@ -247,3 +248,31 @@ def _interval(record: GapRecord, least: int) -> int:
         needed = record.relative_gap / max(record.rules.tol, tiny)
         left = (now - before) * np.log(needed) / np.log(fall) if fall > 1 else now / 3
     return int(np.clip(_SHARE * left, least, _MOST_INTERVAL)) // least * least
+
+
+def warm_up(backend: str | ArrayBackend | None = None, *, ndim: int = 2) -> None:
+    """Compile, or load from the cache, the kernels of two-phase and Potts problems.
+
+    Kernels are compiled once per installation; loading them takes a fraction of a second per process. Call this before
+    measuring times, or before a user has to wait.
+
+    Parameters
+    ----------
+    backend : {"numba", "numpy", "cupy"} or None
+        As in `pdhg`.
+    ndim : {2, 3}
+        Images or volumes.
+
+    Examples
+    --------
+    >>> from varconvex import warm_up
+    >>> warm_up()
+    """
+    backend = get_backend(backend)
+    # Large enough for one coarser grid, and for two threads.
+    cost = np.linspace(-1, 1, 64**ndim, dtype=np.float32).reshape((64,) * ndim)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for tv in (tv for tv in get_args(TV) if supports(tv, ndim)):
+            pdhg(TwoPhase(cost, 0.1, tv=tv), backend=backend, max_iter=1)
+            pdhg(Potts(np.stack([cost, -cost]), 0.1, tv=tv), backend=backend, max_iter=1)

@@ -14,12 +14,10 @@ import numpy as np
 from ..backends import ArrayBackend, Problem, get_backend
 from ..energies.base import Energy
 from ..options import Status
-from ._memory import of_a_gpu
-from .gap import GapRecord
+from ._memory import of_cupy
 from .pdhg import COARSE_ITERATIONS, COARSEST, RELAXATION, pdhg
-from .solution import Progress, Solution
+from .solution import Callback, GapRecord, Progress, Solution, StoppingRules, check_energy
 from .steps import dual_step
-from .stopping import Callback, StoppingRules, check_energy
 
 _RATIO, _LATE_RATIO, _LATE = 0.7, 0.2, 800
 """sigma / tau = (ratio r)^2 with r the mean radius; after so many iterations the second ratio holds. Steps are not
@@ -89,7 +87,12 @@ def pdhg_batch(
     solutions: dict[int, Solution] = {}
     for members in groups.values():
         group = {b: energies[b] for b in members}
-        found = _together(group, backend, rules, coarse_to_fine) if backend.many else None
+        try:
+            found = _descend(group, backend, rules, coarse_to_fine) if backend.many else None
+        except MemoryError as error:
+            if not of_cupy(error):
+                raise
+            found = None
         solutions |= found or {
             b: _alone(b, energy, rules, backend=backend, coarse_to_fine=coarse_to_fine) for b, energy in group.items()
         }
@@ -116,21 +119,10 @@ def _alone(b: int, energy: Energy, rules: StoppingRules, **options: Any) -> Solu
     )
 
 
-def _together(
-    energies: dict[int, Energy], backend: ArrayBackend, rules: StoppingRules, coarse_to_fine: bool
-) -> dict[int, Solution] | None:
-    """Solutions of a group, or None if a GPU cannot hold them together or has no kernel for the kind."""
-    try:
-        return _descend(energies, backend, rules, coarse_to_fine)
-    except MemoryError as error:
-        if not of_a_gpu(error):
-            raise
-        return None
-
-
 def _descend(
     energies: dict[int, Energy], backend: ArrayBackend, rules: StoppingRules, coarse_to_fine: bool
 ) -> dict[int, Solution] | None:
+    """Solutions of a group, or None if there are no kernels for this kind of problem."""
     problems = [energy.problem(backend) for energy in energies.values()]
     if any(q.l1_weight or q.truncated or q.coupling != "separate" for q in problems):
         return None
@@ -139,84 +131,62 @@ def _descend(
     while coarse_to_fine and rules.max_iter and min(shape[1:]) >= 2 * COARSEST:
         shape = (shape[0], *(-(-n // 2) for n in shape[1:]))
         levels.append((backend.coarsen_many(levels[-1][0]), shape))
-    pairs = None
+    pairs: Any = None
     coarse_rules = replace(rules, max_iter=min(COARSE_ITERATIONS, rules.max_iter), callback=None)
     for level, shape in reversed(levels):
-        finest = level is problems
-        group = _Group(energies, level, shape, backend, pairs, rules if finest else coarse_rules)
-        group.run()
-        pairs = group.u, group.p
-    return group.solutions()
+        limits = rules if level is problems else coarse_rules
+        pairs, records, status = _on_grid(energies, level, shape, backend, pairs, limits)
+    found = zip(records.items(), *pairs, status, strict=True)
+    return {b: record.solution(u, p, why) for (b, record), u, p, why in found if why is not None}
 
 
-class _Group:
-    """One grid's iterations for several problems: u (B, L, *spatial), p (B, k, L, *spatial), and a gap record each.
+def _on_grid(
+    energies: dict[int, Energy], problems: Sequence[Problem], shape: tuple[int, ...], backend: ArrayBackend,
+    pairs: tuple[Any, Any] | None, rules: StoppingRules,
+) -> tuple[tuple[Any, Any], dict[int, GapRecord], list[Status | None]]:  # fmt: skip
+    """Iterate several problems on one grid until a rule says stop for each, from the pairs of the half-size grid.
 
-    `energies` are by position in the batch, `shape` is that of each u, and `pairs` the (u, p) of the half-size grid.
+    Their u (B, L, *spatial) and p (B, k, L, *spatial), and of each the gap record, by position in the batch, and why it
+    was stopped. `shape` is that of one u.
     """
-
-    def __init__(
-        self, energies: dict[int, Energy], problems: Sequence[Problem], shape: tuple[int, ...], backend: ArrayBackend,
-        pairs: tuple[Any, Any] | None, rules: StoppingRules,
-    ) -> None:  # fmt: skip
-        xp = backend.xp
-        self.problems, self.backend, self.rules = problems, backend, rules
-        if pairs is None:
-            self.u = xp.stack([_without_boundary(backend, problem, shape) for problem in problems])
-            self.p = xp.zeros((len(problems), len(problems[0].steps), *shape), dtype=self.u.dtype)
-        else:
-            self.u, self.p = _prolong(backend, problems[0], *pairs, shape)
-        sums = [abs(q.cost).sum(dtype=np.float64) for q in problems]
-        means = [q.dual_radius.mean(dtype=np.float64) for q in problems]
-        # One transfer from the device for all problems.
-        data, radius = backend.to_numpy(xp.stack([xp.stack(sums), xp.stack(means)]))
-        data_sizes, norm = data / self.u[0].size, problems[0].norm
-        self.sigma, self.late_sigma = (dual_step(norm, data_sizes, r * radius) for r in (_RATIO, _LATE_RATIO))
-        self.records = {
-            b: GapRecord(energy, backend, problem, size, self.u[0].size, rules)
-            for (b, energy), problem, size in zip(energies.items(), problems, data_sizes.tolist(), strict=True)
-        }
-        self.status: list[Status | None] = [None] * len(problems)
-
-    def run(self) -> None:
-        """Iterate until a rule says stop for each problem."""
-        done, norm = 0, self.problems[0].norm
-        if not self.rules.max_iter:
-            self._evaluate(0)
-        while None in self.status:
-            sigma = self.late_sigma if done >= _LATE else self.sigma
-            n = min(max(done, _FIRST_INTERVAL), _MOST_INTERVAL, self.rules.max_iter - done)
-            self.backend.iterate_many(
-                self.problems, self.u, self.p, n=n, tau=(1.0 / (sigma * norm * norm)).tolist(), sigma=sigma.tolist(),
-                rho=RELAXATION, finish=True, active=[status is None for status in self.status],
+    xp, norm = backend.xp, problems[0].norm
+    if pairs is None:
+        u = xp.stack([_without_boundary(backend, problem, shape) for problem in problems])
+        p = xp.zeros((len(problems), len(problems[0].steps), *shape), dtype=u.dtype)
+    else:
+        # Not feasible before the first iteration, which projects them.
+        u, p = backend.spread(pairs[0], xp.moveaxis(pairs[1], 1, 0), shape[1:], problems[0].offsets)
+        u, p = backend.asarray(u), backend.asarray(xp.moveaxis(p, 0, 1))
+    sums = [abs(q.cost).sum(dtype=np.float64) for q in problems]
+    means = [q.dual_radius.mean(dtype=np.float64) for q in problems]
+    # One transfer from the device for all problems.
+    data, radius = backend.to_numpy(xp.stack([xp.stack(sums), xp.stack(means)]))
+    sizes = data / u[0].size
+    early, late = (dual_step(norm, sizes, ratio * radius) for ratio in (_RATIO, _LATE_RATIO))
+    records = {
+        b: GapRecord(energy, backend, problem, size, u[0].size, rules)
+        for (b, energy), problem, size in zip(energies.items(), problems, sizes.tolist(), strict=True)
+    }
+    status: list[Status | None] = [None] * len(problems)
+    done = 0
+    while None in status:
+        if rules.max_iter:
+            sigma = late if done >= _LATE else early
+            n = min(max(done, _FIRST_INTERVAL), _MOST_INTERVAL, rules.max_iter - done)
+            backend.iterate_many(
+                problems, u, p, n=n, tau=(1.0 / (sigma * norm * norm)).tolist(), sigma=sigma.tolist(), rho=RELAXATION,
+                finish=True, active=[why is None for why in status],
             )  # fmt: skip
             done += n
-            self._evaluate(done)
-
-    def _evaluate(self, iteration: int) -> None:
-        """Evaluate the gap of each problem that is not stopped, and whether to stop it."""
-        values = self.backend.values_many(self.problems, self.u, self.p).tolist()
-        for i, (b, record) in enumerate(self.records.items()):
-            if self.status[i] is None:
-                record.note(iteration, *values[i])
-                self.status[i] = record.status(self.u[i], b)
-
-    def solutions(self) -> dict[int, Solution]:
-        """By position in the batch."""
-        return {
-            b: record.solution(u, p, status)
-            for (b, record), u, p, status in zip(self.records.items(), self.u, self.p, self.status, strict=True)
-            if status is not None
-        }
+        values = backend.values_many(problems, u, p).tolist()
+        for i, (b, record) in enumerate(records.items()):
+            if status[i] is None:
+                record.note(done, *values[i])
+                status[i] = record.status(u[i], b)
+    return (u, p), records, status
 
 
 def _without_boundary(backend: ArrayBackend, problem: Problem, shape: tuple[int, ...]) -> Any:
     """The minimiser for alpha = 0: on a box or simplex without a quadratic term, wherever a long step downhill ends."""
     downhill = -problem.cost * np.float32(1.0 / problem.quadratic_weight if problem.quadratic_weight else 1e6)
     return backend.xp.broadcast_to(backend.project(downhill, problem), shape)
-
-
-def _prolong(backend: ArrayBackend, problem: Problem, u: Any, p: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
-    """Coarse pairs on grids of `shape`; not feasible before the first iteration, which projects them."""
-    u, p = backend.spread(u, backend.xp.moveaxis(p, 1, 0), shape[1:], problem.offsets)
-    return backend.asarray(u), backend.asarray(backend.xp.moveaxis(p, 0, 1))

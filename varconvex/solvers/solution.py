@@ -1,12 +1,21 @@
-"""Results of the primal-dual solvers, and the state that they pass to callbacks."""
+"""Results of the primal-dual solvers, the state that they pass to callbacks, and when they stop."""
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from .. import checks
+from ..backends import ArrayBackend, Problem
+from ..energies.base import Energy
+from ..errors import ConvergenceWarning, InvalidParameterError
 from ..options import Status
+
+LEAST_SIZE = 1e-3
+"""The gap is relative to the energy, or, where that is nearly 0 by cancellation, to this share of the data's size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,3 +109,134 @@ class Solution:
     def mask(self) -> Any:
         """The object, bool; for K labels everything but label 0."""
         return self.binary > 0.5 if self.p.shape[1] == 1 else self.labels > 0
+
+
+Callback = Callable[[Progress], object] | None
+"""Called with one `Progress` at each evaluation; True (a bool, no other value) stops the solver."""
+
+
+@dataclass(frozen=True)
+class StoppingRules:
+    """Checked parameters of a solver's end, and its clock, which starts with the object.
+
+    `tol` is the criterion (relative gap, or change of u) to stop at, `seconds` the time limit, `begin` the start by
+    `time.perf_counter`.
+    """
+
+    max_iter: int
+    tol: float
+    seconds: float
+    callback: Callback
+    begin: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    def checked(cls, max_iter: Any, tol: Any, time_limit: Any, callback: Any) -> Self:
+        """The rules, from parameters as a user gave them."""
+        checks.function("callback", callback)
+        max_iter, tol = checks.whole_number("max_iter", max_iter), checks.real_number("tol", tol)
+        seconds = np.inf if time_limit is None else checks.real_number("time_limit", time_limit)
+        return cls(max_iter, tol, seconds, callback)
+
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.begin
+
+    def out_of_time(self) -> bool:
+        """Whether the time limit has passed."""
+        return self.elapsed() >= self.seconds
+
+    def status(self, iteration: int, criterion: float, progress: Callable[[], Progress]) -> Status | None:
+        """The first rule that holds after an evaluation, or None to go on; `progress` is called for a callback only."""
+        answer = None if self.callback is None else self.callback(progress())
+        if isinstance(answer, bool | np.bool_) and answer:
+            return "stopped"
+        if criterion <= self.tol:
+            return "converged"
+        if iteration >= self.max_iter:
+            return "max_iter"
+        return "time_limit" if self.out_of_time() else None
+
+    def warn(self, status: Status, sentence: str, criterion: float, detail: str) -> None:
+        """A ConvergenceWarning, unless the tolerance was met, the callback stopped the solver, or `max_iter` is 0.
+
+        `sentence` has places {found} and {tol}, which are filled with enough digits to differ.
+        """
+        if status in ("converged", "stopped") or not self.max_iter:
+            return
+        digits = next((n for n in range(2, 17) if f"{criterion:.{n}g}" != f"{self.tol:.{n}g}"), 17)
+        text = sentence.format(found=f"{criterion:.{digits}g}", tol=f"{self.tol:.{digits}g}")
+        checks.warn_caller(f"{text}{detail}; raise max_iter or time_limit, or tol", ConvergenceWarning)
+
+
+def check_energy(name: str, energy: Any, example: str) -> None:
+    """Refuse anything but an instance of an energy."""
+    if not hasattr(energy, "problem") or isinstance(energy, type):
+        raise InvalidParameterError(
+            f"{name} must be an energy such as {example}; got {energy!r:.80}. Wrap the data in one."
+        )
+
+
+class GapRecord:
+    """Evaluations of primal and dual value on one grid.
+
+    `data_size` is the mean size of the data term's coefficients at a pixel and label, in units of the problem's
+    `cost_unit`; `count` the number of entries of u.
+    """
+
+    def __init__(
+        self, energy: Energy, backend: ArrayBackend, problem: Problem, data_size: float, count: int,
+        rules: StoppingRules,
+    ) -> None:  # fmt: skip
+        self.energy, self.backend, self.problem, self.rules = energy, backend, problem, rules
+        self.data_size = data_size
+        self.floor = LEAST_SIZE * problem.cost_unit * data_size * count + np.finfo(np.float64).tiny
+        self.primal, self.dual, self.relative_gap = np.inf, -np.inf, np.inf
+        self.history: list[tuple[int, float, float, float]] = []
+
+    @property
+    def iteration(self) -> int:
+        """Iterations done at the last evaluation; -1 before the first."""
+        return self.history[-1][0] if self.history else -1
+
+    def note(self, iteration: int, primal: float, dual: float) -> None:
+        """Add an evaluation: energy of u and lower bound from p, after `iteration` iterations."""
+        if iteration == self.iteration:  # of another pair after as many iterations, which replaces the last
+            self.history.pop()
+        self.primal = primal
+        # In exact arithmetic dual <= primal; a bound that is lowered stays a bound.
+        self.dual = min(max(self.dual, dual), self.primal)
+        common = self.problem.common_cost
+        size = max(abs(self.primal - common), abs(self.dual - common), self.floor)
+        self.relative_gap = (self.primal - self.dual) / size
+        self.history.append((iteration, self.rules.elapsed(), self.primal, self.dual))
+
+    def evaluate(self, iteration: int, u: Any, p: Any) -> None:
+        """Add the evaluation of a feasible pair."""
+        self.note(iteration, *self.backend.values(self.problem, u, p))
+
+    def status(self, u: Any, index: int = 0) -> Status | None:
+        """Why to stop after the last evaluation, or None."""
+
+        def progress() -> Progress:
+            shown = self.energy.present(u.copy())
+            return Progress(*self.history[-1], relative_gap=self.relative_gap, u=shown, index=index)
+
+        return self.rules.status(self.iteration, self.relative_gap, progress)
+
+    def solution(self, u: Any, p: Any, status: Status) -> Solution:
+        """The pair of the last evaluation with its certificate, in the user's units."""
+        binary, rounded = self.energy.round(self.backend, self.problem, u)
+        per_pixel = self.problem.cost_unit / self.problem.value_scale
+        shown = self.energy.present(u)
+        return Solution(
+            u=shown,
+            p=p if per_pixel == 1 else p * np.float32(per_pixel),
+            binary=shown if binary is u else self.energy.present(binary),
+            energy=rounded,
+            primal=self.primal,
+            dual=self.dual,
+            relative_gap=self.relative_gap,
+            history=tuple(self.history),
+            converged=self.relative_gap <= self.rules.tol,
+            status=status,
+        )

@@ -17,8 +17,7 @@ from ..backends.base import next_steps
 from ..energies.base import Energy
 from ..errors import InvalidParameterError
 from ..options import Status
-from .solution import Progress
-from .stopping import Callback, StoppingRules, check_energy
+from .solution import Callback, Progress, StoppingRules, check_energy
 
 _INTERVAL = 10
 """The movement of u is measured after multiples of so many iterations, as in fastms."""

@@ -108,10 +108,9 @@ class AverageIterate:
         share = u.dtype.type(1 / self._count)
         return u * share, p * share
 
-    def better(self, gap: float, present: float) -> bool:
-        """Whether a gap is enough below the present one to restart there."""
-        return gap < _FALL * present
-
-    def restarted(self, iteration: int) -> None:
-        """Begin a new average."""
+    def restarts(self, iteration: int, gap: float, present: float) -> bool:
+        """Whether a gap is enough below the present one to restart there; if so, a new average begins."""
+        if not gap < _FALL * present:
+            return False
         self._sums, self._trial = None, iteration + max(_PATIENCE, int(_WAIT * iteration))
+        return True
