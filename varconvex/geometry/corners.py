@@ -13,6 +13,7 @@ import numpy as np
 
 from .components import cheapest_piece
 from .hulls import extreme_points, is_convex
+from .raster import cost_of_runs
 
 Array = np.ndarray
 
@@ -52,8 +53,7 @@ def runs(mask: Array) -> tuple[int, Array, Array]:
 
 def _total(prefix: Array, mask: Array) -> float:
     top, first, last = runs(mask)
-    rows = np.arange(top, top + len(first))
-    return float((prefix[rows, last + 1] - prefix[rows, first]).sum())
+    return cost_of_runs(prefix[top:], first, last)
 
 
 def _caps(gains: Array, corners: Array, shape: tuple[int, ...]) -> Array:

@@ -93,7 +93,9 @@ class NieuwenhuisCremersLikelihood:
         costs = np.empty((len(scribbled), *scene.seeds.shape), np.float32)
         for k, (cost, mine) in enumerate(zip(costs, scribbled, strict=True)):
             rho = self._width(scene, mine).ravel()
-            seeds = points[_thinned(mine, int(self.max_seeds))].T
+            # At most `max_seeds`, evenly spread, the same ones each time.
+            kept = np.linspace(0, mine.size - 1, min(mine.size, int(self.max_seeds))).round().astype(np.intp)
+            seeds = points[mine[kept]].T
             weight = backend.asarray(0.5 / rho**2)
             density = backend.to_numpy(backend.log_kernel_mean(there, weight, backend.asarray(seeds), axes))
             outliers = self.outliers[min(k, 1)]
@@ -126,10 +128,3 @@ class NieuwenhuisCremersLikelihood:
         distance = distance_transform_edt(away, sampling=scene.spacing)
         pixel = np.prod(scene.spacing) ** (1 / len(scene.spacing))
         return (self.rho_factor * np.maximum(distance, pixel)).astype(np.float32)
-
-
-def _thinned(indices: np.ndarray, most: int) -> np.ndarray:
-    """At most `most` of the indices, evenly spread, the same ones each time."""
-    if indices.size <= most:
-        return indices
-    return indices[np.linspace(0, indices.size - 1, most).round().astype(np.intp)]
