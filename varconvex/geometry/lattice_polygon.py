@@ -124,13 +124,10 @@ def _sweep(f: Array, weight: Array, dr: int, dc: int, top: int) -> None:
     """One direction of the recursion, in place, on the rows from `top` down."""
     n_rows, n_columns = f.shape
     if dr == 0:
+        columns = range(1, n_columns, 1) if dc > 0 else range(n_columns - 2, -1, -1)
         for r in range(top, n_rows):
-            if dc > 0:
-                for c in range(1, n_columns):
-                    f[r, c] = min(f[r, c], f[r, c - 1] + weight[r, c - 1])
-            else:
-                for c in range(n_columns - 2, -1, -1):
-                    f[r, c] = min(f[r, c], f[r, c + 1] + weight[r, c + 1])
+            for c in columns:
+                f[r, c] = min(f[r, c], f[r, c - dc] + weight[r, c - dc])
         return
     first, last = max(0, dc), min(n_columns, n_columns + dc)
     for i in range(n_rows - top - abs(dr)):

@@ -49,12 +49,9 @@ def best_nearby(mask: np.ndarray, cost: np.ndarray) -> np.ndarray:
         corners[tuple(np.array(trace_from(weights, DIRECTIONS, row, column)).T)] = True
         # The recursion knows neither whether a set is connected nor edges along other directions.
         sets.append(refine(cheapest_piece(fill(corners), inner), inner, band=2, sweeps=10, least=0))
-    better = min(sets, key=lambda piece: float(inner[piece].sum()))
-    if better is sets[0]:
-        return mask
     found = np.zeros_like(mask)
-    found[window] = better
-    return found
+    found[window] = better = min(sets, key=lambda piece: float(inner[piece].sum()))
+    return mask if better is sets[0] else found
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)

@@ -88,7 +88,11 @@ class NieuwenhuisCremersLikelihood:
         backend = get_backend(self.backend)
         scribbled = training_pixels(scene)
         axes = scene.seeds.ndim
-        points = self._points(scene)
+        # (n, d + C): each pixel's position, then its colour in units of sqrt(2) sigma.
+        steps = np.asarray(scene.spacing, np.float32)
+        position = np.moveaxis(np.indices(scene.seeds.shape, dtype=np.float32), 0, -1) * steps
+        colour = scene.colours / np.float32(np.sqrt(2) * self.sigma)
+        points = np.concatenate([position, colour], axis=-1, dtype=np.float32).reshape(-1, axes + colour.shape[-1])
         there = backend.asarray(points)
         costs = np.empty((len(scribbled), *scene.seeds.shape), np.float32)
         for k, (cost, mine) in enumerate(zip(costs, scribbled, strict=True)):
@@ -106,14 +110,6 @@ class NieuwenhuisCremersLikelihood:
             # The Gaussians' other factors are the same for all labels.
             cost[...] = (axes * np.log(rho) - density).reshape(cost.shape)
         return bounded(costs, scene, self.clip)
-
-    def _points(self, scene: Scene) -> np.ndarray:
-        """(n, d + C) float32: each pixel's position, then its colour c in units of sqrt(2) sigma."""
-        steps = np.asarray(scene.spacing, np.float32)
-        position = np.moveaxis(np.indices(scene.seeds.shape, dtype=np.float32), 0, -1) * steps
-        colour = scene.colours / np.float32(np.sqrt(2) * self.sigma)
-        joined = np.concatenate([position, colour], axis=-1, dtype=np.float32)
-        return joined.reshape(-1, joined.shape[-1])
 
     def _width(self, scene: Scene, mine: np.ndarray) -> np.ndarray:
         """rho(x) for the label with these seeds.

@@ -38,7 +38,8 @@ def _table1(found: dict[str, Any]) -> list[str]:
         ours, paper, seconds = f"{short:<8}", f"{'  paper':<8}", f"{'  s':<8}"
         for g, n in columns:
             c = cells[g, n, how]
-            ours += f"{_pm(c, 'predictor') + ' / ' + _pm(c, 'convex'):<{_CELL}}"
+            figures = " / ".join(f"{c[kind]:.3f}+-{c[f'{kind}_spread']:.3f}" for kind in ("predictor", "convex"))
+            ours += f"{figures:<{_CELL}}"
             paper += f"{'{:.3f} / {:.3f}'.format(*PAPER1[g, n][how]):<{_CELL}}"
             seconds += f"{c['seconds']:<{_CELL}.1f}"
         lines += [ours, paper, seconds + "(seconds an image)"]
@@ -78,7 +79,3 @@ def _table2(found: dict[str, Any]) -> list[str]:
     if len({c["images"] for c in found["cells"]}) > 1:
         lines.append("images a column: " + ", ".join(f"{name} {c['images']}" for name, c in cells.items()))
     return lines
-
-
-def _pm(cell: dict[str, Any], kind: str) -> str:
-    return f"{cell[kind]:.3f}+-{cell[f'{kind}_spread']:.3f}"

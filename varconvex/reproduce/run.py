@@ -69,8 +69,7 @@ def run(
     cells: dict[str, Settings],
     compute: Callable[[Settings, Sample], Result],
     folder: Path,
-    *,
-    depends: Callable[[Settings, Sample], Settings] = lambda settings, sample: {},
+    depends: Callable[[Settings, Sample], Settings],
     pictures: int = 0,
     whole: bool = True,
 ) -> Results:

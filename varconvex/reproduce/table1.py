@@ -80,9 +80,7 @@ def table1(
     def depends(settings: dict[str, Any], sample: Sample) -> dict[str, Any]:
         return {"own": checksum(own_file(features, sample, ".npy"))} if features and settings.get("features") else {}
 
-    results = run(
-        entries, cells, lambda s, sample: score(s, sample, features), folder, depends=depends, pictures=pictures
-    )
+    results = run(entries, cells, lambda s, sample: score(s, sample, features), folder, depends, pictures=pictures)
     rows = []
     for (given, network), how in product([*product(inputs, networks), ("", "energy")], UNIFY):
         row = {"inputs": given, "network": network, "unify": how}

@@ -79,10 +79,8 @@ def table2(
     def depends(settings: dict[str, Any], sample: Sample) -> dict[str, Any]:
         return {} if masks is None else {"mask": checksum(own_file(masks / settings["corruption"], sample, *_ENDINGS))}
 
-    results = run(
-        entries, cells, lambda s, sample: score(s, sample, masks), folder,
-        depends=depends, pictures=pictures, whole=masks is None,
-    )  # fmt: skip
+    whole = masks is None
+    results = run(entries, cells, lambda s, sample: score(s, sample, masks), folder, depends, pictures, whole)
     rows = []
     for column in columns:
         names = [name for name, s in cells.items() if s["corruption"] == column]

@@ -215,12 +215,8 @@ class ConvexShape(ConvexSets[FittedConvex]):
             network.unpack(backend.to_numpy(there.pack()))
             return network.compose(scale, -centre * scale)
 
-        def report(_: ICNN) -> None:
-            if callback is not None:
-                callback(rasterize(in_pixels(), cost.shape))
-
         shift = (first - centre) * scale
-        watch = None if callback is None else report
+        watch = None if callback is None else lambda _: callback(rasterize(in_pixels(), cost.shape))
         history = train(backend, there, window, scale, shift, depth, rng, steps=self.steps, callback=watch)
         return in_pixels(), history
 
