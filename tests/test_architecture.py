@@ -216,7 +216,7 @@ def test_it_runs_from_a_zip_file(tmp_path):
                 file.write(path, Path("varconvex") / path.relative_to(ROOT))
     code = (
         "import varconvex; from varconvex import segment; from varconvex.families import names\n"
-        "from varconvex.backends.cuda import source; from varconvex.reproduce.cells import fingerprint\n"
+        "from varconvex.backends.cuda import source; from varconvex.reproduce.run import fingerprint\n"
         "assert '.zip' in varconvex.__file__ and len(source()) > 1000 and len(fingerprint()) == 64\n"
         "assert 'convex' in names('shapes') and 'numba' in names('backends') and len(names('likelihoods')) > 2\n"
         "image, lines = [[0.0] * 9 + [1.0] * 9] * 9, {1: [(4, 2)], 2: [(4, 15)]}\n"

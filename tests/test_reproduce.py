@@ -15,7 +15,7 @@ from varconvex.errors import FileFormatError, ShapeWarning
 from varconvex.files import read_image
 from varconvex.metrics import iou
 from varconvex.reproduce import layout, table1, table2
-from varconvex.reproduce.cells import Cells, key_of
+from varconvex.reproduce.run import key_of, stored
 
 
 @pytest.fixture
@@ -137,19 +137,19 @@ def test_other_settings_images_or_code_are_noticed(data, monkeypatch):
         array = getattr(sample, part).copy()
         array.flat[0] ^= True
         others.append(key_of(settings, replace(sample, **{part: array})))
-    monkeypatch.setattr("varconvex.reproduce.cells.fingerprint", lambda: "another version")
+    monkeypatch.setattr("varconvex.reproduce.run.fingerprint", lambda: "another version")
     others.append(key_of(settings, sample))
     assert len({key, *others}) == 7
 
 
 def test_names_stay_in_their_folder_and_apart(tmp_path):
-    cells = Cells(tmp_path / "out")
+    folder = tmp_path / "out" / "cells" / "cell"
     names = ["a", "../../a", "a/b", "a b", "a_b", ".hidden", "A\n"]
     for k, name in enumerate(names):
-        assert cells.get("cell", name, "key", lambda k=k: {"value": k})[0] == {"value": k}
+        assert stored(folder, name, "key", lambda k=k: {"value": k})[0] == {"value": k}
     for k, name in enumerate(names):
-        assert cells.get("cell", name, "key", dict)[0] == {"value": k}
-    assert len(list((tmp_path / "out" / "cells" / "cell").iterdir())) == len(names)
+        assert stored(folder, name, "key", dict)[0] == {"value": k}
+    assert len(list(folder.iterdir())) == len(names)
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 

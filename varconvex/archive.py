@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from . import checks
-from .errors import FileFormatError, UnsupportedTypeError
-from .files import write_whole
+from .errors import UnsupportedTypeError
+from .files import readable, write_whole
 from .geometry.certify import Certificate
 from .result import Segmentation
 from .shapes.base import FittedShape
@@ -42,7 +42,8 @@ def save(path: str | os.PathLike, result: Segmentation) -> None:
 
 def load(path: str | os.PathLike) -> Segmentation:
     """Read a result; see `Segmentation.load`."""
-    try:
+    kind = f"a segmentation in format {_VERSION}, as Segmentation.save writes it,"
+    with readable(path, kind, "Is it truncated, or of another kind or a later version?"):
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             header = json.loads(str(file["header"]))
             if header["format"] != "varconvex.Segmentation" or header["version"] > _VERSION:
@@ -62,14 +63,6 @@ def load(path: str | os.PathLike) -> Segmentation:
         if any(shape != grid for shape in shapes) or len(result.costs) != len(result.label_ids):
             raise ValueError("its arrays have different shapes")
         return result
-    except FileNotFoundError:
-        message = f"a saved segmentation was expected; {os.fspath(path)} does not exist. Check the path."
-        raise FileFormatError(message) from None
-    except Exception as error:  # a damaged file may fail anywhere in zipfile, zlib, json or NumPy
-        raise FileFormatError(
-            f"a segmentation in format {_VERSION}, as Segmentation.save writes it, was expected; {os.fspath(path)} is "
-            f"not one ({error}). Is it truncated, or of another kind or a later version?"
-        ) from error
 
 
 def _described(shape: FittedShape, prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import __version__
@@ -66,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         "--figure", default="varconvex-demo.png", metavar="FILE", help="the picture (default: %(default)s)"
     )
     demo.add_argument("--json", action="store_true", help="print the numbers as JSON")
-    demo.set_defaults(run=_demo)
+    demo.set_defaults(run=partial(_answer, _demo))
 
     segment = commands.add_parser("segment", help="cut an object out of a photograph with scribbles")
     segment.add_argument("image", metavar="IMAGE", help="photograph (PNG, TIFF, JPEG, .npy)")
@@ -79,23 +80,18 @@ def _parser() -> argparse.ArgumentParser:
     for name, settings in _SEGMENT.items():
         segment.add_argument(f"--{name.replace('_', '-')}", **settings)
     segment.add_argument("--edge-weight", choices=["contrast", "none"], help="cheaper boundaries at edges, or not")
-    segment.add_argument("--object-label", type=int, default=2, metavar="N", help="label of the object (default: 2)")
-    segment.add_argument(
-        "--background-label", type=int, default=1, metavar="N", help="label of the background (default: 1)"
-    )
-    segment.add_argument("--object-colour", default="red", metavar="COLOUR", help="of painted strokes (default: red)")
-    segment.add_argument(
-        "--background-colour", default="blue", metavar="COLOUR", help="of painted strokes (default: blue)"
-    )
-    _common(segment)
-    segment.set_defaults(run=_segment)
+    for part, label, colour in (("object", 2, "red"), ("background", 1, "blue")):
+        told = f"label of the {part} (default: {label})"
+        segment.add_argument(f"--{part}-label", type=int, default=label, metavar="N", help=told)
+        told = f"of painted strokes (default: {colour})"
+        segment.add_argument(f"--{part}-colour", default=colour, metavar="COLOUR", help=told)
+    _common(segment, _segment)
 
     project = commands.add_parser("project", help="the nearest convex mask to a mask from any source")
     project.add_argument("mask", metavar="MASK", help="mask with two values, or grey values with --probability")
     project.add_argument("-o", "--output", required=True, metavar="MASK", help="mask to write (.png, .tif, .npy)")
     project.add_argument("--probability", action="store_true", help="grey values are probabilities of the object")
-    _common(project)
-    project.set_defaults(run=_project)
+    _common(project, _project)
 
     reproduce.add_to(commands)
 
@@ -105,28 +101,43 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _common(parser: argparse.ArgumentParser) -> None:
+def _common(parser: argparse.ArgumentParser, compute: Callable[[argparse.Namespace], "Segmentation"]) -> None:
     parser.add_argument("--backend", choices=["numba", "numpy", "cupy"], help="what computes")
     parser.add_argument("--seed", type=int, dest="random_state", metavar="N", help="the same seed gives the same mask")
     parser.add_argument("--figure", metavar="FILE", help="also draw a picture")
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
+    parser.set_defaults(run=partial(_answer, compute))
 
 
-def _demo(options: argparse.Namespace) -> int:
-    from . import demo
+def _answer(compute: Callable[[argparse.Namespace], "Segmentation"], options: argparse.Namespace) -> int:
+    """Compute a result, write it to the files that are asked for, and print its numbers."""
+    from .files import MASK_ENDINGS, PICTURE_ENDINGS, check_outputs, write_mask, write_picture
 
-    _check_outputs(options)
-    with _bar() as callback:
-        result = demo.run(callback=callback)
-    _report(result, options)
+    given = vars(options)
+    inputs = [given[name] for name in ("image", "scribbles", "mask") if name in given]
+    check_outputs([(given.get("output"), MASK_ENDINGS), (options.figure, PICTURE_ENDINGS)], inputs)
+    result = compute(options)
+    if "output" in given:
+        write_mask(options.output, result.labels, result.label_ids)
+    if options.figure:
+        write_picture(options.figure, result.plot())
+    print(json.dumps(result.to_dict(), indent=2) if options.json else _table(result))
+    if options.figure and not options.json:
+        print(f"picture          {options.figure}")
     return 0
 
 
-def _segment(options: argparse.Namespace) -> int:
-    from .api import segment
-    from .files import colour, read_image, read_scribbles, write_mask
+def _demo(options: argparse.Namespace) -> "Segmentation":
+    from . import demo
 
-    _check_outputs(options, options.image, options.scribbles)
+    with _bar() as callback:
+        return demo.run(callback=callback)
+
+
+def _segment(options: argparse.Namespace) -> "Segmentation":
+    from .api import segment
+    from .files import colour, read_image, read_scribbles
+
     image = read_image(options.image)
     scribbles = read_scribbles(
         options.scribbles,
@@ -141,22 +152,15 @@ def _segment(options: argparse.Namespace) -> int:
     if options.edge_weight == "none":
         given["edge_weight"] = None
     with _bar() as callback:
-        result = segment(image, scribbles, callback=callback, **given)
-    write_mask(options.output, result.labels, result.label_ids)
-    _report(result, options)
-    return 0
+        return segment(image, scribbles, callback=callback, **given)
 
 
-def _project(options: argparse.Namespace) -> int:
+def _project(options: argparse.Namespace) -> "Segmentation":
     from .api import project
-    from .files import read_mask, write_mask
+    from .files import read_mask
 
-    _check_outputs(options, options.mask)
     target = read_mask(options.mask, probability=options.probability)
-    result = project(target, backend=options.backend, random_state=options.random_state)
-    write_mask(options.output, result.labels, result.label_ids)
-    _report(result, options)
-    return 0
+    return project(target, backend=options.backend, random_state=options.random_state)
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -165,23 +169,6 @@ def _doctor(options: argparse.Namespace) -> int:
     report = examine()
     print(json.dumps(report.to_dict(), indent=2) if options.json else report)
     return 0 if report.healthy else 1
-
-
-def _check_outputs(options: argparse.Namespace, *inputs: str) -> None:
-    from .files import MASK_ENDINGS, PICTURE_ENDINGS, check_outputs
-
-    output = getattr(options, "output", None)
-    check_outputs([(output, MASK_ENDINGS), (options.figure, PICTURE_ENDINGS)], inputs)
-
-
-def _report(result: "Segmentation", options: argparse.Namespace) -> None:
-    if options.figure:
-        from .files import write_picture
-
-        write_picture(options.figure, result.plot())
-    print(json.dumps(result.to_dict(), indent=2) if options.json else _table(result))
-    if options.figure and not options.json:
-        print(f"picture          {options.figure}")
 
 
 def _table(result: "Segmentation") -> str:

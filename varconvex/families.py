@@ -28,10 +28,8 @@ def names(family: str) -> list[str]:
 def find(family: str, name: str) -> type:
     """The class of the part `name` of `family`.
 
-    Raises
-    ------
-    InvalidParameterError
-        If there is no such part (the message lists all, the nearest first), or another distribution's cannot be loaded.
+    An InvalidParameterError if there is no such part (the message lists all, the nearest first), or another
+    distribution's cannot be loaded.
     """
     offered = _offered(family, tuple(sys.path))
     if isinstance(name, str):

@@ -3,7 +3,8 @@
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -181,38 +182,38 @@ def _rename(labels: np.ndarray, object_label: int, background_label: int) -> np.
     return renamed
 
 
+@contextmanager
+def readable(path: str | os.PathLike, kind: str, remedy: str) -> Iterator[None]:
+    """Errors on reading a file of this kind, which may come from any decoder, as a FileFormatError that names it."""
+    try:
+        yield
+    except FileFormatError:
+        raise
+    except FileNotFoundError:
+        raise FileFormatError(f"{kind} was expected; {os.fspath(path)} does not exist. Check the path.") from None
+    except Exception as error:
+        raise FileFormatError(f"{kind} was expected; {os.fspath(path)} is not one ({error}). {remedy}") from error
+
+
 def _open(path: str | os.PathLike) -> Any:
     """A fully decoded PIL image; too large ones are refused by their header, before anything is decoded."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    name = os.fspath(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with readable(path, "a readable image file", "Is it truncated, or of another kind?"), warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
             with Image.open(path) as image:
                 image.load()
                 return image
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise FileFormatError(f"{name} declares more pixels than an image should have ({error}). Crop it.") from error
-    except FileNotFoundError:
-        raise FileFormatError(f"a readable image file was expected; {name} does not exist. Check the path.") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
-        raise FileFormatError(
-            f"a readable image file was expected; {name} is not one ({error}). Is it truncated, or of another kind?"
-        ) from error
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            message = f"{os.fspath(path)} declares more pixels than an image should have ({error}). Crop it."
+            raise FileFormatError(message) from error
 
 
 def _load_npy(path: str | os.PathLike) -> np.ndarray:
     """The array of a ``.npy`` file; one that holds pickled objects is refused."""
-    name = os.fspath(path)
-    try:
+    with readable(path, "a .npy file with plain numbers", "Save it without objects."):
         return np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise FileFormatError(f"a readable .npy file was expected; {name} does not exist. Check the path.") from None
-    except (OSError, ValueError, EOFError, MemoryError) as error:
-        raise FileFormatError(
-            f"a .npy file with plain numbers was expected; {name} is not one ({error}). Save it without objects."
-        ) from error
 
 
 def write_whole(path: str | os.PathLike, write: Callable[[Any], None]) -> None:

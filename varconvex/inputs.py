@@ -62,13 +62,7 @@ def prepare(
     rgba: bool | None = None,
     strict: bool = False,
 ) -> Scene:
-    """Check an image and its scribbles and convert them to a `Scene`; parameters are those of `segment`.
-
-    Raises
-    ------
-    InvalidImageError, InvalidScribblesError, ScribbleConflictError, InvalidParameterError, UnsupportedTypeError
-        If an argument is invalid.
-    """
+    """Check an image and its scribbles and convert them to a `Scene`; parameters and errors are those of `segment`."""
     checks.one_of("nan_policy", nan_policy, NanPolicy)
     image = checks.host(checks.as_numeric("image", image))
     seeds = label_image(scribbles, image, channel_axis, strict)
@@ -99,22 +93,17 @@ def prepare(
 def intensities(image: Any, channel_axis: int | None) -> Any:
     """An image in floats, on the device that holds it: integers divided by their type's largest value.
 
-    Raises
-    ------
-    InvalidImageError, InvalidParameterError, UnsupportedTypeError
-        If it is not an image of two or three dimensions.
+    An InvalidImageError, InvalidParameterError or UnsupportedTypeError if it is no image of two or three dimensions.
     """
     image = checks.as_numeric("image", image)
     checks.spatial("image", image, (2, 3) if channel_axis is None else (3, 4))
-    if channel_axis is None:
-        if image.ndim == 3 and image.shape[-1] in (3, 4) and min(image.shape[:2]) > 4:
-            checks.warn_caller(
-                f"image of shape {image.shape} is taken as a volume; pass channel_axis=-1 if its last axis holds "
-                "colours.",
-                DataTermWarning,
-            )
-    else:
+    if channel_axis is not None:
         checks.axis(channel_axis, image.ndim)
+    elif image.ndim == 3 and image.shape[-1] in (3, 4) and min(image.shape[:2]) > 4:
+        checks.warn_caller(
+            f"image of shape {image.shape} is taken as a volume; pass channel_axis=-1 if its last axis holds colours.",
+            DataTermWarning,
+        )
     checks.finite("image", image, "Repair them first: every pixel is data here.")
     if image.dtype.kind in "iu":
         return image.astype(np.float64) / np.iinfo(image.dtype).max
@@ -131,12 +120,8 @@ def unit_image(image: Any, channel_axis: int | None) -> np.ndarray:
 def probability_map(target: Any) -> np.ndarray:
     """A mask or a map of probabilities as (H, W) or (D, H, W) float32 in [0, 1].
 
-    A mask is bool, or an integer array with 0 and one other value (255 in PNG files).
-
-    Raises
-    ------
-    InvalidImageError, UnsupportedTypeError
-        If it is neither.
+    A mask is bool, or an integer array with 0 and one other value (255 in PNG files). An InvalidImageError or
+    UnsupportedTypeError if it is neither.
     """
     target = checks.host(checks.as_numeric("target", target))
     checks.spatial("target", target)
@@ -161,13 +146,7 @@ def probability_map(target: Any) -> np.ndarray:
 
 
 def region(name: str, mask: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A mask (bool, or zeros and ones) as bool array of this `shape`.
-
-    Raises
-    ------
-    InvalidImageError, UnsupportedTypeError
-        If it has another shape or other values.
-    """
+    """A mask (bool, or zeros and ones) as bool array of this `shape`, or an InvalidImageError."""
     mask = checks.host(checks.as_numeric(name, mask))
     if mask.shape != shape:
         raise InvalidImageError(f"{name} must have the spatial shape {shape}; got {mask.shape}. Crop it alike.")

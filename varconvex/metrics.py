@@ -70,30 +70,21 @@ def boundary_f(mask: Any, truth: Any, ignore: Any = None, *, tolerance: float | 
     Martin, Fowlkes, Malik, IEEE TPAMI 26, 2004, doi:10.1109/TPAMI.2004.1273918
     Perazzi et al., CVPR 2016, doi:10.1109/CVPR.2016.85
     """
+    from scipy.ndimage import binary_erosion, distance_transform_edt
+
     mask, truth, scored = _checked(mask, truth, ignore)
     if tolerance is None:
         tolerance = max(1.0, 0.0075 * float(np.hypot.reduce(np.array(mask.shape, float))))
     tolerance = checks.real_number("tolerance", tolerance)
     # Boundaries before the selection of pixels, which would add boundaries along its own border.
-    ours, theirs = _boundary(mask) & scored, _boundary(truth) & scored
+    ours, theirs = (area & ~binary_erosion(area, border_value=1) & scored for area in (mask, truth))
     if not ours.any() or not theirs.any():
         return float(ours.any() == theirs.any())
-    precision, recall = _found(ours, theirs, tolerance), _found(theirs, ours, tolerance)
+    precision, recall = (
+        float((distance_transform_edt(~other)[boundary] <= tolerance).mean())
+        for boundary, other in ((ours, theirs), (theirs, ours))
+    )
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-
-
-def _boundary(mask: np.ndarray) -> np.ndarray:
-    """Boundary pixels of a mask, as `boundary_f` defines them: bool array."""
-    from scipy.ndimage import binary_erosion
-
-    return mask & ~binary_erosion(mask, border_value=1)
-
-
-def _found(boundary: np.ndarray, other: np.ndarray, tolerance: float) -> float:
-    """Share of a mask's boundary pixels within `tolerance` of the other's."""
-    from scipy.ndimage import distance_transform_edt
-
-    return float((distance_transform_edt(~other)[boundary] <= tolerance).mean())
 
 
 def _checked(mask: Any, truth: Any, ignore: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

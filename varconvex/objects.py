@@ -11,26 +11,20 @@ to the label with the most of u among those that have none.
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from .errors import ScribbleConflictError
 from .geometry.certify import fill_hull, hull_half_spaces
-from .geometry.hulls_3d import extreme_points, half_spaces
+from .geometry.convex_sets import REACH
+from .geometry.hulls import extreme_points, half_spaces
+from .geometry.outline import Outline
+from .geometry.raster import primitive_vectors
 from .inputs import Scene
 from .shapes.base import FittedShape, Shape
 
-
-class _Masked(Protocol):
-    @property
-    def mask(self) -> np.ndarray: ...
-
-
-S = TypeVar("S", bound=_Masked)
-
-_REACH = {2: 4, 3: 2}
-"""Largest entry of a line's integer normal, where it does not run along a hull."""
+S = TypeVar("S", FittedShape, Outline)
 
 
 def check(shapes: Mapping[int, Shape], scene: Scene) -> None:
@@ -56,22 +50,10 @@ def check(shapes: Mapping[int, Shape], scene: Scene) -> None:
 def fit(
     shapes: Mapping[int, Shape], scene: Scene, u: np.ndarray, *, random_state: int | np.random.Generator | None = None
 ) -> tuple[np.ndarray, dict[int, FittedShape]]:
-    """Fit every object that has a shape; the others keep what is left.
+    """Fit every object that has a shape (by index of its label, from 1 on); the others keep what is left.
 
-    Parameters
-    ----------
-    shapes : mapping of int to Shape
-        By index of the label, from 1 on.
-    scene : Scene
-    u : (K, *spatial) float array
-        Probability of each label.
-
-    Returns
-    -------
-    index : (*spatial) int array
-        Index of each pixel's label.
-    fitted : dict of int to FittedShape
-        By index of the label; their masks do not overlap.
+    `u` ((K, *spatial) float) is the probability of each label. Returned are the index of each pixel's label ((*spatial)
+    int), and what was fitted by index of the label; the masks do not overlap.
     """
 
     def fitted_one(k: int, taken: np.ndarray) -> FittedShape:
@@ -93,16 +75,9 @@ def keep_apart(
 ) -> dict[int, S]:
     """Find every object by itself, and once more where two of them overlap, on either side of a line.
 
-    Parameters
-    ----------
-    objects : iterable of int
-        Indices of labels.
-    found : function of an index and of a (*spatial) bool array
-        Finds an object that avoids these pixels; the answer has a `mask`.
-    scene : Scene
-        Whose scribbles the lines run between.
-    costs : (K, *spatial) float array
-        What a pixel costs each object; the lines are those at which least is lost.
+    `objects` are indices of labels; `found` takes one and a (*spatial) bool array, and finds an object that avoids
+    these pixels, an answer with a `mask`. The lines run between the scribbles of `scene` where least is lost of `costs`
+    ((K, *spatial) float), what a pixel costs each object.
     """
     answers = {k: found(k, np.zeros(scene.seeds.shape, bool)) for k in objects}
     masks = {k: answer.mask for k, answer in answers.items()}
@@ -155,15 +130,12 @@ def separating_normals(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarra
 
     Two hulls that do not meet are parted along a side of one of them; in a volume along a side of their difference.
     """
-    reach = _REACH[first.ndim]
-    grid = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * first.ndim, indexing="ij"), axis=-1)
     if first.ndim == 3:
         ends = extreme_points(first)[:, None] - extreme_points(second)
         sides = [half_spaces(np.unique(ends.reshape(-1, 3), axis=0))[0]]
     else:
         sides = [hull_half_spaces(first)[0], -hull_half_spaces(second)[0]]
-    normals = np.unique(np.concatenate([grid.reshape(-1, first.ndim), *sides]), axis=0)
-    normals = normals[np.gcd.reduce(normals, axis=1) == 1]
+    normals = np.unique(np.concatenate([primitive_vectors(REACH[first.ndim], first.ndim), *sides]), axis=0)
     below = (normals @ np.argwhere(first).T).max(axis=1)
     above = (normals @ np.argwhere(second).T).min(axis=1)
     parts = below < above

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from scipy.ndimage import binary_dilation, binary_erosion
 
 if TYPE_CHECKING:
@@ -116,9 +116,9 @@ def gap_curve(history: Sequence[tuple[int, float, float, float]], shape: tuple[i
     for power in np.arange(low, high + 1):
         row = top + (bottom - top) * (high - power) / (high - low)
         draw.line([(left, row), (right, row)], fill=_GRID)
-        draw.text((left - 6, row), f"1e{int(power)}", fill=_INK, font=_font(12), anchor="rm")
-    draw.text((left, bottom + 6), "0", fill=_INK, font=_font(12), anchor="mt")
-    draw.text((right, bottom + 6), f"{int(iterations.max())} iterations", fill=_INK, font=_font(12), anchor="rt")
+        draw.text((left - 6, row), f"1e{int(power)}", fill=_INK, font_size=12, anchor="rm")
+    draw.text((left, bottom + 6), "0", fill=_INK, font_size=12, anchor="mt")
+    draw.text((right, bottom + 6), f"{int(iterations.max())} iterations", fill=_INK, font_size=12, anchor="rt")
     points = list(zip(x.tolist(), y.tolist(), strict=True))
     draw.line(points, fill=_BACKGROUND, width=2)
     for px, py in points:
@@ -129,10 +129,9 @@ def gap_curve(history: Sequence[tuple[int, float, float, float]], shape: tuple[i
 def sheet(panels: Sequence[tuple[str, np.ndarray]], columns: int = 3) -> Image.Image:
     """Panels (title, (H, W, 3) uint8) on one page, row by row."""
     columns = min(columns, len(panels))
-    pictures = []
-    for _, panel in panels:
-        height, width = _fit(panel.shape[:2])
-        pictures.append(Image.fromarray(panel).resize((width, height), Image.Resampling.LANCZOS))
+    sizes = [_fit(panel.shape[:2])[::-1] for _, panel in panels]
+    resized = zip(panels, sizes, strict=True)
+    pictures = [Image.fromarray(panel).resize(size, Image.Resampling.LANCZOS) for (_, panel), size in resized]
     cell_width = max(p.width for p in pictures)
     cell_height = max(p.height for p in pictures)
     margin, head = 12, 26
@@ -143,7 +142,11 @@ def sheet(panels: Sequence[tuple[str, np.ndarray]], columns: int = 3) -> Image.I
     for k, ((title, _), picture) in enumerate(zip(panels, pictures, strict=True)):
         x = margin + (k % columns) * (cell_width + margin)
         y = margin + (k // columns) * (cell_height + head + margin)
-        draw.text((x, y + 4), _shorten(title, cell_width), fill=_INK, font=_font(15))
+        short = title
+        while title and draw.textlength(short, font_size=15) > cell_width:
+            title = title[:-1]
+            short = title + "…"
+        draw.text((x, y + 4), short, fill=_INK, font_size=15)
         page.paste(picture, (x, y + head))
     return page
 
@@ -168,17 +171,3 @@ def _fit(shape: tuple[int, ...], side: int = 420) -> tuple[int, int]:
     """Height and width scaled so that the longer one is `side`; no side below 8 pixels."""
     scale = side / max(shape)
     return max(8, round(shape[0] * scale)), max(8, round(shape[1] * scale))
-
-
-def _font(size: int) -> Any:
-    """Pillow's own font."""
-    return ImageFont.load_default(size)
-
-
-def _shorten(title: str, width: int) -> str:
-    """A title cut to `width` pixels."""
-    if _font(15).getlength(title) <= width:
-        return title
-    while title and _font(15).getlength(title + "…") > width:
-        title = title[:-1]
-    return title + "…"

@@ -25,8 +25,16 @@ def label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, str
     """Scribbles in any form that `segment` accepts, as a (*spatial) int64 label image."""
     if isinstance(scribbles, Mapping):
         return _draw(scribbles, image, channel_axis, strict)
-    if (pair := _as_pair(scribbles)) is not None:
-        return _from_masks(*pair, strict=strict)
+    if isinstance(scribbles, tuple | list) and len(scribbles) == 2 and np.ndim(scribbles[0]) >= 2:
+        first, second = (checks.host(checks.as_numeric("scribbles", part)) for part in scribbles)
+        if first.dtype == second.dtype == bool:
+            if first.shape != second.shape:
+                raise InvalidScribblesError(
+                    f"the two masks (object, background) must have one shape; got {first.shape}, {second.shape}. Crop "
+                    "alike."
+                )
+            checks.spatial("scribbles", first)
+            return _overwrite(np.where(first, 2, 0), second, 1, strict)
     seeds = checks.host(checks.as_numeric("scribbles", scribbles))
     checks.spatial("scribbles", seeds)
     if seeds.dtype.kind == "b":
@@ -48,24 +56,6 @@ def label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, str
             f"labels must be at most {_LARGEST_LABEL} in size; got {seeds.min()} to {seeds.max()}. Renumber them."
         )
     return seeds.astype(np.int64)
-
-
-def _as_pair(scribbles: Any) -> tuple[np.ndarray, np.ndarray] | None:
-    """The scribbles as two bool arrays if they are a pair of masks (arrays or nested lists), else None."""
-    if not isinstance(scribbles, tuple | list) or len(scribbles) != 2 or np.ndim(scribbles[0]) < 2:
-        return None
-    first, second = (checks.host(checks.as_numeric("scribbles", part)) for part in scribbles)
-    return (first, second) if first.dtype == second.dtype == bool else None
-
-
-def _from_masks(inside: np.ndarray, outside: np.ndarray, *, strict: bool) -> np.ndarray:
-    """The label image of two masks: 2 in the first, 1 in the second."""
-    if inside.shape != outside.shape:
-        raise InvalidScribblesError(
-            f"the two masks (object, background) must have one shape; got {inside.shape}, {outside.shape}. Crop alike."
-        )
-    checks.spatial("scribbles", inside)
-    return _overwrite(np.where(inside, 2, 0), outside, 1, strict)
 
 
 def _overwrite(seeds: np.ndarray, where: np.ndarray, label: int, strict: bool) -> np.ndarray:

@@ -14,9 +14,8 @@ from varconvex.errors import (
 )
 from varconvex.geometry.certify import certify_convexity, fill_hull
 from varconvex.geometry.convex_sets import check_hulls
-from varconvex.shapes.convex import ConvexShape
+from varconvex.shapes.convex import ConvexShape, rasterize
 from varconvex.shapes.icnn import ICNN, exact_network
-from varconvex.shapes.raster import rasterize
 
 
 def turned(n, centre, sizes, angle):

@@ -6,11 +6,9 @@ import pytest
 from varconvex import project, segment
 from varconvex.errors import InvalidParameterError, ScribbleConflictError
 from varconvex.geometry.certify import certify_convexity, fill_hull
-from varconvex.geometry.convex_sets import check_hulls, half_spaces_around, search
-from varconvex.geometry.repair_3d import join
-from varconvex.shapes.convex import ConvexShape
+from varconvex.geometry.convex_sets import check_hulls, half_spaces_around, join, search
+from varconvex.shapes.convex import ConvexShape, rasterize
 from varconvex.shapes.icnn import ICNN
-from varconvex.shapes.raster import rasterize
 
 SOLIDS = ("ball", "ellipsoid", "box", "plate", "cone", "at the border")
 

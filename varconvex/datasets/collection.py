@@ -6,18 +6,12 @@ images/ ground_truth/                a folder without scribbles, which `robot_sc
 """
 
 import os
-import zlib
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from ..errors import FileFormatError
-from ..files import read_image
 from .convexity import find_root, list_convexity
-from .folders import Entry, Sample, as_rgb, images_in, list_folder, values_of
-from .robot import robot_scribbles
+from .folders import Entry, images_in, list_folder, read_sample
 
 
 def list_samples(source: str | os.PathLike, scribbles: str = "scribbles") -> list[Entry]:
@@ -45,14 +39,5 @@ def list_samples(source: str | os.PathLike, scribbles: str = "scribbles") -> lis
     if not root.is_dir():
         raise FileFormatError(f"a folder or a zip file of samples was expected; {root} is not there. Check the path.")
     if (root / "images").is_dir() and (root / "ground_truth").is_dir() and not any(root.glob("scribbles*")):
-        return [Entry(path.stem, partial(_by_robot, root, path)) for path in images_in(root / "images")]
+        return [Entry(path.stem, partial(read_sample, root, path, None)) for path in images_in(root / "images")]
     return list_folder(root, scribbles)
-
-
-def _by_robot(root: Path, path: Path) -> Sample:
-    """A sample with scribbles by `robot_scribbles`, seeded by the image's name."""
-    image = as_rgb(read_image(path), path)
-    truth = values_of(root / "ground_truth" / f"{path.stem}.png", image, (0, 128, 255))
-    nothing = np.zeros(truth.shape, np.int64)
-    sample = Sample(path.stem, image, nothing, truth == 255, truth != 128)
-    return replace(sample, scribbles=robot_scribbles(sample.truth, random_state=zlib.crc32(path.stem.encode())))

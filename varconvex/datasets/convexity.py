@@ -20,8 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FileFormatError
-from ..files import read_image
-from .folders import Entry, Sample, as_rgb, images_in, values_of
+from .folders import Entry, Sample, images_in, read_rgb, values_of
 
 _LARGEST = 2 << 30
 """Most bytes that an archive may unpack to, a hundred times the data set's."""
@@ -78,7 +77,7 @@ def _number(stem: str) -> int:
 
 def _read(root: Path, path: Path, k: int, _holder: object) -> Sample:
     """The k-th sample; the reference to `_holder` keeps an unpacked archive."""
-    image = as_rgb(read_image(path), path)
+    image = read_rgb(path)
     truth = values_of(root / "ground_truth" / f"GT_{k}.png", image, None)
     file = root / "user_scribbles" / f"scribbleMask_{k}.png"
     strokes = values_of(file, image, None)
@@ -88,13 +87,7 @@ def _read(root: Path, path: Path, k: int, _holder: object) -> Sample:
             f"scribbles of the convexity data set have three grey levels (none, background, object); {file} has "
             f"{len(levels)}. Are strokes missing, or was it saved with smooth edges?"
         )
-    return Sample(
-        name=path.stem,
-        image=image,
-        scribbles=np.searchsorted(levels, strokes),
-        truth=truth == 255,
-        scored=np.ones(truth.shape, bool),
-    )
+    return Sample(path.stem, image, np.searchsorted(levels, strokes), truth == 255, np.ones(truth.shape, bool))
 
 
 class _Unpacked:

@@ -88,16 +88,11 @@ def corrupt(
         try:
             np.random.seed(seed)  # noqa: NPY002
             if name == "impulse_noise":  # its generator in the package has no seed
-                return _impulse_noise(image, severity, seed)
+                from skimage.util import random_noise
+
+                noisy = random_noise(image / 255.0, mode="s&p", amount=_IMPULSES[severity - 1], rng=seed)
+                return (noisy * 255).astype(np.uint8)
             options = {"seed": seed} if name == "glass_blur" else {}
             return compute(image.copy(), severity=severity, corruption_name=name, **options)
         finally:
             np.random.set_state(before)  # noqa: NPY002
-
-
-def _impulse_noise(image: np.ndarray, severity: int, seed: int) -> np.ndarray:
-    """ImageNet-C's impulse noise, with a seed."""
-    from skimage.util import random_noise
-
-    noisy = random_noise(image / 255.0, mode="s&p", amount=_IMPULSES[severity - 1], rng=seed)
-    return (noisy * 255).astype(np.uint8)

@@ -48,8 +48,22 @@ def fetch(url: str, folder: str | os.PathLike, *, time_limit: float = 60.0) -> P
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / name
-    if not target.exists():
-        _load(str(url), target, time_limit)
+    # Downloaded to a file beside it, which is renamed once it is complete.
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        if not target.exists():
+            with urllib.request.urlopen(str(url), timeout=time_limit) as answer, part.open("wb") as file:
+                shutil.copyfileobj(answer, file)
+                announced = answer.headers.get("Content-Length")
+                if announced is not None and file.tell() != int(announced):
+                    raise OSError(f"{file.tell()} bytes came of {announced} announced")
+            os.replace(part, target)
+    except (OSError, ValueError, HTTPException) as error:
+        raise FileFormatError(
+            f"{url} could not be fetched ({error}). Check the address, or download it by hand and pass the file."
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
     record = target.with_name(target.name + ".sha256")
     found = checksum(target)
     if not record.exists():
@@ -67,21 +81,3 @@ def checksum(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _load(url: str, target: Path, time_limit: float) -> None:
-    """Download to a file beside `target`, which is renamed once it is complete."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with urllib.request.urlopen(url, timeout=time_limit) as answer, part.open("wb") as file:
-            shutil.copyfileobj(answer, file)
-            announced = answer.headers.get("Content-Length")
-            if announced is not None and file.tell() != int(announced):
-                raise OSError(f"{file.tell()} bytes came of {announced} announced")
-        os.replace(part, target)
-    except (OSError, ValueError, HTTPException) as error:
-        raise FileFormatError(
-            f"{url} could not be fetched ({error}). Check the address, or download it by hand and pass the file."
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ Ground truth is grey: 255 object, 0 background, 128 not scored. Scribbles are in
 """
 
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,10 +17,9 @@ import numpy as np
 
 from ..errors import FileFormatError
 from ..files import read_image, read_mask
+from .robot import robot_scribbles
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
-
-_BACKGROUND, _NOT_SCORED, _OBJECT = 0, 128, 255
 
 _LABEL_OF_INDEX = np.array([0, 2, 1])
 """Label by value in the file."""
@@ -102,7 +102,7 @@ def list_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> list
                 f"a folder of samples must have the subfolders images, ground_truth and {scribbles}; {root} "
                 f"has no {part}. Check the path and the scribbles' name."
             )
-    return [Entry(path.stem, partial(_read, root, path, scribbles)) for path in images_in(root / "images")]
+    return [Entry(path.stem, partial(read_sample, root, path, scribbles)) for path in images_in(root / "images")]
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -113,22 +113,20 @@ def images_in(folder: Path) -> list[Path]:
     return paths
 
 
-def _read(root: Path, path: Path, scribbles: str) -> Sample:
-    """The sample of the image `path`."""
-    image = as_rgb(read_image(path), path)
-    truth = values_of(root / "ground_truth" / f"{path.stem}.png", image, (_BACKGROUND, _NOT_SCORED, _OBJECT))
-    strokes = values_of(root / scribbles / f"{path.stem}.png", image, (0, 1, 2))
-    return Sample(
-        name=path.stem,
-        image=image,
-        scribbles=_LABEL_OF_INDEX[strokes],
-        truth=truth == _OBJECT,
-        scored=truth != _NOT_SCORED,
-    )
+def read_sample(root: Path, path: Path, scribbles: str | None) -> Sample:
+    """The sample of the image `path`; without `scribbles` those of `robot_scribbles`, seeded by the image's name."""
+    image = read_rgb(path)
+    truth = values_of(root / "ground_truth" / f"{path.stem}.png", image, (0, 128, 255))
+    if scribbles is None:
+        strokes = robot_scribbles(truth == 255, random_state=zlib.crc32(path.stem.encode()))
+    else:
+        strokes = _LABEL_OF_INDEX[values_of(root / scribbles / f"{path.stem}.png", image, (0, 1, 2))]
+    return Sample(path.stem, image, strokes, truth == 255, truth != 128)
 
 
-def as_rgb(image: np.ndarray, path: Path) -> np.ndarray:
-    """An image of 8 bits, grey or colour, as (H, W, 3) uint8; errors name `path`."""
+def read_rgb(path: Path) -> np.ndarray:
+    """An image of 8 bits, grey or colour, as (H, W, 3) uint8."""
+    image = read_image(path)
     if image.dtype != np.uint8:
         raise FileFormatError(f"images must have 8 bits a channel; {path} has {image.dtype}. Convert it.")
     return np.repeat(image[..., None], 3, axis=-1) if image.ndim == 2 else image

@@ -52,7 +52,7 @@ def robot_scribbles(truth: np.ndarray, *, random_state: int | np.random.Generato
     >>> bool(truth[strokes == 2].all()), bool(truth[strokes == 1].any())
     (True, False)
     """
-    from scipy.ndimage import distance_transform_edt
+    from scipy.ndimage import distance_transform_edt, label
 
     truth = as_mask(truth)
     rng = checks.generator(random_state)
@@ -83,14 +83,8 @@ def robot_scribbles(truth: np.ndarray, *, random_state: int | np.random.Generato
         arcs = away == away.max()
     scribbles = np.zeros(truth.shape, np.int64)
     scribbles[arcs] = 1
-    scribbles[_holding(cross, centre)] = 2
-    return scribbles
-
-
-def _holding(cross: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """The 8-connected component of the cross that contains its centre: bool array."""
-    from scipy.ndimage import label
-
+    # Of the cross only the 8-connected component that contains its centre.
     cross[tuple(centre)] = True
     parts, _ = label(cross, structure=np.ones((3, 3)))
-    return parts == parts[tuple(centre)]
+    scribbles[parts == parts[tuple(centre)]] = 2
+    return scribbles

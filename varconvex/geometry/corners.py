@@ -13,6 +13,7 @@ import numpy as np
 
 from .components import cheapest_piece
 from .hulls import extreme_points, is_convex
+from .raster import cost_of_runs
 
 Array = np.ndarray
 
@@ -38,7 +39,8 @@ def with_corners(mask: Array, prefix: Array) -> Array:
         wider = mask | caps
         if not is_convex(wider):
             wider = cheapest_piece(wider, mask, mask)
-        if _total(prefix, wider) >= _total(prefix, mask):
+        low, left, right = runs(wider)
+        if cost_of_runs(prefix[low:], left, right) >= cost_of_runs(prefix[top:], first, last):
             return mask
         mask = wider
 
@@ -48,12 +50,6 @@ def runs(mask: Array) -> tuple[int, Array, Array]:
     rows = np.flatnonzero(mask.any(axis=1))
     there = mask[rows[0] : rows[-1] + 1]
     return int(rows[0]), there.argmax(axis=1), mask.shape[1] - 1 - there[:, ::-1].argmax(axis=1)
-
-
-def _total(prefix: Array, mask: Array) -> float:
-    top, first, last = runs(mask)
-    rows = np.arange(top, top + len(first))
-    return float((prefix[rows, last + 1] - prefix[rows, first]).sum())
 
 
 def _caps(gains: Array, corners: Array, shape: tuple[int, ...]) -> Array:

@@ -1,27 +1,25 @@
 """Convex hulls of masks in two or three dimensions, in integers; arguments are bool arrays and are not checked."""
 
-from types import ModuleType
-
 import numpy as np
 
 from . import hulls_2d, hulls_3d
 
 
-def _module(mask: np.ndarray) -> ModuleType:
-    return hulls_2d if mask.ndim == 2 else hulls_3d
-
-
 def fill(mask: np.ndarray) -> np.ndarray:
     """The lattice points of the convex hull of `mask`, a new array; empty for an empty mask."""
     filled = np.zeros_like(mask)
-    if mask.any():
-        _module(mask).fill(mask, filled)
+    if mask.any() and mask.ndim == 2:
+        top, first, last = hulls_2d.hull_rows(mask)
+        filled[top : top + len(first)] = hulls_2d.pixels_between(first, last, mask.shape[1])
+    elif mask.any():
+        window = tuple(slice(i.min(), i.max() + 1) for i in np.nonzero(mask))
+        filled[window] = hulls_3d.lattice_points(*half_spaces(extreme_points(mask[window])), mask[window].shape)
     return filled
 
 
 def extreme_points(mask: np.ndarray) -> np.ndarray:
     """Points of a non-empty mask among which all vertices of its hull are: (n, d) int; in 2-D the vertices, in turn."""
-    return _module(mask).extreme_points(mask)
+    return (hulls_2d if mask.ndim == 2 else hulls_3d).extreme_points(mask)
 
 
 def half_spaces(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -38,7 +36,19 @@ def faults(mask: np.ndarray) -> tuple[int, int]:
 
     Components touch at corners too: 8-connected in the plane, 26-connected in a volume.
     """
-    return _module(mask).faults(mask)
+    if mask.ndim == 2:
+        _, first, last = hulls_2d.hull_rows(mask)
+        n_missing = int(np.maximum(last - first + 1, 0).sum()) - int(np.count_nonzero(mask))
+        if not n_missing:
+            # Every row is one run, or empty.
+            there = first <= last
+            touching = (first[1:] <= last[:-1] + 1) & (last[1:] >= first[:-1] - 1) & there[1:] & there[:-1]
+            return 0, int(np.count_nonzero(there) - np.count_nonzero(touching))
+    else:
+        n_missing = int(np.count_nonzero(fill(mask))) - int(np.count_nonzero(mask))
+    from scipy import ndimage
+
+    return n_missing, int(ndimage.label(mask, structure=np.ones((3,) * mask.ndim))[1])
 
 
 def is_convex(mask: np.ndarray) -> bool:

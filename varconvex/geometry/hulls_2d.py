@@ -11,25 +11,10 @@ import numpy as np
 Chain = list[tuple[int, int]]
 
 
-def fill(mask: np.ndarray, filled: np.ndarray) -> None:
-    """Set the lattice points of the hull of a non-empty `mask` in `filled`."""
-    top, first, last = hull_rows(mask)
-    columns = np.arange(mask.shape[1])
-    filled[top : top + len(first)] = (columns >= first[:, None]) & (columns <= last[:, None])
-
-
-def faults(mask: np.ndarray) -> tuple[int, int]:
-    """Lattice points of the hull that a non-empty `mask` lacks, and 8-connected components: see `hulls.faults`."""
-    _, first, last = hull_rows(mask)
-    n_missing = int(np.maximum(last - first + 1, 0).sum()) - int(np.count_nonzero(mask))
-    if n_missing:
-        from scipy import ndimage
-
-        return n_missing, int(ndimage.label(mask, structure=np.ones((3, 3)))[1])
-    # Every row is one run, or empty.
-    there = first <= last
-    touching = (first[1:] <= last[:-1] + 1) & (last[1:] >= first[:-1] - 1) & there[1:] & there[:-1]
-    return 0, int(np.count_nonzero(there) - np.count_nonzero(touching))
+def pixels_between(first: np.ndarray, last: np.ndarray, width: int) -> np.ndarray:
+    """The pixels from column `first` to column `last` ((*rows)) of each row of `width` pixels: (*rows, width) bool."""
+    columns = np.arange(width)
+    return (columns >= first[..., None]) & (columns <= last[..., None])
 
 
 def extreme_points(mask: np.ndarray) -> np.ndarray:

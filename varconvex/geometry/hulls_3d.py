@@ -16,36 +16,13 @@ from . import hulls_2d
 Array = np.ndarray
 
 
-def fill(mask: Array, filled: Array) -> None:
-    """Set the lattice points of the hull of a non-empty `mask` in `filled`."""
-    window = tuple(slice(i.min(), i.max() + 1) for i in np.nonzero(mask))
-    filled[window] = lattice_points(*half_spaces(extreme_points(mask[window])), mask[window].shape)
-
-
-def faults(mask: Array) -> tuple[int, int]:
-    """Lattice points of the hull that a non-empty `mask` lacks, and 26-connected components: see `hulls.faults`."""
-    from scipy import ndimage
-
-    filled = np.zeros_like(mask)
-    fill(mask, filled)
-    n_missing = int(np.count_nonzero(filled)) - int(np.count_nonzero(mask))
-    return n_missing, int(ndimage.label(mask, structure=np.ones((3, 3, 3)))[1])
-
-
 def extreme_points(mask: Array) -> Array:
-    """Points of `mask` that are first or last of their line along every axis, all vertices of its hull among them.
-
-    Returns
-    -------
-    (n, 3) int
-    """
-    there = np.ones_like(mask)
+    """Points of `mask` that are first or last of their line along every axis, with all vertices of its hull: (n, 3)."""
+    there = mask.copy()
     for axis in range(3):
-        padded = np.pad(mask, [(1, 1) if a == axis else (0, 0) for a in range(3)])
-        inner = np.swapaxes(padded, 0, axis)
-        seen = np.logical_or.accumulate(inner)[:-2] & np.logical_or.accumulate(inner[::-1])[::-1][2:]
-        there &= np.swapaxes(~seen, 0, axis)
-    return np.argwhere(mask & there)
+        counts = np.cumsum(mask, axis=axis)
+        there &= (counts == 1) | (counts == counts.max(axis=axis, keepdims=True))
+    return np.argwhere(there)
 
 
 def half_spaces(points: Array) -> tuple[Array, Array]:
@@ -67,9 +44,7 @@ def half_spaces(points: Array) -> tuple[Array, Array]:
 
 def lattice_points(normals: Array, offsets: Array, shape: tuple[int, ...]) -> Array:
     """Which points of a grid are in all half-spaces: (D, H, W) bool."""
-    first, last = _runs(normals, offsets, shape[0], shape[1], shape[2])
-    index = np.arange(shape[2])
-    return (index >= first[..., None]) & (index <= last[..., None])
+    return hulls_2d.pixels_between(*_runs(normals, offsets, shape[0], shape[1], shape[2]), shape[2])
 
 
 def _independent(points: Array) -> Array:
@@ -123,7 +98,7 @@ def _facets(points: Array, order: Array) -> Array:
         x, y, z = points[p]
         kept = 0
         for f in range(count):
-            if _in_sight(planes[f], x, y, z):
+            if planes[f, 0] * x + planes[f, 1] * y + planes[f, 2] * z > planes[f, 3]:  # strictly in front of it
                 _add_edges(horizon, corners[f])
             else:
                 if kept < f:
@@ -131,7 +106,7 @@ def _facets(points: Array, order: Array) -> Array:
                 kept += 1
         count = kept
         while count + len(horizon) > len(corners):
-            corners, planes = _doubled(corners), _doubled(planes)
+            corners, planes = np.concatenate((corners, corners)), np.concatenate((planes, planes))
         for a, b in horizon:
             corners[count, 0], corners[count, 1], corners[count, 2] = a, b, p
             planes[count] = _plane(points, a, b, p)
@@ -145,9 +120,7 @@ def _tetrahedron(points: Array, order: Array) -> tuple[Array, Array]:
     corners, planes = np.empty((64, 3), np.int64), np.empty((64, 4), np.int64)
     inner = points[order[0]] + points[order[1]] + points[order[2]] + points[order[3]]
     for skip in range(4):
-        facet = np.empty(3, np.int64)
-        for j in range(3):
-            facet[j] = order[j + (j >= skip)]
+        facet = np.delete(order, skip)
         plane = _plane(points, facet[0], facet[1], facet[2])
         # Four times the centroid of the tetrahedron, which is inside.
         if plane[0] * inner[0] + plane[1] * inner[1] + plane[2] * inner[2] > 4 * plane[3]:
@@ -155,12 +128,6 @@ def _tetrahedron(points: Array, order: Array) -> tuple[Array, Array]:
             plane = -plane
         corners[skip], planes[skip] = facet, plane
     return corners, planes
-
-
-@numba.njit(cache=True)
-def _in_sight(plane: Array, x: int, y: int, z: int) -> bool:
-    """Whether a point is strictly in front of a facet's plane."""
-    return plane[0] * x + plane[1] * y + plane[2] * z > plane[3]
 
 
 @numba.njit(cache=True)
@@ -172,14 +139,6 @@ def _add_edges(horizon: set[tuple[int, int]], facet: Array) -> None:
             horizon.remove((b, a))
         else:
             horizon.add((a, b))
-
-
-@numba.njit(cache=True)
-def _doubled(array: Array) -> Array:
-    """A copy with space for twice as many rows."""
-    larger = np.empty((2 * len(array), array.shape[1]), np.int64)
-    larger[: len(array)] = array
-    return larger
 
 
 @numba.njit(cache=True)

@@ -24,13 +24,14 @@ from itertools import pairwise
 import numba
 import numpy as np
 
+from .raster import primitive_vectors, row_sums
+
 Array = np.ndarray
 
 
 def directions(reach: int) -> Array:
     """Steps of up to `reach` rows and columns, none the multiple of another, clockwise on the screen from (0, 1)."""
-    steps = ((r, c) for r in range(-reach, reach + 1) for c in range(-reach, reach + 1) if math.gcd(r, c) == 1)
-    return np.array(sorted(steps, key=lambda d: math.atan2(*d) % (2 * math.pi)))
+    return np.array(sorted(primitive_vectors(reach, 2), key=lambda step: math.atan2(*step) % (2 * math.pi)))
 
 
 _DIRECTIONS = directions(3)
@@ -40,34 +41,22 @@ _DIRECTIONS = directions(3)
 def best_polygon(
     cost: Array, *, n_nodes: int = 33, alpha: float = 0.0, spacing: tuple[float, float] | Array = (1.0, 1.0)
 ) -> tuple[Array, float]:
-    """The convex polygon of least cost plus alpha times perimeter.
+    """The convex polygon of least cost plus alpha times perimeter: its corners, and its energy.
 
-    Parameters
-    ----------
-    cost : (H, W) float, negative favours the object
-        Pixels partly covered along a row count by the share covered.
-    n_nodes : int
-        Nodes along the longer side. Time grows with its fourth power; nodes are never closer than one pixel.
-    alpha, spacing : float, (2,) float
-        Weight of the perimeter, at least 0, and the size of a pixel, for the perimeter.
+    Pixels of `cost` ((H, W) float, negative favours the object) partly covered along a row count by the share covered.
+    `n_nodes` are the nodes along the longer side: time grows with its fourth power; nodes are never closer than one
+    pixel. `alpha`, at least 0, is the perimeter's weight, `spacing` ((2,) float) the size of a pixel for it.
 
-    Returns
-    -------
-    corners : (n, 2) float
-        Row and column with (0, 0) the outer corner of the first pixel, down the left side and up the right one; n = 0
-        if no polygon costs less than the empty set.
-    energy : float
-        Cost plus alpha times perimeter; 0 for the empty set.
+    Corners ((n, 2) float) are row and column with (0, 0) the outer corner of the first pixel, down the left side and up
+    the right one; n = 0, and the energy 0, if no polygon costs less than the empty set.
     """
     cost = np.ascontiguousarray(cost, np.float64)
     step = max(1.0, max(cost.shape) / (n_nodes - 1))
     cells = [math.ceil(size / step) for size in cost.shape]
     # Both axes end on the border, with cells as square as that allows.
     steps = np.array(cost.shape) / cells
-    prefix = np.zeros((cost.shape[0], cost.shape[1] + 1))
-    np.cumsum(cost, axis=1, out=prefix[:, 1:])
     lengths = alpha * np.hypot(*(_DIRECTIONS * steps * np.asarray(spacing, float)).T)
-    weights = _step_costs(prefix, _DIRECTIONS, lengths, steps, cells[0] + 1, cells[1] + 1)
+    weights = _step_costs(row_sums(cost), _DIRECTIONS, lengths, steps, cells[0] + 1, cells[1] + 1)
     energies = energies_from(weights, _DIRECTIONS)
     row, column = divmod(int(energies.argmin()), energies.shape[1])
     energy = float(energies[row, column])
@@ -135,22 +124,16 @@ def _sweep(f: Array, weight: Array, dr: int, dc: int, top: int) -> None:
     """One direction of the recursion, in place, on the rows from `top` down."""
     n_rows, n_columns = f.shape
     if dr == 0:
+        columns = range(1, n_columns, 1) if dc > 0 else range(n_columns - 2, -1, -1)
         for r in range(top, n_rows):
-            if dc > 0:
-                for c in range(1, n_columns):
-                    f[r, c] = min(f[r, c], f[r, c - 1] + weight[r, c - 1])
-            else:
-                for c in range(n_columns - 2, -1, -1):
-                    f[r, c] = min(f[r, c], f[r, c + 1] + weight[r, c + 1])
+            for c in columns:
+                f[r, c] = min(f[r, c], f[r, c - dc] + weight[r, c - dc])
         return
     first, last = max(0, dc), min(n_columns, n_columns + dc)
     for i in range(n_rows - top - abs(dr)):
         r = top + dr + i if dr > 0 else n_rows - 1 + dr - i
-        here, there, w = (
-            f[r, first:last],
-            f[r - dr, first - dc : last - dc],
-            weight[r - dr, first - dc : last - dc],
-        )
+        before = slice(first - dc, last - dc)
+        here, there, w = f[r, first:last], f[r - dr, before], weight[r - dr, before]
         for c in range(last - first):
             here[c] = min(here[c], there[c] + w[c])
 

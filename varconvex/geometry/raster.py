@@ -1,8 +1,9 @@
-"""Grids of pixels: their indices, sums over blocks of them, and the pixels of a convex polygon."""
+"""Grids of pixels: their indices, sums over rows and blocks of them, and the pixels of a convex polygon."""
 
 import numpy as np
 
 from .hulls import fill
+from .hulls_2d import pixels_between
 
 ON_EDGE = 1e-9
 """Pixels beyond an edge at which a pixel's centre still counts as within the polygon, against rounding."""
@@ -11,6 +12,25 @@ ON_EDGE = 1e-9
 def grid_points(shape: tuple[int, ...]) -> np.ndarray:
     """The indices of all pixels of a grid: (n, d) int."""
     return np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).reshape(-1, len(shape))
+
+
+def primitive_vectors(reach: int, ndim: int) -> np.ndarray:
+    """Integer vectors with entries up to `reach`, none the multiple of another: (n, ndim) int."""
+    vectors = grid_points((2 * reach + 1,) * ndim) - reach
+    return vectors[np.gcd.reduce(vectors, axis=1) == 1]
+
+
+def row_sums(cost: np.ndarray) -> np.ndarray:
+    """Sums of `cost` ((H, W)) over each row up to each column: (H, W + 1) float64."""
+    prefix = np.zeros((cost.shape[0], cost.shape[1] + 1))
+    np.cumsum(cost, axis=1, out=prefix[:, 1:])
+    return prefix
+
+
+def cost_of_runs(prefix: np.ndarray, first: np.ndarray, last: np.ndarray) -> float:
+    """Cost of the pixels from `first` to `last` of each row; `prefix` are the `row_sums` of these rows."""
+    rows = np.arange(len(first))
+    return float((prefix[rows, last + 1] - prefix[rows, first]).sum())
 
 
 def pool(cost: np.ndarray, factor: int) -> np.ndarray:
@@ -59,8 +79,7 @@ def polygon_mask(corners: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         bound = (offsets[:, None] - across * rows) / along
     last = np.where(along > 1e-12, bound, np.inf).min(axis=0)
     first = np.where(along < -1e-12, bound, -np.inf).max(axis=0)
-    columns = np.arange(shape[1])
-    mask[rows] = (columns >= first[:, None]) & (columns <= last[:, None])
+    mask[rows] = pixels_between(first, last, shape[1])
     level = np.abs(along[:, 0]) <= 1e-12
     allowed = (across[level] * rows <= offsets[level, None]).all(axis=0)
     mask[rows] &= allowed[:, None]

@@ -43,6 +43,9 @@ _AROUND = 1.6
 _ALONGSIDE = 1.08
 """As above, where rays follow the outline: about what a corner between two rays of the coarser frame has lost."""
 
+_NORMALS = 16
+"""Directions of the outward normal for which boundary costs are looked up."""
+
 HARD = 60.0
 """Cost of a scribbled pixel on the wrong side, in nats: more than the evidence of its neighbourhood."""
 
@@ -122,20 +125,9 @@ def best_outline(
 ) -> tuple[Array, float]:
     """The convex outline of least cost around the frame's centre, and its energy without scribbled pixels.
 
-    Parameters
-    ----------
-    cost : (H, W) float, negative favours the object
-        Pixels beyond the image cost nothing, nor does boundary there.
-    boundary_cost : function of points (..., 2) and unit normals (..., 2)
-        Cost of a pixel of boundary: (...) float.
-    inside, outside : (H, W) bool
-        Scribbles, as large costs: they may be violated, unless the mask is repaired.
-
-    Returns
-    -------
-    corners : (n, 2) float
-        Row and column with pixel centres at integers, convex, by angle.
-    energy : float
+    `cost` ((H, W) float) is negative where it favours the object; pixels beyond the image cost nothing, nor does
+    boundary there. The scribbles `inside` and `outside` ((H, W) bool) are large costs: they may be violated, unless the
+    mask is repaired. Corners ((n, 2) float) are row and column with pixel centres at integers, convex, by angle.
     """
     from scipy.spatial import ConvexHull
 
@@ -144,7 +136,9 @@ def best_outline(
     area = _areas(frame, radii, soft)
     held = _areas(frame, radii, np.where(inside, -HARD, 0) + np.where(outside, HARD, 0))
     there = _look_up(np.ones(cost.shape), _points(frame, radii))
-    edges = _boundary(frame, radii, boundary_cost, there)
+    # The boundary cost at each place and for each direction of the normal: (normals, lines, radii).
+    edges = boundary_cost(_points(frame, radii)[None], _circle(_NORMALS, 0)[:, None, None])
+    edges = np.broadcast_to(edges, (_NORMALS, *there.shape)) * there
     wedges = np.empty((rays, steps, steps), np.float32)
     at_rays, at_lines = frame.scale(rays, 0), frame.scale(rays * between, 0.5)
     _wedge_costs(area + held, edges, radii, at_rays, at_lines, frame.stretch, wedges)
@@ -152,7 +146,10 @@ def best_outline(
     _round_twice(wedges, _bounds(radii, at_rays), chain)
     total = float(wedges[np.arange(rays), chain, np.roll(chain, -1)].sum(dtype=np.float64))
     corners = frame.centre + radii[chain, None] * frame.directions(rays, 0)
-    return corners[ConvexHull(corners).vertices], total - _held_within(held, chain)
+    # About what the scribbles add to the energy.
+    lines = np.arange(len(held))
+    total -= float(held[lines, chain[lines * rays // len(held)]].sum())
+    return corners[ConvexHull(corners).vertices], total
 
 
 def _circle(count: int, first: float) -> Array:
@@ -183,22 +180,6 @@ def _areas(frame: Frame, radii: Array, cost: Array) -> Array:
     lines = len(total)
     sectors = frame.scale(lines, 0.5)[:, None] ** 2 * (2 * np.pi / lines)
     return total * abs(np.linalg.det(frame.stretch)) * sectors
-
-
-def _held_within(held: Array, chain: Array) -> float:
-    """About what the scribbles add to the energy of a chain."""
-    lines = np.arange(len(held))
-    return float(held[lines, chain[lines * len(chain) // len(held)]].sum())
-
-
-_NORMALS = 16
-"""Directions of the outward normal for which boundary costs are looked up."""
-
-
-def _boundary(frame: Frame, radii: Array, boundary_cost: BoundaryCost, there: Array) -> Array:
-    """(normals, lines, radii): the boundary cost at each place and for each direction of the normal."""
-    points, normals = _points(frame, radii), _circle(_NORMALS, 0)
-    return np.broadcast_to(boundary_cost(points[None], normals[:, None, None]), (_NORMALS, *there.shape)) * there
 
 
 @_compiled

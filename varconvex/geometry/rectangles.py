@@ -56,15 +56,11 @@ def _apart(found: list[tuple[float, np.ndarray]], count: int, shape: tuple[int, 
     for cost, box in found:
         if len(kept) == count:
             break
-        centre = box.mean(axis=0)
-        away = [(np.hypot(*(centre - other.mean(axis=0))), max(_radius(box), _radius(other))) for _, other in kept]
+        centre, across = box.mean(axis=0), np.hypot(*(box[0] - box[2]))
+        away = ((np.hypot(*(centre - b.mean(axis=0))), max(across, np.hypot(*(b[0] - b[2]))) / 2) for _, b in kept)
         if (centre >= 0).all() and (centre <= shape).all() and all(distance > radius for distance, radius in away):
             kept.append((cost, box))
     return kept
-
-
-def _radius(box: np.ndarray) -> float:
-    return float(np.hypot(*(box[0] - box[2]))) / 2
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)

@@ -16,6 +16,8 @@ import numpy as np
 
 from ..threads import run
 from .corners import runs, with_corners
+from .hulls_2d import pixels_between
+from .raster import cost_of_runs, row_sums
 
 Array = np.ndarray
 
@@ -32,15 +34,9 @@ _compiled = numba.njit(cache=True, error_model="numpy", nogil=True)
 def refine(mask: Array, cost: Array, *, band: int | None = None, sweeps: int = 3, least: float = 1e-3) -> Array:
     """A convex set that costs no more than `mask`, by moved chains: see `convex_sets.refine`.
 
-    Parameters
-    ----------
-    band : int, optional
-        How far a chain may move in one step, in pixels. Time grows with its square; by default two where that takes
-        little time, else one.
-    sweeps : int
-        Most times that all four chains are moved and corners restored.
-    least : float
-        Ends when a sweep improves the cost by a smaller share than this.
+    A chain moves by up to `band` pixels in one step: time grows with its square; by default two where that takes little
+    time, else one. All four chains are moved and corners restored `sweeps` times at most, until a sweep improves the
+    cost by a smaller share than `least`.
     """
     if not mask.any():
         return mask
@@ -50,7 +46,7 @@ def refine(mask: Array, cost: Array, *, band: int | None = None, sweeps: int = 3
     margins = [max(band * sweeps, len(i) // 4) for i in spread]
     window = tuple(slice(max(i[0] - margin, 0), i[-1] + margin + 1) for i, margin in zip(spread, margins, strict=True))
     inner, cost = mask[window], np.asarray(cost[window], np.float64)
-    across, along = _prefix(cost), _prefix(cost.T)
+    across, along = row_sums(cost), row_sums(cost.T)
     energy = float(cost[inner].sum())
     for _ in range(sweeps):
         inner = _moved(inner, across, band)
@@ -64,13 +60,6 @@ def refine(mask: Array, cost: Array, *, band: int | None = None, sweeps: int = 3
     return refined
 
 
-def _prefix(cost: Array) -> Array:
-    """(H, W + 1): sums of each row up to each column."""
-    prefix = np.zeros((cost.shape[0], cost.shape[1] + 1))
-    np.cumsum(cost, axis=1, out=prefix[:, 1:])
-    return prefix
-
-
 def _moved(mask: Array, prefix: Array, band: int) -> Array:
     """`mask` with the best left or right chain for its rows, or both; unchanged where no connected set is better."""
     top, first, last = runs(mask)
@@ -81,38 +70,26 @@ def _moved(mask: Array, prefix: Array, band: int) -> Array:
     # In the mirrored image the right chain is a left one.
     mirrored = prefix[:, -1:] - prefix[:, ::-1]
     sides = [(prefix, first, last), (mirrored, width - 1 - last, width - 1 - first)]
-    left, right = run(_best_side, [(*side, band) for side in sides])
+    bands = [(sums, np.maximum(a - band, 0), np.minimum(a + band, b)) for sums, a, b in sides]
+    chains = run(best_chain, bands)
+    left, right = (a if chain is None else chain for chain, (_, a, _) in zip(chains, sides, strict=True))
     right = width - 1 - right
     best: tuple[Array, Array] | None = None
-    least = _cost_of_runs(prefix, first, last)
+    least = cost_of_runs(prefix, first, last)
     for start, stop in ((left, right), (left, last), (first, right)):
-        cost = _cost_of_runs(prefix, start, stop)
-        if cost < least and _in_one_piece(start, stop):
+        cost = cost_of_runs(prefix, start, stop)
+        # Every row has a pixel, and touches the next row.
+        touching = (start[1:] <= stop[:-1] + 1) & (stop[1:] >= start[:-1] - 1)
+        if cost < least and touching.all() and (start <= stop).all():
             best, least = (start, stop), cost
             if start is left and stop is right:
                 break
     if best is None:
         return mask
-    columns, moved = np.arange(width), np.zeros_like(mask)
+    moved = np.zeros_like(mask)
     # Between a convex chain and a concave one lies a convex region: its pixels need no hull.
-    moved[top : top + len(first)] = (columns >= best[0][:, None]) & (columns <= best[1][:, None])
+    moved[top : top + len(first)] = pixels_between(*best, width)
     return moved
-
-
-def _cost_of_runs(prefix: Array, start: Array, stop: Array) -> float:
-    rows = np.arange(len(start))
-    return float((prefix[rows, stop + 1] - prefix[rows, start]).sum())
-
-
-def _in_one_piece(start: Array, stop: Array) -> bool:
-    """Whether every row has a pixel, and touches the next row."""
-    return bool((start <= stop).all() and (start[1:] <= stop[:-1] + 1).all() and (stop[1:] >= start[:-1] - 1).all())
-
-
-def _best_side(prefix: Array, first: Array, last: Array, band: int) -> Array:
-    """The best left chain for rows whose runs go from `first` to `last` now: (n,) columns."""
-    chain = best_chain(prefix, np.maximum(first - band, 0), np.minimum(first + band, last))
-    return first if chain is None else chain
 
 
 def best_chain(prefix: Array, low: Array, high: Array) -> Array | None:

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from .hulls import extreme_points, fill, half_spaces, is_convex
-from .raster import grid_points, total
+from .raster import primitive_vectors, total
 
 _BINS = 1024
 """Number of values that an offset can take."""
@@ -98,8 +98,7 @@ def moved(cost: np.ndarray, mask: np.ndarray, vectors: np.ndarray, reach: int) -
 
 def directions(entries: int, steps: int | None = None) -> np.ndarray:
     """(n, 3): unit vectors along the primitive integer vectors with entries up to `entries`, 1-norms up to `steps`."""
-    vectors = grid_points((2 * entries + 1,) * 3) - entries
-    vectors = vectors[np.gcd.reduce(vectors, axis=1) == 1]
+    vectors = primitive_vectors(entries, 3)
     if steps is not None:
         vectors = vectors[np.abs(vectors).sum(axis=1) <= steps]
     return vectors / np.linalg.norm(vectors, axis=1)[:, None]

@@ -12,6 +12,7 @@ import numpy as np
 from .components import cheapest_piece
 from .hulls import fill
 from .lattice_polygon import directions, energies_from, trace_from
+from .raster import row_sums
 from .refine_2d import refine
 
 DIRECTIONS = directions(6)
@@ -39,8 +40,7 @@ def best_nearby(mask: np.ndarray, cost: np.ndarray) -> np.ndarray:
     inner = np.ascontiguousarray(cost[window], np.float64)
     if inner.size > MOST_PIXELS:
         return mask
-    prefix = np.pad(np.cumsum(inner, axis=1), ((0, 0), (1, 0)))
-    weights = step_costs(prefix, DIRECTIONS)
+    weights = step_costs(row_sums(inner), DIRECTIONS)
     energies = energies_from(weights, DIRECTIONS) + inner
     sets = [mask[window]]
     for k in np.argsort(energies, axis=None, kind="stable")[:_TRIES]:
@@ -49,12 +49,9 @@ def best_nearby(mask: np.ndarray, cost: np.ndarray) -> np.ndarray:
         corners[tuple(np.array(trace_from(weights, DIRECTIONS, row, column)).T)] = True
         # The recursion knows neither whether a set is connected nor edges along other directions.
         sets.append(refine(cheapest_piece(fill(corners), inner), inner, band=2, sweeps=10, least=0))
-    better = min(sets, key=lambda piece: float(inner[piece].sum()))
-    if better is sets[0]:
-        return mask
     found = np.zeros_like(mask)
-    found[window] = better
-    return found
+    found[window] = better = min(sets, key=lambda piece: float(inner[piece].sum()))
+    return mask if better is sets[0] else found
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)

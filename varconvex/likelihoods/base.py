@@ -49,10 +49,7 @@ class Likelihood(Protocol):
 def training_pixels(scene: Scene) -> list[np.ndarray]:
     """Flat indices of the scribbled pixels with valid intensities, ascending; one (n_k,) int array for each label.
 
-    Raises
-    ------
-    InvalidScribblesError
-        If a label has none.
+    An InvalidScribblesError if a label has none.
     """
     found = []
     for k, label in enumerate(scene.labels):
@@ -70,13 +67,7 @@ def training_pixels(scene: Scene) -> list[np.ndarray]:
 def bounded(costs: np.ndarray, scene: Scene, clip: float | None) -> np.ndarray:
     """Costs above the pixel's cheapest label, at most `clip`; 0 for all labels at pixels that are not valid.
 
-    Parameters
-    ----------
-    costs : (K, *spatial) float array
-        -log p, in nats; overwritten.
-    scene : Scene
-    clip : float or None
-        In nats; None is no bound.
+    `costs` ((K, *spatial) float) are -log p, in nats, and overwritten; None is no bound.
     """
     costs -= costs.min(axis=0)
     if clip is not None:

@@ -66,8 +66,15 @@ class HistogramLikelihood:
         InvalidImageError
             If the image has more than three channels, or `bin_width` would make more than 2^24 bins.
         """
+        from scipy.ndimage import gaussian_filter
+
         bins, shape = self._bins(scene)
-        costs = [self._cost(bins[mine], shape)[bins] for mine in training_pixels(scene)]
+        cells, width = int(np.prod(shape)), self.sigma / self.bin_width
+        costs = []
+        for mine in training_pixels(scene):
+            counts = np.bincount(bins[mine], minlength=cells).reshape(shape)
+            share = gaussian_filter(counts / mine.size, width, mode="constant").ravel()
+            costs.append(-np.log((1 - self.outliers) * share + self.outliers / cells)[bins])
         return bounded(np.reshape(costs, (-1, *scene.seeds.shape)), scene, self.clip)
 
     def _bins(self, scene: Scene) -> tuple[np.ndarray, tuple[int, ...]]:
@@ -88,12 +95,3 @@ class HistogramLikelihood:
                 f"{self.bin_width:g}. Pass a bigger one."
             )
         return np.ravel_multi_index(tuple(cell.T), shape), shape
-
-    def _cost(self, bins: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """(cells,) cost of each bin."""
-        from scipy.ndimage import gaussian_filter
-
-        cells = int(np.prod(shape))
-        counts = np.bincount(bins, minlength=cells).reshape(shape)
-        share = gaussian_filter(counts / bins.size, self.sigma / self.bin_width, mode="constant")
-        return -np.log((1 - self.outliers) * share.ravel() + self.outliers / cells)

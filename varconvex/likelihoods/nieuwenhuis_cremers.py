@@ -88,12 +88,18 @@ class NieuwenhuisCremersLikelihood:
         backend = get_backend(self.backend)
         scribbled = training_pixels(scene)
         axes = scene.seeds.ndim
-        points = self._points(scene)
+        # (n, d + C): each pixel's position, then its colour in units of sqrt(2) sigma.
+        steps = np.asarray(scene.spacing, np.float32)
+        position = np.moveaxis(np.indices(scene.seeds.shape, dtype=np.float32), 0, -1) * steps
+        colour = scene.colours / np.float32(np.sqrt(2) * self.sigma)
+        points = np.concatenate([position, colour], axis=-1, dtype=np.float32).reshape(-1, axes + colour.shape[-1])
         there = backend.asarray(points)
         costs = np.empty((len(scribbled), *scene.seeds.shape), np.float32)
         for k, (cost, mine) in enumerate(zip(costs, scribbled, strict=True)):
             rho = self._width(scene, mine).ravel()
-            seeds = points[_thinned(mine, int(self.max_seeds))].T
+            # At most `max_seeds`, evenly spread, the same ones each time.
+            kept = np.linspace(0, mine.size - 1, min(mine.size, int(self.max_seeds))).round().astype(np.intp)
+            seeds = points[mine[kept]].T
             weight = backend.asarray(0.5 / rho**2)
             density = backend.to_numpy(backend.log_kernel_mean(there, weight, backend.asarray(seeds), axes))
             outliers = self.outliers[min(k, 1)]
@@ -104,14 +110,6 @@ class NieuwenhuisCremersLikelihood:
             # The Gaussians' other factors are the same for all labels.
             cost[...] = (axes * np.log(rho) - density).reshape(cost.shape)
         return bounded(costs, scene, self.clip)
-
-    def _points(self, scene: Scene) -> np.ndarray:
-        """(n, d + C) float32: each pixel's position, then its colour c in units of sqrt(2) sigma."""
-        steps = np.asarray(scene.spacing, np.float32)
-        position = np.moveaxis(np.indices(scene.seeds.shape, dtype=np.float32), 0, -1) * steps
-        colour = scene.colours / np.float32(np.sqrt(2) * self.sigma)
-        joined = np.concatenate([position, colour], axis=-1, dtype=np.float32)
-        return joined.reshape(-1, joined.shape[-1])
 
     def _width(self, scene: Scene, mine: np.ndarray) -> np.ndarray:
         """rho(x) for the label with these seeds.
@@ -126,10 +124,3 @@ class NieuwenhuisCremersLikelihood:
         distance = distance_transform_edt(away, sampling=scene.spacing)
         pixel = np.prod(scene.spacing) ** (1 / len(scene.spacing))
         return (self.rho_factor * np.maximum(distance, pixel)).astype(np.float32)
-
-
-def _thinned(indices: np.ndarray, most: int) -> np.ndarray:
-    """At most `most` of the indices, evenly spread, the same ones each time."""
-    if indices.size <= most:
-        return indices
-    return indices[np.linspace(0, indices.size - 1, most).round().astype(np.intp)]

@@ -38,8 +38,9 @@ def _table1(found: dict[str, Any]) -> list[str]:
         ours, paper, seconds = f"{short:<8}", f"{'  paper':<8}", f"{'  s':<8}"
         for g, n in columns:
             c = cells[g, n, how]
-            ours += f"{_pm(c, 'predictor') + ' / ' + _pm(c, 'convex'):<{_CELL}}"
-            paper += f"{'{:.3f} / {:.3f}'.format(*PAPER1[g, n, how]):<{_CELL}}"
+            figures = " / ".join(f"{c[kind]:.3f}+-{c[f'{kind}_spread']:.3f}" for kind in ("predictor", "convex"))
+            ours += f"{figures:<{_CELL}}"
+            paper += f"{'{:.3f} / {:.3f}'.format(*PAPER1[g, n][how]):<{_CELL}}"
             seconds += f"{c['seconds']:<{_CELL}.1f}"
         lines += [ours, paper, seconds + "(seconds an image)"]
     lines += [""]
@@ -51,8 +52,8 @@ def _table1(found: dict[str, Any]) -> list[str]:
     better = [k for k in columns if cells[(*k, "joint")]["convex"] > cells[(*k, "sequential")]["convex"]]
     lines += [
         f"joint-convex beats sequential-convex in {len(better)} of {len(columns)} columns (paper: 6 of 6)",
-        f"convex against the hull of the predictor's largest part, mean of all cells: {_mean(found, 'convex'):.3f} and "
-        f"{_mean(found, 'hull'):.3f}",
+        "convex against the hull of the predictor's largest part, mean of all cells: "
+        + " and ".join(f"{fmean(c[kind] for c in found['cells']):.3f}" for kind in ("convex", "hull")),
         f"empty masks: {sum(c['empty'] for c in found['cells'])}; masks that are not certified convex: "
         f"{sum(c['uncertified'] for c in found['cells'])}",
     ]
@@ -78,11 +79,3 @@ def _table2(found: dict[str, Any]) -> list[str]:
     if len({c["images"] for c in found["cells"]}) > 1:
         lines.append("images a column: " + ", ".join(f"{name} {c['images']}" for name, c in cells.items()))
     return lines
-
-
-def _pm(cell: dict[str, Any], kind: str) -> str:
-    return f"{cell[kind]:.3f}+-{cell[f'{kind}_spread']:.3f}"
-
-
-def _mean(found: dict[str, Any], kind: str) -> float:
-    return fmean(c[kind] for c in found["cells"])

@@ -1,6 +1,5 @@
 """Pages of pictures: for Table 1 as the paper's Fig. 2, for Table 2 maps and their projections."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,19 @@ from ..api import segment
 from ..datasets.folders import Sample
 from ..plots import outline, sheet, strokes
 from ..predictors.given import GivenPredictor
+from .run import Results
 from .table1 import UNIFY, predictor_of
 from .table2 import corrupted, mask_of
 
 _TRUTH, _ANSWER = (0, 255, 0), (255, 64, 64)
 
 
-def fig2(samples: Sequence[Sample], seed: int, features: Path | None = None) -> Image.Image:
+def fig2(found: dict[str, Any], results: Results, features: Path | None) -> Image.Image | None:
     """A page with a row for each image: scribbles, FCN on colours and features, its projection, joint unification."""
     panels = []
-    for sample in samples:
-        cell = {"inputs": "rgb+features", "network": "fcn", "seed": seed}
-        common: dict[str, Any] = {"shape": "convex", "random_state": seed}
+    cell = {"inputs": "rgb+features", "network": "fcn", "seed": found["seeds"][0]}
+    common: dict[str, Any] = {"shape": "convex", "random_state": cell["seed"]}
+    for sample in results.samples:
         network = predictor_of(cell, sample, features)
         # Without the energy (alpha = 0), as in the paper.
         once, both = (
@@ -34,20 +34,21 @@ def fig2(samples: Sequence[Sample], seed: int, features: Path | None = None) -> 
             ("its convex projection", _outlined(sample, once.mask)),
             ("joint (green: truth)", _outlined(sample, both.mask)),
         ]
-    return sheet(panels, columns=4)
+    return sheet(panels, columns=4) if panels else None
 
 
-def before_and_after(samples: Sequence[Sample], cells: Sequence[dict[str, Any]], masks: Path | None) -> Image.Image:
+def before_and_after(found: dict[str, Any], results: Results, masks: Path | None) -> Image.Image | None:
     """A page with a row for each image and a column for each corruption: map white, projection red, truth green."""
     panels = []
-    for sample in samples:
-        for cell in cells:
+    common = {"seed": found["seeds"][0], "severity": found["severity"], "predictor": None if masks else found["maps"]}
+    for sample in (s for s in results.samples if all(s.name in images for images in results.by_cell.values())):
+        for cell in ({"corruption": c["corruption"], **common} for c in found["cells"]):
             image = corrupted(cell, sample)
             who = cell["predictor"] if masks is None else GivenPredictor(mask_of(masks / cell["corruption"], sample))
             result = segment(image, sample.scribbles, shape="convex", predictor=who, random_state=cell["seed"])
             picture = outline(outline(image, sample.truth, _TRUTH, 1), result.unconstrained == 2, (255, 255, 255), 1)
             panels.append((cell["corruption"], outline(picture, result.mask, _ANSWER)))
-    return sheet(panels, columns=len(cells))
+    return sheet(panels, columns=len(found["cells"])) if panels else None
 
 
 def _dimmed(sample: Sample, mask: np.ndarray) -> np.ndarray:

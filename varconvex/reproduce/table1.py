@@ -8,6 +8,7 @@ The paper's figures are means of 51 images and three seeds. Its semantic feature
 
 import time
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,15 +17,14 @@ import numpy as np
 from ..api import segment
 from ..datasets.download import checksum
 from ..datasets.folders import Entry, Sample
-from ..errors import FileFormatError
+from ..errors import FileFormatError, InvalidParameterError
 from ..files import read_image
 from ..geometry.certify import fill_hull
 from ..metrics import iou
 from ..options import Unify
 from ..predictors.cnn import CnnPredictor
 from ..predictors.fcn import FcnPredictor
-from .cells import Result
-from .run import Results, mean, mean_and_spread, run
+from .run import Result, Results, own_file, run
 
 INPUTS = ("rgb+xy", "rgb+features", "rgb+xy+features")
 NETWORKS = ("cnn", "fcn")
@@ -33,18 +33,12 @@ SEEDS = (42, 47, 131)
 """The paper's."""
 
 PAPER = {
-    ("rgb+xy", "cnn", "sequential"): (0.697, 0.763),
-    ("rgb+xy", "fcn", "sequential"): (0.732, 0.711),
-    ("rgb+features", "cnn", "sequential"): (0.726, 0.843),
-    ("rgb+features", "fcn", "sequential"): (0.714, 0.851),
-    ("rgb+xy+features", "cnn", "sequential"): (0.778, 0.766),
-    ("rgb+xy+features", "fcn", "sequential"): (0.736, 0.746),
-    ("rgb+xy", "cnn", "joint"): (0.798, 0.799),
-    ("rgb+xy", "fcn", "joint"): (0.755, 0.756),
-    ("rgb+features", "cnn", "joint"): (0.818, 0.899),
-    ("rgb+features", "fcn", "joint"): (0.635, 0.894),
-    ("rgb+xy+features", "cnn", "joint"): (0.805, 0.809),
-    ("rgb+xy+features", "fcn", "joint"): (0.768, 0.769),
+    ("rgb+xy", "cnn"): {"sequential": (0.697, 0.763), "joint": (0.798, 0.799)},
+    ("rgb+xy", "fcn"): {"sequential": (0.732, 0.711), "joint": (0.755, 0.756)},
+    ("rgb+features", "cnn"): {"sequential": (0.726, 0.843), "joint": (0.818, 0.899)},
+    ("rgb+features", "fcn"): {"sequential": (0.714, 0.851), "joint": (0.635, 0.894)},
+    ("rgb+xy+features", "cnn"): {"sequential": (0.778, 0.766), "joint": (0.805, 0.809)},
+    ("rgb+xy+features", "fcn"): {"sequential": (0.736, 0.746), "joint": (0.768, 0.769)},
 }
 """Predictor and convex."""
 
@@ -70,47 +64,44 @@ def table1(
     """
     if features is not None and not features.is_dir():
         raise FileFormatError(f"a folder of features, <image>.npy, was expected; {features} is not there. Check it.")
-    cells: dict[str, dict[str, Any]] = {}
-    for seed in seeds:
-        for how in UNIFY:
-            for given in inputs:
-                for network in networks:
-                    cells[f"{given}_{network}_{how}_seed{seed}"] = {
-                        "inputs": given, "network": network, "unify": how, "seed": seed, "alone": alone,
-                        "features": features is not None and "features" in given,
-                    }  # fmt: skip
+    odd = [name for name in inputs if name not in INPUTS]
+    if odd:
+        raise InvalidParameterError(f"--inputs must be among {', '.join(INPUTS)}; got {odd[0]!r}. Choose from these.")
+    cells: dict[str, dict[str, Any]] = {
+        f"{given}_{network}_{how}_seed{seed}": {
+            "inputs": given, "network": network, "unify": how, "seed": seed, "alone": alone,
+            "features": features is not None and "features" in given,
+        }
+        for seed, how, given, network in product(seeds, UNIFY, inputs, networks)
+    }  # fmt: skip
     for how in UNIFY:
         cells[f"energy_{how}"] = {"inputs": "", "network": "energy", "unify": how, "seed": seeds[0], "alone": False}
 
     def depends(settings: dict[str, Any], sample: Sample) -> dict[str, Any]:
-        return {"own": checksum(_own(features, sample))} if settings.get("features") else {}
+        return {"own": checksum(own_file(features, sample, ".npy"))} if features and settings.get("features") else {}
 
-    results = run(
-        entries, cells, lambda s, sample: score(s, sample, features), folder, depends=depends, pictures=pictures
-    )
+    results = run(entries, cells, lambda s, sample: score(s, sample, features), folder, depends, pictures=pictures)
     rows = []
-    for given, network in [(g, n) for g in inputs for n in networks] + [("", "energy")]:
-        for how in UNIFY:
-            names = [
-                name for name, s in cells.items() if (s["inputs"], s["network"], s["unify"]) == (given, network, how)
-            ]
-            rows.append({"inputs": given, "network": network, "unify": how, **_figures(results, names)})
-    return {
-        "table": 1,
-        "images": len(results.images()),
-        "seeds": list(seeds),
-        "alone": alone,
-        "features": "filter responses" if features is None else str(features),
-        "cells": rows,
-        "skipped": results.skipped,
-        "reused": results.reused,
-    }, results
+    for (given, network), how in product([*product(inputs, networks), ("", "energy")], UNIFY):
+        row = {"inputs": given, "network": network, "unify": how}
+        names = [name for name, settings in cells.items() if row.items() <= settings.items()]
+        every = [result for name in names for result in results.by_cell[name].values()]
+        rows.append({
+            **row,
+            **results.figures(names, "predictor", "convex", "hull", "seconds"),
+            "empty": sum(int(result["empty"]) for result in every),
+            "uncertified": sum(not result["certified"] for result in every),
+        })  # fmt: skip
+    described = "filter responses" if features is None else str(features)
+    return results.table(1, rows, seeds=list(seeds), alone=alone, features=described), results
 
 
 def score(settings: dict[str, Any], sample: Sample, features: Path | None = None) -> Result:
     """Figures of one cell for one image: intersection over union of the predictor's mask, of the convex mask and of the
-    hull of the predictor's largest component; number of empty masks, certificate, seconds.
+    hull of the predictor's largest 4-connected component; number of empty masks, certificate, seconds.
     """
+    from scipy.ndimage import label
+
     begin = time.perf_counter()
     result = segment(
         sample.image, sample.scribbles, 0.0 if settings["alone"] else None, shape="convex", unify=settings["unify"],
@@ -118,10 +109,12 @@ def score(settings: dict[str, Any], sample: Sample, features: Path | None = None
     )  # fmt: skip
     seconds = time.perf_counter() - begin
     predicted, ignore = result.unconstrained == 2, ~sample.scored
+    parts, count = label(predicted)
+    largest = parts == 1 + np.bincount(parts.ravel())[1:].argmax() if count else predicted
     return {
         "predictor": iou(predicted, sample.truth, ignore=ignore),
         "convex": iou(result.mask, sample.truth, ignore=ignore),
-        "hull": iou(fill_hull(_largest(predicted)), sample.truth, ignore=ignore),
+        "hull": iou(fill_hull(largest), sample.truth, ignore=ignore),
         "empty": int(not result.mask.any()) + int(not predicted.any()),
         "certified": bool(result.certificate),
         "seconds": seconds,
@@ -134,32 +127,5 @@ def predictor_of(settings: dict[str, Any], sample: Sample, features: Path | None
         return "energy"
     own = None
     if "features" in settings["inputs"] and features is not None:
-        own = read_image(_own(features, sample))
+        own = read_image(own_file(features, sample, ".npy"))
     return _CLASS[settings["network"]](inputs=settings["inputs"], features=own, random_state=settings["seed"])
-
-
-def _own(features: Path | None, sample: Sample) -> Path:
-    """The file of an image's features."""
-    path = (features or Path()) / f"{sample.name}.npy"
-    if not path.is_file():
-        raise FileFormatError(f"an array of features was expected; {path} is not there. Add it.")
-    return path
-
-
-def _largest(mask: np.ndarray) -> np.ndarray:
-    """The largest 4-connected component of a mask."""
-    from scipy.ndimage import label
-
-    parts, count = label(mask)
-    return parts == 1 + np.bincount(parts.ravel())[1:].argmax() if count else mask
-
-
-def _figures(results: Results, names: Sequence[str]) -> dict[str, Any]:
-    """Means over images and seeds, and the spread over seeds, of the cells `names`."""
-    figures: dict[str, Any] = {}
-    for kind in ("predictor", "convex", "hull"):
-        figures[kind], figures[f"{kind}_spread"] = mean_and_spread([mean(results.by_cell[n], kind) for n in names])
-    figures["seconds"] = float(np.mean([mean(results.by_cell[n], "seconds") for n in names]))
-    figures["empty"] = sum(int(r["empty"]) for n in names for r in results.by_cell[n].values())
-    figures["uncertified"] = sum(not r["certified"] for n in names for r in results.by_cell[n].values())
-    return figures

@@ -22,10 +22,11 @@ from ..errors import FileFormatError
 from ..files import read_mask
 from ..metrics import iou
 from ..predictors.given import GivenPredictor
-from .cells import Result
-from .run import Results, mean, mean_and_spread, run
+from .run import Result, Results, own_file, run
 
 COLUMNS = ("clean", *CORRUPTIONS)
+
+_ENDINGS = (".npy", ".png")
 
 PAPER = {
     "clean": (0.7275, 0.7407),
@@ -76,29 +77,17 @@ def table2(
     }  # fmt: skip
 
     def depends(settings: dict[str, Any], sample: Sample) -> dict[str, Any]:
-        return {} if masks is None else {"mask": checksum(_path(masks / settings["corruption"], sample))}
+        return {} if masks is None else {"mask": checksum(own_file(masks / settings["corruption"], sample, *_ENDINGS))}
 
-    results = run(
-        entries, cells, lambda s, sample: score(s, sample, masks), folder,
-        depends=depends, pictures=pictures, whole=masks is None,
-    )  # fmt: skip
+    whole = masks is None
+    results = run(entries, cells, lambda s, sample: score(s, sample, masks), folder, depends, pictures, whole)
     rows = []
     for column in columns:
-        found = [results.by_cell[name] for name, s in cells.items() if s["corruption"] == column]
-        row: dict[str, Any] = {"corruption": column, "images": len(found[0])}
-        for kind in ("map", "projected"):
-            row[kind], row[f"{kind}_spread"] = mean_and_spread([mean(results_, kind) for results_ in found])
-        rows.append(row | {"seconds": float(np.mean([mean(results_, "seconds") for results_ in found]))})
-    return {
-        "table": 2,
-        "images": len(results.images()),
-        "seeds": list(seeds),
-        "severity": severity,
-        "maps": predictor if masks is None else str(masks),
-        "cells": rows,
-        "skipped": results.skipped,
-        "reused": results.reused,
-    }, results
+        names = [name for name, s in cells.items() if s["corruption"] == column]
+        figures = results.figures(names, "map", "projected", "seconds")
+        rows.append({"corruption": column, "images": len(results.by_cell[names[0]]), **figures})
+    maps = predictor if masks is None else str(masks)
+    return results.table(2, rows, seeds=list(seeds), severity=severity, maps=maps), results
 
 
 def score(settings: dict[str, Any], sample: Sample, masks: Path | None = None) -> Result:
@@ -130,7 +119,7 @@ def corrupted(settings: dict[str, Any], sample: Sample) -> np.ndarray:
 
 def mask_of(folder: Path, sample: Sample) -> np.ndarray:
     """The mask of an image in a folder, of the image's size."""
-    path = _path(folder, sample)
+    path = own_file(folder, sample, *_ENDINGS)
     mask = read_mask(path)
     if mask.shape != sample.truth.shape:
         raise FileFormatError(
@@ -138,11 +127,3 @@ def mask_of(folder: Path, sample: Sample) -> np.ndarray:
             "resized?"
         )
     return mask
-
-
-def _path(folder: Path, sample: Sample) -> Path:
-    """The file of an image's mask in a folder."""
-    for ending in (".npy", ".png"):
-        if (path := folder / f"{sample.name}{ending}").is_file():
-            return path
-    raise FileFormatError(f"a mask {sample.name}.png or .npy was expected in {folder}; it has none. Add it.")

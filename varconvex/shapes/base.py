@@ -10,7 +10,7 @@ name.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
+from typing import ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.random import Generator
@@ -110,7 +110,22 @@ class Shape(ABC, Generic[F]):
         InvalidParameterError
             If `spacing` is not one positive number an axis.
         """
-        values = self._checked_target(target)
+        array = np.asarray(target)
+        if array.ndim not in self.dimensions or array.size == 0:
+            known = " or ".join(_NUMBERS[n] for n in self.dimensions)
+            raise InvalidImageError(
+                f"this shape needs a target with {known} dimensions; got shape {array.shape}: fit one image or "
+                "volume at a time"
+            )
+        if array.dtype.kind not in "buif":
+            raise InvalidImageError(f"the target must be numbers in [0, 1]; got {array.dtype}: convert it to float32")
+        values = array.astype(np.float32)
+        low, high = values.min(), values.max()
+        if not (low >= 0 and high <= 1):
+            raise InvalidImageError(
+                "the target must be probabilities in [0, 1]; "
+                f"got values from {low} to {high}: rescale it, replace NaN by 0.5"
+            )
         held, avoid = _checked_scribbles("inside", inside, values), _checked_scribbles("outside", outside, values)
         size = np.ones(values.ndim) if spacing is None else np.asarray(spacing, float)
         if size.shape != (values.ndim,) or not np.isfinite(size).all() or (size <= 0).any():
@@ -125,26 +140,6 @@ class Shape(ABC, Generic[F]):
         self, target: Array, inside: Array, outside: Array, spacing: Array, rng: Generator, callback: Callback
     ) -> F:
         """`fit` for a float32 target, bool scribbles and (d,) float spacing; raises what `check` raises."""
-
-    def _checked_target(self, target: Any) -> np.ndarray:
-        """As float32 in [0, 1], or an InvalidImageError."""
-        array = np.asarray(target)
-        if array.ndim not in self.dimensions or array.size == 0:
-            known = " or ".join(_NUMBERS[n] for n in self.dimensions)
-            raise InvalidImageError(
-                f"this shape needs a target with {known} dimensions; got shape {array.shape}: fit one image or "
-                "volume at a time"
-            )
-        if array.dtype.kind not in "buif":
-            raise InvalidImageError(f"the target must be numbers in [0, 1]; got {array.dtype}: convert it to float32")
-        array = array.astype(np.float32)
-        low, high = array.min(), array.max()
-        if not (low >= 0 and high <= 1):
-            raise InvalidImageError(
-                "the target must be probabilities in [0, 1]; "
-                f"got values from {low} to {high}: rescale it, replace NaN by 0.5"
-            )
-        return array
 
 
 def _checked_scribbles(name: str, mask: np.ndarray | None, target: np.ndarray) -> np.ndarray:

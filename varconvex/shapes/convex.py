@@ -18,7 +18,7 @@ The network REPRESENTS the set: it is the trained one where {G <= 0} is the mask
 72 there, and else the exact network of the mask's hull in closed form.
 """
 
-from contextlib import AbstractContextManager
+import itertools
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -30,11 +30,10 @@ from ..backends import ArrayBackend, get_backend
 from ..errors import InvalidParameterError
 from ..geometry.certify import Certificate, certify_convexity
 from ..geometry.convex_sets import SMALL, half_spaces_around, inradius, refine, repair, search
-from ..geometry.raster import cheapest_pixel, total
+from ..geometry.raster import cheapest_pixel, grid_points, total
 from ..solvers._memory import here_or_on_the_cpu
 from .base import Array, Callback, ConvexSets, grid_shape
 from .icnn import ICNN, exact_network, whole_numbers
-from .raster import rasterize
 from .training import train
 
 __all__ = ["ConvexShape", "FittedConvex"]
@@ -165,34 +164,35 @@ class ConvexShape(ConvexSets[FittedConvex]):
             empty = np.zeros(target.shape, bool)
             return FittedConvex(empty, 0, exact_network(empty), 0.0, np.zeros(0))
 
+        from threadpoolctl import threadpool_limits
+
         corners, start = search(cost, core)
 
         def trained_on(backend: ArrayBackend) -> tuple[ICNN, list[float], Array]:
             network, history = self._trained(backend, corners, cost, spacing, rng, callback)
             return network, history, rasterize(network.to(backend.xp), target.shape, backend=backend)
 
-        with _one_blas_thread():
+        # Products so narrow are slower on several threads, by an order of magnitude where cores are shared; with one, a
+        # mask does not depend on the number of cores either.
+        with threadpool_limits(1, "blas"):
             network, history, raw = here_or_on_the_cpu(trained_on, self.backend or get_backend())
         # No gain elsewhere may outweigh a pixel that a scribble holds.
         exact = plain.astype(np.float64)
         exact[core], exact[outside] = np.array([-1, 1]) * (1 + 2 * float(np.abs(plain).sum(dtype=np.float64)))
         # One pixel may cost less than a start that was cut to avoid `outside`.
         starts = [repair(mask, core, outside, cost) for mask in (start, cheapest_pixel(cost))]
-        cheapest = min(starts, key=lambda mask: total(cost, mask))
-        mask = _refined([repair(raw, core, outside, cost), cheapest], exact)
+        masks = [repair(raw, core, outside, cost), min(starts, key=lambda mask: total(cost, mask))]
+        cheapest = min(masks, key=lambda mask: total(exact, mask))
+        # Small ones take no time to refine, and noise decides which of them is cheapest before.
+        refined = [refine(mask, exact) for mask in masks if mask is cheapest or 0 < np.count_nonzero(mask) <= SMALL]
+        mask = min(refined, key=lambda mask: total(exact, mask))
         changed = int(np.count_nonzero(mask ^ raw))
         if changed:
             network = exact_network(mask)
         return FittedConvex(mask, changed, network, total(plain, mask), np.array(history))
 
     def _trained(
-        self,
-        backend: ArrayBackend,
-        corners: Array,
-        cost: Array,
-        spacing: Array,
-        rng: Generator,
-        callback: Callback,
+        self, backend: ArrayBackend, corners: Array, cost: Array, spacing: Array, rng: Generator, callback: Callback
     ) -> tuple[ICNN, list[float]]:
         """The network whose set is the hull of `corners`, trained within a window around it; in pixel coordinates."""
         low, high = corners.min(axis=0), corners.max(axis=0)
@@ -215,28 +215,46 @@ class ConvexShape(ConvexSets[FittedConvex]):
             network.unpack(backend.to_numpy(there.pack()))
             return network.compose(scale, -centre * scale)
 
-        def report(_: ICNN) -> None:
-            if callback is not None:
-                callback(rasterize(in_pixels(), cost.shape))
-
         shift = (first - centre) * scale
-        watch = None if callback is None else report
+        watch = None if callback is None else lambda _: callback(rasterize(in_pixels(), cost.shape))
         history = train(backend, there, window, scale, shift, depth, rng, steps=self.steps, callback=watch)
         return in_pixels(), history
 
 
-def _one_blas_thread() -> AbstractContextManager:
-    """Products so narrow are slower on several threads, by an order of magnitude where cores are shared."""
-    from threadpoolctl import threadpool_limits
+def rasterize(network: ICNN, shape: tuple[int, ...], block: int = 0, backend: ArrayBackend | None = None) -> np.ndarray:
+    """{G <= 0} at the integer points of a grid of `shape`, equal to evaluating G at every pixel: bool.
 
-    return threadpool_limits(1, "blas")  # also the reason why a mask does not depend on the number of cores
+    G is convex. So a block of pixels lies inside {G <= 0} if its corners do, and outside if at one of them
 
+        G(c) + min over the block of <grad G(c), x - c>  >  0,
 
-def _refined(masks: list[Array], cost: Array) -> Array:
-    """The cheapest of convex sets after refinement: of the cheapest one before, and of all that are small.
-
-    Small ones take no time to refine, and noise decides which of them is cheapest before.
+    because a convex function is nowhere below its tangents. G is evaluated pixel by pixel in the other blocks only.
+    `block` is the side of a block, 0 for one that suits the size of the grid; it changes the time only. `backend`
+    evaluates G, NumPy by default; `network` is in its arrays.
     """
-    cheapest = min(masks, key=lambda mask: total(cost, mask))
-    moved = [refine(mask, cost) for mask in masks if mask is cheapest or 0 < np.count_nonzero(mask) <= SMALL]
-    return min(moved, key=lambda mask: total(cost, mask))
+    dim = len(shape)
+    backend = backend or get_backend("numpy")
+    block = block or (4 if dim == 3 else 8 if np.prod(shape) <= 1024**2 else 16)
+    blocks = tuple(-(-size // block) for size in shape)
+    corners = block * grid_points(tuple(n + 1 for n in blocks))
+    g, slope = map(backend.to_numpy, backend.network_slope(network, backend.asarray(corners, network.dtype)))
+    g = g.reshape([n + 1 for n in blocks])
+    slope = slope.reshape(*g.shape, dim)
+
+    inside = np.ones(blocks, bool)
+    possible = np.ones(blocks, bool)
+    for side in itertools.product((0, 1), repeat=dim):
+        at = tuple(slice(s, n + s) for s, n in zip(side, blocks, strict=True))
+        inside &= g[at] <= 0
+        # Seen from this corner, the block lies towards smaller rows if it is a lower one, and so on.
+        away = slope[at] * (1 - 2 * np.array(side))
+        possible &= g[at] + block * np.minimum(away, 0).sum(axis=-1) <= 0
+    mask = np.zeros((*blocks, *(block,) * dim), bool)
+    mask[:] = inside.reshape(*blocks, *(1,) * dim)
+    where = np.nonzero(possible & ~inside)
+    points = block * np.stack(where, axis=-1)[:, None] + grid_points((block,) * dim)
+    near = backend.network_value(network, backend.asarray(points.reshape(-1, dim), network.dtype))
+    mask[where] = backend.to_numpy(near).reshape(-1, *(block,) * dim) <= 0
+    paired = mask.transpose([i for k in range(dim) for i in (k, dim + k)])
+    padded = paired.reshape([n * block for n in blocks])
+    return np.ascontiguousarray(padded[tuple(slice(size) for size in shape)])

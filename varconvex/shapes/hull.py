@@ -44,12 +44,8 @@ class HullShape(Shape[FittedConvex]):
 
         core = self.check(inside, outside)
         labels, count = label(((target > 0.5) | inside) & ~outside, structure=np.ones((3,) * target.ndim))
-        chosen = np.zeros(count + 1, bool)
-        if inside.any():
-            chosen[labels[inside]] = True
-        elif count:
-            chosen[1 + np.bincount(labels.ravel())[1:].argmax()] = True
-        component = chosen[labels]
+        chosen = labels[inside] if inside.any() or not count else 1 + np.bincount(labels.ravel())[1:].argmax()
+        component = np.isin(labels, chosen)
         cost = 1 - 2 * target
         mask = repair(fill(component), core, outside, cost)
         added = int(np.count_nonzero(mask ^ component))

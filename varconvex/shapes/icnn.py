@@ -45,23 +45,20 @@ class ICNN:
     def __init__(self, dim: int, hidden: tuple[int, ...] = (48,), dtype: Any = np.float64, xp: Any = np):
         self.dim, self.hidden = checks.whole_number("dim", dim, least=1), whole_numbers("hidden", hidden, least=1)
         self.dtype, self.xp = np.dtype(dtype), xp
-        self._slots: list[tuple[slice | None, slice, slice]] = []
-        self.nonnegative = np.zeros(0, bool)
-        start, below = 0, 0
-        for width in (*self.hidden, 1):
-            ends = start + np.cumsum([width * below, width * self.dim, width])
-            z = slice(start, int(ends[0])) if below else None
-            self._slots.append((z, slice(int(ends[0]), int(ends[1])), slice(int(ends[1]), int(ends[2]))))
-            kind = np.repeat([True, False], [width * below, width * (self.dim + 1)])
-            self.nonnegative = np.concatenate([self.nonnegative, kind])
-            start, below = int(ends[2]), width
-        self._theta = xp.zeros(start, self.dtype)
+        widths = list(zip((*self.hidden, 1), (0, *self.hidden), strict=True))
+        sizes = [size for n, m in widths for size in (n * m, n * self.dim, n)]
+        ends = np.cumsum(sizes).tolist()
+        slots = [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+        # Wz (of no entries in the first layer), Wx and b of each layer.
+        self._slots = list(zip(slots[::3], slots[1::3], slots[2::3], strict=True))
+        self.nonnegative = np.repeat(np.arange(len(sizes)) % 3 == 0, sizes)
+        self._theta = xp.zeros(ends[-1], self.dtype)
         seen = self._theta[:]
         if xp is np:  # CuPy knows no read-only arrays
             seen.flags.writeable = False
-        layers = list(zip(self._slots, (*self.hidden, 1), (0, *self.hidden), strict=True))
-        self.wz = [None if z is None else seen[z].reshape(n, m) for (z, _, _), n, m in layers]
-        self.wx = [seen[x].reshape(n, self.dim) for (_, x, _), n, _ in layers]
+        layers = list(zip(self._slots, widths, strict=True))
+        self.wz = [seen[z].reshape(n, m) if m else None for (z, _, _), (n, m) in layers]
+        self.wx = [seen[x].reshape(n, self.dim) for (_, x, _), (n, _) in layers]
         self.b = [seen[b] for _, _, b in self._slots]
 
     @classmethod
@@ -74,7 +71,7 @@ class ICNN:
         theta = rng.uniform(-1, 1, network.nonnegative.size)
         for (z, x, _), weights in zip(network._slots, network.wz, strict=True):
             theta[x] = rng.standard_normal(x.stop - x.start) / np.sqrt(dim)
-            if z is not None and weights is not None:
+            if weights is not None:
                 theta[z] = np.abs(rng.standard_normal(z.stop - z.start)) / weights.shape[1]
         network.unpack(theta)
         return network
@@ -121,9 +118,7 @@ class ICNN:
 
     def to(self, xp: Any) -> "ICNN":
         """A copy with arrays of another module, whose `asarray` takes those of this one."""
-        network = ICNN(self.dim, self.hidden, self.dtype, xp)
-        network.unpack(xp.asarray(self._theta))
-        return network
+        return _rebuilt(self.dim, self.hidden, xp.asarray(self._theta), self.dtype, xp)
 
     @property
     def theta(self) -> Any:
@@ -186,13 +181,11 @@ class ICNN:
 
     def compose(self, scale: Any, shift: Any, dtype: Any = np.float64) -> "ICNN":
         """The network x -> G(scale * x + shift), for (d,) vectors `scale` and `shift`."""
-        network = ICNN(self.dim, self.hidden, dtype)
         theta = self.pack().astype(np.float64)
         for (_, x, b), wx in zip(self._slots, self.wx, strict=True):
             theta[b] += wx.astype(np.float64) @ np.asarray(shift, float)
             theta[x] = (wx * np.asarray(scale, float)).ravel()
-        network.unpack(theta)
-        return network
+        return _rebuilt(self.dim, self.hidden, theta, dtype)
 
 
 def whole_numbers(name: str, values: Any, *, least: int, shortest: int = 0) -> tuple[int, ...]:
@@ -202,8 +195,8 @@ def whole_numbers(name: str, values: Any, *, least: int, shortest: int = 0) -> t
     return tuple(checks.whole_number(name, value, least=least) for value in values)
 
 
-def _rebuilt(dim: int, hidden: tuple[int, ...], theta: np.ndarray) -> ICNN:
-    network = ICNN(dim, hidden, theta.dtype)
+def _rebuilt(dim: int, hidden: tuple[int, ...], theta: Any, dtype: Any = None, xp: Any = np) -> ICNN:
+    network = ICNN(dim, hidden, dtype or theta.dtype, xp)
     network.unpack(theta)
     return network
 

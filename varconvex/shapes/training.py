@@ -71,30 +71,22 @@ def train(
     backend: ArrayBackend, network: ICNN, cost: Array, scale: Array, shift: Array, depth: float, rng: Generator, *,
     steps: tuple[int, ...] = (25, 20, 10, 5), callback: Callback = None,
 ) -> list[float]:  # fmt: skip
-    """Descend from `network`, which is changed in place.
+    """Descend from `network`, which is changed in place; it is float32, in frame coordinates and `backend`'s arrays.
 
-    Parameters
-    ----------
-    backend : ArrayBackend
-        Evaluates and steps; `network`, float32, in frame coordinates, is in its arrays.
-    cost : (h, w) or (d, h, w) float32, negative favours the object
-    scale, shift : (2,) or (3,) float
-        From pixels of `cost` to the frame: scale * index + shift.
-    depth : float
-        Inradius of the start, in frame units.
-    rng : Generator
-        Chooses the pixels of a batch.
-    steps : tuple of int
-        Steps at each level from the coarsest; the last repeats for further ones.
-    callback : callable, optional
-        Called with the network after every round.
+    `cost` ((h, w) or (d, h, w) float32) is negative where it favours the object; scale * index + shift is the place of
+    its pixels in the frame ((2,) or (3,) float), in whose units `depth` is the start's inradius. `rng` chooses the
+    pixels of a batch; `steps` are those at each level from the coarsest, the last for further ones as well. `callback`
+    is called with the network after every round.
 
-    Returns
-    -------
-    list of float
-        Hard energy, sum of `cost` over {G <= 0} on the sampled pixels, at the end of every round.
+    Returned is the hard energy, sum of `cost` over {G <= 0} on the sampled pixels, at the end of every round.
     """
-    pixel = _pixel(scale)
+
+    def placed(points: Array, factor: int) -> Array:
+        """The centres of a level's pixels, in the frame."""
+        return backend.asarray(scale * (factor * (points + 0.5) - 0.5) + shift, np.float32)
+
+    # The side of a cube as large as a pixel.
+    pixel = float(np.prod(scale) ** (1 / len(scale)))
     factor = 1
     while max(cost.shape) >= 2 * factor * _LEVEL_SIDES[cost.ndim] and 2 * factor * pixel <= 0.5 * depth:
         factor *= 2
@@ -105,39 +97,20 @@ def train(
         if coarse is None:
             points = grid_points(small.shape)
         else:
-            points = _near_boundary(backend, network, scale, shift, factor, coarse.shape)
+            # Within about six pixels of the boundary, found on the next coarser level.
+            points = grid_points(coarse.shape)
+            g, slope = backend.network_slope(network, placed(points, 2 * factor))
+            near = backend.to_numpy(abs(g) <= 3 * (2 * factor * pixel) * _typical_slope(backend.xp, g, slope))
+            points = (2 * points[near][:, None] + grid_points((2,) * coarse.ndim)).reshape(-1, coarse.ndim)
         points = points[(points < small.shape).all(axis=1)]
         if len(points):
-            where = backend.asarray(scale * _centres(points, factor) + shift, np.float32)
             count = steps[min(level, len(steps) - 1)]
             rate = _RATE * depth * _DECAY**level
-            around = backend.asarray(small[tuple(points.T)])
+            where, around = placed(points, factor), backend.asarray(small[tuple(points.T)])
             history += _descend(backend, network, where, around, factor * pixel, rate, count, rng, callback)
         factor //= 2
         level += 1
     return history
-
-
-def _pixel(scale: np.ndarray) -> float:
-    """The side of a cube as large as a pixel."""
-    return float(np.prod(scale) ** (1 / len(scale)))
-
-
-def _centres(points: np.ndarray, factor: int) -> np.ndarray:
-    """Centres of the pixels of a level, in pixels of the finest."""
-    return factor * (points + 0.5) - 0.5
-
-
-def _near_boundary(
-    backend: ArrayBackend, network: ICNN, scale: Array, shift: Array, factor: int, coarse: tuple[int, ...]
-) -> np.ndarray:
-    """Pixels within about six of the boundary, found on the next coarser level."""
-    points = grid_points(coarse)
-    where = backend.asarray(scale * _centres(points, 2 * factor) + shift, np.float32)
-    g, slope = backend.network_slope(network, where)
-    pixel = 2 * factor * _pixel(scale)
-    near = backend.to_numpy(abs(g) <= 3 * pixel * _typical_slope(backend.xp, g, slope))
-    return (2 * points[near][:, None] + grid_points((2,) * len(coarse))).reshape(-1, len(coarse))
 
 
 def _typical_slope(xp: Any, g: Array, slope: Array) -> float:
