@@ -36,6 +36,7 @@ from .geometry.components import keep_scribbled
 from .geometry.outline import Outline
 from .inputs import Scene
 from .predictors.base import LearningPredictor, Prediction, Predictor, ProximalTerm, SetPredictor
+from .predictors.others import USUAL
 from .predictors.set_energy import Arrangement, SetEnergy
 from .shapes.base import FittedShape, OutlineShape, Shape
 from .solvers.solution import Callback, Progress, StoppingRules
@@ -45,6 +46,12 @@ _WEIGHTS = (0.0, 1.0)
 
 _LEAST_CHANGE = 1e-3
 """A round that changes a smaller share of the object is the last: mixtures hardly depend on so few pixels."""
+
+_ALIKE, _LOWER_IF_ALIKE, _LOWER = 0.15, 0.95, 1 / 3
+"""Factor by which J under a theta of its own must be lower for one start than for the other: where they differ in at most
+this share of their objects' pixels, and where they differ in more. Then the values compare badly, since a smaller object
+is easily told from the rest: wrong starts came down to a half; right ones, beside a theta that had taken the
+background for the object, to one fifth."""
 
 _CONVEX_SHARE = 0.9
 """Least share of its hull that a convex object fills when it is segmented without a shape: .92 and more of 32 that are
@@ -287,7 +294,9 @@ class _Outlines(_Proposals[SetEnergy]):
     def __init__(self, problem: _Problem, predictor: SetPredictor, shapes: Mapping[int, OutlineShape]):
         self.problem, self.predictor, self.shapes = problem, predictor, shapes
         self.theta = predictor.set_energy(problem.scene)
+        self._find_others()
         self.labels = self._least(None)
+        self._start_from_projection()
 
     def refit(self, labels: Arrangement) -> None:
         self.theta = self.theta.refit(labels.index)
@@ -318,6 +327,37 @@ class _Outlines(_Proposals[SetEnergy]):
             self._warn_unless_convex(prediction)
         answer = problem.fit_scribbled(prediction, u)
         return answer, self.theta.value(self.theta.arrangement_of(answer.index, shaped))
+
+    def _find_others(self) -> None:
+        """Give theta the share of other objects of the same kind in the background, where there are some."""
+        alone, count = self.theta, len(self.problem.scene.labels) - 1
+        self.theta = alone.with_others(np.full(count, USUAL / count))
+        if self.theta is not alone:
+            shares = self.theta.others(self._least(None))
+            self.theta = alone.with_others(shares) if shares.any() else alone
+
+    def _start_from_projection(self) -> None:
+        """Start from the projection of the total variation's answer, where J prefers it.
+
+        It is the better start where theta has been estimated from too little: where all strokes are on one side, what
+        is farther away than any of them is the object's by position, and an outline of all of it may be the least.
+        """
+        parts = self.theta.scribbled_parts()
+        costs = np.stack([np.where(parts == k, -1.0, 1.0) for k in range(len(self.theta.costs))])
+
+        def nearest(k: int, taken: np.ndarray) -> Outline:
+            inside, outside = self.theta.scene.held(k)
+            return self.shapes[k].outline(costs[k], lambda points, normals: np.zeros(()), inside, outside | taken)
+
+        found = self.theta.arranged(objects.keep_apart(self.shapes, nearest, self.theta.scene, costs))
+        if self.theta.value(found) < self.theta.value(self.labels):
+            self.labels = found
+            return
+        differ = np.count_nonzero(found.index != self.labels.index)
+        alike = differ <= _ALIKE * np.count_nonzero(found.index | self.labels.index)
+        theta, other = (self.theta.refit(labels.index) for labels in (found, self.labels))
+        if theta.value(found) < (_LOWER_IF_ALIKE if alike else _LOWER) * other.value(self.labels):
+            self.theta, self.labels = theta, found
 
     def _least(self, index: np.ndarray | None) -> Arrangement:
         """The outlines of least J, separated by lines; `index` ((H, W) int) is the label image before."""

@@ -85,6 +85,14 @@ class NieuwenhuisCremersLikelihood:
 
     def costs(self, scene: Scene) -> np.ndarray:
         """(K, *spatial) float32, in nats; see `Likelihood.costs`."""
+        lengths, by_position = self.lengths(scene)
+        return bounded(self.with_outliers(lengths, by_position), scene, self.clip)
+
+    def lengths(self, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+        """-log of each label's density without outliers, and by position alone (0 without a share of outliers).
+
+        Both (K, *spatial) float32, in nats, up to one constant for all pixels and labels.
+        """
         backend = get_backend(self.backend)
         scribbled = training_pixels(scene)
         axes = scene.seeds.ndim
@@ -93,23 +101,31 @@ class NieuwenhuisCremersLikelihood:
         position = np.moveaxis(np.indices(scene.seeds.shape, dtype=np.float32), 0, -1) * steps
         colour = scene.colours / np.float32(np.sqrt(2) * self.sigma)
         points = np.concatenate([position, colour], axis=-1, dtype=np.float32).reshape(-1, axes + colour.shape[-1])
-        there = backend.asarray(points)
-        costs = np.empty((len(scribbled), *scene.seeds.shape), np.float32)
-        for k, (cost, mine) in enumerate(zip(costs, scribbled, strict=True)):
+        there, places = backend.asarray(points), backend.asarray(points[:, :axes])
+        found = np.zeros((2, len(scribbled), *scene.seeds.shape), np.float32)
+        for k, mine in enumerate(scribbled):
             rho = self._width(scene, mine).ravel()
             # At most `max_seeds`, evenly spread, the same ones each time.
             kept = np.linspace(0, mine.size - 1, min(mine.size, int(self.max_seeds))).round().astype(np.intp)
             seeds = points[mine[kept]].T
             weight = backend.asarray(0.5 / rho**2)
-            density = backend.to_numpy(backend.log_kernel_mean(there, weight, backend.asarray(seeds), axes))
-            outliers = self.outliers[min(k, 1)]
-            if outliers:
-                places, starts = points[:, :axes], seeds[:axes]
-                uniform = backend.log_kernel_mean(backend.asarray(places), weight, backend.asarray(starts), axes)
-                density = np.logaddexp(density + np.log1p(-outliers), backend.to_numpy(uniform) + np.log(outliers))
             # The Gaussians' other factors are the same for all labels.
-            cost[...] = (axes * np.log(rho) - density).reshape(cost.shape)
-        return bounded(costs, scene, self.clip)
+            width = axes * np.log(rho)
+            density = backend.log_kernel_mean(there, weight, backend.asarray(seeds), axes)
+            found[0, k] = (width - backend.to_numpy(density)).reshape(scene.seeds.shape)
+            if self.outliers[min(k, 1)]:
+                uniform = backend.log_kernel_mean(places, weight, backend.asarray(seeds[:axes]), axes)
+                found[1, k] = (width - backend.to_numpy(uniform)).reshape(scene.seeds.shape)
+        return found[0], found[1]
+
+    def with_outliers(self, lengths: np.ndarray, by_position: np.ndarray) -> np.ndarray:
+        """-log of each label's density with its share of outliers, of the results of `lengths`: (K, *spatial)."""
+        mixed = lengths.copy()
+        for k, length in enumerate(mixed):
+            share = self.outliers[min(k, 1)]
+            if share:
+                length[...] = -np.logaddexp(np.log1p(-share) - lengths[k], np.log(share) - by_position[k])
+        return mixed
 
     def _width(self, scene: Scene, mine: np.ndarray) -> np.ndarray:
         """rho(x) for the label with these seeds.

@@ -27,13 +27,14 @@ from ..geometry.components import keep_scribbled
 from ..geometry.outline import Outline
 from ..geometry.ray_search import BoundaryCost
 from ..inputs import Scene
-from ..likelihoods.base import Likelihood
+from ..likelihoods.base import Likelihood, bounded
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 from ..options import EdgeWeight
 from ..shapes.base import FittedShape
 from ..solvers.pdhg import pdhg
 from .appearance.base import Appearance
 from .appearance.regional import RegionalAppearance
+from .others import count_others, shares_of, with_others
 from .small_grid import resized, shrink
 
 SIDE = 320
@@ -81,6 +82,38 @@ class Arrangement:
 
 
 @dataclass(frozen=True)
+class StrokeModel:
+    """Densities of the labels' appearance, by the scribbles alone.
+
+    Attributes
+    ----------
+    lengths, robust : (K, H, W) float32
+        -log of each label's density, without outliers and with them, in nats.
+    clip : float or None
+        Bound on the difference between labels at a pixel, in nats.
+    """
+
+    lengths: np.ndarray
+    robust: np.ndarray
+    clip: float | None
+
+    @classmethod
+    def of(cls, likelihood: Likelihood, full: Scene, scene: Scene) -> Self:
+        """The densities on the grid of `scene`, which is `full` or coarser."""
+        # A user's likelihood may depend on the full grid; that of the kernels is slow there and independent of scale.
+        if not isinstance(likelihood, NieuwenhuisCremersLikelihood):
+            costs = np.stack([resized(cost, scene.seeds.shape) for cost in likelihood.costs(full)])
+            return cls(costs, costs, None)
+        lengths, by_position = likelihood.lengths(scene)
+        return cls(lengths, likelihood.with_outliers(lengths, by_position), likelihood.clip)
+
+    def costs(self, scene: Scene, shares: np.ndarray | None = None) -> np.ndarray:
+        """Cost of each label at each pixel, with `shares` ((K - 1,)) of others alike: (K, H, W) float32, in nats."""
+        lengths = self.robust.copy() if shares is None else with_others(self.robust, shares)
+        return bounded(lengths, scene, self.clip)
+
+
+@dataclass(frozen=True)
 class SetEnergy:
     """J on a small grid; made by `start`.
 
@@ -98,6 +131,8 @@ class SetEnergy:
         theta.
     backend : str, ArrayBackend or None
         Solves for the labels without a shape.
+    strokes : StrokeModel or None
+        What the scribbles' costs in theta were made of; None where `appearance` was given.
     """
 
     scene: Scene
@@ -106,6 +141,7 @@ class SetEnergy:
     tensors: list[np.ndarray]
     appearance: Appearance
     backend: str | ArrayBackend | None = None
+    strokes: "StrokeModel | None" = None
 
     @classmethod
     def start(
@@ -123,14 +159,12 @@ class SetEnergy:
         from scipy.ndimage import binary_dilation
 
         scene = shrink(full, SIDE)
+        strokes = None if isinstance(first, Appearance) else StrokeModel.of(first, full, scene)
         if isinstance(first, Appearance):
             appearance: Appearance = first
-        # A user's likelihood may depend on the full grid; that of the kernels is slow there and independent of scale.
-        elif isinstance(first, NieuwenhuisCremersLikelihood):
-            appearance = RegionalAppearance.start(scene, first.costs(scene), backend)
         else:
-            costs = np.stack([resized(cost, scene.seeds.shape) for cost in first.costs(full)])
-            appearance = RegionalAppearance.start(scene, costs, backend)
+            assert strokes is not None
+            appearance = RegionalAppearance.start(scene, strokes.costs(scene), backend)
         coarser = (full.seeds.size / scene.seeds.size) ** 0.5
         given = None if edge_weight is None or isinstance(edge_weight, str) else np.asarray(edge_weight, np.float32)
         weight = None if given is None else resized(given, scene.seeds.shape)
@@ -138,7 +172,7 @@ class SetEnergy:
             # As in the total variation, no boundary is paid for where the problem ends.
             weight = np.where(binary_dilation(scene.seeds < 0), 0, 1 if weight is None else weight).astype(np.float32)
         tensors = contrast_tensors(scene.image, scene.valid) if isinstance(edge_weight, str) else []
-        return cls(scene, CONVEX_SHARE * alpha / coarser, weight, tensors, appearance, backend)
+        return cls(scene, CONVEX_SHARE * alpha / coarser, weight, tensors, appearance, backend, strokes)
 
     @cached_property
     def costs(self) -> np.ndarray:
@@ -148,6 +182,38 @@ class SetEnergy:
     def refit(self, index: np.ndarray) -> Self:
         """The energy with theta re-estimated from all regions of `index` ((H, W) int)."""
         return replace(self, appearance=self.appearance.learn(self.scene, index))
+
+    def with_others(self, shares: np.ndarray) -> Self:
+        """The energy for scribbles' costs with `shares` ((K - 1,) float) of others alike in the background.
+
+        Without `strokes` it stays as it is.
+        """
+        if self.strokes is None or not isinstance(self.appearance, RegionalAppearance):
+            return self
+        costs = self.strokes.costs(self.scene, shares)
+        return replace(self, appearance=replace(self.appearance, first=costs, mixed=costs))
+
+    def others(self, found: Arrangement) -> np.ndarray:
+        """Shares of others alike, counted outside the sets of `found`: (K - 1,) float, 0 for labels without a set."""
+        shares = np.zeros(len(self.costs) - 1)
+        if self.strokes is None:
+            return shares
+        likeliest = np.where(self.scene.valid, self.strokes.lengths.argmin(axis=0), 0)
+        masks = {k: outline.mask for k, outline in found.outlines.items()}
+        taken = np.any(list(masks.values()), axis=0)
+        counts = {k: count_others(mask, taken, likeliest == k) for k, mask in masks.items()}
+        return shares_of([counts.get(k, 0) for k in range(1, len(self.costs))])
+
+    def scribbled_parts(self) -> np.ndarray:
+        """Index of each pixel's label by the scribbles' costs and total variation, in parts that hold a scribble.
+
+        (H, W) int; without outliers and others: what the strokes say where they say enough.
+        """
+        energy = self
+        if self.strokes is not None and isinstance(self.appearance, RegionalAppearance):
+            costs = bounded(self.strokes.lengths.copy(), self.scene, self.strokes.clip)
+            energy = replace(self, appearance=replace(self.appearance, mixed=costs))
+        return energy._divided(list(range(len(self.costs))), np.zeros(self.scene.seeds.shape, bool))
 
     def outline_problem(
         self, k: int, taken: np.ndarray, index: np.ndarray | None = None

@@ -1,0 +1,80 @@
+"""Other objects of the same kind in the background.
+
+    p(x | background) = (1 - sum_k pi_k) p_0(x) + sum_k pi_k p_k(x),      pi_k = n_k / (n_k + 1) / (K - 1)
+
+p_k is the density of label k, p_0 that of the background's strokes, n_k how many parts of the background look like
+object k. A pixel that looks like the object belongs to one of n_k + 1 objects alike: its colour is evidence of
+log 1/pi_k nats at most that it belongs to this one, while evidence against the object counts in full. Without others,
+n_k = 0, the densities are those of the strokes.
+
+Parts are counted by a set that is found with `USUAL` for every pi_k: without others in the model, a convex set would
+cover them all, and none would be left to count.
+"""
+
+import numpy as np
+
+USUAL = 0.7
+"""Sum of the pi_k with which a set is found before others are counted."""
+
+_FEWEST = 2
+"""Parts alike from which on they are others: one may be a piece of the object that the set has left out."""
+
+_MOST = 9
+"""Parts alike that count: farther ones do not compete for the pixels around the object's strokes."""
+
+_SIZES = (0.25, 4.0)
+"""Least and greatest size of a part alike, in sizes of the object."""
+
+_APART = 0.25
+"""Distance from the object, in its radii, within which pixels that look like it are taken for its own rim."""
+
+
+def with_others(lengths: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """-log of densities where the background has others of each object's kind.
+
+    Parameters
+    ----------
+    lengths : (K, *spatial) float
+        -log p_k, in nats.
+    shares : (K - 1,) float
+        pi_k of each object, at least 0, with a sum less than 1.
+
+    Returns
+    -------
+    (K, *spatial) float
+    """
+    found = lengths.copy()
+    if shares.any():
+        known = np.log1p(-shares.sum()) - lengths[0]
+        alike = [np.log(share) - length for share, length in zip(shares, lengths[1:], strict=True) if share]
+        found[0] = -np.logaddexp.reduce([known, *alike])
+    return found
+
+
+def shares_of(counts: list[int]) -> np.ndarray:
+    """pi_k for the number of parts alike of each object: (K - 1,) float."""
+    others = np.array([min(count, _MOST) if count >= _FEWEST else 0 for count in counts], float)
+    return others / (others + 1) / len(others)
+
+
+def count_others(mask: np.ndarray, taken: np.ndarray, alike: np.ndarray) -> int:
+    """Number of parts of about the object's size that look like it, apart from it.
+
+    Parameters
+    ----------
+    mask : (H, W) bool
+        The object.
+    taken : (H, W) bool
+        Pixels of all objects that are known; they are not counted.
+    alike : (H, W) bool
+        Pixels whose likeliest label is the object's.
+    """
+    from scipy.ndimage import binary_opening, distance_transform_edt, label
+
+    area = np.count_nonzero(mask)
+    if not area:
+        return 0
+    apart = distance_transform_edt(~mask) > _APART * np.sqrt(area / np.pi)
+    parts, _ = label(binary_opening(alike & apart & ~taken))
+    sizes = np.bincount(parts.ravel())[1:] / area
+    return int(np.count_nonzero((sizes >= _SIZES[0]) & (sizes <= _SIZES[1])))
