@@ -22,8 +22,7 @@ from ..likelihoods.base import Likelihood
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 from ..options import TV, EdgeWeight, Relaxation
 from ..solvers.pdhg import Progress, pdhg
-from .appearance.base import Appearance, GivenCosts
-from .appearance.log_odds import costs_of, sigmoid
+from .appearance.base import Appearance, GivenCosts, costs_of, sigmoid
 from .appearance.mixtures import MixtureAppearance
 from .base import LearningPredictor, Prediction, ProximalTerm, SetPredictor
 from .set_energy import CONVEX_SHARE, Arrangement, SetEnergy
