@@ -31,10 +31,8 @@ class ROF(ImageEnergy):
         Factor on alpha at each pixel; 0 makes edges there free.
     channel_axis : int, optional
         Where the channels are; None for a grey image. Channels share one gradient.
-    spacing : float or tuple of float, optional
-        Distance between pixels along each axis; 1 if not given.
-    tv : {"isotropic", "anisotropic", "octagonal"}
-        Norm of the gradient; as in `TwoPhase`.
+    spacing, tv
+        As in `TwoPhase`.
     lower, upper : float, optional
         Bounds on u; by default the image's range, which no minimiser leaves.
 

@@ -40,7 +40,7 @@ side gives the same object at every resolution.
 
 def default_alpha(scene: Scene) -> float:
     """The default weight of the total variation, in nats per pixel of boundary."""
-    return ALPHA_PER_SIDE * float(np.count_nonzero(scene.seeds >= 0)) ** (1 / scene.seeds.ndim)
+    return ALPHA_PER_SIDE * scene.side
 
 
 @dataclass(frozen=True)

@@ -125,20 +125,11 @@ def mixture_lengths(
 
 def appearance_features(scene: Scene) -> np.ndarray:
     """(n, C + 2 + C) float32: colour, local deviation of lightness, its mean in a wider window, smoothed colour."""
-    from scipy.ndimage import gaussian_filter
-
-    colour = scene.colours
-    side = float(np.count_nonzero(scene.seeds >= 0)) ** (1 / scene.seeds.ndim)
-
-    def smooth(values: np.ndarray, width: float) -> np.ndarray:
-        return gaussian_filter(values, [width * side / step for step in scene.spacing])
-
-    light = colour[..., 0]
-    variance = smooth(light**2, _TEXTURE) - smooth(light, _TEXTURE) ** 2
+    colour, light = scene.colours, scene.colours[..., :1]
+    variance = scene.smoothed(light**2, _TEXTURE) - scene.smoothed(light, _TEXTURE) ** 2
     # A standard deviation is small beside the differences of colours: twice it counts about as much as they do.
-    found = [2 * np.sqrt(np.maximum(variance, 0)), smooth(light, _COARSE)]
-    found += [smooth(colour[..., c], _FINE) for c in range(colour.shape[-1])]
-    return np.concatenate([colour, np.stack(found, axis=-1)], axis=-1).reshape(scene.seeds.size, -1)
+    found = [2 * np.sqrt(np.maximum(variance, 0)), scene.smoothed(light, _COARSE), scene.smoothed(colour, _FINE)]
+    return np.concatenate([colour, *found], axis=-1).reshape(scene.seeds.size, -1)
 
 
 @dataclass(frozen=True)
