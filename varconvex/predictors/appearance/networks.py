@@ -74,10 +74,8 @@ class NetworkAppearance:
         Sizes, inputs and training parameters.
     full : Scene
         The scene whose pixels the networks see; `costs` may be asked for on a smaller grid.
-    seen : (*spatial, c) float32
-        The channels, padded by the networks' reach.
-    groups : (c,) tuple of str
-        The group of each channel.
+    seen, groups : (*spatial, c) float32, (c,) tuple of str
+        The channels, padded by the networks' reach, and the group of each.
     parameters : tuple of (P,) vectors
         One vector for each network.
     first, log_odds : (*spatial) float32
