@@ -74,14 +74,7 @@ def segment_chan_vese(
     (*spatial) int array
         Labels from 0 on, from the darkest region to the brightest. A region may be empty.
 
-    Raises
-    ------
-    InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
-        If an argument is of a wrong kind, shape or range, or the backend cannot run here.
-
-    Warns
-    -----
-    ConvergenceWarning, DataTermWarning
+    Errors and warnings are those of `denoise_rof`.
 
     References
     ----------

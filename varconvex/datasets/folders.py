@@ -88,10 +88,6 @@ def read_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> Iter
     scribbles : str
         Name of the subfolder with the scribbles to use.
 
-    Yields
-    ------
-    Sample
-
     Raises
     ------
     FileFormatError

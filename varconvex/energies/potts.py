@@ -56,7 +56,6 @@ class Potts(LinearEnergy):
     relaxation: Relaxation = field(default="zach", kw_only=True)
 
     def __post_init__(self) -> None:
-        """Check every field and bring it into one form."""
         checks.one_of("relaxation", self.relaxation, Relaxation)
         cost = checks.as_numeric("cost", self.cost)
         checks.spatial("cost", cost, (3, 4))

@@ -53,7 +53,6 @@ class ROF(ImageEnergy):
     huber: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Check every field and bring it into one form."""
         super().__post_init__()
         object.__setattr__(self, "huber", checks.real_number("huber", self.huber))
 

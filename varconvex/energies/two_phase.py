@@ -66,7 +66,6 @@ class TwoPhase(LinearEnergy):
     target: Any = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Check every field and bring it into one form."""
         cost = checks.as_numeric("cost", self.cost)
         checks.spatial("cost", cost)
         self._check(cost, cost.shape)

@@ -71,7 +71,6 @@ class NetworkPredictor(LearningPredictor, SetPredictor):
     appearance: NetworkAppearance | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Check every field."""
         groups_of(self.inputs)
         if self.energy is not None and not isinstance(self.energy, EnergyPredictor):
             checks.one_of("energy", self.energy, ("default", None))

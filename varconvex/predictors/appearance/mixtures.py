@@ -58,14 +58,12 @@ class MixtureAppearance:
 
     Attributes
     ----------
-    first : (K, *spatial) float32
-        Costs of the scribble model.
+    first, mixed : (K, *spatial) float32
+        Costs of the scribble model, and mixed costs.
     points : (n, c) float32
         Feature vector y of each pixel.
     weights : tuple of float
         w_k, the number of pixels that a scribbled pixel of each label counts as.
-    mixed : (K, *spatial) float32
-        Mixed costs.
     constant : float
         Terms of the data cost that do not depend on the labels, in nats.
     """
