@@ -122,7 +122,7 @@ def list_samples(source: str | os.PathLike, scribbles: str = "scribbles") -> lis
     ----------
     source : path
     scribbles : str
-        Name of the subfolder with the scribbles, in the second layout.
+        Name of the subfolder with the scribbles, in the first layout.
 
     Raises
     ------
