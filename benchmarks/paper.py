@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 
 from varconvex import segment
-from varconvex.datasets.collection import list_samples
-from varconvex.datasets.folders import Sample
+from varconvex.datasets.folders import Sample, list_samples
 from varconvex.metrics import iou
 
 from ._environment import describe

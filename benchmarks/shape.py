@@ -8,7 +8,7 @@ Judged is the excess of the energy <1 - 2 target, mask> over the best known one'
 answer is the target itself where it is clean and one piece (nothing is better); else the best of: the silhouette before
 it was spoilt; the fit; a network of 96 with twice the steps and another seed; and these three moved by an exact search
 over convex outlines, two pixels to either side (one where there are more than 50,000), and over all sets nearby where
-they are tiny, till nothing improves (`varconvex.geometry.refine_2d`, `small_window`). With --shape another shape is
+they are tiny, till nothing improves (`varconvex.geometry.refine_2d`, `best_nearby`). With --shape another shape is
 fitted, a penalty of `penalties` among them.
 
 What noise can hide is counted apart, as "hidden": where 30 % of the pixels are flipped, a silhouette of less than 300
@@ -41,8 +41,8 @@ from varconvex import ConvexShape
 from varconvex.families import find, names
 from varconvex.files import PICTURE_ENDINGS, check_outputs, write_picture
 from varconvex.geometry.certify import certify_convexity
+from varconvex.geometry.lattice_polygon import best_nearby
 from varconvex.geometry.refine_2d import refine
-from varconvex.geometry.small_window import best_nearby
 from varconvex.metrics import iou
 from varconvex.plots import outline, photograph, sheet
 from varconvex.shapes.base import Shape

@@ -28,6 +28,7 @@ def once(_, call, rounds):
     return time.perf_counter() - begin
 
 
+@pytest.mark.slow
 def test_every_part_runs_on_the_pretended_device(fake_cupy, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(gpu, "_ITERATIONS", 4)
     monkeypatch.setattr(gpu, "_AGREEMENT", ((17, 30), (3, 5, 8)))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from varconvex import segment
 from varconvex.cli import main
-from varconvex.datasets.collection import list_samples
+from varconvex.datasets.folders import list_samples
 from varconvex.errors import FileFormatError, ShapeWarning
 from varconvex.files import read_image
 from varconvex.metrics import iou
@@ -44,7 +44,7 @@ def quick(monkeypatch):
         return predictor if predictor == "energy" else replace(predictor, members=1, steps=8)
 
     monkeypatch.setattr(table1, "predictor_of", brief)
-    monkeypatch.setattr("varconvex.reproduce.pictures.predictor_of", brief)
+    monkeypatch.setattr("varconvex.reproduce.layout.predictor_of", brief)
 
 
 def counted(monkeypatch, module):

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from varconvex.datasets.collection import list_samples
-from varconvex.datasets.convexity import list_convexity
 from varconvex.datasets.corruptions import CORRUPTIONS, corrupt
 from varconvex.datasets.download import fetch
+from varconvex.datasets.folders import list_convexity, list_samples
 from varconvex.datasets.robot import robot_scribbles
 from varconvex.errors import (
     FileFormatError,
@@ -112,7 +111,7 @@ def test_what_is_no_data_set_is_named(tmp_path):
 
 
 def test_an_archive_that_would_fill_the_disk_is_refused(convexity, monkeypatch):
-    monkeypatch.setattr("varconvex.datasets.convexity._LARGEST", 1000)
+    monkeypatch.setattr("varconvex.datasets.folders._LARGEST", 1000)
     with pytest.raises(FileFormatError, match="would unpack to"):
         list_samples(zipped(convexity))
 

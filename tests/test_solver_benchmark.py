@@ -49,6 +49,7 @@ def test_the_graph_cut_is_the_minimum_cut(rng):
     assert energy == minimum_cut(cost, 3) == mask_energy(cost, mask, 3, isotropic=False)
 
 
+@pytest.mark.slow
 def test_the_whole_benchmark_runs_and_adds_up(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     sizes = [64, 96, 128]

@@ -8,8 +8,7 @@ from varconvex.errors import InvalidParameterError
 from varconvex.inputs import prepare
 from varconvex.likelihoods.gaussian_mixture import GaussianMixtureLikelihood
 from varconvex.metrics import iou
-from varconvex.predictors.appearance.gaussian_mixture import fit_mixture
-from varconvex.predictors.appearance.mixtures import MixtureAppearance
+from varconvex.predictors.appearance.mixtures import MixtureAppearance, fit_mixture
 from varconvex.predictors.base import LearningPredictor, Predictor, SetPredictor
 from varconvex.predictors.energy import EnergyPredictor
 from varconvex.predictors.fcn import FcnPredictor

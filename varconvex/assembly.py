@@ -15,7 +15,24 @@ from .unify import Unified
 def assemble(scene: Scene, found: Unified, backend: ArrayBackend, seconds: dict[str, float]) -> Segmentation:
     """The result for the user; `seconds` are those of the stages before unification."""
     begin = time.perf_counter()
+    numbers: dict[str, Any]
     prediction = found.prediction
+    energy, solution = prediction.energy, prediction.solution
+    if energy is None or solution is None:
+        unknown = ("energy", "unconstrained_energy", "primal", "dual", "relative_gap")
+        numbers = dict.fromkeys(unknown, float("nan")) | {"history": (), "converged": True, "status": "no energy"}
+    else:
+        unchanged = found.index is prediction.index
+        numbers = {
+            "energy": solution.energy if unchanged else energy.value(backend, found.index),
+            "unconstrained_energy": solution.energy,
+            "primal": solution.primal,
+            "dual": solution.dual,
+            "relative_gap": float(solution.relative_gap),
+            "history": solution.history,
+            "converged": bool(solution.converged),
+            "status": "stopped" if found.stopped else solution.status,
+        }
     certificates = {scene.labels[k]: certify_convexity(part.mask) for k, part in found.fitted.items()}
     ids = np.array(scene.labels)
     outside = scene.seeds < 0
@@ -26,7 +43,7 @@ def assemble(scene: Scene, found: Unified, backend: ArrayBackend, seconds: dict[
         probability=prediction.probability,
         unconstrained=np.where(outside, -1, ids[prediction.index]).astype(kind),
         costs=prediction.costs,
-        **_numbers(found, backend),
+        **numbers,
         certificates=certificates,
         shapes={scene.labels[k]: part for k, part in found.fitted.items()},
         objective=found.objective,
@@ -34,25 +51,3 @@ def assemble(scene: Scene, found: Unified, backend: ArrayBackend, seconds: dict[
         image=scene.image,
         seeds=np.where(scene.seeds > 0, ids[np.maximum(scene.seeds, 1) - 1], scene.seeds).astype(kind),
     )
-
-
-def _numbers(found: Unified, backend: ArrayBackend) -> dict[str, Any]:
-    """Energies, bounds and the solver's status, by the names of `Segmentation`; NaN without an energy."""
-    energy, solution = found.prediction.energy, found.prediction.solution
-    if energy is None or solution is None:
-        return dict.fromkeys(("energy", "unconstrained_energy", "primal", "dual", "relative_gap"), float("nan")) | {
-            "history": (),
-            "converged": True,
-            "status": "no energy",
-        }
-    unchanged = found.index is found.prediction.index
-    return {
-        "energy": solution.energy if unchanged else energy.value(backend, found.index),
-        "unconstrained_energy": solution.energy,
-        "primal": solution.primal,
-        "dual": solution.dual,
-        "relative_gap": float(solution.relative_gap),
-        "history": solution.history,
-        "converged": bool(solution.converged),
-        "status": "stopped" if found.stopped else solution.status,
-    }

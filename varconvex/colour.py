@@ -28,20 +28,8 @@ Light and shade change the lightness within one surface, and hardly its hue: lig
 
 
 def srgb_to_lab(image: np.ndarray) -> np.ndarray:
-    """CIE L*a*b* of sRGB values.
+    """CIE L*a*b* of sRGB in [0, 1]: (..., 3) float32, L in [0, 100]; a and b in about [-110, 100], 0 for greys.
 
-    Parameters
-    ----------
-    image : (..., 3) float array
-        sRGB in [0, 1].
-
-    Returns
-    -------
-    (..., 3) float32 array
-        L in [0, 100]; a and b in about [-110, 100], 0 for greys.
-
-    References
-    ----------
     CIE 015:2018, Colorimetry, 4th edition, doi:10.25039/TR.015.2018
     """
     srgb = np.asarray(image, np.float32)
@@ -53,17 +41,10 @@ def srgb_to_lab(image: np.ndarray) -> np.ndarray:
 
 
 def features(image: np.ndarray) -> np.ndarray:
-    """Coordinates in which colours are compared by Euclidean distance: (L, CHROMA a, CHROMA b) / 100.
+    """Coordinates in which colours are compared by Euclidean distance: (L, CHROMA a, CHROMA b) / 100, float32.
 
-    Parameters
-    ----------
-    image : (*spatial, C) float array
-        Intensities in [0, 1]; three channels are taken as sRGB; with any other number the image is returned.
-
-    Returns
-    -------
-    (*spatial, C) float32 array
-        The distance of black and white is 1, with one channel and with three.
+    Three channels of an image (*spatial, C) in [0, 1] are taken as sRGB; with any other number it is returned. The
+    distance of black and white is 1 in both cases.
     """
     if image.shape[-1] != 3:
         return np.asarray(image, np.float32)

@@ -108,20 +108,10 @@ sharp edges, and for blurred ones."""
 
 
 def contrast_tensors(image: np.ndarray, valid: np.ndarray) -> list[np.ndarray]:
-    """Normalised structure tensors: contrast by direction, at each scale of `SCALES`.
+    """Normalised structure tensors of an image (H, W, C) on square pixels: contrast by direction, a scale an entry.
 
-    Parameters
-    ----------
-    image : (H, W, C) float array
-        Intensities, on square pixels.
-    valid : (H, W) bool
-        Pixels to take into account.
-
-    Returns
-    -------
-    list of (3, H, W) float64
-        Entries 00, 01 and 11 of T, relative to the image's mean contrast; 0 in a flat image and where a pixel or a
-        neighbour is not valid.
+    (3, H, W) float64 each: entries 00, 01 and 11 of T, relative to the image's mean contrast; 0 in a flat image and
+    where a pixel or a neighbour is not `valid`.
     """
     from scipy.ndimage import binary_erosion
 

@@ -27,10 +27,7 @@ _CHANGED = 30
 def read_image(path: str | os.PathLike) -> np.ndarray:
     """A photograph as (H, W) or (H, W, 3) array of the file's integer or float type, without transparency.
 
-    Raises
-    ------
-    FileFormatError
-        If the file is missing, unreadable, truncated or too large.
+    A FileFormatError if the file is missing, unreadable, truncated or too large.
     """
     if Path(path).suffix.lower() == ".npy":
         return _load_npy(path)
@@ -66,12 +63,8 @@ def read_scribbles(
 
     An indexed or grey PNG (or ``.npy``) holds labels: `background_label` and `object_label` become 1 and 2, others stay
     as they are. A colour file is a copy of the photograph with strokes painted on it in the two given colours; only
-    pixels that differ from the photograph count.
-
-    Raises
-    ------
-    FileFormatError
-        If the file cannot be read, or a painted copy has another size than the photograph.
+    pixels that differ from the photograph count. A FileFormatError if the file cannot be read, or a painted copy has
+    another size than the photograph.
     """
     if Path(path).suffix.lower() == ".npy":
         return _rename(_load_npy(path), object_label, background_label)
@@ -127,10 +120,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str]]], inputs: Sequence[Any]) -> None:
     """Check files that will be written, pairs (path or None, endings), before anything is computed.
 
-    Raises
-    ------
-    FileFormatError
-        If a folder does not exist or an ending is not among those allowed, or a file is an input or named twice.
+    A FileFormatError if a folder does not exist, an ending is not allowed, or a file is an input or named twice.
     """
     taken = {Path(path).resolve() for path in inputs}
     for path, endings in outputs:
@@ -147,13 +137,7 @@ def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str
 
 
 def colour(text: str) -> Colour:
-    """Red, green and blue from 0 to 255 of a colour's name or #rrggbb.
-
-    Raises
-    ------
-    InvalidParameterError
-        If Pillow knows no such colour.
-    """
+    """Red, green and blue from 0 to 255 of a colour's name or #rrggbb that Pillow knows."""
     from PIL import ImageColor
 
     try:

@@ -45,6 +45,21 @@ class Scene:
         """Colours that are compared by Euclidean distances: (*spatial, C) float32, computed once; see `features`."""
         return features(self.image)
 
+    @property
+    def side(self) -> float:
+        """Side N^(1/d) of the image in pixels, without those outside."""
+        return float(np.count_nonzero(self.seeds >= 0)) ** (1 / self.seeds.ndim)
+
+    def widths(self, width: float) -> list[float]:
+        """A width in sides of the image as pixels along each axis."""
+        return [width * self.side / step for step in self.spacing]
+
+    def smoothed(self, values: np.ndarray, width: float) -> np.ndarray:
+        """Channels ((*spatial, C)) smoothed by a Gaussian whose standard deviation is in sides of the image."""
+        from scipy.ndimage import gaussian_filter
+
+        return gaussian_filter(values, [*self.widths(width), 0])
+
     def held(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Pixels that the k-th label must hold, and those that it must avoid, pixels outside included: bool arrays."""
         inside = self.seeds == k + 1

@@ -60,12 +60,8 @@ def segment_chan_vese(
         Colours to start from, in [0, 1]; by default those of K-means.
     channel_axis : int or None
         Where the channels are; None if there are none.
-    weight : (*spatial) array, optional
-        Factor on the boundary's cost at each pixel, such as `contrast_weight(image)`.
-    spacing : float or tuple of float, optional
-        Distance between pixels along each axis.
-    tv, relaxation
-        As in `Potts`.
+    weight, spacing, tv, relaxation
+        As in `Potts`; `contrast_weight(image)` is such a weight.
     tol : float
         Relative gap of the labels, and relative fall of the energy below which the means are final.
     max_rounds : int
@@ -78,14 +74,7 @@ def segment_chan_vese(
     (*spatial) int array
         Labels from 0 on, from the darkest region to the brightest. A region may be empty.
 
-    Raises
-    ------
-    InvalidImageError, InvalidParameterError, UnsupportedTypeError, BackendUnavailableError
-        If an argument is of a wrong kind, shape or range, or the backend cannot run here.
-
-    Warns
-    -----
-    ConvergenceWarning, DataTermWarning
+    Errors and warnings are those of `denoise_rof`.
 
     References
     ----------

@@ -42,17 +42,9 @@ def denoise_rof(
         leaves the image unchanged.
     huber : float
         Slope below which the cost of gradients is quadratic: bigger makes fewer steps of slopes; 0 is total variation.
-    channel_axis : int or None
-        Where the channels are; None if there are none. Channels share one gradient.
-    weight : (*spatial) array, optional
-        Factor on alpha at each pixel.
-    spacing : float or tuple of float, optional
-        Distance between pixels along each axis.
-    tv : {"isotropic", "anisotropic", "octagonal"}
-        Norm of the gradient; as in `TwoPhase`.
-    tol : float
-        Relative primal-dual gap to stop at.
-    max_iter, time_limit, callback, backend
+    channel_axis, weight, spacing, tv
+        As in `ROF`.
+    tol, max_iter, time_limit, callback, backend
         As in `pdhg`.
 
     Returns

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from varconvex.geometry.certify import certify_convexity, fill_hull
-from varconvex.geometry.lattice_polygon import energies_from
-from varconvex.geometry.small_window import DIRECTIONS, MOST_PIXELS, best_nearby, step_costs
+from varconvex.geometry.lattice_polygon import FINE_DIRECTIONS, MOST_PIXELS, best_nearby, energies_from, window_costs
 
 
 def subsets(shape):
@@ -23,7 +22,7 @@ def convex_sets():
 def test_the_recursion_finds_the_best_of_all_digitally_convex_sets(convex_sets, seed):
     cost = np.random.default_rng(seed).normal(size=(3, 4))
     prefix = np.pad(np.cumsum(cost, axis=1), ((0, 0), (1, 0)))
-    found = (energies_from(step_costs(prefix, DIRECTIONS), DIRECTIONS) + cost).min()
+    found = (energies_from(window_costs(prefix, FINE_DIRECTIONS), FINE_DIRECTIONS) + cost).min()
     assert found == pytest.approx((convex_sets * cost).sum(axis=(1, 2)).min())
 
 

@@ -10,9 +10,8 @@ from varconvex import segment, threads
 from varconvex.errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
 from varconvex.inputs import prepare
 from varconvex.metrics import iou
-from varconvex.predictors.appearance.log_odds import position_log_odds
-from varconvex.predictors.appearance.networks import NetworkAppearance
-from varconvex.predictors.appearance.training import AppearanceBox
+from varconvex.predictors.appearance.base import position_log_odds
+from varconvex.predictors.appearance.networks import AppearanceBox, NetworkAppearance
 from varconvex.predictors.base import ProximalTerm
 from varconvex.predictors.cnn import CnnPredictor
 from varconvex.predictors.energy import default_alpha
@@ -64,7 +63,7 @@ def test_colours_that_no_stroke_has_touched_are_left_to_places(network):
     image[:, 12:16], image[:, 44:48] = (0, 0.7, 0), (0, 0.7, 0)
     strokes = np.zeros((40, 60), int)
     strokes[5:35, 6:9], strokes[5:35, 52:55] = 2, 1
-    odds = quick(network, members=2, steps=300).trained(prepare(image, strokes)).state.log_odds
+    odds = quick(network, members=2, steps=300).trained(prepare(image, strokes)).log_odds
     assert odds[:, 12:16].mean() > odds[:, 44:48].mean() + 2
     # Known colours keep their say.
     assert odds[:, 18:28].mean() > 2
@@ -191,15 +190,15 @@ def test_with_a_convex_shape_the_networks_are_the_appearance_of_a_set(two_blobs)
     first = quick(FcnPredictor, steps=200)
     energy = first.set_energy(scene)
     # 720 x 960 pixels become 240 x 320, three by three.
-    odds = np.clip(first.trained(scene).state.log_odds, -3, 3).reshape(240, 3, 320, 3).mean(axis=(1, 3))
+    odds = np.clip(first.trained(scene).log_odds, -3, 3).reshape(240, 3, 320, 3).mean(axis=(1, 3))
     np.testing.assert_allclose(energy.costs[1] - energy.costs[0], -odds, atol=1e-5)
     assert energy.alpha == pytest.approx(CONVEX_SHARE * default_alpha(scene) / 3)
     assert quick(FcnPredictor, energy=None).set_energy(scene).alpha == 0
     mask = disc[1::3, 1::3]
     taught = energy.refit(mask.astype(np.int64))
-    assert iou(taught.appearance.state.regions == 1, disc) > 0.98
+    assert iou(taught.appearance.regions == 1, disc) > 0.98
     learned = first.with_learned(scene, taught).predict(scene)
-    np.testing.assert_array_equal(learned.theta.state.log_odds, taught.appearance.state.log_odds)
+    np.testing.assert_array_equal(learned.theta.log_odds, taught.appearance.log_odds)
     start = first.with_learned(scene, taught, iterate=False).predict(scene)
     assert [evaluation[0] for evaluation in start.solution.history] == [0]
 

@@ -37,7 +37,7 @@ def test_networks_learn_the_same_on_every_backend(backend, rng, predictor):
     for ours, theirs in zip(*answers, strict=True):
         np.testing.assert_allclose(theirs.probability, ours.probability, atol=1e-4)
         assert isinstance(theirs.probability, np.ndarray)
-        assert all(isinstance(vector, backend.xp.ndarray) for vector in theirs.theta.state.parameters)
+        assert all(isinstance(vector, backend.xp.ndarray) for vector in theirs.theta.parameters)
 
 
 def test_a_network_and_a_convex_shape_on_the_device_they_are_told(fake_cupy, rng):

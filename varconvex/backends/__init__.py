@@ -22,10 +22,6 @@ def get_backend(name: str | ArrayBackend | None = None, array: Any = None) -> Ar
     array : array, optional
         Looked at only when `name` is None.
 
-    Returns
-    -------
-    ArrayBackend
-
     Raises
     ------
     InvalidParameterError

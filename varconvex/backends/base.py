@@ -283,16 +283,8 @@ class ArrayBackend(Grids):
     def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
         """log 1/m sum_j exp(-weight |x - x_j|^2 - |c - c_j|^2) at each point, (n,) float32.
 
-        Parameters
-        ----------
-        points : (n, F) float32
-            Features x and c of each point: the first `axes` are its position x, the others its colour c.
-        weight : (n,) float32
-            Weight of the squared distance in position.
-        seeds : (F, m) float32
-            Features of the seeds, in the order of `points`.
-        axes : int
-            How many features are position.
+        Of the features of a point (`points` (n, F) float32) and of a seed (`seeds` (F, m)) the first `axes` are its
+        position x, the others its colour c; `weight` ((n,)) is that of the squared distance in position.
         """
         xp = self.xp
         points, weight, seeds = (self.asarray(array, np.float32) for array in (points, weight, seeds))

@@ -31,10 +31,6 @@ def fetch(url: str, folder: str | os.PathLike, *, time_limit: float = 60.0) -> P
     time_limit : float
         Longest wait for the server, in seconds.
 
-    Returns
-    -------
-    Path
-
     Raises
     ------
     FileFormatError

@@ -1,12 +1,23 @@
-"""Images with ground truth and scribbles from a folder.
+"""Images with ground truth and scribbles from a folder or zip file, in any of three layouts.
 
-    <folder>/images/<name>.*   <folder>/ground_truth/<name>.png   <folder>/<scribbles>/<name>.png
+    images/<name>.*  ground_truth/<name>.png  <scribbles>/<name>.png           a folder of samples
+    images/<name>.*  ground_truth/<name>.png                                   one that `robot_scribbles` scribbles on
+    img/img_<k>.png  ground_truth/GT_<k>.png  user_scribbles/scribbleMask_<k>.png     the convexity data set
 
 Ground truth is grey: 255 object, 0 background, 128 not scored. Scribbles are indexed or grey: 0 none, 1 object,
 2 background; samples have them in this library's convention, 0 none, 1 background, 2 object.
+
+The convexity data set has 51 photographs of nearly convex objects with scribbles by hand, grey with three levels,
+ascending: none, background, object. L. Gorelick, O. Veksler, Y. Boykov, C. Nieuwenhuis, *Convexity shape prior for
+segmentation*, ECCV 2014, doi:10.1007/978-3-319-10602-1_44; the data are at https://vision.cs.uwaterloo.ca/data/.
 """
 
 import os
+import re
+import shutil
+import tempfile
+import weakref
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +34,9 @@ _ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 _LABEL_OF_INDEX = np.array([0, 2, 1])
 """Label by value in the file."""
+
+_LARGEST = 2 << 30
+"""Most bytes that an archive may unpack to, a hundred times the convexity data set's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +88,6 @@ def read_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> Iter
     scribbles : str
         Name of the subfolder with the scribbles to use.
 
-    Yields
-    ------
-    Sample
-
     Raises
     ------
     FileFormatError
@@ -103,6 +113,66 @@ def list_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> list
                 f"has no {part}. Check the path and the scribbles' name."
             )
     return [Entry(path.stem, partial(read_sample, root, path, scribbles)) for path in images_in(root / "images")]
+
+
+def list_samples(source: str | os.PathLike, scribbles: str = "scribbles") -> list[Entry]:
+    """The samples of a folder or zip file, as entries that are read later.
+
+    Parameters
+    ----------
+    source : path
+    scribbles : str
+        Name of the subfolder with the scribbles, in the first layout.
+
+    Raises
+    ------
+    FileFormatError
+        If the layout is unknown; when an entry is read, if one of its files is missing or invalid.
+
+    Examples
+    --------
+    >>> for entry in list_samples("data/birds"):  # doctest: +SKIP
+    ...     sample = entry.read()
+    """
+    root = Path(source)
+    if root.is_file() or find_root(root):
+        return list_convexity(root)
+    if not root.is_dir():
+        raise FileFormatError(f"a folder or a zip file of samples was expected; {root} is not there. Check the path.")
+    if (root / "images").is_dir() and (root / "ground_truth").is_dir() and not any(root.glob("scribbles*")):
+        return [Entry(path.stem, partial(read_sample, root, path, None)) for path in images_in(root / "images")]
+    return list_folder(root, scribbles)
+
+
+def list_convexity(source: str | os.PathLike) -> list[Entry]:
+    """The data set's samples in the order of their numbers, as entries that are read later.
+
+    Parameters
+    ----------
+    source : path
+        The folder, one that holds it, or its zip file (unpacked until the entries are deleted).
+
+    Raises
+    ------
+    FileFormatError
+        If the layout is another one; when an entry is read, if one of its files is missing or invalid.
+
+    Examples
+    --------
+    >>> for entry in list_convexity("convexity.zip"):  # doctest: +SKIP
+    ...     sample = entry.read()
+    ...     result = segment(sample.image, sample.scribbles, shape="convex")
+    """
+    path = Path(source)
+    holder = _Unpacked(path) if path.is_file() else None
+    root = find_root(holder.folder if holder else path)
+    if root is None:
+        raise FileFormatError(
+            f"the convexity data set has the subfolders img, ground_truth and user_scribbles; {path} has not all of "
+            "them. Check the path."
+        )
+    numbered = sorted((_number(image.stem), image) for image in images_in(root / "img"))
+    return [Entry(image.stem, partial(_read_convexity, root, image, k, holder)) for k, image in numbered]
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -147,3 +217,57 @@ def values_of(path: Path, image: np.ndarray, allowed: tuple[int, ...] | None) ->
             "Was it resized with interpolation, or saved in another encoding?"
         )
     return values
+
+
+def find_root(folder: Path) -> Path | None:
+    """The first folder with the data set's layout among `folder` and those up to two levels below, or None."""
+    if not folder.is_dir():
+        return None
+    for candidate in (folder, *sorted(folder.glob("*")), *sorted(folder.glob("*/*"))):
+        if all((candidate / part).is_dir() for part in ("img", "ground_truth", "user_scribbles")):
+            return candidate
+    return None
+
+
+def _number(stem: str) -> int:
+    """The number at the end of a file's name."""
+    found = re.search(r"\d+$", stem)
+    if found is None:
+        raise FileFormatError(f"images of the convexity data set are named img_<number>; got {stem!r}. Rename it.")
+    return int(found[0])
+
+
+def _read_convexity(root: Path, path: Path, k: int, _holder: object) -> Sample:
+    """The k-th sample; the reference to `_holder` keeps an unpacked archive."""
+    image = read_rgb(path)
+    truth = values_of(root / "ground_truth" / f"GT_{k}.png", image, None)
+    file = root / "user_scribbles" / f"scribbleMask_{k}.png"
+    strokes = values_of(file, image, None)
+    levels = np.unique(strokes)
+    if len(levels) != 3:
+        raise FileFormatError(
+            f"scribbles of the convexity data set have three grey levels (none, background, object); {file} has "
+            f"{len(levels)}. Are strokes missing, or was it saved with smooth edges?"
+        )
+    return Sample(path.stem, image, np.searchsorted(levels, strokes), truth == 255, np.ones(truth.shape, bool))
+
+
+class _Unpacked:
+    """A zip file unpacked to a temporary folder that is deleted with this object."""
+
+    def __init__(self, path: Path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+                if size > _LARGEST:
+                    raise FileFormatError(
+                        f"{path} would unpack to {size} bytes, more than the {_LARGEST} a data set may have. Unpack it "
+                        "by hand and pass the folder."
+                    )
+                self.folder = Path(tempfile.mkdtemp(prefix="varconvex-"))
+                self._finalizer = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+                archive.extractall(self.folder)  # never leaves the folder: zipfile drops ".." and roots
+        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+            raise FileFormatError(
+                f"a folder or a zip file was expected; {path} is neither ({error}). Is the download complete?"
+            ) from error

@@ -33,7 +33,6 @@ class ImageEnergy(ABC):
     upper: Any = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Check every field and bring it into one form."""
         image = checks.as_numeric("image", self.image)
         channels = self.channel_axis is not None
         checks.spatial("image", image, (3, 4) if channels else (2, 3))

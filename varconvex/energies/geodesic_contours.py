@@ -55,7 +55,6 @@ class GeodesicContours(TwoPhase):
     balloon: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Check every field and bring it into one form."""
         super().__post_init__()
         if self.weight is None:
             raise InvalidParameterError(

@@ -49,7 +49,6 @@ class MumfordShah(ImageEnergy):
     jump: float = field(default=0.1, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Check every field and bring it into one form."""
         super().__post_init__()
         object.__setattr__(self, "alpha", checks.real_number("alpha", self.alpha, strict=True))
         object.__setattr__(self, "jump", checks.real_number("jump", self.jump, strict=True))

@@ -31,16 +31,12 @@ class Potts(LinearEnergy):
         Cost of each label per pixel, in nats; only differences between labels matter.
     alpha : float
         Weight of the boundaries, in nats per unit length. Bigger is smoother; 0 takes the cheapest label.
-    weight : (*spatial) array, optional
-        Factor on the boundary's cost at each pixel; smaller attracts the boundary, 0 makes it free.
+    weight, spacing, tv
+        As in `TwoPhase`; a weight has the spatial shape.
     lower : float or array of the cost's shape, optional
         Lower bounds on u, summing to at most 1 per pixel; a seed has 1 at its own label.
     upper : float
         Left at 1: a seed is a lower bound at its own label.
-    spacing : tuple of float, optional
-        Distance between pixels along each axis; 1 if not given.
-    tv : {"isotropic", "anisotropic", "octagonal"}
-        Length of the boundary; as in `TwoPhase`.
     relaxation : {"zach", "ccp"}
         Zach's is fast; that of Chambolle, Cremers and Pock has the higher bound and mixes labels less where three or
         more meet, at several times the cost. For other `tv` than "isotropic" both are the same.
@@ -60,7 +56,6 @@ class Potts(LinearEnergy):
     relaxation: Relaxation = field(default="zach", kw_only=True)
 
     def __post_init__(self) -> None:
-        """Check every field and bring it into one form."""
         checks.one_of("relaxation", self.relaxation, Relaxation)
         cost = checks.as_numeric("cost", self.cost)
         checks.spatial("cost", cost, (3, 4))

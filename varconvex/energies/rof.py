@@ -31,10 +31,8 @@ class ROF(ImageEnergy):
         Factor on alpha at each pixel; 0 makes edges there free.
     channel_axis : int, optional
         Where the channels are; None for a grey image. Channels share one gradient.
-    spacing : float or tuple of float, optional
-        Distance between pixels along each axis; 1 if not given.
-    tv : {"isotropic", "anisotropic", "octagonal"}
-        Norm of the gradient; as in `TwoPhase`.
+    spacing, tv
+        As in `TwoPhase`.
     lower, upper : float, optional
         Bounds on u; by default the image's range, which no minimiser leaves.
 
@@ -55,7 +53,6 @@ class ROF(ImageEnergy):
     huber: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Check every field and bring it into one form."""
         super().__post_init__()
         object.__setattr__(self, "huber", checks.real_number("huber", self.huber))
 

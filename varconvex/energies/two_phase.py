@@ -34,7 +34,7 @@ class TwoPhase(LinearEnergy):
         Factor on the boundary's cost at each pixel; smaller attracts the boundary, 0 makes it free.
     lower, upper : float or array of the cost's shape, optional
         Bounds on u. A seed of the object has lower = 1, a seed of the background upper = 0.
-    spacing : tuple of float, optional
+    spacing : float or tuple of float, optional
         Distance between pixels along each axis; 1 if not given.
     tv : {"isotropic", "anisotropic", "octagonal"}
         Length of the boundary: Euclidean (a mask costs about 1 % more than the bound); the sum over the axes (masks are
@@ -66,7 +66,6 @@ class TwoPhase(LinearEnergy):
     target: Any = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        """Check every field and bring it into one form."""
         cost = checks.as_numeric("cost", self.cost)
         checks.spatial("cost", cost)
         self._check(cost, cost.shape)

@@ -8,14 +8,7 @@ import numpy as np
 def keep_scribbled(index: np.ndarray, seeds: np.ndarray, besides: Collection[int] = ()) -> np.ndarray:
     """A copy of a label image in which components of objects that hold none of their own seeds are background.
 
-    Parameters
-    ----------
-    index : (*spatial) int array
-        Index of each pixel's label, 0 is the background.
-    seeds : (*spatial) int array
-        k + 1 for a seed of label k; other values are no seeds.
-    besides : collection of int
-        Labels that stay as they are.
+    `index` ((*spatial) int) is 0 on the background, `seeds` k + 1 on those of label k; labels in `besides` stay.
     """
     from scipy.ndimage import label
 

@@ -12,11 +12,10 @@ import numpy as np
 from ..threads import run
 from .components import cheapest_piece
 from .hulls import extreme_points, fill, is_convex
-from .lattice_polygon import best_polygon
+from .lattice_polygon import best_nearby, best_polygon
 from .raster import edge_normals, polygon_mask, pool, total
 from .rectangles import LARGEST, best_boxes
 from .refine_2d import refine
-from .small_window import best_nearby
 
 Start = tuple[np.ndarray, np.ndarray]
 """Corners (n, 2) float and mask (H, W) bool."""

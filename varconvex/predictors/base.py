@@ -60,14 +60,9 @@ class Prediction:
 
 @dataclass(frozen=True)
 class ProximalTerm:
-    """The term weight/2 |u - target|^2 of an objective.
+    """The term weight/2 |u - target|^2 of an objective, weight in nats per pixel.
 
-    Attributes
-    ----------
-    target : (*spatial) or (K, *spatial) float32
-        Map in [0, 1] in the shape of `Prediction.probability`.
-    weight : float
-        In nats per pixel.
+    `target` is a map in [0, 1] in the shape of `Prediction.probability`.
     """
 
     target: np.ndarray

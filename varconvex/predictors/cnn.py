@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from .networks import NetworkPredictor
+from .fcn import NetworkPredictor
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from ..backends import ArrayBackend, Offsets, ends, get_backend
+from ..backends import ArrayBackend, ends, get_backend
 from ..edges import contrast_weight
 from ..energies.potts import Potts
 from ..energies.total_variation import differences
@@ -22,8 +22,7 @@ from ..likelihoods.base import Likelihood
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 from ..options import TV, EdgeWeight, Relaxation
 from ..solvers.pdhg import Progress, pdhg
-from .appearance.base import Appearance, GivenCosts
-from .appearance.log_odds import costs_of, sigmoid
+from .appearance.base import Appearance, GivenCosts, costs_of, sigmoid
 from .appearance.mixtures import MixtureAppearance
 from .base import LearningPredictor, Prediction, ProximalTerm, SetPredictor
 from .set_energy import CONVEX_SHARE, Arrangement, SetEnergy
@@ -41,7 +40,7 @@ side gives the same object at every resolution.
 
 def default_alpha(scene: Scene) -> float:
     """The default weight of the total variation, in nats per pixel of boundary."""
-    return ALPHA_PER_SIDE * float(np.count_nonzero(scene.seeds >= 0)) ** (1 / scene.seeds.ndim)
+    return ALPHA_PER_SIDE * scene.side
 
 
 @dataclass(frozen=True)
@@ -168,8 +167,14 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         )
 
     def _energy(self, scene: Scene, costs: np.ndarray, proximal: ProximalTerm | None) -> TwoPhase | Potts:
+        """The energy; a boundary costs nothing at outside pixels and where one of its differences reaches one."""
         outside = scene.seeds < 0
-        weight = _without_rim(self._weight(scene), outside, differences(self.tv, scene.spacing)["offsets"])
+        weight = self._weight(scene)
+        if outside.any():
+            rim = outside.copy()
+            for near, far in ends(outside.ndim, outside.ndim, differences(self.tv, scene.spacing)["offsets"]):
+                rim[near] |= outside[far]
+            weight = np.where(rim, 0, 1 if weight is None else weight).astype(np.float32)
         common: dict[str, Any] = {"weight": weight, "spacing": scene.spacing, "tv": self.tv}
         costs = np.where(outside, 0, costs)
         if len(scene.labels) == 2:
@@ -212,13 +217,3 @@ def predict_log_odds(log_odds: np.ndarray, scene: Scene, energy: EnergyPredictor
     probability = np.where(scene.valid, sigmoid(log_odds), 0)
     probability = np.where(scene.seeds == 2, 1, np.where(scene.seeds == 1, 0, probability)).astype(np.float32)
     return Prediction(probability, (probability > 0.5).astype(np.int64), costs, {})
-
-
-def _without_rim(weight: np.ndarray | None, outside: np.ndarray, offsets: Offsets) -> np.ndarray | None:
-    """The edge weight, set to 0 at outside pixels and where one of the differences reaches one: (*spatial) float32."""
-    if not outside.any():
-        return weight
-    rim = outside.copy()
-    for near, far in ends(outside.ndim, outside.ndim, offsets):
-        rim[near] |= outside[far]
-    return np.where(rim, 0, 1 if weight is None else weight).astype(np.float32)

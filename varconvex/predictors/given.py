@@ -27,7 +27,7 @@ from ..errors import InvalidImageError, InvalidParameterError
 from ..inputs import Scene, probability_map
 from ..likelihoods.base import CLIP
 from ..options import Kind
-from .appearance.log_odds import check_labels
+from .appearance.base import check_labels
 from .base import Prediction, Predictor, ProximalTerm
 from .energy import EnergyPredictor, predict_log_odds
 

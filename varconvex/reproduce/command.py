@@ -6,8 +6,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from ..datasets.collection import list_samples
 from ..datasets.download import fetch
+from ..datasets.folders import list_samples
 from ..errors import InvalidParameterError, ShapeWarning
 from ..files import write_picture, write_text
 
@@ -45,11 +45,11 @@ def _table(tables: Any, name: str, text: str) -> Any:
 
 def _run(options: argparse.Namespace) -> int:
     """Compute a table, write and print it, and draw its page of pictures."""
-    from . import layout, pictures, table1, table2
+    from . import layout, table1, table2
 
     compute, draw, page = {
-        "table1": (table1.table1, pictures.fig2, "figure2.png"),
-        "table2": (table2.table2, pictures.before_and_after, "corruptions.png"),
+        "table1": (table1.table1, layout.fig2, "figure2.png"),
+        "table2": (table2.table2, layout.before_and_after, "corruptions.png"),
     }[options.table]
     common = ("run", "table", "data", "scribbles", "limit", "out")
     chosen = {name: value for name, value in vars(options).items() if name not in common}

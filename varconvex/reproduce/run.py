@@ -164,7 +164,7 @@ def fingerprint() -> str:
     """SHA-256 of the package's source code, except for modules that only present results."""
     digest = hashlib.sha256()
     for name, text in _sources(files("varconvex")):
-        if not name.startswith(("reproduce/layout", "reproduce/pictures", "cli", "plots", "doctor", "demo")):
+        if not name.startswith(("reproduce/layout", "cli", "plots", "doctor", "demo")):
             digest.update(name.encode() + text)
     return digest.hexdigest()
 

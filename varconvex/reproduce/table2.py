@@ -17,9 +17,8 @@ import numpy as np
 from ..api import segment
 from ..datasets.corruptions import CORRUPTIONS, corrupt
 from ..datasets.download import checksum
-from ..datasets.folders import Entry, Sample
+from ..datasets.folders import Entry, Sample, values_of
 from ..errors import FileFormatError
-from ..files import read_mask
 from ..metrics import iou
 from ..predictors.given import GivenPredictor
 from .run import Result, Results, own_file, run
@@ -119,11 +118,4 @@ def corrupted(settings: dict[str, Any], sample: Sample) -> np.ndarray:
 
 def mask_of(folder: Path, sample: Sample) -> np.ndarray:
     """The mask of an image in a folder, of the image's size."""
-    path = own_file(folder, sample, *_ENDINGS)
-    mask = read_mask(path)
-    if mask.shape != sample.truth.shape:
-        raise FileFormatError(
-            f"{path} must have its image's size {sample.truth.shape}; it has {mask.shape}. Is it another image's, or "
-            "resized?"
-        )
-    return mask
+    return values_of(own_file(folder, sample, *_ENDINGS), sample.image, None)

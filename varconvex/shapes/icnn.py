@@ -85,16 +85,8 @@ class ICNN:
         G(x) = sum_k relu(normals_k . x - offsets_k + margin) - margin
 
         is convex, equals -margin deep inside, and is positive outside of any of the half-spaces. Corners are cut by
-        less than `margin`, and a longer step of the parameters may leave the set empty.
-
-        Parameters
-        ----------
-        normals, offsets : (K, d) and (K,) float
-            Half-spaces; normals point outwards.
-        margin : float
-        hidden : tuple of int, optional
-            Widths; (K,) by default. The first is at least K; the layers after it pass the sum on unchanged.
-        dtype : float32 or float64
+        less than `margin`, and a longer step of the parameters may leave the set empty. Normals ((K, d)) point
+        outwards; of the widths `hidden` ((K,) by default) the first is at least K, and later layers pass the sum on.
         """
         normals, offsets = np.asarray(normals, float), np.asarray(offsets, float)
         n_planes, dim = normals.shape

@@ -1,4 +1,4 @@
-"""Interface of an appearance model theta: the costs that it gives, how it is estimated, and its part of the objective.
+"""Interface of an appearance model theta: its costs, its estimation, its part of the objective; log-odds as costs.
 
     J(C; theta) = data_cost(C; theta) + boundary cost of C,
     data_cost   = sum_x -log P(C(x) | x, theta) + sum_k w_k sum over the scribbles of k  -log P(k | x, theta)
@@ -15,8 +15,9 @@ from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
+from ...errors import InvalidScribblesError
 from ...inputs import Scene
-from ...likelihoods.base import Likelihood
+from ...likelihoods.base import CLIP, Likelihood
 
 SCRIBBLE_SHARE = 0.3
 """Share of the scribbles among the pixels that a model is estimated from: few certain pixels against many guesses."""
@@ -27,14 +28,7 @@ class Appearance(Likelihood, Protocol):
     """theta: regional models, mixtures of whole regions, or networks; `costs` as of any likelihood."""
 
     def learn(self, scene: Scene, index: np.ndarray) -> Self:
-        """The model re-estimated from all regions of a label image.
-
-        Parameters
-        ----------
-        scene : Scene
-        index : (*spatial) int
-            Index of each pixel's label.
-        """
+        """The model re-estimated from all regions of the label image `index` ((*spatial) int)."""
 
     def data_cost(self, scene: Scene, index: np.ndarray) -> float:
         """Data part of J for the label image `index` ((*spatial) int), in nats."""
@@ -86,3 +80,39 @@ def spread_sample(weights: np.ndarray, count: int) -> np.ndarray:
     """Indices of `count` pixels drawn by `weights` ((n,) float) at even quantiles: (count,) int, deterministic."""
     total = np.cumsum(weights, dtype=np.float64)
     return np.searchsorted(total, (np.arange(count) + 0.5) / count * total[-1])
+
+
+def check_labels(scene: Scene) -> None:
+    """Raise an InvalidScribblesError unless there is one object on a background."""
+    if len(scene.labels) != 2:
+        raise InvalidScribblesError(
+            f"this predictor tells one object from the background, two labels; got labels {scene.labels}. Segment the "
+            "objects one at a time, or use predictor='energy'."
+        )
+
+
+def costs_of(log_odds: np.ndarray, scene: Scene) -> np.ndarray:
+    """Cost of each label above the pixel's cheaper one, at most `CLIP`: (2, *spatial) float32, in nats."""
+    bounded = np.where(scene.valid, np.clip(log_odds, -CLIP, CLIP), 0).astype(np.float32)
+    return np.stack([np.maximum(bounded, 0), np.maximum(-bounded, 0)])
+
+
+def position_log_odds(scene: Scene) -> np.ndarray:
+    """Log-odds of the object by position alone: d log of the ratio of the distances to background and object strokes.
+
+    It is that of densities whose kernels are as wide as the distance to the nearest stroke, rho^-d in d dimensions
+    (Nieuwenhuis, Cremers 2013, doi:10.1109/TPAMI.2012.183); at most a factor of 20 between the distances counts.
+    (*spatial) float32.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    background, inside = (
+        np.log1p(distance_transform_edt(scene.seeds != k, sampling=scene.spacing)) if (scene.seeds == k).any() else 0
+        for k in (1, 2)
+    )
+    return (scene.seeds.ndim * np.clip(background - inside, -CLIP, CLIP)).astype(np.float32)
+
+
+def sigmoid(n: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-n)), without an overflow."""
+    return 0.5 * (np.tanh(0.5 * n) + 1)

@@ -42,28 +42,10 @@ def groups_of(inputs: Any) -> tuple[str, ...]:
 
 
 def channels(scene: Scene, inputs: Any, features: Any = None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The channels of every pixel.
+    """The channels of every pixel, (*spatial, c) float32, of the groups in `inputs`; and the group of each channel.
 
-    Parameters
-    ----------
-    scene : Scene
-    inputs : str
-        Groups joined by "+".
-    features : (*spatial, F) array, optional
-        The user's own; the filter bank by default.
-
-    Returns
-    -------
-    values : (*spatial, c) float32
-    groups : (c,) tuple of str
-        The group of each channel.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a group is unknown, or `features` has another shape or is given without its group.
-    InvalidImageError
-        If `features` is not finite.
+    `features` ((*spatial, F)) are the user's own; the filter bank by default. An InvalidParameterError if a group is
+    unknown, or they have another shape or are given without their group; an InvalidImageError if they are not finite.
     """
     chosen = groups_of(inputs)
     if features is not None and "features" not in chosen:
@@ -74,7 +56,7 @@ def channels(scene: Scene, inputs: Any, features: Any = None) -> tuple[np.ndarra
     found: dict[str, np.ndarray] = {}
     if "rgb" in chosen:
         colour = scene.colours
-        found["rgb"] = _scaled(np.concatenate([colour, _smooth(colour, scene, _FINE)], axis=-1), scene)
+        found["rgb"] = _scaled(np.concatenate([colour, scene.smoothed(colour, _FINE)], axis=-1), scene)
     if "xy" in chosen:
         found["xy"] = _place(scene)
     if "features" in chosen:
@@ -88,11 +70,8 @@ def filter_bank(scene: Scene) -> np.ndarray:
     """Responses at three scales: colour, and of the lightness the slope, the two curvatures and the local spread.
 
     The slope is |grad|, the curvatures are the Hessian's largest and smallest eigenvalue times the scale squared (of a
-    volume, its Laplacian and largest second derivative): no response depends on where an edge turns.
-
-    Returns
-    -------
-    (*spatial, 3 (C + 4)) float32
+    volume, its Laplacian and largest second derivative): no response depends on where an edge turns. The array is
+    (*spatial, 3 (C + 4)) float32.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -100,14 +79,14 @@ def filter_bank(scene: Scene) -> np.ndarray:
     light = colour[..., 0]
     found = []
     for width in _SCALES:
-        sigma = _widths(scene, width)
+        sigma = scene.widths(width)
         smooth = gaussian_filter(light, sigma)
         slope = np.zeros_like(light)
         for axis in range(light.ndim):
             order = [int(a == axis) for a in range(light.ndim)]
             slope += (sigma[axis] * gaussian_filter(light, sigma, order=order)) ** 2
         spread = np.sqrt(np.maximum(gaussian_filter(light**2, sigma) - smooth**2, 0))
-        found += [_smooth(colour, scene, width), np.stack([np.sqrt(slope), *_curvatures(light, sigma), spread], -1)]
+        found += [scene.smoothed(colour, width), np.stack([np.sqrt(slope), *_curvatures(light, sigma), spread], -1)]
     return np.concatenate(found, axis=-1).astype(np.float32)
 
 
@@ -124,17 +103,6 @@ def _curvatures(light: np.ndarray, sigma: list[float]) -> tuple[np.ndarray, np.n
     mean = (straight[0] + straight[1]) / 2
     apart = np.hypot((straight[0] - straight[1]) / 2, second(0, 1))
     return mean + apart, mean - apart
-
-
-def _smooth(values: np.ndarray, scene: Scene, width: float) -> np.ndarray:
-    from scipy.ndimage import gaussian_filter
-
-    return gaussian_filter(values, [*_widths(scene, width), 0])
-
-
-def _widths(scene: Scene, width: float) -> list[float]:
-    side = float(np.count_nonzero(scene.seeds >= 0)) ** (1 / scene.seeds.ndim)
-    return [width * side / step for step in scene.spacing]
 
 
 def _place(scene: Scene) -> np.ndarray:

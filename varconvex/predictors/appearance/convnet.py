@@ -17,19 +17,8 @@ _CHUNK = 1 << 13
 class ConvNet:
     """A network from (n, h, w, channels) to log-odds (n, h - 2 reach, w - 2 reach).
 
-    All parameters live in the one vector that `pack` returns and `unpack` sets.
-
-    Parameters
-    ----------
-    channels : int
-        Of the input.
-    hidden : tuple of int
-        Widths of the hidden layers.
-    kernel : int
-        Side k of the windows, odd.
-    dtype : float32 or float64
-    xp : module
-        NumPy, or CuPy.
+    All parameters live in the one vector that `pack` returns and `unpack` sets. `hidden` are the widths of the hidden
+    layers, `kernel` is the side k of the windows, odd, `dtype` float32 or float64, and `xp` NumPy or CuPy.
     """
 
     def __init__(self, channels: int, hidden: tuple[int, ...], kernel: int, dtype: Any = np.float32, xp: Any = np):

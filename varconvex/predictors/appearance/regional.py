@@ -40,12 +40,10 @@ class RegionalAppearance:
 
     Attributes
     ----------
-    first : (K, H, W) float32
-        The scribbles' costs, in nats.
+    first, mixed : (K, H, W) float32
+        The scribbles' costs and the present ones, in nats; only differences between labels matter.
     points : (n, c) float32
         Feature vector y of each pixel; the first C channels are its colour.
-    mixed : (K, H, W) float32
-        Present costs; only differences between labels matter.
     weights : tuple of float
         Pixels that a scribbled pixel of each label counts as in the data cost.
     backend : str, ArrayBackend or None
