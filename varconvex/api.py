@@ -23,10 +23,11 @@ from .likelihoods.base import Likelihood
 from .options import TV, Components, EdgeWeight, NanPolicy, Relaxation, Unify
 from .predictors.base import Prediction, Predictor
 from .predictors.energy import EnergyPredictor, default_alpha
+from .proposals import Unified
 from .result import Segmentation
 from .shapes.base import Shape
 from .solvers.pdhg import Progress, pdhg
-from .unify import Unified, joint, sequential
+from .unify import joint, sequential
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,13 +55,13 @@ def segment(
     alpha: float | None = None,
     *,
     shape: str | Shape | Mapping[int, str | Shape | None] | None = None,
-    unify: Unify = "sequential",
+    unify: Unify | None = None,
     predictor: str | Predictor = "energy",
     likelihood: str | Likelihood = "nieuwenhuis_cremers",
     edge_weight: EdgeWeight | np.ndarray | None = "contrast",
     tv: TV = "isotropic",
     relaxation: Relaxation = "zach",
-    components: Components = "all",
+    components: Components = "scribbled",
     channel_axis: int | None = -1,
     rgba: bool | None = None,
     mask: Any = None,
@@ -96,12 +97,12 @@ def segment(
     shape : {"convex", "polygon", ...}, Shape, mapping of label to one of them or None, or None
         Shape of the object, which then contains no pixels outside. With more than one object, a mapping has the shape
         of each, ``{2: "convex", 3: None}``; labels that it leaves out have none, and the objects never overlap.
-    unify : {"sequential", "joint"}
-        How energy and shape are combined: the solved u is projected once (paper, eq. 5); or labels, shape and
-        appearance models are optimised in turns, each step accepted if an objective falls (`Segmentation.objective`).
-        "joint" also learns from pixels that no stroke touches. With a convex shape the outline is minimised directly,
-        with two fifths of `alpha` as boundary cost, less along edges. Labels without a shape are learnt from the
-        energy's answer alone, and keep only parts that hold a scribble, whatever `components` is.
+    unify : {"sequential", "joint"} or None
+        How energy and shape are combined: the parts of the solved u that hold a scribble are projected once (paper, eq.
+        5); or labels, shape and appearance models are optimised in turns, each step accepted if an objective falls
+        (`Segmentation.objective`). "joint" also learns from pixels that no stroke touches. With a convex shape the
+        outline is minimised directly, with two fifths of `alpha` as boundary cost, less along edges. Labels without a
+        shape keep only parts that hold a scribble, whatever `components` is. None: "joint" if an object has a shape.
     predictor : {"energy", "fcn", "cnn"} or Predictor
         Gives the probability of the object at each pixel: the energy of likelihood and total variation; or a network
         trained on the scribbles, pointwise or with 3x3 windows, whose log-odds replace the likelihood in that energy
@@ -116,9 +117,8 @@ def segment(
         diagonals (images only: exactly binary, 1.2 to 1.7 times the time).
     relaxation : {"zach", "ccp"}
         How more than two labels are made convex: fast, or tighter where three or more meet (see `Potts`).
-    components : {"all", "scribbled"}
-        Whether parts of an object that hold none of its scribbles are kept, or become background. "scribbled" is often
-        better where things of the object's colour stand apart from it.
+    components : {"scribbled", "all"}
+        Whether parts of an object that hold none of its scribbles become background, or are kept.
     channel_axis : int or None
         Where the channels are, if the image has one axis more than the scribbles; None if it must not.
     rgba : bool, optional
@@ -179,7 +179,8 @@ def segment(
     True
     """
     begin = time.perf_counter()
-    checks.one_of("unify", unify, Unify)
+    if unify is not None:
+        checks.one_of("unify", unify, Unify)
     checks.one_of("tv", tv, TV)
     checks.one_of("relaxation", relaxation, Relaxation)
     checks.one_of("components", components, Components)
@@ -209,7 +210,7 @@ def segment(
         chosen = _part("predictors", predictor, Predictor, "predict").with_defaults(energy, seed)
     seconds = {"prepare": time.perf_counter() - begin}
     shapes = {k: part.with_backend(solver) for k, part in _shapes(shape, scene.labels).items()}
-    if unify == "joint":
+    if unify == "joint" or (unify is None and shapes):
         found = joint(chosen, shapes, scene, time_limit=energy.time_limit, callback=callback, random_state=rng)
     else:
         found = sequential(chosen, shapes, scene, random_state=rng)

@@ -8,8 +8,8 @@ import numpy as np
 from .backends import ArrayBackend
 from .geometry.certify import certify_convexity
 from .inputs import Scene
+from .proposals import Unified
 from .result import Segmentation, label_type
-from .unify import Unified
 
 
 def assemble(scene: Scene, found: Unified, backend: ArrayBackend, seconds: dict[str, float]) -> Segmentation:
