@@ -78,8 +78,8 @@ def segment(
     """Segment an image from a few scribbles.
 
     Minimises a likelihood plus total variation, <cost, u> + alpha ||g grad u||_1, to a certified gap; with
-    ``shape="convex"`` the minimiser is then projected onto the convex sets, or found together with them
-    (``unify="joint"``).
+    ``shape="convex"`` the convex set is found together with it (joint unification), or is the minimiser's projection
+    (``unify="sequential"``).
 
     Parameters
     ----------

@@ -7,8 +7,9 @@ object k. A pixel that looks like the object belongs to one of n_k + 1 objects a
 log 1/pi_k nats at most that it belongs to this one, while evidence against the object counts in full. Without others,
 n_k = 0, the densities are those of the strokes.
 
-Parts are counted by a set that is found with `USUAL` for every pi_k: without others in the model, a convex set would
-cover them all, and none would be left to count.
+Parts are counted outside of two sets, and the greater number is taken: the projection of total variation's answer, and
+a set of least J that is found with others in the model, `USUAL` in all: without, it would cover them all, and none would
+be left to count.
 """
 
 import numpy as np
