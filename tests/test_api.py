@@ -106,7 +106,7 @@ def test_a_conflict_of_hulls_is_named_before_anything_is_solved(two_blobs):
 
 def test_parts_without_a_scribble_can_be_left_out(two_blobs):
     image, scribbles, disc = two_blobs
-    both, one = segment(image, scribbles), segment(image, scribbles, components="scribbled")
+    both, one = segment(image, scribbles, components="all"), segment(image, scribbles)
     assert both.mask[60, 95]
     assert not one.mask[60, 95]
     np.testing.assert_array_equal(one.unconstrained, both.labels)
@@ -218,7 +218,7 @@ def test_single_pixels_and_single_colours_are_enough(two_blobs):
 
 def test_alpha_from_nothing_to_everything(two_blobs):
     image, scribbles, _ = two_blobs
-    free = segment(image, scribbles, alpha=0)
+    free = segment(image, scribbles, alpha=0, components="all")
     likely = np.where(free.costs[1] < free.costs[0], 2, 1)
     unlabelled = scribbles == 0
     np.testing.assert_array_equal(free.labels[unlabelled], likely[unlabelled])
@@ -339,7 +339,7 @@ def test_projecting_nothing_gives_nothing():
 
 def test_octagonal_length_is_offered_for_images_and_refused_for_volumes(two_blobs):
     image, scribbles, disc = two_blobs
-    result = segment(image, scribbles, tv="octagonal")
+    result = segment(image, scribbles, tv="octagonal", components="all")
     assert (result.mask & disc).sum() > 0.97 * disc.sum()
     assert result.integrality_gap <= 3e-3 * abs(result.dual)
     with pytest.raises(InvalidParameterError, match="tv='octagonal' measures boundaries in images"):

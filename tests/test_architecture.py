@@ -21,8 +21,8 @@ ROOT = Path(varconvex.__file__).parent
 # What each room may see of the package. `errors`, `checks` and `options` are open to all.
 ARROWS = {
     "api": {
-        "inputs", "likelihoods", "predictors", "shapes", "unify", "assembly", "result", "energies", "solvers",
-        "backends", "geometry", "families",
+        "inputs", "likelihoods", "predictors", "shapes", "unify", "proposals", "assembly", "result", "energies",
+        "solvers", "backends", "geometry", "families",
     },
     "cli": {"api", "demo", "doctor", "files", "reproduce", "result", "solvers"},
     "demo": {"api", "result"},
@@ -43,8 +43,9 @@ ARROWS = {
     "restoration": {"backends", "energies", "inputs", "solvers"},
     "archive": {"files", "geometry", "result", "shapes"},
     "result": {"archive", "files", "geometry", "plots", "shapes"},
-    "assembly": {"backends", "geometry", "inputs", "result", "unify"},
-    "unify": {"geometry", "inputs", "objects", "predictors", "shapes", "solvers"},
+    "assembly": {"backends", "geometry", "inputs", "proposals", "result"},
+    "unify": {"inputs", "objects", "predictors", "proposals", "shapes", "solvers"},
+    "proposals": {"geometry", "inputs", "objects", "predictors", "shapes", "solvers"},
     "predictors": {
         "geometry", "inputs", "likelihoods", "energies", "shapes", "solvers", "backends", "edges", "colour",
         "threads",

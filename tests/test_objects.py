@@ -66,8 +66,8 @@ def test_parts_without_scribbles_are_left_out_of_objects_without_shape(three_thi
     image, scribbles, truth = three_things
     second = image.copy()
     second[66:76, 5:15] = (0.1, 0.2, 0.9)
-    shape = {2: "convex", 3: "convex"}
-    everything, vouched = (segment(second, scribbles, shape=shape, components=c) for c in ("all", "scribbled"))
+    common = {"shape": {2: "convex", 3: "convex"}, "unify": "sequential"}
+    everything, vouched = (segment(second, scribbles, components=c, **common) for c in ("all", "scribbled"))
     assert (everything.labels[66:76, 5:15] == 5).mean() > 0.9
     assert not (vouched.labels[66:76, 5:15] == 5).any()
     assert iou(vouched.labels == 5, truth[5]) > 0.85

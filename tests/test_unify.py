@@ -45,7 +45,7 @@ def predictor_of():
 
 def test_what_the_shape_holds_teaches_a_colour_that_no_stroke_touches(two_colours):
     image, scribbles, disc = two_colours
-    once = segment(image, scribbles, shape="convex")
+    once = segment(image, scribbles, shape="convex", unify="sequential")
     turns = segment(image, scribbles, shape="convex", unify="joint")
     assert iou(turns.mask, disc) > max(0.95, iou(once.mask, disc) + 0.02)
     assert certify_convexity(turns.mask).convex

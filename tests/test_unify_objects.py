@@ -53,7 +53,7 @@ def assert_kept(labels, scribbles, certificates):
 
 def test_rivals_are_learnt_kept_apart_and_certified(crowd):
     image, scribbles, truth = crowd
-    once = segment(image, scribbles, shape=MIXED)
+    once = segment(image, scribbles, shape=MIXED, unify="sequential")
     turns = segment(image, scribbles, shape=MIXED, unify="joint")
     assert_kept(turns.labels, scribbles, turns.certificates)
     assert set(turns.certificates) == set(turns.shapes) == {2, 3}

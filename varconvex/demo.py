@@ -1,7 +1,7 @@
 """The demonstration: segmentation of a dahlia, with part of a second bloom of the same colour below it.
 
-The energy alone segments both blooms, whose colours are the same; with a convex shape only the scribbled one is left,
-since a convex set that contains both also contains the leaves between them.
+The energy alone segments both blooms, whose colours are the same; of its projection onto the convex sets only the
+scribbled one is left, since a convex set that contains both also contains the leaves between them.
 """
 
 from typing import Any
@@ -26,5 +26,5 @@ def photograph() -> np.ndarray:
 
 
 def run(**options: Any) -> Segmentation:
-    """Segment the dahlia with a convex shape; `options` as in `segment`."""
-    return segment(photograph(), SCRIBBLES, **{"shape": "convex", **options})
+    """Segment the dahlia and project it onto the convex sets; `options` as in `segment`."""
+    return segment(photograph(), SCRIBBLES, **{"shape": "convex", "unify": "sequential", **options})

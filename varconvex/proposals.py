@@ -91,7 +91,7 @@ class Problem:
         if not self.shapes:
             return Answer(prediction, prediction.index, {})
         begin = time.perf_counter()
-        u = _scribbled(_by_label(prediction), prediction.index, self.scene.seeds) if u is None else u
+        u = self._scribbled(prediction) if u is None else u
         index, fitted = objects.fit(self.shapes, self.scene, u, random_state=self.random_state)
         self.seconds["shape"] += time.perf_counter() - begin
         return Answer(prediction, index, fitted)
@@ -100,6 +100,14 @@ class Problem:
         """`fit`, without the parts that hold none of their label's scribbles, of labels without a shape."""
         answer = self.fit(prediction, u)
         return replace(answer, index=keep_scribbled(answer.index, self.scene.seeds, besides=self.shapes))
+
+    def _scribbled(self, prediction: Prediction) -> np.ndarray:
+        """u without the parts of objects with a shape that hold none of their scribbles: (K, *spatial)."""
+        index, found = prediction.index, _by_label(prediction).copy()
+        kept = keep_scribbled(index, self.scene.seeds)
+        for k in self.shapes:
+            found[k][(index == k) & (kept != k)] = 0
+        return found
 
     def unified(self, found: Answer, objective: tuple[float, ...]) -> Unified:
         return Unified(**vars(found), objective=objective, seconds=dict(self.seconds), stopped=self.stopped)
@@ -266,15 +274,6 @@ class Outlines(Proposals[SetEnergy]):
                     "it is, scribble on what looks like the other side.",
                     ShapeWarning,
                 )
-
-
-def _scribbled(u: np.ndarray, index: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """u ((K, *spatial)) without the parts of objects that hold none of their scribbles: those are other objects."""
-    kept = keep_scribbled(index, seeds)
-    found = u.copy()
-    for k in range(1, len(u)):
-        found[k][(index == k) & (kept != k)] = 0
-    return found
 
 
 def _by_label(prediction: Prediction) -> np.ndarray:

@@ -139,7 +139,8 @@ def test_more_smoothing_leaves_less_boundary(two_blobs, rng):
     image = np.clip(image + rng.normal(scale=0.2, size=image.shape), 0, 1)
     lengths = []
     for alpha in (0.0, 5.0, 50.0):
-        mask = segment(image, scribbles, alpha, predictor=quick(FcnPredictor, inputs="rgb")).mask
+        network = quick(FcnPredictor, inputs="rgb")
+        mask = segment(image, scribbles, alpha, predictor=network, components="all").mask
         lengths.append(int((mask[1:] != mask[:-1]).sum() + (mask[:, 1:] != mask[:, :-1]).sum()))
     assert lengths[0] > lengths[1] > lengths[2]
 

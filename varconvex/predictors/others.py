@@ -8,8 +8,8 @@ log 1/pi_k nats at most that it belongs to this one, while evidence against the 
 n_k = 0, the densities are those of the strokes.
 
 Parts are counted outside of two sets, and the greater number is taken: the projection of total variation's answer, and
-a set of least J that is found with others in the model, `USUAL` in all: without, it would cover them all, and none would
-be left to count.
+a set of least J that is found with others in the model, `USUAL` in all. Without, it would cover all of them, and none
+would be left to count.
 """
 
 import numpy as np
