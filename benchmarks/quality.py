@@ -1,14 +1,15 @@
-"""Intersection over union of the defaults on real images with scribbles.
+"""Intersection over union, or Dice coefficient, of the defaults on real images with scribbles.
 
     python -m benchmarks.quality --data DIR
 
 DIR is a folder with images/, ground_truth/ and one or more scribbles*/ (see `varconvex.datasets.folders`), or holds
-such folders. Every image is segmented once, all defaults, with ``shape="convex"``: the energy's own answer and its
-projection are both scored; with --joint it is segmented twice more, ``unify="joint"`` without and with the shape
-(columns learnt and joint). With --shapes every other shape there is (hull, ball, 1-0-1, ...) is fitted to the same
-minimiser. Where no convex set can hold the scribbles, convex and joint are empty. Prints a table by image, with the
-figures of other programs where DIR or its parent has a peers.csv (columns set, scribbles, name, one a
-program); writes a picture of the worst images, and one of all that convexity made worse than the energy alone.
+such folders. Every image is segmented once with ``shape="convex", unify="sequential"``: the energy's own answer, all of
+it (tv) and its scribbled parts (the default without a shape), and its projection are scored; with --joint it is
+segmented twice more, ``unify="joint"`` without and with the shape (columns learnt and joint, the default with a shape).
+With --shapes every other shape there is (hull, ball, 1-0-1, ...) is fitted to the same minimiser. Where no convex set
+can hold the scribbles, convex and joint are empty. Prints a table by image, with the figures of other programs where
+DIR or its parent has a peers.csv (columns set, scribbles, name, one a program); writes a picture of the worst images,
+and one of all that convexity made worse than the energy alone.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import csv
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,17 @@ from varconvex.errors import FileFormatError, ScribbleConflictError
 from varconvex.families import find, names
 from varconvex.files import PICTURE_ENDINGS, check_outputs, write_picture
 from varconvex.geometry.components import keep_scribbled
-from varconvex.metrics import iou
+from varconvex.metrics import dice, iou
 from varconvex.plots import outline, sheet, strokes
 
 from ._environment import describe
 from .penalties import PENALTIES
 
 _METHODS = ("tv", "scribbled", "convex", "learnt", "joint")
+
+Metric = Callable[..., float]
+
+_METRICS: dict[str, Metric] = {"iou": iou, "dice": dice}
 
 
 @dataclass
@@ -63,6 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--data", required=True, type=Path, metavar="DIR", help="a folder of samples, or of such folders"
     )
+    parser.add_argument("--metric", choices=_METRICS, default="iou", help="what is measured (default: %(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images of each set")
     parser.add_argument("--joint", action="store_true", help="also with unify='joint', without and with the shape")
     parser.add_argument("--shapes", action="store_true", help="also every other shape there is, on the same minimiser")
@@ -104,33 +110,36 @@ def collections(root: Path) -> Iterator[tuple[Path, str]]:
     yield from found
 
 
-def score(sample: Sample) -> tuple[dict[str, float | None], Segmentation]:
-    """IoU of each method; the projection's is None where no convex set holds the scribbles."""
+def score(sample: Sample, metric: Metric = iou) -> tuple[dict[str, float | None], Segmentation]:
+    """`metric` of each method; the projection's is None where no convex set holds the scribbles."""
     ignore = ~sample.scored
     try:
-        result = segment(sample.image, sample.scribbles, shape="convex", random_state=0)
+        result = segment(sample.image, sample.scribbles, shape="convex", unify="sequential", random_state=0)
     except ScribbleConflictError:
         result = segment(sample.image, sample.scribbles, random_state=0)
     vouched = keep_scribbled(result.unconstrained - 1, sample.scribbles)
     masks = {"tv": result.unconstrained == 2, "scribbled": vouched == 1, "convex": result.shape and result.mask}
-    scores = {name: None if mask is None else iou(mask, sample.truth, ignore=ignore) for name, mask in masks.items()}
+    scores = {name: None if mask is None else metric(mask, sample.truth, ignore=ignore) for name, mask in masks.items()}
     return scores, result
 
 
-def score_joint(sample: Sample, convex: bool) -> dict[str, float | None]:
-    """IoU of joint unification without a shape, and, where a convex set holds the scribbles, with one; its seconds."""
+def score_joint(sample: Sample, convex: bool, metric: Metric = iou) -> dict[str, float | None]:
+    """`metric` of joint unification without a shape, and, if a convex set holds the scribbles, with one; seconds."""
     ignore = ~sample.scored
     learnt = segment(sample.image, sample.scribbles, unify="joint", random_state=0)
-    found: dict[str, float | None] = {"learnt": iou(learnt.mask, sample.truth, ignore=ignore)}
+    found: dict[str, float | None] = {"learnt": metric(learnt.mask, sample.truth, ignore=ignore)}
     if convex:
         begin = time.perf_counter()
         result = segment(sample.image, sample.scribbles, shape="convex", unify="joint", random_state=0)
-        found |= {"joint_seconds": time.perf_counter() - begin, "joint": iou(result.mask, sample.truth, ignore=ignore)}
+        found |= {
+            "joint_seconds": time.perf_counter() - begin,
+            "joint": metric(result.mask, sample.truth, ignore=ignore),
+        }
     return found
 
 
-def score_shapes(sample: Sample, result: Segmentation) -> dict[str, float | None]:
-    """IoU of every other shape, fitted to the same minimiser; None where it cannot hold the scribbles."""
+def score_shapes(sample: Sample, result: Segmentation, metric: Metric = iou) -> dict[str, float | None]:
+    """`metric` of every other shape, fitted to the same minimiser; None where it cannot hold the scribbles."""
     found: dict[str, float | None] = {}
     others = {name: find("shapes", name) for name in names("shapes") if name != "convex"} | PENALTIES
     for name, kind in others.items():
@@ -139,7 +148,7 @@ def score_shapes(sample: Sample, result: Segmentation) -> dict[str, float | None
         try:
             shape.check(inside, outside)
             mask = shape.fit(result.probability, inside=inside, outside=outside, random_state=0).mask
-            found[name] = iou(mask, sample.truth, ignore=~sample.scored)
+            found[name] = metric(mask, sample.truth, ignore=~sample.scored)
         except ScribbleConflictError:
             found[name] = None
     return found
@@ -180,7 +189,7 @@ _Panels = list[tuple[str, np.ndarray]]
 
 
 def _measure(options: argparse.Namespace) -> tuple[list[Score], _Panels, _Panels]:
-    peers = _peers(options.data)
+    peers, metric = _peers(options.data), _METRICS[options.metric]
     scores: list[Score] = []
     drawn: list[tuple[float, str, np.ndarray]] = []
     worse: _Panels = []
@@ -188,11 +197,11 @@ def _measure(options: argparse.Namespace) -> tuple[list[Score], _Panels, _Panels
         samples = list(read_folder(folder, scribbles))[: options.limit]
         for sample in tqdm(samples, desc=f"{folder.name}/{scribbles}", unit="image", leave=False, disable=None):
             begin = time.perf_counter()
-            found, result = score(sample)
+            found, result = score(sample, metric)
             seconds = time.perf_counter() - begin
             key = (folder.name, scribbles, sample.name)
-            further = score_joint(sample, found["convex"] is not None) if options.joint else {}
-            shapes = score_shapes(sample, result) if options.shapes else {}
+            further = score_joint(sample, found["convex"] is not None, metric) if options.joint else {}
+            shapes = score_shapes(sample, result, metric) if options.shapes else {}
             scores.append(Score(*key, **found, **further, seconds=seconds, peers=peers.get(key, {}), shapes=shapes))
             if found["convex"] is not None and found["convex"] < (found["tv"] or 0):
                 title = f"{found['tv']:.2f} to {found['convex']:.2f} {folder.name}/{scribbles}/{sample.name}"

@@ -62,8 +62,8 @@ scribbles = {
         [(240, 250), (280, 300)],
     ],
 }
-alone = segment(image, scribbles)
-convex = segment(image, scribbles, shape="convex")
+alone = segment(image, scribbles, components="all")
+convex = segment(image, scribbles, shape="convex", unify="sequential")
 panels = [
     ("Strokes: the inside of the cup, and the rest", strokes(image, alone.seeds, alone.label_ids)),
     ("The energy alone", segmented(alone, alone.labels)),
@@ -73,8 +73,7 @@ show(panels)
 
 # %% [markdown]
 # The bright wood in the corner has the cup's colours, and so has the spoon's end: the energy takes both, and no stroke says that it
-# may not. A convex set with the corner in it would have to hold all the saucer in between, so the corner is left out. The
-# spoon's end costs it little, and stays.
+# may not; `components="all"` shows them. The projection is that of the part with the stroke.
 #
 # The integrality gap, the mask's energy minus the lower bound, says what being convex and binary costs at most:
 
@@ -93,7 +92,7 @@ print(
 # fitted to it; the last number below is $J$ of that mask.
 
 # %%
-joint = segment(image, scribbles, shape="convex", unify="joint")
+joint = segment(image, scribbles, shape="convex")  # unify="joint" is the default with a shape
 print("objective, step by step:", ", ".join(f"{value:,.0f}" for value in joint.objective))
 panels = [
     (f"Sequential, {int(convex.mask.sum()):,} pixels", segmented(convex, convex.labels)),
@@ -140,7 +139,7 @@ from varconvex import ConvexShape
 
 panels = []
 for width in [6, 12, 48]:
-    tried = segment(image, scribbles, shape=ConvexShape(hidden=(width,)))
+    tried = segment(image, scribbles, shape=ConvexShape(hidden=(width,)), unify="sequential")
     title = (
         f"hidden = ({width},): {int(tried.mask.sum()):,} pixels, {np.sum(tried.mask != convex.mask)} from the default"
     )

@@ -58,7 +58,7 @@ network = FcnPredictor(inputs="rgb+features", members=2, steps=300)
 # `alpha=0` leaves out the total variation that would smooth the network's answer: this is the paper's setting.
 
 # %%
-scattered = segment(image, scribbles, 0.0, predictor=network, shape="convex", random_state=0)
+scattered = segment(image, scribbles, 0.0, predictor=network, shape="convex", unify="sequential", random_state=0)
 print(scattered.certificate)
 print(f"intersection over union: network {iou(scattered.unconstrained == 2, balloon):.3f}", end=", ")
 print(f"projection {iou(scattered.mask, balloon):.3f}")
@@ -70,7 +70,7 @@ print(f"projection {iou(scattered.mask, balloon):.3f}")
 # objective, or is refused.
 
 # %%
-joint = segment(image, scribbles, 0.0, predictor=network, shape="convex", unify="joint", random_state=0)
+joint = segment(image, scribbles, 0.0, predictor=network, shape="convex", random_state=0)
 print(f"intersection over union: network {iou(joint.unconstrained == 2, balloon):.3f}", end=", ")
 print(f"joint {iou(joint.mask, balloon):.3f}")
 print("objective:", " ".join(f"{value:,.0f}" for value in joint.objective))
@@ -108,9 +108,8 @@ few_colours(
 # %%
 panels = []
 for noise in (0.0, 0.4, 1.0):
-    tried = segment(
-        image, scribbles, 0.0, predictor=FcnPredictor(inputs="rgb+features", members=2, steps=300, noise=noise)
-    )
+    jittered = FcnPredictor(inputs="rgb+features", members=2, steps=300, noise=noise)
+    tried = segment(image, scribbles, 0.0, predictor=jittered, components="all")
     panels.append((f"noise {noise}", cut_out(tried.mask)))
 few_colours(sheet(panels, columns=3))
 

@@ -58,7 +58,8 @@ scribbles = {
     3: [[(390, 40), (400, 180)], [(350, 480), (390, 420)], [(190, 610), (400, 610)], [(215, 15), (240, 40)]],  # trees
     4: [[(250, 400), (270, 540)], [(300, 20), (290, 50)], [(300, 400), (290, 440)]],  # water
 }
-result = segment(image, scribbles)
+everywhere = {"components": "all"}  # labels are kinds of things here: not every tree needs a stroke
+result = segment(image, scribbles, **everywhere)
 panels = [
     ("Strokes: sky, pagoda, trees, water", strokes(photograph(result.image), result.seeds, result.label_ids)),
     ("Cheapest label at each pixel", evidence(result.costs)),
@@ -90,7 +91,7 @@ for name, likelihood in [
     ("rho_factor = 1000", NieuwenhuisCremersLikelihood(rho_factor=1000)),
     ("Gaussian mixtures of colours", "gaussian_mixture"),
 ]:
-    other = segment(image, scribbles, likelihood=likelihood)
+    other = segment(image, scribbles, likelihood=likelihood, **everywhere)
     differs = np.mean(other.labels != result.labels)
     panels.append((f"{name}: {differs:.1%} of labels change", evidence(other.costs)))
 show(panels)
@@ -104,7 +105,7 @@ show(panels)
 # %%
 panels = []
 for alpha in [0, 20, 500, 3000]:
-    tried = segment(image, scribbles, alpha)
+    tried = segment(image, scribbles, alpha, **everywhere)
     panels.append((f"alpha = {alpha}", segmented(tried, tried.labels)))
 show(panels)
 
@@ -124,7 +125,7 @@ begin = time.perf_counter()
 walked = random_walker(image / 255, result.seeds, beta=130, mode="bf", channel_axis=-1)
 theirs = time.perf_counter() - begin
 begin = time.perf_counter()
-segment(image, scribbles)
+segment(image, scribbles, **everywhere)
 ours = time.perf_counter() - begin
 print(f"random_walker takes {theirs / ours:.1f} times as long as segment, here and now")
 panels = [("random_walker, beta = 130", segmented(result, walked)), ("segment", segmented(result, result.labels))]

@@ -26,7 +26,7 @@
 from varconvex import demo, segment
 
 image = demo.photograph()
-result = segment(image, demo.SCRIBBLES)
+result = segment(image, demo.SCRIBBLES, components="all")  # by default only parts that hold a stroke are kept
 result
 
 # %% [markdown]
@@ -40,11 +40,12 @@ print(f"relative gap of u    {result.relative_gap:12.1e}")
 print(f"integrality gap      {result.integrality_gap / abs(result.dual):12.2%}   what rounding u to a mask costs")
 
 # %% [markdown]
-# Ask for a convex object. The convex set nearest to the solved $u$ is found, represented as $\{x : G(x) \leq 0\}$ with
+# Ask for a convex object. The convex set nearest to the scribbled part of the solved $u$ is found (`unify="sequential"`; the default,
+# joint unification, is shown in [convexity](convexity.ipynb)), represented as $\{x : G(x) \leq 0\}$ with
 # $G$ an input convex neural network, and the mask is certified in integer arithmetic.
 
 # %% tags=["thumbnail"]
-convex = segment(image, demo.SCRIBBLES, shape="convex")
+convex = segment(image, demo.SCRIBBLES, shape="convex", unify="sequential")
 convex
 
 # %%
@@ -71,7 +72,7 @@ from varconvex.plots import segmented, sheet
 alphas = [0, 20, 100, 1000]
 panels = []
 for alpha in alphas:
-    tried = segment(image, demo.SCRIBBLES, alpha)
+    tried = segment(image, demo.SCRIBBLES, alpha, components="all")
     panels.append((f"alpha = {alpha}, {int(tried.mask.sum()):,} pixels", segmented(tried, tried.labels)))
 few_colours(sheet(panels, columns=2))
 
@@ -88,6 +89,6 @@ print("pixels at three times the resolution:", int(convex.shape.rasterize((1281,
 # %% [markdown]
 # ## Exercise
 #
-# Without a shape, `components="scribbled"` leaves the second bloom out as well. Where do the two answers differ, and
+# Without a shape and without `components="all"` the second bloom is left out as well. Where do the two answers differ, and
 # which one has the lower energy? (Compare `energy` and `mask`.) Then scribble on the second bloom, too: what does
 # `shape="convex"` do now, and why?

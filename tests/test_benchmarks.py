@@ -49,7 +49,10 @@ def test_quality_prints_a_table_and_draws_the_worst(folder, tmp_path, capsys):
 
 
 def test_quality_measures_joint_unification_where_it_is_asked_for(folder, tmp_path, capsys):
-    options = ["--data", str(folder), "--joint", "--worst", "0", "--json", str(tmp_path / "scores.json")]
+    common = ["--data", str(folder), "--joint", "--worst", "0", "--json"]
+    assert quality.main([*common, str(tmp_path / "dice.json"), "--metric", "dice"]) == 0
+    capsys.readouterr()
+    options = [*common, str(tmp_path / "scores.json")]
     assert quality.main(options) == 0
     lines = capsys.readouterr().out.splitlines()
     head, easy, impossible = (next(x for x in lines if x.startswith(n)) for n in ("image", "easy", "impossible"))
@@ -58,6 +61,9 @@ def test_quality_measures_joint_unification_where_it_is_asked_for(folder, tmp_pa
     assert easy.split()[4:6] == [f"{scores[0][m]:.3f}" for m in ("learnt", "joint")]
     assert min(scores[0]["learnt"], scores[0]["joint"]) > 0.95
     assert impossible.split()[5] == "-"
+    overlap = json.loads((tmp_path / "dice.json").read_text())["scores"]
+    for name in ("tv", "joint"):
+        assert overlap[0][name] == pytest.approx(2 * scores[0][name] / (1 + scores[0][name]))
 
 
 def test_quality_compares_every_shape_and_draws_what_convexity_made_worse(folder, tmp_path, capsys):

@@ -98,11 +98,11 @@ def segment(
         Shape of the object, which then contains no pixels outside. With more than one object, a mapping has the shape
         of each, ``{2: "convex", 3: None}``; labels that it leaves out have none, and the objects never overlap.
     unify : {"sequential", "joint"} or None
-        How energy and shape are combined: the parts of the solved u that hold a scribble are projected once (paper, eq.
-        5); or labels, shape and appearance models are optimised in turns, each step accepted if an objective falls
-        (`Segmentation.objective`). "joint" also learns from pixels that no stroke touches. With a convex shape the
-        outline is minimised directly, with two fifths of `alpha` as boundary cost, less along edges. Labels without a
-        shape keep only parts that hold a scribble, whatever `components` is. None: "joint" if an object has a shape.
+        How energy and shape are combined: the parts of the solved u that hold a scribble (all of it for ``alpha=0``)
+        are projected once (paper, eq. 5); or labels, shape and appearance models are optimised in turns, each step
+        accepted if an objective falls (`Segmentation.objective`). "joint" also learns from pixels that no stroke
+        touches. With a convex shape the outline is minimised directly, with two fifths of `alpha` as boundary cost,
+        less along edges; labels without a shape keep only parts that hold a scribble. None: "joint" if there is a shape.
     predictor : {"energy", "fcn", "cnn"} or Predictor
         Gives the probability of the object at each pixel: the energy of likelihood and total variation; or a network
         trained on the scribbles, pointwise or with 3x3 windows, whose log-odds replace the likelihood in that energy

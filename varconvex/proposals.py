@@ -102,9 +102,14 @@ class Problem:
         return replace(answer, index=keep_scribbled(answer.index, self.scene.seeds, besides=self.shapes))
 
     def _scribbled(self, prediction: Prediction) -> np.ndarray:
-        """u without the parts of objects with a shape that hold none of their scribbles: (K, *spatial)."""
-        index, found = prediction.index, _by_label(prediction).copy()
-        kept = keep_scribbled(index, self.scene.seeds)
+        """u without the parts of objects with a shape that hold none of their scribbles: (K, *spatial).
+
+        All of u where no boundary was paid for: its parts are then no objects, but where pixels happen to agree.
+        """
+        index, found = prediction.index, _by_label(prediction)
+        if prediction.energy is None or prediction.energy.alpha == 0:
+            return found
+        kept, found = keep_scribbled(index, self.scene.seeds), found.copy()
         for k in self.shapes:
             found[k][(index == k) & (kept != k)] = 0
         return found
