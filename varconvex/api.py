@@ -102,7 +102,7 @@ def segment(
         are projected once (paper, eq. 5); or labels, shape and appearance models are optimised in turns, each step
         accepted if an objective falls (`Segmentation.objective`). "joint" also learns from pixels that no stroke
         touches. With a convex shape the outline is minimised directly, with two fifths of `alpha` as boundary cost,
-        less along edges; labels without a shape keep only parts that hold a scribble. None: "joint" if there is a shape.
+        less along edges; labels without a shape keep only parts that hold a scribble. None: "joint" if one has a shape.
     predictor : {"energy", "fcn", "cnn"} or Predictor
         Gives the probability of the object at each pixel: the energy of likelihood and total variation; or a network
         trained on the scribbles, pointwise or with 3x3 windows, whose log-odds replace the likelihood in that energy
