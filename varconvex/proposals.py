@@ -30,11 +30,11 @@ from .solvers.solution import StoppingRules
 _WEIGHTS = (0.0, 1.0)
 """Weights lambda of the proximal term, in nats per pixel: at first u may leave the shape, then it costs half a nat."""
 
-_ALIKE, _LOWER_IF_ALIKE, _LOWER = 0.15, 0.95, 1 / 3
+_ALIKE, _LOWER_IF_ALIKE, _LOWER = 0.15, 0.95, 0.3
 """Factor by which J under a theta of its own must be lower for one start than for the other: where they differ in at
 most this share of their objects' pixels, and where they differ in more. Then the values compare badly, since a smaller
-object is easily told from the rest: wrong starts came down to a half; right ones, beside a theta that had taken the
-background for the object, to one fifth."""
+object is easily told from the rest: wrong starts came down to .30; right ones, beside a theta that had taken the
+background for the object, to between .20 and .28."""
 
 _CONVEX_SHARE = 0.9
 """Least share of its hull that a convex object fills when it is segmented without a shape: .92 and more of 32 that are
