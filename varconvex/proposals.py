@@ -191,10 +191,13 @@ class Outlines(Proposals[SetEnergy]):
         projection = self._projection()
         self._find_others(projection)
         self.labels = self._least(None)
+        # The label image that theta has been re-estimated from already, with the result.
+        self._refitted: tuple[Arrangement, SetEnergy] | None = None
         self._choose_start(projection)
 
     def refit(self, labels: Arrangement) -> None:
-        self.theta = self.theta.refit(labels.index)
+        known, self._refitted = self._refitted, None
+        self.theta = known[1] if known and known[0] is labels else self.theta.refit(labels.index)
 
     def objective(self, labels: Arrangement) -> float:
         return self.theta.value(labels)
@@ -255,7 +258,8 @@ class Outlines(Proposals[SetEnergy]):
         alike = differ <= _ALIKE * np.count_nonzero(projection.index | self.labels.index)
         theta, other = (self.theta.refit(labels.index) for labels in (projection, self.labels))
         if theta.value(projection) < (_LOWER_IF_ALIKE if alike else _LOWER) * other.value(self.labels):
-            self.theta, self.labels = theta, projection
+            self.theta, self.labels, other = theta, projection, theta
+        self._refitted = self.labels, other
 
     def _least(self, index: np.ndarray | None) -> Arrangement:
         """The outlines of least J, separated by lines; `index` ((H, W) int) is the label image before."""

@@ -119,7 +119,7 @@ class Segmentation:
 
     @property
     def integrality_gap(self) -> float:
-        """E(labels) - dual bound, in nats: at most so much is lost by rounding and by the shape."""
+        """E(labels) - dual bound, in nats: at most so much is lost by rounding, shape and left-out parts."""
         return self.energy - self.dual
 
     @property

@@ -56,7 +56,7 @@ def sequential(
     *,
     random_state: int | np.random.Generator | None = None,
 ) -> Unified:
-    """Predict, then project the prediction onto the shapes once; there is no objective.
+    """Predict, then project the parts of the prediction that hold a scribble once; there is no objective.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Other objects of the same kind in the background.
+"""Densities of the labels by the scribbles alone, and other objects of the same kind in the background.
 
     p(x | background) = (1 - sum_k pi_k) p_0(x) + sum_k pi_k p_k(x),      pi_k = n_k / (n_k + 1) / (K - 1)
 
@@ -12,7 +12,15 @@ a set of least J that is found with others in the model, `USUAL` in all. Without
 would be left to count.
 """
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
+
+from ..inputs import Scene
+from ..likelihoods.base import Likelihood, bounded
+from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
+from .small_grid import resized
 
 USUAL = 0.7
 """Sum of the pi_k with which a set is found before others are counted."""
@@ -28,6 +36,42 @@ _SIZES = (0.25, 4.0)
 
 _APART = 0.25
 """Distance from the object, in its radii, within which pixels that look like it are taken for its own rim."""
+
+
+@dataclass(frozen=True)
+class StrokeModel:
+    """Densities of the labels' appearance, by the scribbles alone.
+
+    Attributes
+    ----------
+    lengths, robust : (K, H, W) float32
+        -log of each label's density, without outliers and with them, in nats.
+    clip : float or None
+        Bound on the difference between labels at a pixel, in nats.
+    """
+
+    lengths: np.ndarray
+    robust: np.ndarray
+    clip: float | None
+
+    @classmethod
+    def of(cls, likelihood: Likelihood, full: Scene, scene: Scene) -> Self:
+        """The densities on the grid of `scene`, which is `full` or coarser."""
+        # A user's likelihood may depend on the full grid; that of the kernels is slow there and independent of scale.
+        if not isinstance(likelihood, NieuwenhuisCremersLikelihood):
+            costs = np.stack([resized(cost, scene.seeds.shape) for cost in likelihood.costs(full)])
+            return cls(costs, costs, None)
+        lengths, by_position = likelihood.lengths(scene)
+        return cls(lengths, likelihood.with_outliers(lengths, by_position), likelihood.clip)
+
+    def plain_costs(self, scene: Scene) -> np.ndarray:
+        """Cost of each label at each pixel, without outliers and others alike: (K, H, W) float32, in nats."""
+        return bounded(self.lengths.copy(), scene, self.clip)
+
+    def costs(self, scene: Scene, shares: np.ndarray | None = None) -> np.ndarray:
+        """Cost of each label at each pixel, with `shares` ((K - 1,)) of others alike: (K, H, W) float32, in nats."""
+        lengths = self.robust.copy() if shares is None else with_others(self.robust, shares)
+        return bounded(lengths, scene, self.clip)
 
 
 def with_others(lengths: np.ndarray, shares: np.ndarray) -> np.ndarray:

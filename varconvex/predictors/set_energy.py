@@ -27,14 +27,13 @@ from ..geometry.components import keep_scribbled
 from ..geometry.outline import Outline
 from ..geometry.ray_search import BoundaryCost
 from ..inputs import Scene
-from ..likelihoods.base import Likelihood, bounded
-from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
+from ..likelihoods.base import Likelihood
 from ..options import EdgeWeight
 from ..shapes.base import FittedShape
 from ..solvers.pdhg import pdhg
 from .appearance.base import Appearance
 from .appearance.regional import RegionalAppearance
-from .others import count_others, shares_of, with_others
+from .others import StrokeModel, count_others, shares_of
 from .small_grid import resized, shrink
 
 SIDE = 320
@@ -82,38 +81,6 @@ class Arrangement:
 
 
 @dataclass(frozen=True)
-class StrokeModel:
-    """Densities of the labels' appearance, by the scribbles alone.
-
-    Attributes
-    ----------
-    lengths, robust : (K, H, W) float32
-        -log of each label's density, without outliers and with them, in nats.
-    clip : float or None
-        Bound on the difference between labels at a pixel, in nats.
-    """
-
-    lengths: np.ndarray
-    robust: np.ndarray
-    clip: float | None
-
-    @classmethod
-    def of(cls, likelihood: Likelihood, full: Scene, scene: Scene) -> Self:
-        """The densities on the grid of `scene`, which is `full` or coarser."""
-        # A user's likelihood may depend on the full grid; that of the kernels is slow there and independent of scale.
-        if not isinstance(likelihood, NieuwenhuisCremersLikelihood):
-            costs = np.stack([resized(cost, scene.seeds.shape) for cost in likelihood.costs(full)])
-            return cls(costs, costs, None)
-        lengths, by_position = likelihood.lengths(scene)
-        return cls(lengths, likelihood.with_outliers(lengths, by_position), likelihood.clip)
-
-    def costs(self, scene: Scene, shares: np.ndarray | None = None) -> np.ndarray:
-        """Cost of each label at each pixel, with `shares` ((K - 1,)) of others alike: (K, H, W) float32, in nats."""
-        lengths = self.robust.copy() if shares is None else with_others(self.robust, shares)
-        return bounded(lengths, scene, self.clip)
-
-
-@dataclass(frozen=True)
 class SetEnergy:
     """J on a small grid; made by `start`.
 
@@ -141,7 +108,7 @@ class SetEnergy:
     tensors: list[np.ndarray]
     appearance: Appearance
     backend: str | ArrayBackend | None = None
-    strokes: "StrokeModel | None" = None
+    strokes: StrokeModel | None = None
 
     @classmethod
     def start(
@@ -211,8 +178,7 @@ class SetEnergy:
         """
         energy = self
         if self.strokes is not None and isinstance(self.appearance, RegionalAppearance):
-            costs = bounded(self.strokes.lengths.copy(), self.scene, self.strokes.clip)
-            energy = replace(self, appearance=replace(self.appearance, mixed=costs))
+            energy = replace(self, appearance=replace(self.appearance, mixed=self.strokes.plain_costs(self.scene)))
         return energy._divided(list(range(len(self.costs))), np.zeros(self.scene.seeds.shape, bool))
 
     def outline_problem(
