@@ -2,10 +2,14 @@
 
     log 1/m sum_j exp(-w(x) |x - x_j|^2 - |c(x) - c_j|^2)
 
-Seeds are taken in blocks that stay in the first-level cache, with the largest exponent so far factored out (a
-streaming log-sum-exp), so nothing underflows and memory does not grow. Differences are formed before they are
-squared: the expanded form |x|^2 - 2 x.x_j + |x_j|^2 would be a faster matrix product, but loses in float32
-what small widths need.
+About the centre (y, d) of a run of neighbouring pixels, each exponent is linear in a few numbers of the pixel:
+
+    -w |x - x_j|^2 - |c - c_j|^2 = -w |y - x_j|^2 + 2 w (x - y).(x_j - y) + 2 (c - d).(c_j - d) - |d - c_j|^2
+                                   - w |x - y|^2 - |c - d|^2
+
+so that a term of the sum is a short product and an exponential. It is exact to rounding where the run's pixels are near
+its centre, by their kernels' widths, and where the nearest seed is not so far that all terms underflow; elsewhere the
+differences are squared, in blocks of seeds, with the largest exponent so far factored out (a streaming log-sum-exp).
 """
 
 import math
@@ -16,8 +20,20 @@ import numpy as np
 from ..threads import run
 from ._numba_kernels import compiled
 
+_RUN = 64
+"""Pixels with one centre: its rows of features of the seeds cost as much as one pixel's sum."""
+
+_ROWS = 6
+"""Rows of features in the fast sum: as many as positions, weights and colours of an image have."""
+
+_NEAR = np.float32(200.0)
+"""Largest exponent from the centre, in nats: beyond, rounding of the products would be noticed."""
+
+_LEAST = np.float32(1e-30)
+"""Sum of terms below which underflow may have taken some."""
+
 _BLOCK = 256
-"""Seeds at a time: their exponents and features fit into 32 kB with room to spare."""
+"""Seeds at a time in the streaming sum: their exponents and features fit into 32 kB with room to spare."""
 
 _LANES = 16
 """Running minima side by side: one alone waits for itself at each step and does not vectorise."""
@@ -25,25 +41,27 @@ _LANES = 16
 _NEGLIGIBLE = np.float32(20.0)
 """Nats below the largest term from where on a whole block is left out: it would add at most 2e-9 a seed."""
 
-_PIXELS = 8192
+_PIXELS = 4096
 """Pixels a thread takes at a time: enough to hide the hand-over, few enough to share out evenly."""
+
+_LOG2_E = np.float32(1.44269504)
 
 _inlined = numba.njit(inline="always", error_model="numpy", fastmath=True)
 
 
 @_inlined
-def _exp(x):
-    """exp(x) for x <= 0 by 2^n 2^f with 2^f a polynomial, to 3e-7: unlike math.exp, it vectorises."""
-    t = max(x * np.float32(1.44269504), np.float32(-126.0))
-    n = math.floor(t)
-    f = np.float32(t - n)
-    p = np.float32(1.8775767e-3)
-    p = p * f + np.float32(8.9893397e-3)
-    p = p * f + np.float32(5.5826318e-2)
-    p = p * f + np.float32(2.4015361e-1)
-    p = p * f + np.float32(6.9315308e-1)
-    p = p * f + np.float32(9.9999994e-1)
-    power = np.int32((np.int32(n) + np.int32(127)) << np.int32(23))
+def _exp2(t):
+    """2^t for t <= 0 by 2^n 2^f with 2^f a polynomial, to 1e-7: unlike math.exp, it vectorises."""
+    t = max(t, np.float32(-126.0))
+    n = np.int32(t - np.float32(0.5))  # the nearest integer; a call of floor would convert to 64 bits
+    f = t - np.float32(n)
+    p = np.float32(1.3266975e-3)
+    p = p * f + np.float32(9.6754646e-3)
+    p = p * f + np.float32(5.5507425e-2)
+    p = p * f + np.float32(2.4022122e-1)
+    p = p * f + np.float32(6.9314694e-1)
+    p = p * f + np.float32(1.0000001)
+    power = np.int32((n + np.int32(127)) << np.int32(23))
     return p * power.view(np.float32)
 
 
@@ -73,34 +91,100 @@ def _lowest(e, lanes):
 def _sum_exp(e, low):
     total = np.float32(0)
     for j in range(e.size):
-        total += _exp(low - e[j])
+        total += _exp2(_LOG2_E * (low - e[j]))
+    return total
+
+
+@compiled
+def _by_differences(point, weight, seeds, axes, block, lanes):
+    """The log of the mean kernel at one point."""
+    features, m = seeds.shape
+    best = np.float32(np.inf)
+    total = np.float32(0)
+    for start in range(0, m, _BLOCK):
+        stop = min(start + _BLOCK, m)
+        e = block[: stop - start]
+        e[:] = np.float32(0)
+        for k in range(features):
+            _add_square(e, seeds[k, start:stop], point[k], weight if k < axes else np.float32(1))
+        low = _lowest(e, lanes)
+        if start == 0:
+            best = low
+        elif low < best:
+            total *= np.float32(math.exp(low - best))
+            best = low
+        if low - best < _NEGLIGIBLE:
+            total += _sum_exp(e, best)
+    return np.float32(math.log(total)) - best - np.float32(math.log(m))
+
+
+@compiled
+def _place(rows, base, seeds, centre, axes):
+    """The seeds' features about a centre: -|x_j - y|^2, x_j - y and c_j - d into `rows`, -|c_j - d|^2 into `base`."""
+    rows[0, :] = np.float32(0)
+    base[:] = np.float32(0)
+    for k in range(len(seeds)):
+        _place_one(rows[k + 1], rows[0] if k < axes else base, seeds[k], centre[k])
+
+
+@compiled
+def _place_one(row, squares, seeds, centre):
+    for j in range(row.size):
+        difference = seeds[j] - centre
+        row[j] = difference
+        squares[j] -= _LOG2_E * difference * difference
+
+
+@compiled
+def _add(block, row, factor):
+    for j in range(block.size):
+        block[j] += factor * row[j]
+
+
+@compiled
+def _sum_products(constant, base, rows, t):
+    """The sum over j of 2^(constant + base_j + sum_k t_k rows_kj)."""
+    r0, r1, r2, r3, r4, r5 = rows[0], rows[1], rows[2], rows[3], rows[4], rows[5]
+    t0, t1, t2, t3, t4, t5 = t[0], t[1], t[2], t[3], t[4], t[5]
+    total = np.float32(0)
+    for j in range(base.size):
+        total += _exp2(constant + base[j] + t0 * r0[j] + t1 * r1[j] + t2 * r2[j] + t3 * r3[j] + t4 * r4[j] + t5 * r5[j])
     return total
 
 
 @compiled
 def _fill(out, points, weight, seeds, axes):
     features, m = seeds.shape
-    block = np.empty(_BLOCK, np.float32)
-    lanes = np.empty(_LANES, np.float32)
-    one = np.float32(1)
-    for x in range(out.size):
-        best = np.float32(np.inf)
-        total = np.float32(0)
-        for start in range(0, m, _BLOCK):
-            stop = min(start + _BLOCK, m)
-            e = block[: stop - start]
-            e[:] = np.float32(0)
+    count = max(features + 1, _ROWS)
+    rows, base, sums = np.zeros((count, m), np.float32), np.empty(m, np.float32), np.empty(m, np.float32)
+    block, lanes = np.empty(_BLOCK, np.float32), np.empty(_LANES, np.float32)
+    centre, t = np.empty(features, np.float32), np.zeros(count, np.float32)
+    for start in range(0, out.size, _RUN):
+        stop = min(start + _RUN, out.size)
+        for k in range(features):
+            centre[k] = points[start:stop, k].mean()
+        _place(rows, base, seeds, centre, axes)
+        for x in range(start, stop):
+            t[0] = weight[x]
+            away = np.float32(0)
             for k in range(features):
-                _add_square(e, seeds[k, start:stop], points[x, k], weight[x] if k < axes else one)
-            low = _lowest(e, lanes)
-            if start == 0:
-                best = low
-            elif low < best:
-                total *= np.float32(math.exp(low - best))
-                best = low
-            if low - best < _NEGLIGIBLE:
-                total += _sum_exp(e, best)
-        out[x] = math.log(total) - best - math.log(m)
+                difference = points[x, k] - centre[k]
+                slope = weight[x] * difference if k < axes else difference
+                away += slope * difference
+                t[k + 1] = np.float32(2) * _LOG2_E * slope
+            total = np.float32(0)
+            if away < _NEAR:
+                linear = base
+                if features >= _ROWS:
+                    sums[:] = base
+                    for k in range(_ROWS, features + 1):
+                        _add(sums, rows[k], t[k])
+                    linear = sums
+                total = _sum_products(-_LOG2_E * away, linear, rows, t)
+            if total > _LEAST:
+                out[x] = math.log(total) - math.log(m)
+            else:
+                out[x] = _by_differences(points[x], weight[x], seeds, axes, block, lanes)
 
 
 def log_kernel_mean(points: np.ndarray, weight: np.ndarray, seeds: np.ndarray, axes: int) -> np.ndarray:
