@@ -93,7 +93,20 @@ def contrast_weight(
     if floor > 1:
         raise InvalidParameterError(f"floor must be in [0, 1]; got {floor:g}. 1 makes all weights 1.")
     steps = checks.spacing(spacing, image.ndim - 1)
-    contrast, known = _squared_gradient(features(image), steps, scale, valid)
+    return colour_contrast_weight(features(image), steps, valid, beta=beta, scale=scale, floor=floor)
+
+
+def colour_contrast_weight(
+    colours: np.ndarray,
+    steps: tuple[float, ...],
+    valid: np.ndarray | None,
+    *,
+    beta: float = BETA,
+    scale: float = SCALE,
+    floor: float = FLOOR,
+) -> np.ndarray:
+    """`contrast_weight` of an image whose colours ((*spatial, C) float32, see `features`) are known already."""
+    contrast, known = _squared_gradient(colours, steps, scale, valid)
     mean = float(contrast[known].mean()) if known.any() else 0.0
     # A flat image that has been smoothed is flat up to rounding, which makes no edges.
     if mean <= np.finfo(np.float32).eps ** 2:
@@ -137,9 +150,12 @@ def _smoothed(channels: np.ndarray, steps: tuple[float, ...], scale: float, vali
     within = valid.astype(np.float32)
     pixel = float(np.prod(steps)) ** (1 / len(steps))
     widths = [scale * pixel / step for step in steps]
-    share = gaussian_filter(within, widths)
-    for c in range(channels.shape[-1]):
-        yield gaussian_filter(channels[..., c] * within, widths) / np.maximum(share, 1e-6)
+    if valid.all():
+        yield from (gaussian_filter(channel, widths) for channel in np.moveaxis(channels, -1, 0))
+        return
+    share = np.maximum(gaussian_filter(within, widths), 1e-6)
+    for channel in np.moveaxis(channels, -1, 0):
+        yield gaussian_filter(channel * within, widths) / share
 
 
 def _squared_gradient(
@@ -150,8 +166,10 @@ def _squared_gradient(
     total = np.zeros(channels.shape[:-1], np.float64)
     for smooth in _smoothed(channels, steps, scale, known):
         for axis, step in enumerate(steps):
-            last = np.take(smooth, [-1], axis)
-            total += (np.diff(smooth, axis=axis, append=last) / step) ** 2
+            change = np.diff(smooth, axis=axis)
+            if step != 1:
+                change /= step
+            total[tuple(slice(-1) if k == axis else slice(None) for k in range(total.ndim))] += change * change
     if valid is not None:
         from scipy.ndimage import binary_dilation
 

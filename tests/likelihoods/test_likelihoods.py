@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
@@ -140,6 +141,42 @@ def test_kernel_density_of_many_seeds_and_pixels_is_the_formula(rng):
 def test_defaults_clip_the_formula(rng):
     s = random_scene(rng)
     assert NieuwenhuisCremersLikelihood().costs(s) == pytest.approx(np.minimum(brute_force(s, 5.0, 0.1), 3), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels", "labels", "contrast", "sigma", "rho_factor"),
+    [
+        ((70, 90), 3, 2, 1.0, 0.1, 5.0),
+        ((70, 90), 1, 4, 0.3, 0.1, 5.0),
+        ((12, 30, 25), 1, 3, 0.5, 0.1, 5.0),
+        ((40, 50), 7, 2, 1.0, 0.2, 5.0),
+        ((50, 60), 3, 3, 1.0, 0.01, 0.5),  # the nearest seed and colour decide
+        ((50, 60), 2, 2, 0.0, 0.1, 1e3),
+    ],
+)
+def test_what_is_beyond_the_clip_is_found_without_its_sum(
+    backend, rng, shape, channels, labels, contrast, sigma, rho_factor
+):
+    """Flat regions, where groups of pixels are settled by bounds, in noise, where they are not."""
+    regions = np.indices(shape).sum(axis=0) * labels // sum(shape)
+    image = contrast * regions[..., None] / labels + rng.normal(0, 0.02, (*shape, channels))
+    image[..., : shape[-1] // 3, :] += rng.normal(0, 0.1, image[..., : shape[-1] // 3, :].shape)
+    seeds = np.where(rng.random(shape) < 0.03, regions + 1, 0)
+    s = scene(image.clip(0, 1), seeds, spacing=(0.5, *(1.5,) * (len(shape) - 1)))
+    ours = NieuwenhuisCremersLikelihood(rho_factor=rho_factor, sigma=sigma, backend=backend).costs(s)
+    assert ours == pytest.approx(np.minimum(brute_force(s, rho_factor, sigma), 3), abs=1e-3)
+    if contrast == 1.0 and sigma == 0.1:
+        assert (ours.max(axis=0) == 3).mean() > 0.3
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (130, 270), (5, 30, 40), (1, 1, 1)])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5])
+def test_distances_are_those_of_scipy(backend, rng, shape, share):
+    there = rng.random(shape) < share
+    there.flat[rng.integers(there.size)] = True
+    for spacing in ((1.0,) * len(shape), tuple(rng.uniform(0.2, 4, len(shape)))):
+        expected = distance_transform_edt(~there, sampling=spacing)
+        np.testing.assert_allclose(backend.distance(there, spacing), expected, rtol=1e-12)
 
 
 def test_far_colours_do_not_underflow():

@@ -96,9 +96,9 @@ def _sum_exp(e, low):
 
 
 @compiled
-def _by_differences(point, weight, seeds, axes, block, lanes):
-    """The log of the mean kernel at one point."""
-    features, m = seeds.shape
+def _by_differences(point, weight, seeds, mine, axes, block, lanes):
+    """The log of the mean kernel over the seeds from mine[0] to mine[1], at one point."""
+    features, m = len(seeds), mine[1] - mine[0]
     best = np.float32(np.inf)
     total = np.float32(0)
     for start in range(0, m, _BLOCK):
@@ -106,7 +106,7 @@ def _by_differences(point, weight, seeds, axes, block, lanes):
         e = block[: stop - start]
         e[:] = np.float32(0)
         for k in range(features):
-            _add_square(e, seeds[k, start:stop], point[k], weight if k < axes else np.float32(1))
+            _add_square(e, seeds[k, mine[0] + start : mine[0] + stop], point[k], weight if k < axes else np.float32(1))
         low = _lowest(e, lanes)
         if start == 0:
             best = low
@@ -119,12 +119,17 @@ def _by_differences(point, weight, seeds, axes, block, lanes):
 
 
 @compiled
-def _place(rows, base, seeds, centre, axes):
-    """The seeds' features about a centre: -|x_j - y|^2, x_j - y and c_j - d into `rows`, -|c_j - d|^2 into `base`."""
-    rows[0, :] = np.float32(0)
-    base[:] = np.float32(0)
+def _place(rows, base, seeds, mine, centre, axes):
+    """Features of the seeds from mine[0] to mine[1] about a centre, into these columns of `rows` and of `base`.
+
+    Rows are -|x_j - y|^2, x_j - y and c_j - d, and the base -|c_j - d|^2; squares are for powers of two.
+    """
+    first, last = mine
+    rows[0, first:last] = np.float32(0)
+    base[first:last] = np.float32(0)
     for k in range(len(seeds)):
-        _place_one(rows[k + 1], rows[0] if k < axes else base, seeds[k], centre[k])
+        squares = rows[0, first:last] if k < axes else base[first:last]
+        _place_one(rows[k + 1, first:last], squares, seeds[k, first:last], centre[k])
 
 
 @compiled
@@ -142,9 +147,11 @@ def _add(block, row, factor):
 
 
 @compiled
-def _sum_products(constant, base, rows, t):
-    """The sum over j of 2^(constant + base_j + sum_k t_k rows_kj)."""
-    r0, r1, r2, r3, r4, r5 = rows[0], rows[1], rows[2], rows[3], rows[4], rows[5]
+def _sum_products(constant, base, rows, first, t):
+    """The sum over j of 2^(constant + base_j + sum_k t_k rows_kj), the rows from column `first` on."""
+    last = first + base.size
+    r0, r1, r2 = rows[0, first:last], rows[1, first:last], rows[2, first:last]
+    r3, r4, r5 = rows[3, first:last], rows[4, first:last], rows[5, first:last]
     t0, t1, t2, t3, t4, t5 = t[0], t[1], t[2], t[3], t[4], t[5]
     total = np.float32(0)
     for j in range(base.size):
@@ -153,38 +160,53 @@ def _sum_products(constant, base, rows, t):
 
 
 @compiled
+def _log_means(out, points, weight, seeds, mine, axes, centre, rows, base, scratch):
+    """The log of the mean kernel at a few points around `centre`, about which these seeds are placed."""
+    sums, block, lanes, t = scratch
+    features, first, last = len(seeds), mine[0], mine[1]
+    m = last - first
+    for x in range(out.size):
+        t[0] = weight[x]
+        away = np.float32(0)
+        for k in range(features):
+            difference = points[x, k] - centre[k]
+            slope = weight[x] * difference if k < axes else difference
+            away += slope * difference
+            t[k + 1] = np.float32(2) * _LOG2_E * slope
+        total = np.float32(0)
+        if away < _NEAR:
+            linear = base[first:last]
+            if features >= _ROWS:
+                sums[:m] = linear
+                for k in range(_ROWS, features + 1):
+                    _add(sums[:m], rows[k, first:last], t[k])
+                linear = sums[:m]
+            total = _sum_products(-_LOG2_E * away, linear, rows, first, t)
+        if total > _LEAST:
+            out[x] = math.log(total) - math.log(m)
+        else:
+            out[x] = _by_differences(points[x], weight[x], seeds, mine, axes, block, lanes)
+
+
+@compiled
+def _scratch(features, m):
+    count = max(features + 1, _ROWS)
+    sums, block, lanes = np.empty(m, np.float32), np.empty(_BLOCK, np.float32), np.empty(_LANES, np.float32)
+    return sums, block, lanes, np.zeros(count, np.float32)
+
+
+@compiled
 def _fill(out, points, weight, seeds, axes):
     features, m = seeds.shape
-    count = max(features + 1, _ROWS)
-    rows, base, sums = np.zeros((count, m), np.float32), np.empty(m, np.float32), np.empty(m, np.float32)
-    block, lanes = np.empty(_BLOCK, np.float32), np.empty(_LANES, np.float32)
-    centre, t = np.empty(features, np.float32), np.zeros(count, np.float32)
+    rows, base = np.zeros((max(features + 1, _ROWS), m), np.float32), np.empty(m, np.float32)
+    scratch, centre, mine = _scratch(features, m), np.empty(features, np.float32), (0, m)
     for start in range(0, out.size, _RUN):
         stop = min(start + _RUN, out.size)
         for k in range(features):
             centre[k] = points[start:stop, k].mean()
-        _place(rows, base, seeds, centre, axes)
-        for x in range(start, stop):
-            t[0] = weight[x]
-            away = np.float32(0)
-            for k in range(features):
-                difference = points[x, k] - centre[k]
-                slope = weight[x] * difference if k < axes else difference
-                away += slope * difference
-                t[k + 1] = np.float32(2) * _LOG2_E * slope
-            total = np.float32(0)
-            if away < _NEAR:
-                linear = base
-                if features >= _ROWS:
-                    sums[:] = base
-                    for k in range(_ROWS, features + 1):
-                        _add(sums, rows[k], t[k])
-                    linear = sums
-                total = _sum_products(-_LOG2_E * away, linear, rows, t)
-            if total > _LEAST:
-                out[x] = math.log(total) - math.log(m)
-            else:
-                out[x] = _by_differences(points[x], weight[x], seeds, axes, block, lanes)
+        span = slice(start, stop)
+        _place(rows, base, seeds, mine, centre, axes)
+        _log_means(out[span], points[span], weight[span], seeds, mine, axes, centre, rows, base, scratch)
 
 
 def log_kernel_mean(points: np.ndarray, weight: np.ndarray, seeds: np.ndarray, axes: int) -> np.ndarray:

@@ -5,6 +5,7 @@ One iteration reads and writes u and p once, in place, and several iterations tr
 only those columns of a row are iterated that still change. The result is bitwise the same for any number of threads.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -13,6 +14,8 @@ import numpy as np
 
 from ..threads import n_threads, run
 from . import _numba_grids as grids, _numba_values as values
+from ._numba_distance import distance
+from ._numba_kernel_costs import kernel_costs
 from ._numba_kernel_sum import log_kernel_mean
 from ._numba_networks import NumbaNetworks
 from ._numba_steps import MOST_DIRECTIONS, RHO, simplex_block
@@ -130,6 +133,17 @@ class NumbaBackend(NumbaNetworks):
         """As in the specification, in blocks of seeds that stay in the cache."""
         points, weight, seeds = (np.ascontiguousarray(a, np.float32) for a in (points, weight, seeds))
         return log_kernel_mean(points, weight, seeds, axes)
+
+    def kernel_costs(
+        self, points: Array, weights: Array, seeds: Sequence[Array], shape: tuple[int, ...], clip: float
+    ) -> Array:
+        """As in the specification, without the sums of pixels that are certain to lie beyond `clip`."""
+        points, weights, *seeds = (np.ascontiguousarray(a, np.float32) for a in (points, weights, *seeds))
+        return kernel_costs(points, weights, seeds, shape, clip)
+
+    def distance(self, there: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+        """As in the specification, in threads."""
+        return distance(np.ascontiguousarray(there), spacing)
 
     def mean_size(self, array: Array) -> float:
         """As in the specification, without a copy."""

@@ -85,8 +85,14 @@ class NieuwenhuisCremersLikelihood:
 
     def costs(self, scene: Scene) -> np.ndarray:
         """(K, *spatial) float32, in nats; see `Likelihood.costs`."""
-        lengths, by_position = self.lengths(scene)
-        return bounded(self.with_outliers(lengths, by_position), scene, self.clip)
+        if any(self.outliers) or self.clip is None:
+            lengths, by_position = self.lengths(scene)
+            return bounded(self.with_outliers(lengths, by_position), scene, self.clip)
+        backend = get_backend(self.backend)
+        points, weights, seeds = self._kernels(scene, backend)
+        device = [backend.asarray(array) for array in (points, weights, *seeds)]
+        costs = backend.kernel_costs(device[0], device[1], device[2:], scene.seeds.shape, self.clip)
+        return bounded(backend.to_numpy(costs).reshape(-1, *scene.seeds.shape), scene, self.clip)
 
     def lengths(self, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
         """-log of each label's density without outliers, and by position alone (0 without a share of outliers).
@@ -94,27 +100,18 @@ class NieuwenhuisCremersLikelihood:
         Both (K, *spatial) float32, in nats, up to one constant for all pixels and labels.
         """
         backend = get_backend(self.backend)
-        scribbled = training_pixels(scene)
         axes = scene.seeds.ndim
-        # (n, d + C): each pixel's position, then its colour in units of sqrt(2) sigma.
-        steps = np.asarray(scene.spacing, np.float32)
-        position = np.moveaxis(np.indices(scene.seeds.shape, dtype=np.float32), 0, -1) * steps
-        colour = scene.colours / np.float32(np.sqrt(2) * self.sigma)
-        points = np.concatenate([position, colour], axis=-1, dtype=np.float32).reshape(-1, axes + colour.shape[-1])
+        points, weights, seeds = self._kernels(scene, backend)
         there, places = backend.asarray(points), backend.asarray(points[:, :axes])
-        found = np.zeros((2, len(scribbled), *scene.seeds.shape), np.float32)
-        for k, mine in enumerate(scribbled):
-            rho = self._width(scene, mine).ravel()
-            # At most `max_seeds`, evenly spread, the same ones each time.
-            kept = np.linspace(0, mine.size - 1, min(mine.size, int(self.max_seeds))).round().astype(np.intp)
-            seeds = points[mine[kept]].T
-            weight = backend.asarray(0.5 / rho**2)
+        found = np.zeros((2, len(seeds), *scene.seeds.shape), np.float32)
+        for k, (weight, mine) in enumerate(zip(weights, seeds, strict=True)):
             # The Gaussians' other factors are the same for all labels.
-            width = axes * np.log(rho)
-            density = backend.log_kernel_mean(there, weight, backend.asarray(seeds), axes)
+            width = -0.5 * axes * np.log(weight)
+            weight = backend.asarray(weight)
+            density = backend.log_kernel_mean(there, weight, backend.asarray(mine), axes)
             found[0, k] = (width - backend.to_numpy(density)).reshape(scene.seeds.shape)
             if self.outliers[min(k, 1)]:
-                uniform = backend.log_kernel_mean(places, weight, backend.asarray(seeds[:axes]), axes)
+                uniform = backend.log_kernel_mean(places, weight, backend.asarray(mine[:axes]), axes)
                 found[1, k] = (width - backend.to_numpy(uniform)).reshape(scene.seeds.shape)
         return found[0], found[1]
 
@@ -127,16 +124,34 @@ class NieuwenhuisCremersLikelihood:
                 length[...] = -np.logaddexp(np.log1p(-share) - lengths[k], np.log(share) - by_position[k])
         return mixed
 
-    def _width(self, scene: Scene, mine: np.ndarray) -> np.ndarray:
+    def _kernels(self, scene: Scene, backend: ArrayBackend) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+        """Features of all pixels, weights of squared distances and features of seeds, as in `log_kernel_mean`.
+
+        (n, d + C), (K, n) and K of (d + C, m_k), float32: position, then colour in units of sqrt(2) sigma.
+        """
+        axes, n = scene.seeds.ndim, scene.seeds.size
+        grid = np.empty((*scene.seeds.shape, axes + scene.colours.shape[-1]), np.float32)
+        for k, step in enumerate(scene.spacing):
+            along = [-1 if axis == k else 1 for axis in range(axes)]
+            grid[..., k] = (np.arange(scene.seeds.shape[k]) * step).reshape(along)
+        grid[..., axes:] = scene.colours / np.float32(np.sqrt(2) * self.sigma)
+        points = grid.reshape(n, -1)
+        scribbled = training_pixels(scene)
+        weights, seeds = np.empty((len(scribbled), n), np.float32), []
+        for k, mine in enumerate(scribbled):
+            weights[k] = 0.5 / self._width(scene, mine, backend).ravel() ** 2
+            # At most `max_seeds`, evenly spread, the same ones each time.
+            kept = np.linspace(0, mine.size - 1, min(mine.size, int(self.max_seeds))).round().astype(np.intp)
+            seeds.append(np.ascontiguousarray(points[mine[kept]].T))
+        return points, weights, seeds
+
+    def _width(self, scene: Scene, mine: np.ndarray, backend: ArrayBackend) -> np.ndarray:
         """rho(x) for the label with these seeds.
 
         The floor: positions are known to a pixel, and a pixel of a stroke is no surer of its own colour than
         its neighbour is. Without it the width would be 0 on the strokes and their density infinite.
         """
-        from scipy.ndimage import distance_transform_edt
-
-        away = np.ones(scene.seeds.shape, bool)
-        away.ravel()[mine] = False
-        distance = distance_transform_edt(away, sampling=scene.spacing)
+        there = np.zeros(scene.seeds.shape, bool)
+        there.ravel()[mine] = True
         pixel = np.prod(scene.spacing) ** (1 / len(scene.spacing))
-        return (self.rho_factor * np.maximum(distance, pixel)).astype(np.float32)
+        return (self.rho_factor * np.maximum(backend.distance(there, scene.spacing), pixel)).astype(np.float32)

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import checks
 from ..backends import ArrayBackend, ends, get_backend
-from ..edges import contrast_weight
+from ..edges import colour_contrast_weight
 from ..energies.potts import Potts
 from ..energies.total_variation import differences
 from ..energies.two_phase import TwoPhase
@@ -22,6 +22,7 @@ from ..likelihoods.base import Likelihood
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 from ..options import TV, EdgeWeight, Relaxation
 from ..solvers.pdhg import Progress, pdhg
+from ..threads import run
 from .appearance.base import Appearance, GivenCosts, costs_of, sigmoid
 from .appearance.mixtures import MixtureAppearance
 from .base import LearningPredictor, Prediction, ProximalTerm, SetPredictor
@@ -74,9 +75,9 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         """Costs, energy and minimiser; for K labels the proximal term is weight/2 <1 - target, u>."""
         begin = time.perf_counter()
         backend = get_backend(self.backend)
-        costs = self._placed().costs(scene)
+        costs, weighted = run(lambda part: part(scene), [(self._placed().costs,), (self.with_fixed_weight,)])
         learnt = time.perf_counter()
-        energy = self._energy(scene, costs, proximal)
+        energy = weighted._energy(scene, costs, proximal)
         solution = pdhg(
             energy,
             backend=backend,
@@ -193,7 +194,7 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         """The edge weight: (*spatial) float, or None for 1 everywhere."""
         if isinstance(self.edge_weight, str):
             checks.one_of("edge_weight", self.edge_weight, EdgeWeight)
-            return contrast_weight(scene.image, spacing=scene.spacing, valid=scene.valid)
+            return colour_contrast_weight(scene.colours, scene.spacing, scene.valid)
         if self.edge_weight is None:
             return None
         weight = checks.as_numeric("edge_weight", self.edge_weight)
