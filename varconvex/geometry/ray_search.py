@@ -21,9 +21,12 @@ rays may be stretched along an elongated object.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numba
 import numpy as np
+
+from ..threads import n_threads, run
 
 Array = np.ndarray
 
@@ -141,7 +144,9 @@ def best_outline(
     edges = np.broadcast_to(edges, (_NORMALS, *there.shape)) * there
     wedges = np.empty((rays, steps, steps), np.float32)
     at_rays, at_lines = frame.scale(rays, 0), frame.scale(rays * between, 0.5)
-    _wedge_costs(area + held, edges, radii, at_rays, at_lines, frame.stretch, wedges)
+    head = (area + held, edges, radii, at_rays, at_lines, frame.stretch, wedges)
+    parts = min(n_threads(), rays)
+    run(_wedge_costs, [(*head, *span) for span in pairwise(rays * k // parts for k in range(parts + 1))])
     chain = np.empty(rays, np.int64)
     _round_twice(wedges, _bounds(radii, at_rays), chain)
     total = float(wedges[np.arange(rays), chain, np.roll(chain, -1)].sum(dtype=np.float64))
@@ -185,14 +190,19 @@ def _areas(frame: Frame, radii: Array, cost: Array) -> Array:
 @_compiled
 def _wedge_costs(
     area: Array, edges: Array, radii: Array, at_rays: Array, at_lines: Array,
-    stretch: Array, wedges: Array,
+    stretch: Array, wedges: Array, begin: int, end: int,
 ) -> None:  # fmt: skip
-    """Write w_i(r_i, r_(i+1)), (rays, radii, radii): area and chord, looked up on the lines between the two rays."""
+    """Write w_i(r_i, r_(i+1)), (rays, radii, radii), of the rays from `begin` to `end`: area and chord, looked up on
+    the lines between the two rays.
+    """
     count, steps = edges.shape[0], radii.size
     rays, between = at_rays.size, at_lines.size // at_rays.size
     step = 2 * math.pi / rays
     origin, ratio = math.log(radii[0]), math.log(radii[1] / radii[0])
-    for i in range(rays):
+    turns = (np.arange(between) + 0.5) / between * step
+    # A line's distance to the chord: 1/r = from_here / r0 + from_after / r1.
+    from_here, from_after = np.sin(step - turns) / math.sin(step), np.sin(turns) / math.sin(step)
+    for i in range(begin, end):
         here, after = at_rays[i], at_rays[(i + 1) % rays]
         s0, c0 = math.sin(i * step), math.cos(i * step)
         s1, c1 = math.sin((i + 1) * step), math.cos((i + 1) * step)
@@ -206,12 +216,11 @@ def _wedge_costs(
                 normal = math.atan2(column, -row)
                 if column * (stretch[0, 0] * x0 + stretch[0, 1] * y0) < row * (stretch[1, 0] * x0 + stretch[1, 1] * y0):
                     normal += math.pi
-                o = math.floor(normal / (2 * math.pi) * count + 0.5) % count
+                o = int(normal / (2 * math.pi) * count + 0.5 + count) % count
                 inner = outer = 0.0
                 for s in range(between):
-                    turn = (s + 0.5) / between * step
                     k = i * between + s
-                    inverse = (math.sin(step - turn) / r0 + math.sin(turn) / r1) / math.sin(step) * at_lines[k]
+                    inverse = (from_here[s] / r0 + from_after[s] / r1) * at_lines[k]
                     place = min(max((-math.log(inverse) - origin) / ratio, 0.0), steps - 1.001)
                     j = int(place)
                     f = place - j
