@@ -67,7 +67,7 @@ def _most(base, rows, first, weight, reach):
 
 
 @compiled
-def _bounds(points, weight, axes, centre, rows, base, mine, mean, reach):
+def _bounds(points, weight, offset, axes, centre, rows, base, mine, mean, reach):
     """Least and greatest cost of a label over the points of a group, in nats."""
     n, features = points.shape
     first, m = mine[0], mine[1] - mine[0]
@@ -88,9 +88,8 @@ def _bounds(points, weight, axes, centre, rows, base, mine, mean, reach):
             reach[k + 1] = max(reach[k + 1], np.float32(2) * _LOG2_E * abs(slope))
         value, narrow, wide = min(value, found), max(narrow, w), min(wide, w)
     reach[0] = max(narrow - middle, middle - wide)
-    half = np.float32(0.5 * axes)
-    least = -half * math.log(narrow) - math.log(_most(base, rows, first, middle, reach) / m)
-    return least, -half * math.log(wide) - math.log(total / m) - value / _LOG2_E
+    least = offset.min() - math.log(_most(base, rows, first, middle, reach) / m)
+    return least, offset.max() - math.log(total / m) - value / _LOG2_E
 
 
 @compiled
@@ -120,13 +119,14 @@ def _sorted_tile(order, pixels, points, key, shape, tile, number):
 
 
 @compiled
-def _fill_costs(costs, points, weights, seeds, firsts, shape, tile, axes, clip, begin, end):
+def _fill_costs(costs, points, weights, offsets, seeds, firsts, shape, tile, axes, clip, begin, end):
     labels, features = len(weights), points.shape[1]
     count = max(features + 1, _ROWS)
     rows, bases = np.zeros((count, seeds.shape[1]), np.float32), np.empty(seeds.shape[1], np.float32)
     scratch, centre = _scratch(features, seeds.shape[1]), np.empty(features, np.float32)
     mean, reach = np.empty(_ROWS, np.float32), np.empty(_ROWS, np.float32)
     near, away = np.empty((_RUN, features), np.float32), np.empty((labels, _RUN), np.float32)
+    offset = np.empty((labels, _RUN), np.float32)
     found, bounds = np.empty((labels, _RUN), np.float32), np.empty((labels, 2), np.float32)
     size = tile[0] * tile[1] * tile[2]
     order, pixels = np.empty(size, np.int64), np.empty(size, np.int64)
@@ -138,6 +138,7 @@ def _fill_costs(costs, points, weights, seeds, firsts, shape, tile, axes, clip, 
             for i in range(n):
                 near[i] = points[group[i]]
                 away[:, i] = weights[:, group[i]]
+                offset[:, i] = offsets[:, group[i]]
             for k in range(features):
                 centre[k] = near[:n, k].mean()
             for label in range(labels):
@@ -146,7 +147,7 @@ def _fill_costs(costs, points, weights, seeds, firsts, shape, tile, axes, clip, 
                 bounds[label, 0], bounds[label, 1] = -np.inf, np.inf
                 if features < _ROWS:
                     bounds[label, 0], bounds[label, 1] = _bounds(
-                        near[:n], away[label, :n], axes, centre, rows, bases, mine, mean, reach
+                        near[:n], away[label, :n], offset[label, :n], axes, centre, rows, bases, mine, mean, reach
                     )
             limit = bounds[:, 1].min() + clip
             if (bounds[:, 0] < limit).sum() == 1:
@@ -162,7 +163,7 @@ def _fill_costs(costs, points, weights, seeds, firsts, shape, tile, axes, clip, 
                         found[label, :n], near[:n], away[label, :n], seeds, mine, axes, centre, rows, bases, scratch
                     )
                     for i in range(n):
-                        found[label, i] = -np.float32(0.5 * axes) * math.log(away[label, i]) - found[label, i]
+                        found[label, i] = offset[label, i] - found[label, i]
             for i in range(n):
                 least = found[:, i].min()
                 for label in range(labels):
@@ -170,7 +171,12 @@ def _fill_costs(costs, points, weights, seeds, firsts, shape, tile, axes, clip, 
 
 
 def kernel_costs(
-    points: np.ndarray, weights: np.ndarray, seeds: list[np.ndarray], shape: tuple[int, ...], clip: float
+    points: np.ndarray,
+    weights: np.ndarray,
+    offsets: np.ndarray,
+    seeds: list[np.ndarray],
+    shape: tuple[int, ...],
+    clip: float,
 ) -> np.ndarray:
     """Costs of the labels, of contiguous float32 arrays; as in the specification."""
     costs = np.empty(weights.shape, np.float32)
@@ -178,7 +184,8 @@ def kernel_costs(
     sides = np.array((1,) * (3 - len(shape)) + shape)
     tiles = int(np.prod(-(-sides // tile)))
     firsts = np.cumsum([0, *(mine.shape[1] for mine in seeds)])
-    head = (costs, points, weights, np.concatenate(seeds, axis=1), firsts, sides, tile, len(shape), np.float32(clip))
+    together = np.concatenate(seeds, axis=1)
+    head = (costs, points, weights, offsets, together, firsts, sides, tile, len(shape), np.float32(clip))
     run(
         _fill_costs,
         [(*head, begin, min(begin + _TILES_A_CALL, tiles)) for begin in range(0, tiles, _TILES_A_CALL)],

@@ -299,16 +299,16 @@ class ArrayBackend(Grids):
         return out
 
     def kernel_costs(
-        self, points: Array, weights: Array, seeds: Sequence[Array], shape: tuple[int, ...], clip: float
+        self, points: Array, weights: Array, offsets: Array, seeds: Sequence[Array], shape: tuple[int, ...], clip: float
     ) -> Array:
-        """Costs of labels by their mean kernels, -log(w^(d/2) mean kernel), above the point's cheapest label.
+        """Costs of labels by their mean kernels, offset - log(mean kernel), above the point's cheapest label.
 
-        (K, n) float32 in [0, clip], in nats, for the pixels of a grid of `shape` (d axes) in the order of their flat
-        indices; `weights` (K, n) and `seeds` (K of (F, m_k)) are those of `log_kernel_mean` for each label.
+        (K, n) float32 in [0, clip], in nats, for the pixels of a grid of `shape` in the order of their flat indices;
+        `offsets` is (K, n), `weights` (K, n) and `seeds` (K of (F, m_k)) are those of `log_kernel_mean` for each label.
         """
         xp, axes = self.xp, len(shape)
         sums = [self.log_kernel_mean(points, w, mine, axes) for w, mine in zip(weights, seeds, strict=True)]
-        costs = -0.5 * axes * xp.log(self.asarray(weights, np.float32)) - xp.stack(sums)
+        costs = self.asarray(offsets, np.float32) - xp.stack(sums)
         return xp.minimum(costs - costs.min(axis=0), xp.float32(clip))
 
     def distance(self, there: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:

@@ -135,11 +135,12 @@ class NumbaBackend(NumbaNetworks):
         return log_kernel_mean(points, weight, seeds, axes)
 
     def kernel_costs(
-        self, points: Array, weights: Array, seeds: Sequence[Array], shape: tuple[int, ...], clip: float
+        self, points: Array, weights: Array, offsets: Array, seeds: Sequence[Array], shape: tuple[int, ...], clip: float
     ) -> Array:
         """As in the specification, without the sums of pixels that are certain to lie beyond `clip`."""
-        points, weights, *seeds = (np.ascontiguousarray(a, np.float32) for a in (points, weights, *seeds))
-        return kernel_costs(points, weights, seeds, shape, clip)
+        plain = (np.ascontiguousarray(array, np.float32) for array in (points, weights, offsets, *seeds))
+        points, weights, offsets, *seeds = plain
+        return kernel_costs(points, weights, offsets, seeds, shape, clip)
 
     def distance(self, there: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
         """As in the specification, in threads."""

@@ -31,6 +31,9 @@ from .set_energy import CONVEX_SHARE, Arrangement, SetEnergy
 _OUTLIERS = (0.01, 0.03)
 """Shares of uniform outliers among the colours of background and object, where the shape is known to be convex."""
 
+_DETOUR = 2.0
+"""Cost of detours in the Nieuwenhuis-Cremers likelihood, where no shape keeps an object from flowing around strokes."""
+
 ALPHA_PER_SIDE = 0.25
 """Default weight of the total variation: nats per pixel of boundary, for each pixel of the image's side.
 
@@ -159,6 +162,11 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         likelihood: Any = self.likelihood
         backend = get_backend(self.backend)
         return replace(likelihood, backend=backend) if getattr(likelihood, "backend", backend) is None else likelihood
+
+    def _detouring(self) -> Likelihood:
+        """The likelihood, with the default cost of detours where it has a field `detour` that is None."""
+        likelihood: Any = self._placed()
+        return replace(likelihood, detour=_DETOUR) if getattr(likelihood, "detour", 0.0) is None else likelihood
 
     def _appearance(self) -> Appearance:
         if isinstance(self.likelihood, Appearance):
