@@ -50,7 +50,7 @@ ARROWS = {
         "geometry", "inputs", "likelihoods", "energies", "shapes", "solvers", "backends", "edges", "colour",
         "threads",
     },
-    "likelihoods": {"inputs", "backends"},
+    "likelihoods": {"inputs", "backends", "threads"},
     "energies": {"backends"},
     "solvers": {"backends", "energies"},
     "shapes": {"geometry", "solvers", "backends"},

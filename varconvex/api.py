@@ -118,7 +118,9 @@ def segment(
     relaxation : {"zach", "ccp"}
         How more than two labels are made convex: fast, or tighter where three or more meet (see `Potts`).
     components : {"scribbled", "all"}
-        Whether parts of an object that hold none of its scribbles become background, or are kept.
+        Whether parts of an object that hold none of its scribbles become background, or are kept. With "scribbled", a
+        single object without a shape that is not convex, in an image with three convex parts like it or more, is taken
+        to hold neighbours: pixels beyond .15 radii from the convex set of least cost are then background.
     channel_axis : int or None
         Where the channels are, if the image has one axis more than the scribbles; None if it must not.
     rgba : bool, optional
@@ -202,6 +204,7 @@ def segment(
         time_limit=None if time_limit is None else checks.real_number("time_limit", time_limit),
         callback=callback,
         relaxation=relaxation,
+        part_crowds=components == "scribbled" and shape is None and unify != "joint",
     )
     chosen: Predictor = energy
     if predictor != "energy":

@@ -17,12 +17,14 @@ from ..energies.potts import Potts
 from ..energies.total_variation import differences
 from ..energies.two_phase import TwoPhase
 from ..errors import InvalidParameterError
+from ..geometry.components import keep_scribbled
 from ..inputs import Scene
 from ..likelihoods.base import Likelihood
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 from ..options import TV, EdgeWeight, Relaxation
-from ..solvers.pdhg import Progress, pdhg
+from ..solvers.pdhg import Progress, Solution, pdhg
 from ..threads import run
+from . import crowds
 from .appearance.base import Appearance, GivenCosts, costs_of, sigmoid
 from .appearance.mixtures import MixtureAppearance
 from .base import LearningPredictor, Prediction, ProximalTerm, SetPredictor
@@ -61,6 +63,9 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         Factor on the boundary cost: low where the image has edges, 1 everywhere, or as given.
     tv, relaxation, backend, max_iter, tol, time_limit, callback
         As in `Potts` and `pdhg`.
+    part_crowds : bool
+        Whether neighbours are held off an object in a crowd of its kind (`crowds`): one object in an image, with the
+        Nieuwenhuis-Cremers likelihood.
     """
 
     likelihood: Likelihood
@@ -73,22 +78,27 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
     time_limit: float | None = None
     callback: Callable[[Progress], object] | None = None
     relaxation: Relaxation = "zach"
+    part_crowds: bool = False
 
     def predict(self, scene: Scene, proximal: ProximalTerm | None = None) -> Prediction:
         """Costs, energy and minimiser; for K labels the proximal term is weight/2 <1 - target, u>."""
         begin = time.perf_counter()
         backend = get_backend(self.backend)
-        costs, weighted = run(lambda part: part(scene), [(self._placed().costs,), (self.with_fixed_weight,)])
+        costs, weighted = run(lambda part: part(scene), [(self._detouring().costs,), (self.with_fixed_weight,)])
         learnt = time.perf_counter()
+
+        def solve(energy: TwoPhase | Potts, start: Solution | None = None) -> Solution:
+            limit = None if self.time_limit is None else max(self.time_limit - (time.perf_counter() - begin), 0.0)
+            return pdhg(
+                energy, backend=backend, max_iter=self.max_iter, tol=self.tol, time_limit=limit,
+                callback=self.callback, start=start,
+            )  # fmt: skip
+
         energy = weighted._energy(scene, costs, proximal)
-        solution = pdhg(
-            energy,
-            backend=backend,
-            max_iter=self.max_iter,
-            tol=self.tol,
-            time_limit=None if self.time_limit is None else max(self.time_limit - (learnt - begin), 0.0),
-            callback=self.callback,
-        )
+        solution = solve(energy)
+        if self.part_crowds and (held := weighted._beyond(scene, backend.to_numpy(solution.labels), costs)) is not None:
+            energy = weighted._energy(replace(scene, seeds=np.where(held, 1, scene.seeds)), costs, proximal)
+            solution = solve(energy, solution)
         return Prediction(
             probability=backend.to_numpy(solution.u),
             index=backend.to_numpy(solution.labels),
@@ -162,6 +172,12 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         likelihood: Any = self.likelihood
         backend = get_backend(self.backend)
         return replace(likelihood, backend=backend) if getattr(likelihood, "backend", backend) is None else likelihood
+
+    def _beyond(self, scene: Scene, index: np.ndarray, costs: np.ndarray) -> np.ndarray | None:
+        """Pixels of neighbours that an object in a crowd must not have, see `crowds.beyond`."""
+        known = isinstance(self.likelihood, NieuwenhuisCremersLikelihood) and len(scene.labels) == scene.seeds.ndim == 2
+        mine = keep_scribbled(index, scene.seeds) == 1
+        return crowds.beyond(scene, self.set_energy(scene)) if known and crowds.likely(scene, mine, costs) else None
 
     def _detouring(self) -> Likelihood:
         """The likelihood, with the default cost of detours where it has a field `detour` that is None."""

@@ -103,23 +103,34 @@ def shares_of(counts: list[int]) -> np.ndarray:
 
 
 def count_others(mask: np.ndarray, taken: np.ndarray, alike: np.ndarray) -> int:
-    """Number of parts of about the object's size that look like it, apart from it.
+    """Number of parts of about the object's size that look like it, apart from it; arguments as in `parts_alike`."""
+    return len(parts_alike(mask, taken, alike))
+
+
+def parts_alike(
+    mask: np.ndarray, taken: np.ndarray, alike: np.ndarray, sizes: tuple[float, float] = _SIZES
+) -> list[np.ndarray]:
+    """Parts that look like an object, of about its size and apart from it: bool arrays, each cut to its part.
 
     Parameters
     ----------
     mask : (H, W) bool
         The object.
     taken : (H, W) bool
-        Pixels of all objects that are known; they are not counted.
+        Pixels of all objects that are known; they belong to no part.
     alike : (H, W) bool
         Pixels whose likeliest label is the object's.
+    sizes : tuple of float
+        Least and greatest size of a part, in sizes of the object.
     """
-    from scipy.ndimage import binary_opening, distance_transform_edt, label
+    from scipy.ndimage import binary_opening, distance_transform_edt, find_objects, label
 
     area = np.count_nonzero(mask)
     if not area:
-        return 0
+        return []
     apart = distance_transform_edt(~mask) > _APART * np.sqrt(area / np.pi)
     parts, _ = label(binary_opening(alike & apart & ~taken))
-    sizes = np.bincount(parts.ravel())[1:] / area
-    return int(np.count_nonzero((sizes >= _SIZES[0]) & (sizes <= _SIZES[1])))
+    counts = np.bincount(parts.ravel())[1:] / area
+    windows = find_objects(parts)
+    chosen = np.flatnonzero((counts >= sizes[0]) & (counts <= sizes[1]))
+    return [parts[windows[k]] == k + 1 for k in chosen]
