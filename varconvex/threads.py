@@ -6,8 +6,9 @@ Kernels release the GIL, so no threading layer of Numba's is involved: forks, si
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -19,12 +20,38 @@ def n_threads() -> int:
     return max(1, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 
 
+class Interrupted(Exception):
+    """Raised by `run` and `checkpoint` in a thread whose work is no longer wanted; see `while_wanted`."""
+
+
+_thread = threading.local()
+
+
+@contextmanager
+def while_wanted(wanted: Callable[[], bool]) -> Iterator[None]:
+    """Within it, in this thread, `checkpoint` and starts of kernels raise `Interrupted` once `wanted()` is False."""
+    before = getattr(_thread, "wanted", None)
+    _thread.wanted = wanted
+    try:
+        yield
+    finally:
+        _thread.wanted = before
+
+
+def checkpoint() -> None:
+    """Raise `Interrupted` if the work of this thread is no longer wanted."""
+    wanted = getattr(_thread, "wanted", None)
+    if wanted is not None and not wanted():
+        raise Interrupted
+
+
 def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
     """The results of each call of `kernel`, in order; calls run in parallel, the first one in the calling thread.
 
     The last call is started first: a call may wait for results of later ones. Calls from within such a call run one
     after the other: threads that wait for each other's threads would never end.
     """
+    checkpoint()
     first, *others = calls
     if threading.get_native_id() in _workers:
         return [kernel(*call) for call in (*others[::-1], first)][::-1]

@@ -32,6 +32,7 @@ from .predictors.base import LearningPredictor, Predictor, SetPredictor
 from .proposals import Outlines, Problem, Projections, Proposals, T, Unified
 from .shapes.base import OutlineShape, Shape
 from .solvers.solution import Callback, Progress, StoppingRules
+from .threads import checkpoint
 
 _LEAST_CHANGE = 1e-3
 """A round that changes a smaller share of the object is the last: mixtures hardly depend on so few pixels."""
@@ -127,6 +128,7 @@ def _alternate(model: "Proposals[T]", rules: StoppingRules) -> Unified:
             model.theta = theta
             break
         for proposal in model.propose(labels):
+            checkpoint()
             value = model.objective(proposal)
             labels = proposal if value < values[-1] else labels
             values.append(min(value, values[-1]))

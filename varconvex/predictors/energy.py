@@ -12,7 +12,6 @@ import numpy as np
 
 from .. import checks
 from ..backends import ArrayBackend, ends, get_backend
-from ..edges import colour_contrast_weight
 from ..energies.potts import Potts
 from ..energies.total_variation import differences
 from ..energies.two_phase import TwoPhase
@@ -202,7 +201,7 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         """The edge weight: (*spatial) float, or None for 1 everywhere."""
         if isinstance(self.edge_weight, str):
             checks.one_of("edge_weight", self.edge_weight, EdgeWeight)
-            return colour_contrast_weight(scene.colours, scene.spacing, scene.valid)
+            return scene.contrast_weight
         if self.edge_weight is None:
             return None
         weight = checks.as_numeric("edge_weight", self.edge_weight)

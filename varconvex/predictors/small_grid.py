@@ -8,7 +8,7 @@ from ..inputs import Scene
 
 
 def shrink(scene: Scene, side: int) -> Scene:
-    """The scene on square pixels, at most `side` along the longer axis, never finer than it was.
+    """The scene on square or cubic pixels, at most `side` along the longest axis, never finer than it was.
 
     Colours are averages over valid pixels; a pixel bears the label of a stroke that covers much of it.
     """
@@ -30,7 +30,7 @@ def shrink(scene: Scene, side: int) -> Scene:
         seeds[share > min(0.4, 0.5 * float(share.max()))] = label
     known = (valid > 0.5) & (seeds >= 0)
     image = np.clip(np.stack(colours, axis=-1), 0, 1).astype(np.float32)
-    return replace(scene, image=image, seeds=seeds, spacing=(1.0, 1.0), valid=known)
+    return replace(scene, image=image, seeds=seeds, spacing=(1.0,) * seeds.ndim, valid=known)
 
 
 def resized(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -39,6 +39,22 @@ def resized(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
     if values.shape == shape:
         return values
+    if values.ndim != 2:
+        for axis, n in enumerate(shape):
+            values = np.moveaxis(np.tensordot(_weights(values.shape[axis], n), values, (1, axis)), 0, axis)
+        return values
     how = Image.Resampling.BOX if values.size >= np.prod(shape) else Image.Resampling.BILINEAR
     picture = Image.fromarray(np.ascontiguousarray(values, np.float32))
     return np.asarray(picture.resize((shape[1], shape[0]), how))
+
+
+def _weights(n: int, m: int) -> np.ndarray:
+    """Weights of `n` pixels in each of `m` along one axis: shares of its length, or linear between centres."""
+    if m < n:
+        edges = np.arange(m + 1) * (n / m)
+        covered = np.clip(edges[1:, None], np.arange(n), np.arange(1, n + 1))
+        weights = covered - np.clip(edges[:-1, None], np.arange(n), np.arange(1, n + 1))
+    else:
+        centres = np.clip((np.arange(m) + 0.5) * (n / m) - 0.5, 0, n - 1)
+        weights = np.maximum(1 - np.abs(centres[:, None] - np.arange(n)), 0)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
