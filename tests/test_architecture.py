@@ -50,7 +50,7 @@ ARROWS = {
     "result": {"archive", "files", "geometry", "plots", "shapes"},
     "assembly": {"backends", "geometry", "inputs", "proposals", "result"},
     "unify": {"inputs", "objects", "predictors", "proposals", "shapes", "solvers", "threads"},
-    "proposals": {"geometry", "inputs", "objects", "predictors", "shapes", "solvers"},
+    "proposals": {"geometry", "inputs", "objects", "predictors", "shapes", "solvers", "threads"},
     "predictors": {
         "geometry", "inputs", "likelihoods", "energies", "shapes", "solvers", "backends", "edges", "colour",
         "threads",

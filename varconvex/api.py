@@ -140,8 +140,8 @@ def segment(
     tol : float
         Relative gap to stop at. Smaller is closer to the optimum.
     time_limit : float, optional
-        Most seconds for the energy, and after which joint unification begins no further round; the best answer so far
-        is returned, with a warning where the solver was cut short.
+        Seconds after which likelihood, solver and joint unification stop where they are; the best answer so far is
+        returned, with a warning where the solver was cut short. Costs that are not done are those of a coarse grid.
     callback : callable, optional
         Called with a `Progress` at each gap evaluation of the solver on the full grid, and with a `JointProgress` at
         each step of joint unification; returning True stops everything.

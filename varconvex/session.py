@@ -8,26 +8,23 @@ something is solved: strokes may come at any time, and a solve that they make st
 import inspect
 import os
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from copy import deepcopy
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from . import checks
-from .api import check_keywords, segment, solve
+from .api import check_keywords, segment
 from .backends import get_backend
 from .errors import InvalidImageError, VarconvexError
-from .inputs import Scene, blank_scene
+from .inputs import blank_scene
 from .predictors.appearance.taught import TaughtLikelihood
 from .result import Segmentation
 from .scribbles import label_of
 from .sessions import archive
 from .sessions.latest import Latest
-from .sessions.preview import has_preview, preview
+from .sessions.solver import Solver
 from .sessions.strokes import History, State, check_free, touched
 from .settings import Settings
 
@@ -75,15 +72,16 @@ class Session:
         copied = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in keywords.items()}
         self._keywords = {"shape": shape, **copied}
         given = {**_KEYWORDS, **self._keywords}
-        self._scene = blank_scene(image, **{name: given[name] for name in _OF_THE_IMAGE if name in self._keywords})
+        scene = blank_scene(image, **{name: given[name] for name in _OF_THE_IMAGE if name in self._keywords})
         self._strict = bool(given["strict"])
         backend = get_backend(given["backend"], image)
         ours = {name: value for name, value in given.items() if name not in (*_OF_THE_IMAGE, "strict", "backend")}
-        self._settings = Settings(backend=backend, **ours)
-        if not isinstance(self._settings.edge_weight, str | None):
-            self._settings.energy_for(self._scene).with_fixed_weight(self._scene)  # an error if it has another shape
+        settings = Settings(backend=backend, **ours)
+        if not isinstance(settings.edge_weight, str | None):
+            settings.energy_for(scene).with_fixed_weight(scene)  # an error if it has another shape
+        self._solver = Solver(scene, settings)
         self._image = np.array(checks.host(checks.as_numeric("image", image)))
-        self._latest = Latest(History(self._scene.seeds.shape))
+        self._latest = Latest(History(scene.seeds.shape))
 
     def add(self, stroke: Any, label: int | str, *, width: float | None = None) -> None:
         """Draw a stroke. It covers earlier ones.
@@ -155,7 +153,7 @@ class Session:
     def ready(self) -> bool:
         """Whether there are strokes of two labels, of which one is the background's where an object has a shape."""
         with self._latest.changed:
-            return self._suffices()
+            return self._solver.suffices(self._latest.history)
 
     @property
     def version(self) -> int:
@@ -174,7 +172,7 @@ class Session:
         InvalidScribblesError, ScribbleConflictError, InvalidParameterError
             If `segment` refuses these strokes with these settings.
         """
-        return self._latest.answer(self._plan, self._latest.cancels)
+        return self._latest.answer(self._solver.plan, self._latest.cancels)
 
     def preview(self, callback: Callable[[Segmentation, int], object] | None = None) -> Segmentation | None:
         """A segmentation for the strokes as they are, on a coarse grid if the result is not known yet.
@@ -188,9 +186,9 @@ class Session:
         Returns
         -------
         Segmentation or None
-            On the grid of the image; its energies and `history` are those of the coarse grid, and it has no
-            certificates. The result itself if that is known, or if the image is small. None if the strokes do not
-            suffice, or `cancel` came in between.
+            On the grid of the image; its energies and `history` are those of the coarse grid, it has no certificates,
+            and shapes are projections (``unify="sequential"``). The result itself if that is known, or found as soon.
+            None if the strokes do not suffice, or `cancel` came in between.
 
         Raises
         ------
@@ -199,7 +197,7 @@ class Session:
         """
         checks.function("callback", callback)
         cancels = self._latest.cancels
-        state, found = self._latest.first_answer(self._plan, self._coarse_plan, cancels)
+        state, found = self._latest.first_answer(self._solver.plan, self._solver.coarse_plan, cancels)
         if found is not None and callback is not None:
             threading.Thread(target=self._refine, args=(state, cancels, callback), daemon=True).start()
         return found
@@ -228,7 +226,7 @@ class Session:
         with self._latest.changed:
             drawing = self._latest.history.state.drawing
         pixels = self._image if image else None
-        archive.save(path, self._keywords, drawing, pixels, self._scene.seeds.shape)
+        archive.save(path, self._keywords, drawing, pixels, self._solver.scene.seeds.shape)
 
     @classmethod
     def load(cls, path: str | os.PathLike, image: Any = None) -> "Session":
@@ -249,10 +247,10 @@ class Session:
         """
         image, keywords, drawing, shape = archive.load(path, image)
         session = cls(image, **keywords)
-        if session._scene.seeds.shape != shape:
+        if session._solver.scene.seeds.shape != shape:
             raise InvalidImageError(
                 f"the image must have the spatial shape {shape} of the saved strokes; got "
-                f"{session._scene.seeds.shape}. Pass the image that they were drawn on."
+                f"{session._solver.scene.seeds.shape}. Pass the image that they were drawn on."
             )
         session._latest = Latest(History(shape, drawing))
         return session
@@ -281,37 +279,19 @@ class Session:
             If the image cannot be used.
         """
         with self._latest.changed:
-            scene = self._scene_now()
-        taught = TaughtLikelihood.of(scene, self._taught())
+            scene = self._solver.scribbled(self._latest.history)
+        taught = TaughtLikelihood.of(scene, self._solver.taught)
         kept = {k: v for k, v in self._keywords.items() if k not in ("mask", "predictor", "likelihood")}
         if isinstance(kept.get("edge_weight"), np.ndarray):
             del kept["edge_weight"]
         session = Session(image, **kept, likelihood=taught)
-        taught.check(session._scene)
+        taught.check(session._solver.scene)
         return session
 
     def _pixels(self, stroke: Any, width: Any) -> np.ndarray:
         """Flat indices of the pixels of a stroke that are not outside."""
-        pixels = touched(stroke, self._scene.seeds.shape, width)
-        return pixels[self._scene.seeds.ravel()[pixels] >= 0]
-
-    def _labels(self) -> tuple[int, ...]:
-        """Labels of strokes, and those that other images have taught, ascending."""
-        return tuple(sorted({*self._latest.history.labels, *self._taught()}))
-
-    def _suffices(self) -> bool:
-        """Whether these labels suffice for a solve."""
-        labels = self._labels()
-        return len(labels) > 1 and (labels[0] == 1 or not self._settings.shape_among(labels))
-
-    def _scene_now(self) -> Scene:
-        """The scene of the present state."""
-        return self._scene.with_scribbles(self._latest.history.image, self._labels())
-
-    def _taught(self) -> Mapping[int, np.ndarray]:
-        """Colours of labels that other images have taught."""
-        likelihood = self._settings.likelihood
-        return likelihood.colours if isinstance(likelihood, TaughtLikelihood) else {}
+        pixels = touched(stroke, self._solver.scene.seeds.shape, width)
+        return pixels[self._solver.scene.seeds.ravel()[pixels] >= 0]
 
     def _go(self, step: int) -> bool:
         """Go to another state of the history, if there is one."""
@@ -319,33 +299,7 @@ class Session:
             self._latest.changed.notify_all()
             return self._latest.history.go(step)
 
-    def _fresh(self, scene: Scene) -> Settings:
-        """The settings for a solve, with random numbers from their beginning."""
-        random_state = deepcopy(self._settings.random_state)
-        settings = replace(self._settings, shape=self._settings.shape_among(scene.labels), random_state=random_state)
-        if set(self._taught()) - set(self._latest.history.labels):
-            # Joint unification estimates its models from scribbles of all labels.
-            return replace(settings, unify="sequential")
-        return settings
-
-    def _plan(self) -> Callable[[], Segmentation] | None:
-        """What solves for the present state; None if its strokes do not suffice."""
-        if not self._suffices():
-            return None
-        begin = time.perf_counter()
-        scene = self._scene_now()
-        settings = self._fresh(scene)
-        return lambda: solve(scene, settings, {"prepare": time.perf_counter() - begin})
-
-    def _coarse_plan(self) -> Callable[[], Segmentation] | None:
-        """What solves for the present state on a coarse grid, if there is one."""
-        if not self._suffices() or not has_preview(self._scene, self._settings):
-            return None
-        scene = self._scene_now()
-        settings = self._fresh(scene)
-        return lambda: preview(scene, settings)
-
     def _refine(self, state: State, cancels: int, callback: Callable[[Segmentation, int], object]) -> None:
         """Call back with the result, in a thread of its own."""
         with suppress(VarconvexError):  # `result` raises it
-            self._latest.call_back(self._plan, state, cancels, callback)
+            self._latest.call_back(self._solver.plan, state, cancels, callback)

@@ -6,7 +6,7 @@ u = argmin <cost_object - cost_background, u> + alpha sum_x g(x) |grad u(x)|    
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from .appearance.base import Appearance, GivenCosts, costs_of, sigmoid
 from .appearance.mixtures import MixtureAppearance
 from .base import LearningPredictor, Prediction, ProximalTerm, SetPredictor
 from .set_energy import CONVEX_SHARE, Arrangement, SetEnergy
+from .small_grid import InTime
 
 _OUTLIERS = (0.01, 0.03)
 """Shares of uniform outliers among the colours of background and object, where the shape is known to be convex."""
@@ -122,8 +123,9 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         and those of the background go around.
         """
         likelihood = self._placed()
-        if isinstance(likelihood, NieuwenhuisCremersLikelihood) and not any(likelihood.outliers):
-            likelihood = replace(likelihood, outliers=_OUTLIERS)
+        known = likelihood.likelihood if isinstance(likelihood, InTime) else likelihood
+        if isinstance(known, NieuwenhuisCremersLikelihood):  # quick on the small grid
+            likelihood = known if any(known.outliers) else replace(known, outliers=_OUTLIERS)
         return SetEnergy.start(scene, likelihood, self.alpha, self.edge_weight, self.backend)
 
     def with_learned(self, scene: Scene, energy: SetEnergy, *, iterate: bool = True) -> "EnergyPredictor":
@@ -157,10 +159,13 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         return replace(self, edge_weight=self._weight(scene))
 
     def _placed(self) -> Likelihood:
-        """The likelihood, on the energy's backend where it has a field `backend` that is None."""
+        """The likelihood, on the energy's backend where it has a field `backend` that is None, and in time."""
         likelihood: Any = self.likelihood
         backend = get_backend(self.backend)
-        return replace(likelihood, backend=backend) if getattr(likelihood, "backend", backend) is None else likelihood
+        if getattr(likelihood, "backend", backend) is None:
+            likelihood = replace(likelihood, backend=backend)
+        known = self.time_limit is None or isinstance(likelihood, GivenCosts | Appearance)
+        return likelihood if known else InTime(likelihood, cast(float, self.time_limit))
 
     def _detouring(self) -> Likelihood:
         """The likelihood, with the default cost of detours where it has a field `detour` that is None."""

@@ -1,10 +1,16 @@
 """A scene and its maps on a coarser grid with the same field of view."""
 
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..inputs import Scene
+from ..likelihoods.base import Likelihood
+from ..threads import in_time
+
+_ROUGH = 128
+"""Pixels along the longer side of the grid on which costs are computed before those that may take too long."""
 
 
 def shrink(scene: Scene, side: int) -> Scene:
@@ -46,6 +52,27 @@ def resized(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     how = Image.Resampling.BOX if values.size >= np.prod(shape) else Image.Resampling.BILINEAR
     picture = Image.fromarray(np.ascontiguousarray(values, np.float32))
     return np.asarray(picture.resize((shape[1], shape[0]), how))
+
+
+@dataclass(frozen=True)
+class InTime:
+    """A likelihood whose costs, where `seconds` do not suffice for them, are those of a coarse grid, enlarged."""
+
+    likelihood: Likelihood
+    seconds: float
+
+    def costs(self, scene: Scene) -> np.ndarray:
+        """(K, *spatial) float32, in nats; see `Likelihood.costs`."""
+        deadline = time.perf_counter() + self.seconds
+        small = shrink(scene, _ROUGH)
+        if small is scene:
+            return self.likelihood.costs(scene)
+        rough = self.likelihood.costs(small)
+        found = in_time(lambda: self.likelihood.costs(scene), deadline)
+        if found is None:
+            found = np.stack([resized(cost, scene.seeds.shape) for cost in rough])
+            found[:, ~scene.valid] = 0
+        return found
 
 
 def _weights(n: int, m: int) -> np.ndarray:

@@ -18,7 +18,7 @@ _REMEMBERED = 2**30
 _LOOK = 0.5
 """Seconds between two looks while another thread computes; where a wait cannot be interrupted, Ctrl-C takes as long."""
 
-Plan = Callable[[], Callable[[], Segmentation] | None]
+Plan = Callable[[History], Callable[[], Segmentation] | None]
 """Called with the lock: reads the present state and returns what computes its answer without the lock, or None."""
 
 
@@ -62,7 +62,7 @@ class Latest:
                 if self._thread is not None:
                     self._wait()
                     continue
-                compute = plan()
+                compute = plan(self.history)
                 if compute is None:
                     return None
                 self._thread = threading.get_ident()
@@ -83,7 +83,7 @@ class Latest:
         while True:
             with self.changed:
                 state = self.history.state
-                compute = None if state.answer is not None else coarse()
+                compute = None if state.answer is not None else coarse(self.history)
             found = self._computed(compute, state, cancels) if compute else self.answer(plan, cancels, state)
             with self.changed:
                 if found is not None or self.cancels != cancels or self.history.state is state:

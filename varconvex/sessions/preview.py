@@ -16,12 +16,16 @@ SIDE = {2: 256, 3: 48}
 
 
 def has_preview(scene: Scene, settings: Settings) -> bool:
-    """Whether a coarser grid is worth solving on; other predictors than the energy may be tied to theirs."""
-    return settings.plain and scene.seeds.size > SIDE[scene.seeds.ndim] ** scene.seeds.ndim
+    """Whether a preview is faster than the answer; other predictors than the energy may be tied to their grid."""
+    large = scene.seeds.size > SIDE[scene.seeds.ndim] ** scene.seeds.ndim
+    return settings.plain and (large or settings.unify == "joint" or (settings.unify is None and bool(settings.shape)))
 
 
 def preview(scene: Scene, settings: Settings) -> Segmentation:
-    """The answer on the coarse grid, enlarged; strokes hold. Energies and history are those of the coarse grid."""
+    """The answer on the coarse grid, enlarged; strokes hold. Energies and history are those of the coarse grid.
+
+    It is that of sequential unification: joint takes most of its time on a grid that is as coarse.
+    """
     begin = time.perf_counter()
     small = shrink(scene, SIDE[scene.seeds.ndim])
     coarser = (scene.seeds.size / small.seeds.size) ** (1 / scene.seeds.ndim)
@@ -30,6 +34,7 @@ def preview(scene: Scene, settings: Settings) -> Segmentation:
         settings,
         alpha=None if settings.alpha is None else settings.alpha / coarser,
         edge_weight=resized(weight, small.seeds.shape) if isinstance(weight, np.ndarray) else weight,
+        unify="sequential",
         callback=None,
     )
     found = solve(small, coarse, {"prepare": time.perf_counter() - begin})
