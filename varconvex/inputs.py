@@ -1,9 +1,10 @@
 """Checks of images, masks and maps from users, and their conversion to one form; other modules trust the result."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import EllipsisType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from .edges import colour_contrast_weight
 from .errors import DataTermWarning, InvalidImageError, InvalidScribblesError
 from .options import NanPolicy
 from .scribbles import label_image
+
+T = TypeVar("T")
 
 _MOST_CHANNELS = 4
 """A last axis that is longer is taken as a spatial one, where nothing else says what it is."""
@@ -45,35 +48,44 @@ class Scene:
     spacing: tuple[float, ...]
     valid: np.ndarray
 
-    @cached_property
+    @property
     def colours(self) -> np.ndarray:
         """Colours that are compared by Euclidean distances: (*spatial, C) float32, computed once; see `features`."""
-        return self._origin.colours if self._origin is not self else features(self.image)
-
-    @cached_property
-    def contrast_weight(self) -> np.ndarray:
-        """Edge weight by the image's contrast, in [0, 1]: (*spatial) float32, computed once; see `edges`."""
-        if self._origin is not self:
-            return self._origin.contrast_weight
-        return colour_contrast_weight(self.colours, self.spacing, self.valid)
+        return self.once("colours", lambda: features(self.image))
 
     @property
-    def _origin(self) -> "Scene":
-        """The scene whose image this is, with other scribbles; a copy with another image has none but itself."""
-        return vars(self).get("origin", self)
+    def contrast_weight(self) -> np.ndarray:
+        """Edge weight by the image's contrast, in [0, 1]: (*spatial) float32, computed once; see `edges`."""
+        return self.once("contrast", lambda: colour_contrast_weight(self.colours, self.spacing, self.valid))
+
+    def once(self, name: str, compute: Callable[[], T]) -> T:
+        """What `compute` says of the image alone, computed once for all scenes that `with_seeds` makes of this one."""
+        known = self._known
+        if name not in known:
+            known[name] = compute()
+        return known[name]
+
+    @cached_property
+    def _known(self) -> dict[str, Any]:
+        return {}
+
+    def with_seeds(self, seeds: np.ndarray, labels: tuple[int, ...]) -> "Scene":
+        """The same image with other seeds ((*spatial) int32) and labels; what is outside is the same."""
+        scene = replace(self, labels=labels, seeds=seeds)
+        vars(scene)["_known"] = self._known  # no field: a copy with another image begins with nothing
+        return scene
 
     def with_scribbles(self, scribbles: np.ndarray, labels: tuple[int, ...]) -> "Scene":
         """The same image with a label image ((*spatial) int) of these labels, ascending ids of the user.
 
-        Pixels outside stay outside. What is computed from the image alone is computed once for all such scenes.
+        Pixels outside stay outside.
         """
         seeds = np.zeros(self.seeds.shape, np.int32)
         drawn = np.flatnonzero(scribbles)
         seeds.ravel()[drawn] = np.searchsorted(labels, scribbles.ravel()[drawn]) + 1
-        seeds[self.seeds < 0] = -1
-        scene = replace(self, labels=_checked(labels), seeds=seeds)
-        vars(scene)["origin"] = self._origin  # no field: `replace` leaves it out
-        return scene
+        if not self.valid.all():
+            seeds[self.seeds < 0] = -1
+        return self.with_seeds(seeds, _checked(labels))
 
     @property
     def side(self) -> float:

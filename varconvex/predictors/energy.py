@@ -150,7 +150,8 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
             if mask.any() and not mask.all():
                 inside, outside = (distance_transform_edt(side, sampling=scene.spacing) for side in (mask, ~mask))
                 near |= inside + outside <= reach
-        fixed = replace(scene, seeds=np.where(near | (scene.seeds != 0), scene.seeds, index + 1).astype(np.int32))
+        seeds = np.where(near | (scene.seeds != 0), scene.seeds, index + 1).astype(np.int32)
+        fixed = scene.with_seeds(seeds, scene.labels)
         sharp = replace(self, alpha=CONVEX_SHARE * self.alpha, callback=None).predict(fixed).probability
         return np.stack([1 - sharp, sharp]) if len(u) == 2 else sharp
 

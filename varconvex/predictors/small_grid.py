@@ -24,19 +24,34 @@ def shrink(scene: Scene, side: int) -> Scene:
     shape = tuple(int(n) for n in np.maximum(np.rint(size / pixel), 1))
     if shape == scene.seeds.shape:
         return scene
-    valid = resized(scene.valid.astype(np.float32), shape)
-    colours = [
-        resized(np.where(scene.valid, scene.image[..., c], 0), shape) / np.maximum(valid, 1e-6)
-        for c in range(scene.image.shape[-1])
-    ]
+    good, blank = scene.once(f"at most {side} pixels a side", lambda: _small_image(scene, shape))
     seeds = np.zeros(shape, np.int32)
-    for label in (-1, *range(1, len(scene.labels) + 1)):
+    for label in range(-1 if (scene.seeds < 0).any() else 1, len(scene.labels) + 1):
+        if not label:
+            continue
         share = resized((scene.seeds == label).astype(np.float32), shape)
         # A stroke thinner than these pixels is still a stroke.
         seeds[share > min(0.4, 0.5 * float(share.max()))] = label
-    known = (valid > 0.5) & (seeds >= 0)
+    known = good & (seeds >= 0)
+    if (known == blank.valid).all():
+        return blank.with_seeds(seeds, scene.labels)
+    return replace(blank, seeds=seeds, labels=scene.labels, valid=known)
+
+
+def _small_image(scene: Scene, shape: tuple[int, ...]) -> tuple[np.ndarray, Scene]:
+    """Where half of a pixel is valid, and the scene without scribbles, on a coarser grid of this shape."""
+    share = resized(scene.valid.astype(np.float32), shape)
+    all_valid = scene.valid.all()
+    colours = [
+        resized(scene.image[..., c] if all_valid else np.where(scene.valid, scene.image[..., c], 0), shape)
+        / np.maximum(share, 1e-6)
+        for c in range(scene.image.shape[-1])
+    ]
+    outside = resized((scene.seeds < 0).astype(np.float32), shape)
+    seeds = np.where(outside > min(0.4, 0.5 * float(outside.max())), -1, 0).astype(np.int32)
     image = np.clip(np.stack(colours, axis=-1), 0, 1).astype(np.float32)
-    return replace(scene, image=image, seeds=seeds, spacing=(1.0,) * seeds.ndim, valid=known)
+    good = share > 0.5
+    return good, Scene(image, seeds, (), (1.0,) * seeds.ndim, good & (seeds >= 0))
 
 
 def resized(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

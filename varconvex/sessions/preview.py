@@ -8,7 +8,7 @@ import numpy as np
 from ..api import solve
 from ..inputs import Scene
 from ..predictors.small_grid import resized, shrink
-from ..result import Segmentation
+from ..result import Segmentation, label_type
 from ..settings import Settings
 
 SIDE = {2: 256, 3: 48}
@@ -38,32 +38,46 @@ def preview(scene: Scene, settings: Settings) -> Segmentation:
         callback=None,
     )
     found = solve(small, coarse, {"prepare": time.perf_counter() - begin})
-    begin, shape, ids = time.perf_counter(), scene.seeds.shape, np.array(found.label_ids)
+    begin, shape = time.perf_counter(), scene.seeds.shape
+    seeds = _labels_of(scene, found)
 
     def enlarged(values: np.ndarray) -> np.ndarray:
-        return resized(values, shape)
+        return resized(values, shape) if values.ndim == len(shape) else np.stack([enlarged(v) for v in values])
 
-    def labels_of(image: np.ndarray, shaped: bool) -> np.ndarray:
-        """A label image on the full grid, with the strokes: the label of the greatest share of a pixel, or shapes."""
-        shares = np.stack([enlarged((image == label).astype(np.float32)) for label in found.label_ids])
-        full = ids[shares.argmax(axis=0)]
-        if shaped:
-            full[np.isin(full, list(found.shapes))] = found.label_ids[0]
-            for label, fitted in found.shapes.items():
-                full[fitted.rasterize(shape)] = label
-        full = np.where(scene.seeds > 0, ids[np.maximum(scene.seeds, 1) - 1], full)
-        return np.where(scene.seeds < 0, -1, full).astype(found.labels.dtype)
+    def label_image(image: np.ndarray) -> np.ndarray:
+        """A label image on the full grid, with the strokes: the label of the greatest share of a pixel."""
+        shares = [enlarged((image == label).astype(np.float32)) for label in found.label_ids[1:]]
+        full = np.full(shape, found.label_ids[0], seeds.dtype)
+        most = 1 - sum(shares[1:], shares[0])
+        for label, share in zip(found.label_ids[1:], shares, strict=True):
+            full[share > most] = label
+            most = np.maximum(most, share) if len(shares) > 1 else most
+        return np.where(seeds == 0, full, seeds)
 
-    u = found.probability
-    stacked = u.ndim > scene.seeds.ndim
+    unconstrained = label_image(found.unconstrained)
+    labels = unconstrained
+    if (found.labels != found.unconstrained).any():
+        labels = label_image(found.labels)
+        for label, fitted in found.shapes.items():
+            there, before = fitted.rasterize(shape), labels == label
+            labels[before & ~there] = found.label_ids[0]
+            labels[there] = label
+        labels = np.where(seeds == 0, labels, seeds)
     return replace(
         found,
-        labels=labels_of(found.labels, True),
-        unconstrained=labels_of(found.unconstrained, False),
-        probability=np.stack([enlarged(v) for v in u]) if stacked else enlarged(u),
-        costs=np.stack([enlarged(cost) for cost in found.costs]),
-        seeds=np.where(scene.seeds > 0, ids[np.maximum(scene.seeds, 1) - 1], scene.seeds).astype(found.labels.dtype),
+        labels=labels,
+        unconstrained=unconstrained,
+        probability=enlarged(found.probability),
+        costs=enlarged(found.costs),
+        seeds=seeds,
         image=scene.image,
         certificates={},
         seconds={**found.seconds, "enlarge": time.perf_counter() - begin},
     )
+
+
+def _labels_of(scene: Scene, found: Segmentation) -> np.ndarray:
+    """The scribbles by label id, as in a result: (*spatial), -1 outside."""
+    outside = bool((scene.seeds < 0).any())
+    ids = np.array((0, *found.label_ids, *((-1,) * outside)), label_type(found.label_ids, outside))
+    return ids[scene.seeds]  # of -1 the last
