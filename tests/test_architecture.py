@@ -27,7 +27,8 @@ ARROWS = {
     "settings": {"backends", "families", "inputs", "likelihoods", "predictors", "shapes", "solvers"},
     "session": {"api", "backends", "inputs", "predictors", "result", "scribbles", "sessions", "settings"},
     "sessions": {
-        "api", "backends", "families", "files", "inputs", "predictors", "result", "scribbles", "settings", "threads",
+        "api", "backends", "families", "files", "inputs", "likelihoods", "predictors", "result", "scribbles",
+        "settings", "threads",
     },
     "cli": {"api", "demo", "doctor", "files", "reproduce", "result", "solvers"},
     "demo": {"api", "result"},

@@ -3,11 +3,13 @@
 import itertools
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
-from varconvex import Session, segment
+from varconvex import NieuwenhuisCremersLikelihood, Session, segment
 from varconvex.errors import (
     FileFormatError,
     InvalidImageError,
@@ -17,6 +19,8 @@ from varconvex.errors import (
     UnknownKeywordError,
     UnsupportedTypeError,
 )
+from varconvex.inputs import blank_scene
+from varconvex.sessions.kernel_sums import KernelSums
 from varconvex.sessions.strokes import History, touched
 
 OBJECT, SIDES, TOP = [(38, 30), (41, 50)], [(5, 5), (82, 8), (80, 110)], [(4, 10), (6, 112)]
@@ -120,6 +124,69 @@ def test_the_image_is_read_as_segment_reads_it(two_blobs, keywords, columns):
     session.add([(30, 1), (40, 1)], 2)
     session.add([(5, 0), (5, columns - 1)], 1)
     np.testing.assert_array_equal(session.result, segment(image, session.scribbles, **keywords))
+
+
+@pytest.fixture
+def photograph(rng):
+    """A scene without scribbles with colours of all kinds, smooth and noisy, part of which is invalid."""
+    image = gaussian_filter(rng.random((70, 90, 3)), (6, 6, 0)) + 0.02 * rng.random((70, 90, 3))
+    image[10:12, 60:] = np.nan
+    return blank_scene(image, nan_policy="mask", spacing=(1, 1.3))
+
+
+def walk(rng, scene, width, count=9):
+    """Label images after one stroke after the other, some erased again."""
+    image = np.zeros(scene.seeds.shape, int)
+    for n in range(count):
+        line = rng.uniform((0, 0), image.shape, (2, 2))
+        image = image.copy()
+        image.ravel()[touched(line, image.shape, width)] = 1 + n % 2 if n != 5 else 0
+        if n > 1:
+            yield scene.with_scribbles(image, (1, 2))
+
+
+@pytest.mark.parametrize("sigma", [0.1, 1e-3])
+@pytest.mark.parametrize("clip", [3.0, None])
+def test_kept_sums_of_few_pixels_are_those_of_all_strokes_at_once(rng, photograph, sigma, clip, backend):
+    likelihood = NieuwenhuisCremersLikelihood(sigma=sigma, clip=clip, backend=backend)
+    kept = KernelSums(likelihood, photograph.image)
+    for scene in walk(rng, photograph, 1):
+        assert scene.seeds.max(initial=0) == 2
+        error = np.abs(kept.costs(scene) - likelihood.costs(scene))
+        assert error.max() <= (0.01 if sigma == 0.1 else 0.01 + 1e-5 * likelihood.costs(scene).max())
+
+
+def test_kept_sums_of_many_pixels_are_as_near_to_that_of_all(rng, photograph):
+    likelihood = NieuwenhuisCremersLikelihood(max_seeds=100)
+    full, kept = replace(likelihood, max_seeds=10**6), KernelSums(likelihood, photograph.image)
+    ours, theirs = [], []
+    for scene in walk(rng, photograph, 5, 14):
+        expected = full.costs(scene)
+        assert (scene.seeds > 0).sum() > 300
+        ours.append(np.abs(kept.costs(scene) - expected).mean())
+        theirs.append(np.abs(likelihood.costs(scene) - expected).mean())
+    assert np.mean(ours) <= 1.1 * np.mean(theirs)
+
+
+def test_sums_are_kept_for_one_image_and_for_strokes_that_were_taken_away(rng, photograph, monkeypatch):
+    kept, other = KernelSums(NieuwenhuisCremersLikelihood(), photograph.image), blank_scene(rng.random((20, 20)))
+    scene, more = itertools.islice(walk(rng, photograph, 1), 2)
+    first = kept.costs(scene)
+    assert kept.costs(other.with_scribbles(np.pad([[1, 2]], ((0, 19), (0, 18))), (1, 2))).shape == (2, 20, 20)
+    kept.costs(more)
+    monkeypatch.setattr(KernelSums, "_computed", None)
+    np.testing.assert_array_equal(kept.costs(scene), first)
+
+
+def test_one_more_stroke_changes_the_answer_as_a_fresh_call_does(two_blobs):
+    image, rng = np.kron(two_blobs[0], np.ones((2, 2, 1))), np.random.default_rng(4)
+    session = Session(image)
+    session.add(2 * np.array(OBJECT), 2, width=25)
+    session.add(2 * np.array(SIDES), 1, width=9)
+    for n in range(5):
+        session.add(rng.uniform((0, 150), (180, 240), (2, 2)) if n % 2 else 2 * np.array(OBJECT) + n, 1 + (n + 1) % 2)
+        difference = session.result.labels != segment(image, session.scribbles).labels
+        assert np.count_nonzero(difference) <= 0.002 * difference.size
 
 
 def test_undo_returns_to_the_answer_bit_for_bit(session):

@@ -1,8 +1,9 @@
 """`Session`: strokes in, answers out, undo; what interactive tools stand on.
 
-A drawing's answer is that of `segment` for the same image, strokes and keywords. It is computed when it is asked for,
-and remembered with the drawing, so that undo finds it again. One lock guards all of it, and is never held while
-something is solved: strokes may come at any time, and a solve that they make stale stops.
+A drawing's answer is that of `segment` for the same image, strokes and keywords, but for the pixels that stand for long
+strokes (`sessions.kernel_sums`). It is computed when it is asked for, and remembered with the drawing, so that undo
+finds it again. One lock guards all of it, and is never held while something is solved: strokes may come at any time,
+and a solve that they make stale stops.
 """
 
 import inspect

@@ -74,6 +74,12 @@ class Settings:
         """Whether the predictor is the energy itself."""
         return isinstance(self.predictor, str) and self.predictor == "energy"
 
+    @property
+    def joint(self) -> bool:
+        """Whether energy, shapes and appearance are found together."""
+        shapes = self.shape.values() if isinstance(self.shape, Mapping) else (self.shape,)
+        return self.unify == "joint" or (self.unify is None and any(shape is not None for shape in shapes))
+
     def energy_for(self, scene: Scene) -> EnergyPredictor:
         """The energy of these settings."""
         return EnergyPredictor(
