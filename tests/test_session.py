@@ -145,11 +145,10 @@ def walk(rng, scene, width, count=9):
             yield scene.with_scribbles(image, (1, 2))
 
 
-@pytest.mark.parametrize("sigma", [0.1, 1e-3])
-@pytest.mark.parametrize("clip", [3.0, None])
-def test_kept_sums_of_few_pixels_are_those_of_all_strokes_at_once(rng, photograph, sigma, clip, backend):
-    likelihood = NieuwenhuisCremersLikelihood(sigma=sigma, clip=clip, backend=backend)
-    kept = KernelSums(likelihood, photograph.image)
+@pytest.mark.parametrize(("sigma", "clip", "detour"), [(0.1, 3.0, None), (0.1, None, 2.0), (1e-3, 3.0, 0.0)])
+def test_kept_sums_of_few_pixels_are_those_of_all_strokes_at_once(rng, photograph, sigma, clip, detour, backend):
+    likelihood = NieuwenhuisCremersLikelihood(sigma=sigma, clip=clip, backend=backend, detour=detour)
+    kept = KernelSums.of(likelihood, photograph.image)
     for scene in walk(rng, photograph, 1):
         assert scene.seeds.max(initial=0) == 2
         error = np.abs(kept.costs(scene) - likelihood.costs(scene))
@@ -158,7 +157,7 @@ def test_kept_sums_of_few_pixels_are_those_of_all_strokes_at_once(rng, photograp
 
 def test_kept_sums_of_many_pixels_are_as_near_to_that_of_all(rng, photograph):
     likelihood = NieuwenhuisCremersLikelihood(max_seeds=100)
-    full, kept = replace(likelihood, max_seeds=10**6), KernelSums(likelihood, photograph.image)
+    full, kept = replace(likelihood, max_seeds=10**6), KernelSums.of(likelihood, photograph.image)
     ours, theirs = [], []
     for scene in walk(rng, photograph, 5, 14):
         expected = full.costs(scene)
@@ -169,7 +168,7 @@ def test_kept_sums_of_many_pixels_are_as_near_to_that_of_all(rng, photograph):
 
 
 def test_sums_are_kept_for_one_image_and_for_strokes_that_were_taken_away(rng, photograph, monkeypatch):
-    kept, other = KernelSums(NieuwenhuisCremersLikelihood(), photograph.image), blank_scene(rng.random((20, 20)))
+    kept, other = KernelSums.of(NieuwenhuisCremersLikelihood(), photograph.image), blank_scene(rng.random((20, 20)))
     scene, more = itertools.islice(walk(rng, photograph, 1), 2)
     first = kept.costs(scene)
     assert kept.costs(other.with_scribbles(np.pad([[1, 2]], ((0, 19), (0, 18))), (1, 2))).shape == (2, 20, 20)

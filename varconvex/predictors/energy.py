@@ -78,7 +78,9 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         """Costs, energy and minimiser; for K labels the proximal term is weight/2 <1 - target, u>."""
         begin = time.perf_counter()
         backend = get_backend(self.backend)
-        costs, weighted = run(lambda part: part(scene), [(self._placed().costs,), (self.with_fixed_weight,)])
+        costs, weighted = run(
+            lambda part: part(scene), [(self._in_time(self._placed()).costs,), (self.with_fixed_weight,)]
+        )
         learnt = time.perf_counter()
         energy = weighted._energy(scene, costs, proximal)
         solution = pdhg(
@@ -123,9 +125,10 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         and those of the background go around.
         """
         likelihood = self._placed()
-        known = likelihood.likelihood if isinstance(likelihood, InTime) else likelihood
-        if isinstance(known, NieuwenhuisCremersLikelihood):  # quick on the small grid
-            likelihood = known if any(known.outliers) else replace(known, outliers=_OUTLIERS)
+        if not isinstance(likelihood, NieuwenhuisCremersLikelihood):
+            likelihood = self._in_time(likelihood)
+        elif not any(likelihood.outliers):  # quick on the small grid
+            likelihood = replace(likelihood, outliers=_OUTLIERS)
         return SetEnergy.start(scene, likelihood, self.alpha, self.edge_weight, self.backend)
 
     def with_learned(self, scene: Scene, energy: SetEnergy, *, iterate: bool = True) -> "EnergyPredictor":
@@ -160,11 +163,13 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         return replace(self, edge_weight=self._weight(scene))
 
     def _placed(self) -> Likelihood:
-        """The likelihood, on the energy's backend where it has a field `backend` that is None, and in time."""
+        """The likelihood, on the energy's backend where it has a field `backend` that is None."""
         likelihood: Any = self.likelihood
         backend = get_backend(self.backend)
-        if getattr(likelihood, "backend", backend) is None:
-            likelihood = replace(likelihood, backend=backend)
+        return replace(likelihood, backend=backend) if getattr(likelihood, "backend", backend) is None else likelihood
+
+    def _in_time(self, likelihood: Likelihood) -> Likelihood:
+        """The likelihood, within the time limit where there is one and something is to be computed."""
         known = self.time_limit is None or isinstance(likelihood, GivenCosts | Appearance)
         return likelihood if known else InTime(likelihood, cast(float, self.time_limit))
 

@@ -10,11 +10,12 @@ Of a label with more pixels than carry a kernel, each stroke has its share of th
 is nearer to it; with fewer pixels they are the same.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Self
 
 import numpy as np
 
-from ..backends import ArrayBackend, get_backend
+from ..backends import get_backend
 from ..inputs import Scene
 from ..likelihoods.base import bounded, training_pixels
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
@@ -54,21 +55,25 @@ class _Sum:
         return float(self.weights.sum())
 
 
-class KernelSums:
-    """Costs of scenes of one image; those of others, and what has outliers, are the likelihood's own.
+@dataclass(frozen=True, eq=False)
+class KernelSums(NieuwenhuisCremersLikelihood):
+    """The likelihood for scenes of one image; costs of others, and with outliers, are computed as by any other.
 
-    For one thread at a time.
+    For one thread at a time. Copies with another `backend` or `detour` have the same sums.
     """
 
-    def __init__(self, likelihood: NieuwenhuisCremersLikelihood, image: np.ndarray) -> None:
-        self.likelihood, self.image = likelihood, image
-        self.backend: str | ArrayBackend | None = likelihood.backend
-        self._known: dict[int, list[_Sum]] = {}
+    image: np.ndarray | None = None
+    known: dict[int, list[_Sum]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, likelihood: NieuwenhuisCremersLikelihood, image: np.ndarray) -> Self:
+        """The likelihood, for an image as it is in scenes."""
+        return cls(**{f.name: getattr(likelihood, f.name) for f in fields(likelihood)}, image=image)
 
     def costs(self, scene: Scene) -> np.ndarray:
         """(K, *spatial) float32, in nats; see `Likelihood.costs`."""
-        if scene.image is not self.image or any(self.likelihood.outliers):
-            return self.likelihood.costs(scene)
+        if scene.image is not self.image or any(self.outliers):
+            return super().costs(scene)
         points = scene.once("points", lambda: self._points(scene))
         axes, lengths = scene.seeds.ndim, np.empty((len(scene.labels), len(points)), np.float32)
         for k, (label, mine) in enumerate(zip(scene.labels, training_pixels(scene), strict=True)):
@@ -76,27 +81,28 @@ class KernelSums:
             np.log(found.rho, out=lengths[k])
             lengths[k] *= axes
             lengths[k] -= found.total - np.float32(np.log(found.mass))
-        return bounded(lengths.reshape(-1, *scene.seeds.shape), scene, self.likelihood.clip)
+        costs = lengths.reshape(-1, *scene.seeds.shape) + self.detours(scene)
+        return bounded(costs, scene, self.clip)
 
     def _sum(self, scene: Scene, label: int, mine: np.ndarray, points: np.ndarray) -> _Sum:
         """L_k for the pixels `mine` (flat indices), from the nearest of those that are known."""
         there = np.zeros(len(points), bool)
         there[mine] = True
-        known = self._known.setdefault(label, [])
+        known = self.known.setdefault(label, [])
         before = None
         for one in known:
             if not (one.there & ~there).any() and (before is None or one.mass > before.mass):
                 before = one
         if before is None or (there & ~before.there).any():
             found = self._computed(scene, before, there, points)
-            most = max(_BYTES // (9 * len(points) * max(len(self._known), 1)), 1)
+            most = max(_BYTES // (9 * len(points) * max(len(self.known), 1)), 1)
             known[:] = [found, *(s for s in known if s is not found)][:most]
             return found
         return before
 
     def _computed(self, scene: Scene, before: _Sum | None, there: np.ndarray, points: np.ndarray) -> _Sum:
         """L_k for the pixels `there`, those of `before` among them."""
-        most, mass = int(self.likelihood.max_seeds), int(np.count_nonzero(there))
+        most, mass = int(self.max_seeds), int(np.count_nonzero(there))
         if before is not None and before.weights.size > _MOST * most:
             before = None
         new = np.flatnonzero(there if before is None else there & ~before.there)
@@ -104,7 +110,7 @@ class KernelSums:
         count = min(new.size, max(round(share), min(_LEAST, most)))
         kept = new[np.linspace(0, new.size - 1, count).round().astype(np.intp)]
         kernels, weights = np.ascontiguousarray(points[kept].T), np.full(count, new.size / count)
-        rho, axes = self._width(scene, there), scene.seeds.ndim
+        rho, axes = self._widths(scene, there), scene.seeds.ndim
         if before is None:
             return _Sum(there, rho, self._log_sum(points, rho, kernels, weights, axes), kernels, weights)
         total, nearer = before.total.copy(), rho < before.rho
@@ -160,11 +166,11 @@ class KernelSums:
         """Position and colour of each pixel, the latter in units of sqrt(2) sigma: (n, d + C) float32."""
         places = np.indices(scene.seeds.shape, np.float32).reshape(scene.seeds.ndim, -1).T
         places *= np.asarray(scene.spacing, np.float32)
-        colours = scene.colours.reshape(len(places), -1) / np.float32(np.sqrt(2) * self.likelihood.sigma)
+        colours = scene.colours.reshape(len(places), -1) / np.float32(np.sqrt(2) * self.sigma)
         return np.concatenate([places, colours], axis=1)
 
-    def _width(self, scene: Scene, there: np.ndarray) -> np.ndarray:
+    def _widths(self, scene: Scene, there: np.ndarray) -> np.ndarray:
         """rho_k at each pixel: (n,) float32."""
         pixel = np.prod(scene.spacing) ** (1 / len(scene.spacing))
         distance = get_backend(self.backend).distance(there.reshape(scene.seeds.shape), scene.spacing)
-        return (self.likelihood.rho_factor * np.maximum(distance, pixel)).astype(np.float32).ravel()
+        return (self.rho_factor * np.maximum(distance, pixel)).astype(np.float32).ravel()

@@ -37,11 +37,9 @@ class Solver:
 
     def __init__(self, scene: Scene, settings: Settings) -> None:
         self.scene, self.settings = scene, settings
-        likelihood = self.likelihood = settings.likelihood
-        if isinstance(likelihood, NieuwenhuisCremersLikelihood):
-            self.likelihood = KernelSums(
-                replace(likelihood, backend=likelihood.backend or settings.backend), scene.image
-            )
+        likelihood = settings.likelihood
+        if type(likelihood) is NieuwenhuisCremersLikelihood:
+            self.settings = replace(settings, likelihood=KernelSums.of(likelihood, scene.image))
         self.taught: Mapping[int, np.ndarray] = likelihood.colours if isinstance(likelihood, TaughtLikelihood) else {}
 
     def suffices(self, history: History) -> bool:
@@ -59,9 +57,6 @@ class Solver:
             return None
         begin, settings = time.perf_counter(), self._fresh(history)
         scene = self.scribbled(history)
-        if not settings.joint:  # which estimates its models from the likelihood itself, on a coarse grid
-            settings = replace(settings, likelihood=self.likelihood)
-
         return lambda: solve(scene, settings, {"prepare": time.perf_counter() - begin})
 
     def coarse_plan(self, history: History) -> Callable[[], Segmentation] | None:
