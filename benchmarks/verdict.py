@@ -1,4 +1,4 @@
-"""The solver's targets, line by line: the target, the figure that this run measured, and whether it is met."""
+"""The targets of solver and `Session`, line by line: the target, what this run measured, and whether it is met."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -114,6 +114,66 @@ def _children(record: Record) -> Iterator[Line]:
             yield Line(what, "1", "not installed" if absent else answer["error"][:60], None if absent else False)
         else:
             yield Line(what, "1", f"{answer['answers']} in {answer['seconds']:.0f} s", answer["answers"] == 1)
+
+
+_OF_AN_ANSWER = ("seconds", "preview", "likelihood", "differ", "energy")
+
+
+def interactive_lines(record: Record) -> list[Line]:
+    """Every line about answers to strokes, measured or not; `record` is that of `benchmarks.interactive`."""
+    parts = (_whole_calls(record), _further(record), _waits(record), _limits(record))
+    return [line for part in parts for line in part]
+
+
+def _whole_calls(record: Record) -> Iterator[Line]:
+    rows = {row["side"]: row for row in record.get("calls", [])}
+    for side, aim in ((512, 8), (1024, 12)):
+        ratios = rows.get(side, {}).get("ratios", {})
+        what = f"{side}²: cv2.grabCut's seconds over"
+        yield _compare(f"{what} ours", f">= {aim}", lambda r, aim=aim: r >= aim, ratios.get("segment"), "{:.1f}")
+        yield _compare(f"{what} convex", ">= 4", lambda r: r >= 4, ratios.get("convex"), "{:.1f}")
+        stages = rows.get(side, {}).get("stages", {})
+        share = stages and stages["likelihood"] / stages["solve"]
+        yield _compare(f"{side}²: likelihood over solve", "<= 1", lambda s: s <= 1, share or None, "{:.1f}")
+
+
+def _further(record: Record) -> Iterator[Line]:
+    for name, middle, most in (("strokes", 0.15, 0.4), ("convex", 0.35, np.inf)):
+        rows = record.get(name, [])
+        found = {key: np.array([a[key] for row in rows for a in row["answers"]]) for key in _OF_AN_ANSWER if rows}
+        first = np.array([row["first"] for row in rows for _ in row["answers"]])
+        shares = found["seconds"] / first if rows else None
+        what = f"one more stroke, {'no shape' if name == 'strokes' else name}"
+        middling = None if shares is None else float(np.median(shares))
+        yield _compare(
+            f"{what}: share of the first call", f"<= {middle:.0%}", lambda s, m=middle: s <= m, middling, "{:.0%}"
+        )
+        if most < np.inf:
+            worst = None if shares is None else float(shares.max())
+            yield _compare(f"{what}: the same, at worst", f"<= {most:.0%}", lambda s, m=most: s <= m, worst, "{:.0%}")
+        if shares is not None:
+            yield Line("    of which the likelihood (or learning)", "", f"{np.median(found['likelihood'] / first):.0%}")
+            yield Line("    a preview, seconds", "", f"{np.median(found['preview']):.3f}")
+        differ, energy = (float(found[key].max()) if rows else None for key in ("differ", "energy"))
+        what = f"{what}: beside a fresh call's, at worst,"
+        yield _compare(f"{what} pixels", "<= 0.2 %", lambda d: d <= 2e-3, differ, "{:.2%}")
+        yield _compare(f"{what} energy", "<= 1e-3", lambda d: d <= 1e-3, energy, "{:.1e}")
+
+
+def _waits(record: Record) -> Iterator[Line]:
+    rows = record.get("waits", [])
+    stopped = [seconds for row in rows for kind in ("no shape", "convex") for seconds in row[kind]["stopped"]]
+    found = float(np.quantile(stopped, 0.9)) if stopped else None
+    yield _compare("a stale solve has stopped after, 9 of 10 times, s", "<= 0.05", lambda s: s <= 0.05, found, "{:.3f}")
+    found = max(row["recorded"] for row in rows) if rows else None
+    yield _compare("50 strokes one by one or at once: pixels that differ", "0", lambda d: d == 0, found, "{:.2%}")
+
+
+def _limits(record: Record) -> Iterator[Line]:
+    for name in sorted({row["keywords"] for row in record.get("limits", [])}) or ["all calls"]:
+        over = [max(row["over"].values()) for row in record.get("limits", []) if row["keywords"] == name]
+        found = max(over) if over else None
+        yield _compare(f"beyond time_limit, {name}, at worst, s", "<= 0.2", lambda s: s <= 0.2, found, "{:.2f}")
 
 
 def exponent(record: Record) -> float | None:

@@ -1,10 +1,13 @@
 """segment and project from end to end, on images that are made here."""
 
 import json
+import time
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 
 from varconvex import ConvexShape, Segmentation, certify_convexity, project, segment
 from varconvex.errors import (
@@ -17,6 +20,7 @@ from varconvex.errors import (
     UnknownKeywordError,
 )
 from varconvex.metrics import iou
+from varconvex.threads import checkpoint
 
 
 def test_the_energy_takes_both_and_the_convex_shape_the_one_that_was_meant(two_blobs):
@@ -226,6 +230,32 @@ def test_alpha_from_nothing_to_everything(two_blobs):
         warnings.simplefilter("ignore", ConvergenceWarning)
         stiff = segment(image, scribbles, alpha=1e12, max_iter=300)
     assert np.isfinite(stiff.energy)
+
+
+class SlowOnLargeGrids:
+    """A likelihood of distances to the strokes that takes for ever on more than a few pixels, unless interrupted."""
+
+    def costs(self, scene):
+        end = time.perf_counter() + (60 if scene.seeds.size > 128**2 else 0)
+        while time.perf_counter() < end:
+            checkpoint()
+            time.sleep(0.002)
+        away = [distance_transform_edt(scene.seeds != k + 1) for k in range(len(scene.labels))]
+        return np.clip(np.log1p(away), 0, 3).astype(np.float32)
+
+
+@pytest.mark.parametrize("keywords", [{}, {"unify": "joint"}, {"shape": "convex"}, {"shape": "hull"}])
+def test_the_time_limit_binds_the_likelihood_and_every_other_stage(two_blobs, keywords):
+    image, scribbles, _ = two_blobs
+    image, scribbles = np.kron(image, np.ones((3, 3, 1))), np.kron(scribbles, np.ones((3, 3), int))
+    segment(image[::3, ::3], scribbles[::3, ::3], **keywords)  # compiled
+    begin = time.perf_counter()
+    with pytest.warns(ConvergenceWarning) if "shape" not in keywords or keywords["shape"] == "hull" else nullcontext():
+        result = segment(image, scribbles, likelihood=SlowOnLargeGrids(), time_limit=0.2, **keywords)
+    assert time.perf_counter() - begin < 2  # .2 and what cannot be left out, on a machine with other work
+    assert (result.labels[scribbles > 0] == scribbles[scribbles > 0]).all()
+    assert (result.labels == 2).sum() > (scribbles == 2).sum()
+    assert all(found.convex for found in result.certificates.values())
 
 
 @pytest.mark.parametrize("options", [{"max_iter": 1}, {"tol": 0, "max_iter": 20}, {"time_limit": 1e-9}])

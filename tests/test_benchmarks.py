@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import backends, energies, quality, shape
+from benchmarks import backends, energies, interactive, quality, shape
 from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
+from benchmarks._strokes import correction
 from varconvex import ConvexShape
 from varconvex.families import names
 from varconvex.files import read_image
@@ -185,3 +186,42 @@ def test_whole_calls_are_timed_beside_other_programs(tmp_path, capsys):
     assert "times as long: segment 1.0, cv2.grabCut" in capsys.readouterr().out
     row = json.loads((tmp_path / "calls.json").read_text())["calls"][0]
     assert set(row["timed"]) == {"segment", "cv2.grabCut", "random_walker"}
+
+
+@pytest.mark.parametrize("parts", [["strokes"], ["convex"], ["calls", "waits"], ["limits"]])
+def test_answers_to_strokes_are_measured_beside_fresh_calls(folder, tmp_path, capsys, parts):
+    if "calls" in parts:
+        pytest.importorskip("skimage")
+        pytest.importorskip("cv2")
+    path = tmp_path / "interactive.json"
+    options = ["--data", str(folder), "--limit", "2", "--strokes", "2", "--sizes", "64", "--rounds", "1"]
+    assert interactive.main([*options, "--parts", *parts, "--json", str(path)]) == 0
+    record = json.loads(path.read_text())
+    assert set(record) == {"environment", *parts}
+    text = capsys.readouterr().out
+    for name in {"strokes", "convex"} & set(parts):
+        # No convex set can hold the strokes of the second image.
+        assert [row["name"] for row in record[name]] == ["easy", "impossible"][: 1 + (name == "strokes")]
+        answers = [answer for row in record[name] for answer in row["answers"]]
+        assert len(answers) == 2 * len(record[name])
+        assert max(answer["differ"] for answer in answers) <= 2e-3
+        assert f"{np.median([a['seconds'] / r['first'] for r in record[name] for a in r['answers']]):.0%}" in text
+    if "calls" in parts:
+        assert record["calls"][0]["ratios"]["cv2.grabCut"] == 1
+        assert record["waits"][0]["recorded"] == 0
+    assert all(len(row["over"]) > 3 for row in record.get("limits", []))
+    assert ("beyond time_limit, all calls" in text) == ("limits" not in parts)
+
+
+def test_strokes_correct_what_is_wrong():
+    truth = np.zeros((60, 80), bool)
+    truth[10:50, 20:60] = True
+    drawn, scored = np.zeros(truth.shape, int), np.ones(truth.shape, bool)
+    missed, scored[10:14] = truth & (np.arange(80) < 35), False
+    for mask, label in ((truth & ~missed, 2), (truth | (np.arange(80) > 68), 1), (truth, None)):
+        ends, found = correction(mask, truth, scored, drawn)
+        places = tuple(np.rint(np.linspace(*ends, 50)).astype(int).T)
+        assert (truth[places] == (found == 2)).all()
+        if label:
+            assert found == label
+            assert (mask != truth)[places].all()

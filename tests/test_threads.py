@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from varconvex import TwoPhase, pdhg, threads
-from varconvex.threads import n_threads, run
+from varconvex.threads import Interrupted, checkpoint, in_time, n_threads, run, while_wanted
 
 
 def test_results_come_in_order():
@@ -139,3 +139,46 @@ def test_an_interrupt_is_heard_in_half_a_second_and_the_next_call_works():
     heard = time.perf_counter()
     assert heard - sent[0] < 0.5
     assert pdhg(TwoPhase(np.ones((70, 70)), 1.0)).converged
+
+
+def test_work_that_is_not_wanted_stops_among_its_calls():
+    wanted, begun = threading.Event(), []
+    wanted.set()
+
+    def work(k):
+        begun.append(k)
+        if len(begun) == 4:
+            wanted.clear()
+        time.sleep(0.01)
+
+    with pytest.raises(Interrupted), while_wanted(wanted.is_set):
+        run(work, [(k,) for k in range(400)])
+    time.sleep(0.05)
+    assert len(begun) < 40
+    checkpoint()  # outside of it everything is wanted
+
+
+def test_what_is_not_done_in_time_is_given_up():
+    def work(seconds):
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            time.sleep(0.002)
+            checkpoint()
+        return "done"
+
+    begin = time.perf_counter()
+    assert in_time(lambda: work(10), begin + 0.05) is None
+    assert time.perf_counter() - begin < 1
+    assert in_time(lambda: work(0.01), time.perf_counter() + 10) == "done"
+
+
+def test_an_inner_deadline_does_not_hide_what_an_outer_one_stops():
+    with pytest.raises(Interrupted), while_wanted(lambda: False):
+        in_time(checkpoint, time.perf_counter() + 10)
+    with pytest.raises(TimeoutError, match="of its own"), while_wanted(lambda: True):
+        run(_timeout, [(k,) for k in range(8)])
+
+
+def _timeout(k):
+    if k == 5:
+        raise TimeoutError("of its own")

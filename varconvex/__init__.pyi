@@ -66,6 +66,7 @@ from .restoration import (
     denoise_tv_l1 as denoise_tv_l1,
 )
 from .result import Segmentation as Segmentation
+from .session import Session as Session
 from .shapes import (
     ICNN as ICNN,
     ConvexShape as ConvexShape,

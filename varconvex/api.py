@@ -2,8 +2,7 @@
 
 import inspect
 import time
-from collections.abc import Callable, Mapping
-from copy import deepcopy
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import wraps
@@ -15,16 +14,15 @@ from . import checks
 from .assembly import assemble
 from .backends import ArrayBackend, get_backend
 from .energies.two_phase import TwoPhase
-from .errors import InvalidParameterError, InvalidScribblesError, UnknownKeywordError
-from .families import find, names
+from .errors import UnknownKeywordError
 from .geometry.components import keep_scribbled
 from .inputs import Scene, prepare, probability_map, region
 from .likelihoods.base import Likelihood
 from .options import TV, Components, EdgeWeight, NanPolicy, Relaxation, Unify
 from .predictors.base import Prediction, Predictor
-from .predictors.energy import EnergyPredictor, default_alpha
 from .proposals import Unified
 from .result import Segmentation
+from .settings import Settings, part
 from .shapes.base import Shape
 from .solvers.pdhg import Progress, pdhg
 from .unify import joint, sequential
@@ -34,18 +32,22 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def _nearest_keyword(function: F) -> F:
     """A function whose unknown keywords raise an UnknownKeywordError that names the nearest one."""
-    known = list(inspect.signature(function).parameters)
 
     @wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
-        for name in kwargs:
-            if name not in known:
-                near = get_close_matches(name, known, 1, 0.5)
-                hint = f"Did you mean {near[0]!r}?" if near else f"It takes: {', '.join(known)}."
-                raise UnknownKeywordError(f"{function.__name__}() got an unknown keyword {name!r}. {hint}")
+        check_keywords(function.__name__, kwargs, list(inspect.signature(function).parameters))
         return function(*args, **kwargs)
 
     return checked  # type: ignore[return-value]
+
+
+def check_keywords(function: str, given: Iterable[str], known: Sequence[str]) -> None:
+    """An UnknownKeywordError, with the nearest one, for a keyword of a function that it does not know."""
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, 1, 0.5)
+            hint = f"Did you mean {near[0]!r}?" if near else f"It takes: {', '.join(known)}."
+            raise UnknownKeywordError(f"{function}() got an unknown keyword {name!r}. {hint}")
 
 
 @_nearest_keyword
@@ -140,8 +142,8 @@ def segment(
     tol : float
         Relative gap to stop at. Smaller is closer to the optimum.
     time_limit : float, optional
-        Most seconds for the energy, and after which joint unification begins no further round; the best answer so far
-        is returned, with a warning where the solver was cut short.
+        Seconds after which likelihood, solver and joint unification stop where they are; the best answer so far is
+        returned, with a warning where the solver was cut short. Costs that are not done are those of a coarse grid.
     callback : callable, optional
         Called with a `Progress` at each gap evaluation of the solver on the full grid, and with a `JointProgress` at
         each step of joint unification; returning True stops everything.
@@ -181,45 +183,29 @@ def segment(
     True
     """
     begin = time.perf_counter()
-    if unify is not None:
-        checks.one_of("unify", unify, Unify)
-    checks.one_of("tv", tv, TV)
-    checks.one_of("relaxation", relaxation, Relaxation)
-    checks.one_of("components", components, Components)
+    settings = Settings(
+        get_backend(backend, image), alpha, shape, unify, predictor, likelihood, edge_weight, tv, relaxation,
+        components, max_iter, tol, time_limit, callback, random_state,
+    )  # fmt: skip
     scene = prepare(
         image, scribbles, channel_axis=channel_axis, spacing=spacing, mask=mask, nan_policy=nan_policy, rgba=rgba,
         strict=strict,
     )  # fmt: skip
-    checks.function("callback", callback)
-    rng = checks.generator(random_state)
-    solver = get_backend(backend, image)
-    energy = EnergyPredictor(
-        likelihood=_part("likelihoods", likelihood, Likelihood, "costs"),
-        alpha=default_alpha(scene) if alpha is None else checks.real_number("alpha", alpha),
-        edge_weight=edge_weight,
-        tv=tv,
-        backend=solver,
-        max_iter=checks.whole_number("max_iter", max_iter),
-        tol=checks.real_number("tol", tol),
-        time_limit=None if time_limit is None else checks.real_number("time_limit", time_limit),
-        callback=callback,
-        relaxation=relaxation,
-        part_crowds=components == "scribbled" and shape is None and unify != "joint",
-    )
-    chosen: Predictor = energy
-    if predictor != "energy":
-        # The energy draws no random numbers: so that a shape's are the same with any predictor, a copy draws the seed.
-        seed = int(deepcopy(rng).integers(2**31))
-        chosen = _part("predictors", predictor, Predictor, "predict").with_defaults(energy, seed)
-    seconds = {"prepare": time.perf_counter() - begin}
-    shapes = {k: part.with_backend(solver) for k, part in _shapes(shape, scene.labels).items()}
-    if unify == "joint" or (unify is None and shapes):
-        found = joint(chosen, shapes, scene, time_limit=energy.time_limit, callback=callback, random_state=rng)
+    return solve(scene, settings, {"prepare": time.perf_counter() - begin})
+
+
+def solve(scene: Scene, settings: Settings, seconds: dict[str, float]) -> Segmentation:
+    """The stages of `segment` after the checks; `seconds` are those of the stages before."""
+    predictor, shapes = settings.predictor_for(scene), settings.shapes_for(scene.labels)
+    rng = settings.random_state
+    if settings.unify == "joint" or (settings.unify is None and shapes):
+        limit, callback = settings.time_limit, settings.callback
+        found = joint(predictor, shapes, scene, time_limit=limit, callback=callback, random_state=rng)
     else:
-        found = sequential(chosen, shapes, scene, random_state=rng)
-    if components == "scribbled":  # an object with a shape is in one piece
+        found = sequential(predictor, shapes, scene, random_state=rng)
+    if settings.components == "scribbled":  # an object with a shape is in one piece
         found = replace(found, index=keep_scribbled(found.index, scene.seeds, besides=shapes))
-    return assemble(scene, found, solver, seconds)
+    return assemble(scene, found, settings.backend, seconds)
 
 
 @_nearest_keyword
@@ -282,9 +268,9 @@ def project(
     held = nowhere if inside is None else region("inside", inside, nowhere.shape)
     kept_out = nowhere if outside is None else region("outside", outside, nowhere.shape)
     solver = get_backend(backend, target)
-    part = _part("shapes", shape, Shape, "fit").with_backend(solver)
-    part.check(held, kept_out)
-    fitted = part.fit(
+    chosen = part("shapes", shape).with_backend(solver)
+    chosen.check(held, kept_out)
+    fitted = chosen.fit(
         probability,
         inside=held,
         outside=kept_out,
@@ -312,41 +298,3 @@ def project(
     )
     found = Unified(prediction, fitted.mask.astype(np.int64), {1: fitted}, (), seconds, False)
     return assemble(scene, found, solver, {})
-
-
-def _shapes(shape: Any, labels: tuple[int, ...]) -> dict[int, Shape]:
-    """The shape of each label that has one, by the label's index."""
-    if shape is None:
-        return {}
-    if not isinstance(shape, Mapping):
-        if len(labels) != 2:
-            raise InvalidScribblesError(
-                "a shape by itself needs one object (a label from 2 on) on a background (label 1); got labels "
-                f"{labels}. Name the objects that have it, e.g. shape={{{labels[-1]}: {shape!r}}}."
-            )
-        shape = {labels[1]: shape}
-    for label in shape:
-        if label not in labels[1:]:
-            kind = "the background" if label == labels[0] else "no label of the scribbles"
-            raise InvalidParameterError(
-                f"shape must name labels of objects, {', '.join(map(str, labels[1:]))}; got {label!r}, which is "
-                f"{kind}. Leave it out."
-            )
-    wanted = {labels.index(label): value for label, value in shape.items() if value is not None}
-    if wanted and labels[0] != 1:
-        raise InvalidScribblesError(
-            f"a shape needs a background (label 1) to stand on; got labels {labels}. Scribble on the background, too."
-        )
-    return {k: _part("shapes", value, Shape, "fit") for k, value in sorted(wanted.items())}
-
-
-def _part(family: str, value: Any, kind: Any, method: str) -> Any:
-    """A part by its name, or the object itself if it is an instance of `kind`."""
-    if isinstance(value, str):
-        return find(family, value)()
-    if isinstance(value, type) or not isinstance(value, kind):
-        raise InvalidParameterError(
-            f"{family[:-1]} must be a name or an object with a method {method}(), an instance of "
-            f"varconvex.{family}.base.{kind.__name__}; got {value!r}. Pass e.g. {min(names(family))!r}."
-        )
-    return value

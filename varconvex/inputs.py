@@ -1,16 +1,24 @@
 """Checks of images, masks and maps from users, and their conversion to one form; other modules trust the result."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from types import EllipsisType
+from typing import Any, TypeVar
 
 import numpy as np
 
 from . import checks
 from .colour import features
+from .edges import colour_contrast_weight
 from .errors import DataTermWarning, InvalidImageError, InvalidScribblesError
 from .options import NanPolicy
 from .scribbles import label_image
+
+T = TypeVar("T")
+
+_MOST_CHANNELS = 4
+"""A last axis that is longer is taken as a spatial one, where nothing else says what it is."""
 
 _MOST_LABELS = 100
 """A label image with more labels is probably a photograph passed as scribbles."""
@@ -40,10 +48,44 @@ class Scene:
     spacing: tuple[float, ...]
     valid: np.ndarray
 
-    @cached_property
+    @property
     def colours(self) -> np.ndarray:
         """Colours that are compared by Euclidean distances: (*spatial, C) float32, computed once; see `features`."""
-        return features(self.image)
+        return self.once("colours", lambda: features(self.image))
+
+    @property
+    def contrast_weight(self) -> np.ndarray:
+        """Edge weight by the image's contrast, in [0, 1]: (*spatial) float32, computed once; see `edges`."""
+        return self.once("contrast", lambda: colour_contrast_weight(self.colours, self.spacing, self.valid))
+
+    def once(self, name: str, compute: Callable[[], T]) -> T:
+        """What `compute` says of the image alone, computed once for all scenes that `with_seeds` makes of this one."""
+        known = self._known
+        if name not in known:
+            known[name] = compute()
+        return known[name]
+
+    @cached_property
+    def _known(self) -> dict[str, Any]:
+        return {}
+
+    def with_seeds(self, seeds: np.ndarray, labels: tuple[int, ...]) -> "Scene":
+        """The same image with other seeds ((*spatial) int32) and labels; what is outside is the same."""
+        scene = replace(self, labels=labels, seeds=seeds)
+        vars(scene)["_known"] = self._known  # no field: a copy with another image begins with nothing
+        return scene
+
+    def with_scribbles(self, scribbles: np.ndarray, labels: tuple[int, ...]) -> "Scene":
+        """The same image with a label image ((*spatial) int) of these labels, ascending ids of the user.
+
+        Pixels outside stay outside.
+        """
+        seeds = np.zeros(self.seeds.shape, np.int32)
+        drawn = np.flatnonzero(scribbles)
+        seeds.ravel()[drawn] = np.searchsorted(labels, scribbles.ravel()[drawn]) + 1
+        if not self.valid.all():
+            seeds[self.seeds < 0] = -1
+        return self.with_seeds(seeds, _checked(labels))
 
     @property
     def side(self) -> float:
@@ -82,12 +124,50 @@ def prepare(
     image = checks.host(checks.as_numeric("image", image))
     seeds = label_image(scribbles, image, channel_axis, strict)
     image = _channels_last(image, seeds.shape, channel_axis, rgba)
-    if mask is not None:
-        within = region("mask", mask, seeds.shape)
-        if not within.any():
-            raise InvalidImageError("mask must mark the pixels to segment; got none. Is it inverted?")
-        seeds = np.where(within, seeds, -1)
-    labels, seeds = _compact(seeds)
+    labels, seeds = _compact(_without_outside(seeds, mask))
+    return _scene(image, labels, seeds, spacing, nan_policy)
+
+
+def blank_scene(
+    image: Any,
+    *,
+    channel_axis: int | EllipsisType | None = ...,
+    spacing: Any = None,
+    mask: Any = None,
+    nan_policy: NanPolicy = "raise",
+    rgba: bool | None = None,
+) -> Scene:
+    """The scene of an image without scribbles and labels; parameters and errors are those of `segment`.
+
+    Scribbles do not say here which axes are spatial. Of an image with one axis more than it could do without,
+    `channel_axis` has the channels where it is passed; else the last axis, if it is no longer than four.
+    """
+    checks.one_of("nan_policy", nan_policy, NanPolicy)
+    image = checks.host(checks.as_numeric("image", image))
+    checks.spatial("image", image, (2, 3, 4))
+    axis = channel_axis
+    if isinstance(axis, EllipsisType):
+        axis = -1 if image.ndim == 4 or (image.ndim == 3 and image.shape[-1] <= _MOST_CHANNELS) else None
+    shape = image.shape
+    if axis is not None and image.ndim > 2:
+        shape = tuple(int(n) for n in np.delete(shape, checks.axis(axis, image.ndim)))
+    checks.spatial("image without its channels", np.empty(shape, bool))
+    image = _channels_last(image, shape, axis, rgba)
+    return _scene(image, (), _without_outside(np.zeros(shape, np.int64), mask).astype(np.int32), spacing, nan_policy)
+
+
+def _without_outside(seeds: np.ndarray, mask: Any) -> np.ndarray:
+    """Seeds that are -1 outside of a mask, where one is given."""
+    if mask is None:
+        return seeds
+    within = region("mask", mask, seeds.shape)
+    if not within.any():
+        raise InvalidImageError("mask must mark the pixels to segment; got none. Is it inverted?")
+    return np.where(within, seeds, -1)
+
+
+def _scene(image: np.ndarray, labels: tuple[int, ...], seeds: np.ndarray, spacing: Any, nan_policy: NanPolicy) -> Scene:
+    """The scene of an image (*spatial, C) and seeds, once its pixels have been checked."""
     good = np.isfinite(image).all(axis=-1) if image.dtype.kind == "f" else np.ones(seeds.shape, bool)
     if nan_policy == "raise":
         checks.finite("image", image, "Repair them, or pass nan_policy='mask' to leave them out of the data term.")
@@ -208,19 +288,24 @@ def _compact(seeds: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
         raise InvalidScribblesError(
             f"scribbles must hold -1 (outside), 0 (unlabelled) or labels from 1 on; got {found[0]}. Renumber them."
         )
-    labels = found[found > 0]
-    if labels.size < 2:
+    labels = _checked(tuple(int(i) for i in found[found > 0]))
+    compact = np.searchsorted(labels, seeds) + 1
+    return labels, np.where(seeds > 0, compact, seeds).astype(np.int32)
+
+
+def _checked(labels: tuple[int, ...]) -> tuple[int, ...]:
+    """Label ids, if they are enough for a segmentation and not too many."""
+    if len(labels) < 2:
         names = ", ".join(str(i) for i in labels) or "none"
         raise InvalidScribblesError(
             f"scribbles must hold at least two labels (1 background, 2 object); got labels: {names}. Scribble on both "
             "the object and the background."
         )
-    if labels.size > _MOST_LABELS:
+    if len(labels) > _MOST_LABELS:
         raise InvalidScribblesError(
-            f"scribbles may hold at most {_MOST_LABELS} labels; got {labels.size}. Is it a photograph?"
+            f"scribbles may hold at most {_MOST_LABELS} labels; got {len(labels)}. Is it a photograph?"
         )
-    compact = np.searchsorted(labels, seeds) + 1
-    return tuple(int(i) for i in labels), np.where(seeds > 0, compact, seeds).astype(np.int32)
+    return labels
 
 
 def _unit_range(image: np.ndarray, valid: np.ndarray) -> np.ndarray:

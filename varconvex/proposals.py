@@ -26,6 +26,7 @@ from .predictors.others import USUAL
 from .predictors.set_energy import Arrangement, SetEnergy
 from .shapes.base import FittedShape, OutlineShape, Shape
 from .solvers.solution import StoppingRules
+from .threads import in_time
 
 _WEIGHTS = (0.0, 1.0)
 """Weights lambda of the proximal term, in nats per pixel: at first u may leave the shape, then it costs half a nat."""
@@ -151,9 +152,9 @@ class Projections(Proposals[LearningPredictor]):
 
     rounds = 5  # after the second or third nothing changes on most images
 
-    def __init__(self, problem: Problem, predictor: LearningPredictor):
-        self.problem, self.theta = problem, predictor
-        self.labels = self._projected(None)
+    def __init__(self, problem: Problem, predictor: LearningPredictor, first: Answer):
+        self.problem, self.prediction = problem, first.prediction
+        self.labels = self._arranged(first)
         self.theta = predictor.ready(problem.scene, self.prediction, self.labels.index)
 
     def refit(self, labels: Arrangement) -> None:
@@ -176,7 +177,9 @@ class Projections(Proposals[LearningPredictor]):
         prediction = self.problem.predict(self.theta, proximal)
         if proximal is None:
             self.prediction = prediction
-        answer = self.problem.fit_scribbled(prediction)
+        return self._arranged(self.problem.fit_scribbled(prediction))
+
+    def _arranged(self, answer: Answer) -> Arrangement:
         return Arrangement({}, answer.index, len(self.problem.scene.labels), answer.fitted)
 
 
@@ -185,14 +188,21 @@ class Outlines(Proposals[SetEnergy]):
 
     rounds = 2  # a third changes little, for as much time
 
-    def __init__(self, problem: Problem, predictor: SetPredictor, shapes: Mapping[int, OutlineShape]):
+    def __init__(
+        self, problem: Problem, predictor: SetPredictor, shapes: Mapping[int, OutlineShape], rules: StoppingRules
+    ):
         self.problem, self.predictor, self.shapes = problem, predictor, shapes
         self.theta = predictor.set_energy(problem.scene)
+        # The label image that theta has been re-estimated from already, with the result.
+        self._refitted: tuple[Arrangement, SetEnergy] | None = None
+        # What there is if time is out before a start has been found: `finish` projects it.
+        self.labels = Arrangement({}, self.theta.scribbled_parts(), len(self.theta.costs))
+        in_time(self._find_start, rules.deadline)
+
+    def _find_start(self) -> None:
         projection = self._projection()
         self._find_others(projection)
         self.labels = self._least(None)
-        # The label image that theta has been re-estimated from already, with the result.
-        self._refitted: tuple[Arrangement, SetEnergy] | None = None
         self._choose_start(projection)
 
     def refit(self, labels: Arrangement) -> None:
@@ -211,7 +221,7 @@ class Outlines(Proposals[SetEnergy]):
         J is evaluated afterwards only, on the small grid: it may be above that of the accepted sets.
         """
         problem, scene, shaped = self.problem, self.problem.scene, list(self.shapes)
-        predictor = self.predictor.with_learned(scene, self.theta, iterate=not problem.stopped)
+        predictor = self.predictor.with_learned(scene, self.theta, iterate=not (problem.stopped or rules.out_of_time()))
         prediction = problem.predict(predictor)
         begin = time.perf_counter()
         u = _by_label(prediction).copy()
@@ -228,7 +238,7 @@ class Outlines(Proposals[SetEnergy]):
 
     def _projection(self) -> Arrangement:
         """The projection of total variation's answer for the scribbles alone, in the parts that hold one."""
-        parts = self.theta.scribbled_parts()
+        parts = self.labels.index
         costs = np.stack([np.where(parts == k, -1.0, 1.0) for k in range(len(self.theta.costs))])
 
         def nearest(k: int, taken: np.ndarray) -> Outline:

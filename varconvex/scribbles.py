@@ -12,8 +12,8 @@ import numpy as np
 from . import checks
 from .errors import InvalidScribblesError, ScribbleConflictError, ScribbleWarning
 
-_BRUSH = 1.5
-"""Radius of a polyline's stroke in pixels: it is three pixels wide."""
+WIDTH = 3.0
+"""Width of a polyline's stroke in pixels."""
 
 _LARGEST_LABEL = 2**53
 """Largest integer up to which float64 represents every integer."""
@@ -75,7 +75,7 @@ def _overwrite(seeds: np.ndarray, where: np.ndarray, label: int, strict: bool) -
 
 def _draw(strokes: Mapping, image: np.ndarray, channel_axis: int | None, strict: bool) -> np.ndarray:
     """The label image of polylines {label: line or lines}, each (n, d) points in array order (row, column)."""
-    lines = [(_label(key), line) for key, value in strokes.items() for line in _polylines(value)]
+    lines = [(label_of(key), line) for key, value in strokes.items() for line in _polylines(value)]
     if not lines:
         raise InvalidScribblesError("scribbles must hold a polyline for each of two labels; got an empty dict.")
     ndim = lines[0][1].shape[1]
@@ -93,12 +93,12 @@ def _draw(strokes: Mapping, image: np.ndarray, channel_axis: int | None, strict:
     return seeds
 
 
-def _label(key: Any) -> int:
-    """The label of a dict's key: "background" is 1, "object" 2."""
-    label = _NAMES.get(key, key) if isinstance(key, str) else key
-    if not isinstance(label, int | np.integer) or isinstance(label, bool) or label < 1:
+def label_of(name: Any) -> int:
+    """The label of a name: "background" is 1, "object" 2; a whole number from 1 on is one itself."""
+    label = _NAMES.get(name, name) if isinstance(name, str) else name
+    if not isinstance(label, int | np.integer) or isinstance(label, bool) or not 1 <= label <= _LARGEST_LABEL:
         raise InvalidScribblesError(
-            f"a label must be 'background', 'object' or a whole number from 1 on; got {key!r}. Rename the dict's key."
+            f"a label must be 'background', 'object' or a whole number from 1 on; got {name!r}. Rename it."
         )
     return int(label)
 
@@ -106,41 +106,81 @@ def _label(key: Any) -> int:
 def _polylines(value: Any) -> list[np.ndarray]:
     """One polyline or a sequence of them as a list of (n, d) float64 arrays."""
     many = isinstance(value, Sequence | np.ndarray) and len(value) > 0 and np.ndim(value[0]) == 2
-    lines = []
-    for line in value if many else [value]:
-        try:
-            points = np.asarray(line, dtype=np.float64)
-        except (TypeError, ValueError):
-            points = np.empty(0)
-        if points.ndim != 2 or points.shape[0] == 0 or not np.isfinite(points).all():
-            raise InvalidScribblesError(
-                f"a polyline must be finite points of shape (n, 2), n >= 1; got {type(line).__name__} of shape "
-                f"{np.shape(points)}. Pass [(row, column), ...]."
-            )
-        lines.append(points)
-    return lines
+    return [polyline(line) for line in (value if many else [value])]
+
+
+def polyline(line: Any) -> np.ndarray:
+    """Points of a polyline as an (n, d) float64 array."""
+    try:
+        points = np.asarray(line, dtype=np.float64)
+    except (TypeError, ValueError):
+        points = np.empty(0)
+    if points.ndim != 2 or points.shape[0] == 0 or not np.isfinite(points).all():
+        raise InvalidScribblesError(
+            f"a polyline must be finite points of shape (n, 2), n >= 1; got {type(line).__name__} of shape "
+            f"{np.shape(points)}. Pass [(row, column), ...]."
+        )
+    return points
 
 
 def _stroke(line: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Pixels within the brush's radius of a polyline, clipped to an image of this shape: bool array."""
-    pieces = [line[:1]]
-    for a, b in pairwise(line):
-        n = min(int(np.ceil(np.abs(b - a).max())) + 1, 100 * max(shape))
-        pieces.append(np.linspace(a, b, max(n, 2)))
-    points = np.concatenate(pieces)
-    reach = int(_BRUSH)
-    brush = np.indices((2 * reach + 1,) * len(shape)).reshape(len(shape), -1).T - reach
-    brush = brush[(brush**2).sum(axis=1) <= _BRUSH**2]
-    limit = np.array(shape)
-    inside = ((points > -0.5) & (points < limit - 0.5)).all(axis=1)
+    """Pixels of a polyline's stroke, with a warning where it leaves an image of this shape: bool array."""
+    inside = ((line > -0.5) & (line < np.array(shape) - 0.5)).all(axis=1)
     if not inside.all():
         checks.warn_caller(
-            f"scribbles should lie on the image of shape {shape}; {int((~inside).sum())} of {len(points)} points of a "
+            f"scribbles should lie on the image of shape {shape}; {int((~inside).sum())} of {len(line)} points of a "
             "stroke do not and were clipped. Are rows and columns swapped?",
             ScribbleWarning,
         )
-    pixels = (np.rint(points[inside]).astype(np.int64)[:, None] + brush[None]).reshape(-1, len(shape))
-    pixels = pixels[((pixels >= 0) & (pixels < limit)).all(axis=1)]
+    return brush_stroke(line, shape, WIDTH)
+
+
+def brush_stroke(line: np.ndarray, shape: tuple[int, ...], width: float) -> np.ndarray:
+    """Pixels within half of `width` of a polyline ((n, d) float), on an image of this shape: bool array.
+
+    Each position of the brush is an interval on every row that it touches: what costs is its height, not its area.
+    """
+    radius = width / 2
+    offsets = np.indices((2 * int(radius) + 1,) * (len(shape) - 1)).reshape(len(shape) - 1, -1).T - int(radius)
+    room = radius**2 - (offsets**2).sum(axis=1)
+    # `rint` would leave out every other pixel of a line through the middles between pixels.
+    centres = np.unique(np.floor(_samples(line, shape, radius) + 0.5).astype(np.int64), axis=0)
     drawn = np.zeros(shape, bool)
-    drawn[tuple(pixels.T)] = True
+    if not len(centres):
+        return drawn
+    low = np.maximum(centres.min(axis=0) - int(radius), 0)
+    high = np.minimum(centres.max(axis=0) + int(radius) + 1, shape)
+    size, last = high[:-1] - low[:-1], high[-1] - low[-1]
+    # How many intervals begin at a pixel, less those that end before it; one column more, where the last ones end.
+    change = np.zeros(np.maximum((*size, last + 1), 0), np.int32)
+    centres = centres - low
+    for offset, half in zip(offsets[room >= 0], np.sqrt(room[room >= 0]).astype(np.int64), strict=True):
+        rows, columns = centres[:, :-1] + offset, centres[:, -1]
+        on = ((rows >= 0) & (rows < size)).all(axis=1) & (columns + half >= 0) & (columns - half < last)
+        place = tuple(rows[on].T)
+        np.add.at(change, (*place, np.maximum(columns[on] - half, 0)), 1)
+        np.add.at(change, (*place, np.minimum(columns[on] + half + 1, last)), -1)
+    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    drawn[box] = change.cumsum(axis=-1, dtype=np.int32)[..., :-1] > 0
     return drawn
+
+
+def _samples(line: np.ndarray, shape: tuple[int, ...], radius: float) -> np.ndarray:
+    """Points at most a pixel apart along a polyline, where it is so near to the image that its brush may touch it."""
+    low, high = -radius - 1, np.array(shape) + radius
+    pieces = [line[:1][((line[:1] >= low) & (line[:1] <= high)).all(axis=1)]]
+    for a, b in pairwise(line):
+        # The part a + t (b - a) within the box: t from the last entry into an axis' range to the first exit from one.
+        move = b / 2 - a / 2  # halves do not overflow
+        still = move == 0
+        if (still & ((a < low) | (a > high))).any():
+            continue
+        step = np.where(still, 1, move)
+        ends = np.sort([(low / 2 - a / 2) / step, (high / 2 - a / 2) / step], axis=0)
+        first, last = np.where(still, 0, ends[0]).max(initial=0), np.where(still, 1, ends[1]).min(initial=1)
+        if first <= last:
+            a, b = a + 2 * first * move if first else a, a + 2 * last * move if last < 1 else b
+            # One more where the ends have been rounded: steps of a pixel and a bit would leave one out.
+            count = int(np.ceil(np.abs(b - a).max())) + 1 + (first > 0 or last < 1)
+            pieces.append(np.linspace(a, b, max(count, 2)))
+    return np.concatenate(pieces)

@@ -6,17 +6,62 @@ Kernels release the GIL, so no threading layer of Numba's is involved: forks, si
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
+
+T = TypeVar("T")
 
 
 def n_threads() -> int:
     """Threads that kernels may use: NUMBA_NUM_THREADS, or else the processors this process may run on."""
     return max(1, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+
+
+class Interrupted(Exception):
+    """Raised by `run` and `checkpoint` in a thread whose work is no longer wanted; see `while_wanted`."""
+
+
+_thread = threading.local()
+
+_LOOK = 0.02
+"""Seconds between two questions whether work is still wanted, while kernels run in other threads."""
+
+
+@contextmanager
+def while_wanted(wanted: Callable[[], bool]) -> Iterator[None]:
+    """Within it, in this thread, `checkpoint` and `run` raise `Interrupted` once `wanted()` is False.
+
+    Within another one, they also do when that work is no longer wanted.
+    """
+    outer = getattr(_thread, "wanted", None)
+    _thread.wanted = wanted if outer is None else lambda: outer() and wanted()
+    try:
+        yield
+    finally:
+        _thread.wanted = outer
+
+
+def checkpoint() -> None:
+    """Raise `Interrupted` if the work of this thread is no longer wanted."""
+    wanted = getattr(_thread, "wanted", None)
+    if wanted is not None and not wanted():
+        raise Interrupted
+
+
+def in_time(work: Callable[[], T], deadline: float) -> T | None:
+    """What `work` returns, or None if it was interrupted at `deadline`, in seconds of `time.perf_counter`."""
+    try:
+        with while_wanted(lambda: time.perf_counter() < deadline):
+            return work()
+    except Interrupted:
+        checkpoint()  # it may not have been the deadline
+        return None
 
 
 def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
@@ -25,6 +70,7 @@ def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
     The last call is started first: a call may wait for results of later ones. Calls from within such a call run one
     after the other: threads that wait for each other's threads would never end.
     """
+    checkpoint()
     first, *others = calls
     if threading.get_native_id() in _workers:
         return [kernel(*call) for call in (*others[::-1], first)][::-1]
@@ -32,11 +78,24 @@ def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
         _part()
     futures = [_pool().submit(kernel, *call) for call in reversed(others)][::-1]
     try:
-        return [kernel(*first), *(future.result() for future in futures)]
+        return [kernel(*first), *map(_result, futures)]
     finally:
         # After an error or an interrupt: their results are not needed.
         for future in futures:
             future.cancel()
+
+
+def _result(future: Future) -> Any:
+    """The result of a call, unless it is no longer wanted; calls that have begun go on to their end unheard."""
+    if getattr(_thread, "wanted", None) is None:
+        return future.result()
+    while True:
+        try:
+            return future.result(_LOOK)
+        except TimeoutError:
+            if future.done():  # just now, or with a TimeoutError of its own
+                return future.result()
+            checkpoint()
 
 
 _workers: dict[int, int | None] = {}

@@ -32,6 +32,7 @@ from .predictors.base import LearningPredictor, Predictor, SetPredictor
 from .proposals import Outlines, Problem, Projections, Proposals, T, Unified
 from .shapes.base import OutlineShape, Shape
 from .solvers.solution import Callback, Progress, StoppingRules
+from .threads import checkpoint, in_time
 
 _LEAST_CHANGE = 1e-3
 """A round that changes a smaller share of the object is the last: mixtures hardly depend on so few pixels."""
@@ -90,18 +91,19 @@ def joint(
     A predictor that does not learn has no objective, and its first answer is returned.
 
     Ends when theta is rejected, when a round changes less than a thousandth of the objects, after a few of them, when
-    `time_limit` seconds have gone, or when `callback`, which gets a `JointProgress`, returns True (the solver calls
-    the predictor's own); the best answer so far is returned.
+    `time_limit` seconds have gone, also within a round, or when `callback`, which gets a `JointProgress`, returns True
+    (the solver calls the predictor's own); the best answer so far is returned.
     """
     rules = StoppingRules.checked(1, 0.0, time_limit, callback)
     objects.check(shapes, scene)
     problem = Problem(scene, shapes, random_state)
     outlines = {k: shape for k, shape in shapes.items() if isinstance(shape, OutlineShape)}
     if shapes and len(outlines) == len(shapes) and scene.seeds.ndim == 2 and isinstance(predictor, SetPredictor):
-        return _alternate(Outlines(problem, predictor, outlines), rules)
-    if isinstance(predictor, LearningPredictor):
-        return _alternate(Projections(problem, predictor), rules)
-    return problem.unified(problem.fit_scribbled(problem.predict(predictor)), ())
+        return _alternate(Outlines(problem, predictor, outlines, rules), rules)
+    first = problem.fit_scribbled(problem.predict(predictor))
+    if not isinstance(predictor, LearningPredictor) or rules.out_of_time():
+        return problem.unified(first, ())
+    return _alternate(Projections(problem, predictor, first), rules)
 
 
 def _alternate(model: "Proposals[T]", rules: StoppingRules) -> Unified:
@@ -117,23 +119,28 @@ def _alternate(model: "Proposals[T]", rules: StoppingRules) -> Unified:
         problem.stopped = problem.stopped or rules.status(0, np.inf, progress) == "stopped"
         return problem.stopped
 
-    going = not stopped()
-    while going and done < model.rounds and not rules.out_of_time():
-        theta, before, done = model.theta, labels.index, done + 1
-        model.refit(labels)
-        value = model.objective(labels)
-        values.append(min(value, values[-1]))
-        if not value < values[-2]:
-            model.theta = theta
-            break
-        for proposal in model.propose(labels):
-            value = model.objective(proposal)
-            labels = proposal if value < values[-1] else labels
+    def rounds() -> None:
+        nonlocal labels, done
+        going = not stopped()
+        while going and done < model.rounds and not rules.out_of_time():
+            theta, before, done = model.theta, labels.index, done + 1
+            model.refit(labels)
+            value = model.objective(labels)
             values.append(min(value, values[-1]))
-            if not (going := not stopped()):
+            if not value < values[-2]:
+                model.theta = theta
                 break
-        changed = np.count_nonzero(labels.index != before)
-        going = going and bool(changed > _LEAST_CHANGE * np.count_nonzero(before))
+            for proposal in model.propose(labels):
+                checkpoint()
+                value = model.objective(proposal)
+                labels = proposal if value < values[-1] else labels
+                values.append(min(value, values[-1]))
+                if not (going := not stopped()):
+                    break
+            changed = np.count_nonzero(labels.index != before)
+            going = going and bool(changed > _LEAST_CHANGE * np.count_nonzero(before))
+
+    in_time(rounds, rules.deadline)
     problem.seconds["learn"] = rules.elapsed() - sum(problem.seconds.values())
     found, value = model.finish(labels, rules)
     return problem.unified(found, (*values, value))

@@ -8,13 +8,14 @@ import numpy as np
 def keep_scribbled(index: np.ndarray, seeds: np.ndarray, besides: Collection[int] = ()) -> np.ndarray:
     """A copy of a label image in which components of objects that hold none of their own seeds are background.
 
-    `index` ((*spatial) int) is 0 on the background, `seeds` k + 1 on those of label k; labels in `besides` stay.
+    `index` ((*spatial) int) is 0 on the background, `seeds` k + 1 on those of label k; labels in `besides` stay, and
+    so do those without any seed.
     """
     from scipy.ndimage import label
 
     kept = index.copy()
     for k in range(1, int(index.max(initial=0)) + 1):
-        if k in besides:
+        if k in besides or not (seeds == k + 1).any():
             continue
         # Pixels that touch only at corners are not connected, as for the length of the boundary.
         parts, count = label(index == k)

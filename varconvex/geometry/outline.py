@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..threads import checkpoint
 from .raster import edge_normals, polygon_mask
 from .ray_search import HARD, BoundaryCost, Frame, best_outline
 
@@ -72,6 +73,7 @@ def least_outline(cost: Array, boundary_cost: BoundaryCost, inside: Array, outsi
 
 def _from(frame: Frame, cost: Array, boundary_cost: BoundaryCost, inside: Array, outside: Array) -> Outline:
     """The best outline on the rays of `frame`; energies are taken on the pixels, so that those of frames compare."""
+    checkpoint()
     corners, _ = best_outline(cost, boundary_cost, inside, outside, frame)
     found = Outline(corners, (cost.shape[0], cost.shape[1]), 0.0)
     mask = found.mask

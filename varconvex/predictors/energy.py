@@ -6,13 +6,12 @@ u = argmin <cost_object - cost_background, u> + alpha sum_x g(x) |grad u(x)|    
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from .. import checks
 from ..backends import ArrayBackend, ends, get_backend
-from ..edges import colour_contrast_weight
 from ..energies.potts import Potts
 from ..energies.total_variation import differences
 from ..energies.two_phase import TwoPhase
@@ -29,6 +28,7 @@ from .appearance.base import Appearance, GivenCosts, costs_of, sigmoid
 from .appearance.mixtures import MixtureAppearance
 from .base import LearningPredictor, Prediction, ProximalTerm, SetPredictor
 from .set_energy import CONVEX_SHARE, Arrangement, SetEnergy
+from .small_grid import InTime
 
 _OUTLIERS = (0.01, 0.03)
 """Shares of uniform outliers among the colours of background and object, where the shape is known to be convex."""
@@ -84,7 +84,9 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         """Costs, energy and minimiser; for K labels the proximal term is weight/2 <1 - target, u>."""
         begin = time.perf_counter()
         backend = get_backend(self.backend)
-        costs, weighted = run(lambda part: part(scene), [(self._detouring().costs,), (self.with_fixed_weight,)])
+        costs, weighted = run(
+            lambda part: part(scene), [(self._in_time(self._detouring()).costs,), (self.with_fixed_weight,)]
+        )
         learnt = time.perf_counter()
 
         def solve(energy: TwoPhase | Potts, start: Solution | None = None) -> Solution:
@@ -133,7 +135,9 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         and those of the background go around.
         """
         likelihood = self._placed()
-        if isinstance(likelihood, NieuwenhuisCremersLikelihood) and not any(likelihood.outliers):
+        if not isinstance(likelihood, NieuwenhuisCremersLikelihood):
+            likelihood = self._in_time(likelihood)
+        elif not any(likelihood.outliers):  # quick on the small grid
             likelihood = replace(likelihood, outliers=_OUTLIERS)
         return SetEnergy.start(scene, likelihood, self.alpha, self.edge_weight, self.backend)
 
@@ -159,7 +163,8 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
             if mask.any() and not mask.all():
                 inside, outside = (distance_transform_edt(side, sampling=scene.spacing) for side in (mask, ~mask))
                 near |= inside + outside <= reach
-        fixed = replace(scene, seeds=np.where(near | (scene.seeds != 0), scene.seeds, index + 1).astype(np.int32))
+        seeds = np.where(near | (scene.seeds != 0), scene.seeds, index + 1).astype(np.int32)
+        fixed = scene.with_seeds(seeds, scene.labels)
         sharp = replace(self, alpha=CONVEX_SHARE * self.alpha, callback=None).predict(fixed).probability
         return np.stack([1 - sharp, sharp]) if len(u) == 2 else sharp
 
@@ -178,6 +183,11 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         known = isinstance(self.likelihood, NieuwenhuisCremersLikelihood) and len(scene.labels) == scene.seeds.ndim == 2
         mine = keep_scribbled(index, scene.seeds) == 1
         return crowds.beyond(scene, self.set_energy(scene)) if known and crowds.likely(scene, mine, costs) else None
+
+    def _in_time(self, likelihood: Likelihood) -> Likelihood:
+        """The likelihood, within the time limit where there is one and something is to be computed."""
+        known = self.time_limit is None or isinstance(likelihood, GivenCosts | Appearance)
+        return likelihood if known else InTime(likelihood, cast(float, self.time_limit))
 
     def _detouring(self) -> Likelihood:
         """The likelihood, with the default cost of detours where it has a field `detour` that is None."""
@@ -218,7 +228,7 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         """The edge weight: (*spatial) float, or None for 1 everywhere."""
         if isinstance(self.edge_weight, str):
             checks.one_of("edge_weight", self.edge_weight, EdgeWeight)
-            return colour_contrast_weight(scene.colours, scene.spacing, scene.valid)
+            return scene.contrast_weight
         if self.edge_weight is None:
             return None
         weight = checks.as_numeric("edge_weight", self.edge_weight)

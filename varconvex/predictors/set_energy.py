@@ -138,7 +138,9 @@ class SetEnergy:
         if (scene.seeds < 0).any():
             # As in the total variation, no boundary is paid for where the problem ends.
             weight = np.where(binary_dilation(scene.seeds < 0), 0, 1 if weight is None else weight).astype(np.float32)
-        tensors = contrast_tensors(scene.image, scene.valid) if isinstance(edge_weight, str) else []
+        tensors = []
+        if isinstance(edge_weight, str):
+            tensors = scene.once("tensors", lambda: contrast_tensors(scene.image, scene.valid))
         return cls(scene, CONVEX_SHARE * alpha / coarser, weight, tensors, appearance, backend, strokes)
 
     @cached_property

@@ -23,6 +23,7 @@ from ..energies.total_variation import supports
 from ..energies.two_phase import TwoPhase
 from ..errors import ConvergenceWarning, InvalidParameterError
 from ..options import TV, Status
+from ..threads import checkpoint
 from ._memory import or_on_the_cpu
 from .solution import Callback, GapRecord, Progress, Solution, StoppingRules, check_energy
 from .steps import AverageIterate, StepSizes, dual_step, initial_scale
@@ -203,6 +204,7 @@ def _descend(record: GapRecord, u: Any, p: Any, least_interval: int) -> Status:
             return status
         until = min(done + _interval(record, least_interval), rules.max_iter)
         while done < until:
+            checkpoint()
             if rules.out_of_time():
                 if done > record.iteration:
                     iterate(1, 1.0, True)

@@ -141,6 +141,15 @@ class StoppingRules:
         """Seconds since the start."""
         return time.perf_counter() - self.begin
 
+    @property
+    def deadline(self) -> float:
+        """When the time limit passes, by `time.perf_counter`."""
+        return self.begin + self.seconds
+
+    def seconds_left(self) -> float | None:
+        """Seconds until the time limit, at least 0; None if there is no limit."""
+        return None if np.isinf(self.seconds) else max(self.deadline - time.perf_counter(), 0.0)
+
     def out_of_time(self) -> bool:
         """Whether the time limit has passed."""
         return self.elapsed() >= self.seconds

@@ -1,0 +1,154 @@
+"""Keywords of `segment` that do not concern the image: checked once, and turned into parts for each scene."""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import checks
+from .backends import ArrayBackend
+from .errors import InvalidParameterError, InvalidScribblesError
+from .families import find, names
+from .inputs import Scene
+from .likelihoods.base import Likelihood
+from .options import TV, Components, EdgeWeight, Relaxation, Unify
+from .predictors.base import Predictor
+from .predictors.energy import EnergyPredictor, default_alpha
+from .shapes.base import Shape
+from .solvers.solution import Callback
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """Keywords of `segment`, checked; what each means stands there. Names of parts have become parts.
+
+    `backend` is the one that computes, `random_state` a generator.
+    """
+
+    backend: ArrayBackend
+    alpha: float | None
+    shape: Any
+    unify: Unify | None
+    predictor: Any
+    likelihood: Any
+    edge_weight: EdgeWeight | np.ndarray | None
+    tv: TV
+    relaxation: Relaxation
+    components: Components
+    max_iter: int
+    tol: float
+    time_limit: float | None
+    callback: Callback
+    random_state: Any
+
+    def __post_init__(self) -> None:
+        if self.unify is not None:
+            checks.one_of("unify", self.unify, Unify)
+        checks.one_of("tv", self.tv, TV)
+        checks.one_of("relaxation", self.relaxation, Relaxation)
+        checks.one_of("components", self.components, Components)
+        checks.function("callback", self.callback)
+        if isinstance(self.edge_weight, str):
+            checks.one_of("edge_weight", self.edge_weight, EdgeWeight)
+        several = isinstance(self.shape, Mapping)
+        shapes = self.shape if several else {None: self.shape}
+        shapes = {label: None if value is None else part("shapes", value) for label, value in shapes.items()}
+        checked = {
+            "max_iter": checks.whole_number("max_iter", self.max_iter),
+            "tol": checks.real_number("tol", self.tol),
+            "random_state": checks.generator(self.random_state),
+            "likelihood": part("likelihoods", self.likelihood),
+            "predictor": self.predictor if self.plain else part("predictors", self.predictor),
+            "shape": shapes if several else shapes[None],
+        }
+        for name in ("alpha", "time_limit"):
+            if (value := getattr(self, name)) is not None:
+                checked[name] = checks.real_number(name, value)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def plain(self) -> bool:
+        """Whether the predictor is the energy itself."""
+        return isinstance(self.predictor, str) and self.predictor == "energy"
+
+    @property
+    def joint(self) -> bool:
+        """Whether energy, shapes and appearance are found together."""
+        shapes = self.shape.values() if isinstance(self.shape, Mapping) else (self.shape,)
+        return self.unify == "joint" or (self.unify is None and any(shape is not None for shape in shapes))
+
+    def energy_for(self, scene: Scene) -> EnergyPredictor:
+        """The energy of these settings."""
+        return EnergyPredictor(
+            likelihood=self.likelihood,
+            alpha=default_alpha(scene) if self.alpha is None else self.alpha,
+            edge_weight=self.edge_weight,
+            tv=self.tv,
+            backend=self.backend,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            time_limit=self.time_limit,
+            callback=self.callback,
+            relaxation=self.relaxation,
+            part_crowds=self.components == "scribbled" and not self.joint,
+        )
+
+    def predictor_for(self, scene: Scene) -> Predictor:
+        """The predictor, with the energy of these settings wherever it has none of its own."""
+        energy = self.energy_for(scene)
+        if self.plain:
+            return energy
+        # The energy draws no random numbers: so that a shape's are the same with any predictor, a copy draws the seed.
+        return self.predictor.with_defaults(energy, int(deepcopy(self.random_state).integers(2**31)))
+
+    def shape_among(self, labels: tuple[int, ...]) -> Any:
+        """`shape` without labels that are not among these; falsy if no label has one."""
+        if not isinstance(self.shape, Mapping):
+            return self.shape
+        return {k: value for k, value in self.shape.items() if value is not None and (k in labels or k < 2)}
+
+    def shapes_for(self, labels: tuple[int, ...]) -> dict[int, Shape]:
+        """The shape of each of these labels that has one, by the label's index."""
+        shape = self.shape
+        if shape is None:
+            return {}
+        if not isinstance(shape, Mapping):
+            if len(labels) != 2:
+                raise InvalidScribblesError(
+                    "a shape by itself needs one object (a label from 2 on) on a background (label 1); got labels "
+                    f"{labels}. Name the objects that have it, e.g. shape={{{labels[-1]}: 'convex'}}."
+                )
+            shape = {labels[1]: shape}
+        for label in shape:
+            if label not in labels[1:]:
+                kind = "the background" if label == labels[0] else "no label of the scribbles"
+                raise InvalidParameterError(
+                    f"shape must name labels of objects, {', '.join(map(str, labels[1:]))}; got {label!r}, which is "
+                    f"{kind}. Leave it out."
+                )
+        wanted = {labels.index(label): value for label, value in shape.items() if value is not None}
+        if wanted and labels[0] != 1:
+            raise InvalidScribblesError(
+                f"a shape needs a background (label 1) to stand on; got labels {labels}. Scribble on the background, "
+                "too."
+            )
+        return {k: value.with_backend(self.backend) for k, value in sorted(wanted.items())}
+
+
+_KINDS = {"likelihoods": (Likelihood, "costs"), "predictors": (Predictor, "predict"), "shapes": (Shape, "fit")}
+
+
+def part(family: str, value: Any) -> Any:
+    """A part by its name, or the object itself if it is one of this family."""
+    kind, method = _KINDS[family]
+    if isinstance(value, str):
+        return find(family, value)()
+    if isinstance(value, type) or not isinstance(value, kind):
+        raise InvalidParameterError(
+            f"{family[:-1]} must be a name or an object with a method {method}(), an instance of "
+            f"varconvex.{family}.base.{kind.__name__}; got {value!r}. Pass e.g. {min(names(family))!r}."
+        )
+    return value
