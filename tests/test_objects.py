@@ -83,7 +83,7 @@ def test_a_mapping_of_one_object_is_the_shape_itself(two_blobs):
 
 def test_random_scenes_never_overlap_and_keep_their_seeds():
     fitted_scenes, conflicts = 0, 0
-    for seed in range(40):
+    for seed in range(20):
         rng = np.random.default_rng(seed)
         shape = (4, 5, 6) if seed % 4 == 0 else (14, 17)
         u = rng.random((4, *shape)) ** 2
@@ -106,7 +106,7 @@ def test_random_scenes_never_overlap_and_keep_their_seeds():
         for k, part in fitted.items():
             assert certify_convexity(part.mask)
             assert np.array_equal(part.mask, index == k)
-    assert fitted_scenes > 12
+    assert fitted_scenes > 6
     assert conflicts > 0
 
 
