@@ -163,10 +163,31 @@ def _photograph(sample: Any, shape: str | None, count: int) -> dict[str, Any]:
                 "likelihood": result.seconds.get("likelihood", 0.0) + result.seconds.get("learn", 0.0),
                 "fresh": time.perf_counter() - end,
                 "differ": float((result.labels != fresh.labels).mean()),
-                "energy": abs(result.energy - fresh.energy) / max(abs(fresh.energy), 1e-9),
+                "energy": _excess(result, fresh, sample.image),
             }
         )
     return {"name": sample.name, "pixels": result.labels.size, "first": float(np.median(first[1:])), "answers": answers}
+
+
+def _excess(result: Any, fresh: Any, image: Any) -> float:
+    """Energy of the labels by the costs of a fresh call, above that of the fresh call's own, as a share of its size."""
+    import numpy as np
+
+    from varconvex.inputs import prepare
+    from varconvex.predictors.appearance.base import GivenCosts
+    from varconvex.predictors.energy import EnergyPredictor, default_alpha
+
+    scene = prepare(image, fresh.seeds.astype(int))
+    predictor = EnergyPredictor(GivenCosts(fresh.costs), default_alpha(scene))
+    costs = fresh.costs - fresh.costs[0]  # one label's cost is a constant of the energy
+
+    def energy(labels: Any) -> float:
+        index = np.searchsorted(fresh.label_ids, labels)
+        data = np.take_along_axis(costs, index[None], axis=0).sum(dtype=np.float64)
+        return float(data) + predictor.boundary(scene, index)
+
+    expected = energy(fresh.labels)
+    return (energy(result.labels) - expected) / max(abs(expected), 1e-9)
 
 
 def waits(side: int, count: int) -> dict[str, Any]:

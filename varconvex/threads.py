@@ -55,9 +55,10 @@ def checkpoint() -> None:
 
 
 def in_time(work: Callable[[], T], deadline: float) -> T | None:
-    """What `work` returns, or None if it was interrupted at `deadline`, in seconds of `time.perf_counter`."""
+    """What `work` returns, or None if it was interrupted at `deadline`, by `time.perf_counter`, or begins after it."""
     try:
         with while_wanted(lambda: time.perf_counter() < deadline):
+            checkpoint()
             return work()
     except Interrupted:
         checkpoint()  # it may not have been the deadline

@@ -3,7 +3,6 @@
 u = argmin <cost_object - cost_background, u> + alpha sum_x g(x) |grad u(x)|     over u in [0, 1], scribbles fixed
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -22,7 +21,8 @@ from ..likelihoods.base import Likelihood
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 from ..options import TV, EdgeWeight, Relaxation
 from ..solvers.pdhg import Progress, Solution, pdhg
-from ..threads import run
+from ..solvers.solution import StoppingRules
+from ..threads import in_time, run
 from . import crowds
 from .appearance.base import Appearance, GivenCosts, costs_of, sigmoid
 from .appearance.mixtures import MixtureAppearance
@@ -82,23 +82,23 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
 
     def predict(self, scene: Scene, proximal: ProximalTerm | None = None) -> Prediction:
         """Costs, energy and minimiser; for K labels the proximal term is weight/2 <1 - target, u>."""
-        begin = time.perf_counter()
-        backend = get_backend(self.backend)
-        costs, weighted = run(
-            lambda part: part(scene), [(self._in_time(self._detouring()).costs,), (self.with_fixed_weight,)]
-        )
-        learnt = time.perf_counter()
+        rules = StoppingRules.checked(self.max_iter, self.tol, self.time_limit, self.callback)
+        backend, likelihood = get_backend(self.backend), self._in_time(self._detouring())
+        costs, weighted = run(lambda part: part(scene), [(likelihood.costs,), (self.with_fixed_weight,)])
+        learnt = rules.elapsed()
 
         def solve(energy: TwoPhase | Potts, start: Solution | None = None) -> Solution:
-            limit = None if self.time_limit is None else max(self.time_limit - (time.perf_counter() - begin), 0.0)
             return pdhg(
-                energy, backend=backend, max_iter=self.max_iter, tol=self.tol, time_limit=limit,
+                energy, backend=backend, max_iter=self.max_iter, tol=self.tol, time_limit=rules.seconds_left(),
                 callback=self.callback, start=start,
             )  # fmt: skip
 
         energy = weighted._energy(scene, costs, proximal)
-        solution = solve(energy)
-        if self.part_crowds and (held := weighted._beyond(scene, backend.to_numpy(solution.labels), costs)) is not None:
+        solution, held = solve(energy), None
+        if self.part_crowds and solution.status != "stopped":
+            index = backend.to_numpy(solution.labels)
+            held = in_time(lambda: weighted._beyond(scene, index, costs), rules.deadline)
+        if held is not None:
             energy = weighted._energy(replace(scene, seeds=np.where(held, 1, scene.seeds)), costs, proximal)
             solution = solve(energy, solution)
         return Prediction(
@@ -107,7 +107,7 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
             costs=costs,
             energy=energy,
             solution=solution,
-            seconds={"likelihood": learnt - begin, "solve": time.perf_counter() - learnt},
+            seconds={"likelihood": learnt, "solve": rules.elapsed() - learnt},
         )
 
     def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> "EnergyPredictor":
