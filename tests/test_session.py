@@ -487,6 +487,23 @@ def test_a_background_thread_calls_back_with_the_result_of_the_newest_strokes_on
     assert all(v == version or r is not result for r, v, _ in called)
 
 
+@pytest.mark.parametrize("shape", [None, {2: "convex"}, {2: "convex", 3: "convex"}])
+def test_the_preview_has_all_labels_strokes_and_what_is_outside(two_blobs, shape):
+    image = np.kron(two_blobs[0], np.ones((4, 4, 1)))
+    mask = np.ones(image.shape[:2], bool)
+    mask[:, 440:] = False
+    session = Session(image, shape, mask=mask, unify="sequential")
+    for line, label in ((OBJECT, 2), ([(58, 92), (62, 98)], 3), (SIDES, 1), (TOP, 1)):
+        session.add(4 * np.array(line), label)
+    coarse, fine = session.preview(), session.result
+    assert coarse is not fine
+    assert coarse.labels.dtype == fine.labels.dtype
+    np.testing.assert_array_equal(coarse.seeds, fine.seeds)
+    np.testing.assert_array_equal(coarse.labels == -1, ~mask)
+    np.testing.assert_array_equal(coarse.labels[coarse.seeds > 0], coarse.seeds[coarse.seeds > 0])
+    assert np.count_nonzero(coarse.labels != fine.labels) < 0.01 * mask.sum()
+
+
 @pytest.mark.parametrize("shape", [None, "convex"])
 def test_the_preview_of_a_volume(rng, shape):
     truth = np.linalg.norm(np.indices((60, 70, 64)) - np.array([30, 35, 32])[:, None, None, None], axis=0) < 18
