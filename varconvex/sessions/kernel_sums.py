@@ -20,6 +20,7 @@ from ..backends import get_backend
 from ..inputs import Scene
 from ..likelihoods.base import bounded, training_pixels
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
+from ..threads import run
 
 _LEAST = 50
 """Pixels of a new stroke that carry a kernel, if it has as many: its share of a long history may be next to none."""
@@ -75,6 +76,11 @@ class KernelSums(NieuwenhuisCremersLikelihood):
         """(K, *spatial) float32, in nats; see `Likelihood.costs`."""
         if scene.image is not self.image or any(self.outliers):
             return super().costs(scene)
+        lengths, detours = run(lambda part: part(scene), [(self._kept_lengths,), (self.detours,)])
+        return bounded(lengths + detours, scene, self.clip)
+
+    def _kept_lengths(self, scene: Scene) -> np.ndarray:
+        """-log of each label's density: (K, *spatial) float32, in nats, up to one constant."""
         points = scene.once("points", lambda: self._points(scene))
         axes, lengths = scene.seeds.ndim, np.empty((len(scene.labels), len(points)), np.float32)
         for k, (label, mine) in enumerate(zip(scene.labels, training_pixels(scene), strict=True)):
@@ -82,8 +88,7 @@ class KernelSums(NieuwenhuisCremersLikelihood):
             np.log(found.rho, out=lengths[k])
             lengths[k] *= axes
             lengths[k] -= found.total - np.float32(np.log(found.mass))
-        costs = lengths.reshape(-1, *scene.seeds.shape) + self.detours(scene)
-        return bounded(costs, scene, self.clip)
+        return lengths.reshape(-1, *scene.seeds.shape)
 
     def _sum(self, scene: Scene, label: int, mine: np.ndarray, points: np.ndarray) -> _Sum:
         """L_k for the pixels `mine` (flat indices), from the nearest of those that are known."""
