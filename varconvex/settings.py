@@ -77,8 +77,13 @@ class Settings:
     @property
     def joint(self) -> bool:
         """Whether energy, shapes and appearance are found together."""
+        return self.unify == "joint" or (self.unify is None and self.shaped)
+
+    @property
+    def shaped(self) -> bool:
+        """Whether an object has a shape."""
         shapes = self.shape.values() if isinstance(self.shape, Mapping) else (self.shape,)
-        return self.unify == "joint" or (self.unify is None and any(shape is not None for shape in shapes))
+        return any(shape is not None for shape in shapes)
 
     def energy_for(self, scene: Scene) -> EnergyPredictor:
         """The energy of these settings."""
@@ -93,7 +98,7 @@ class Settings:
             time_limit=self.time_limit,
             callback=self.callback,
             relaxation=self.relaxation,
-            part_crowds=self.components == "scribbled" and not self.joint,
+            part_crowds=self.components == "scribbled" and not self.shaped and not self.joint,
         )
 
     def predictor_for(self, scene: Scene) -> Predictor:

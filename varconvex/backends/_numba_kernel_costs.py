@@ -141,11 +141,18 @@ def _fill_costs(costs, points, weights, offsets, seeds, firsts, shape, tile, axe
                 offset[:, i] = offsets[:, group[i]]
             for k in range(features):
                 centre[k] = near[:n, k].mean()
+            # Where one pixel is within the clip, bounds of all of them would say nothing.
+            probe = slice(n // 2, n // 2 + 1)
             for label in range(labels):
                 mine = (firsts[label], firsts[label + 1])
                 _place(rows, bases, seeds, mine, centre, axes)
-                bounds[label, 0], bounds[label, 1] = -np.inf, np.inf
-                if features < _ROWS:
+                one = found[label, :1]
+                _log_means(one, near[probe], away[label, probe], seeds, mine, axes, centre, rows, bases, scratch)
+                one[0] = offset[label, probe.start] - one[0]
+            bounds[:, 0], bounds[:, 1] = -np.inf, np.inf
+            if features < _ROWS and (found[:, 0] < found[:, 0].min() + clip).sum() == 1:
+                for label in range(labels):
+                    mine = (firsts[label], firsts[label + 1])
                     bounds[label, 0], bounds[label, 1] = _bounds(
                         near[:n], away[label, :n], offset[label, :n], axes, centre, rows, bases, mine, mean, reach
                     )

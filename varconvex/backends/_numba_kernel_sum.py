@@ -147,11 +147,8 @@ def _add(block, row, factor):
 
 
 @compiled
-def _sum_products(constant, base, rows, first, t):
-    """The sum over j of 2^(constant + base_j + sum_k t_k rows_kj), the rows from column `first` on."""
-    last = first + base.size
-    r0, r1, r2 = rows[0, first:last], rows[1, first:last], rows[2, first:last]
-    r3, r4, r5 = rows[3, first:last], rows[4, first:last], rows[5, first:last]
+def _sum_products(constant, base, r0, r1, r2, r3, r4, r5, t):
+    """The sum over j of 2^(constant + base_j + sum_k t_k r_kj)."""
     t0, t1, t2, t3, t4, t5 = t[0], t[1], t[2], t[3], t[4], t[5]
     total = np.float32(0)
     for j in range(base.size):
@@ -165,6 +162,9 @@ def _log_means(out, points, weight, seeds, mine, axes, centre, rows, base, scrat
     sums, block, lanes, t = scratch
     features, first, last = len(seeds), mine[0], mine[1]
     m = last - first
+    r0, r1, r2 = rows[0, first:last], rows[1, first:last], rows[2, first:last]
+    r3, r4, r5 = rows[3, first:last], rows[4, first:last], rows[5, first:last]
+    squares, log_m = base[first:last], np.float32(math.log(m))
     for x in range(out.size):
         t[0] = weight[x]
         away = np.float32(0)
@@ -175,15 +175,15 @@ def _log_means(out, points, weight, seeds, mine, axes, centre, rows, base, scrat
             t[k + 1] = np.float32(2) * _LOG2_E * slope
         total = np.float32(0)
         if away < _NEAR:
-            linear = base[first:last]
+            linear = squares
             if features >= _ROWS:
-                sums[:m] = linear
+                sums[:m] = squares
                 for k in range(_ROWS, features + 1):
                     _add(sums[:m], rows[k, first:last], t[k])
                 linear = sums[:m]
-            total = _sum_products(-_LOG2_E * away, linear, rows, first, t)
+            total = _sum_products(-_LOG2_E * away, linear, r0, r1, r2, r3, r4, r5, t)
         if total > _LEAST:
-            out[x] = math.log(total) - math.log(m)
+            out[x] = np.float32(math.log(total)) - log_m
         else:
             out[x] = _by_differences(points[x], weight[x], seeds, mine, axes, block, lanes)
 

@@ -45,15 +45,13 @@ from typing import Any
 import numpy as np
 
 from .. import checks
+from ._densities import Densities
 from ._grids import Grids, ends
 from .pairs import pairwise_length, project_pairs
 from .problem import Array, Offsets, Problem
 
 SAFE = 1.0 - 1e-6
 """The dual value is taken at p shrunk by this, so that rounding cannot leave |p| <= radius and the bound is a bound."""
-
-_PAIRS = 2**20
-"""Pairs of a point and a seed in memory at a time."""
 
 _CHUNK = 2048
 """Points at a time, so that their activations stay in the cache."""
@@ -62,8 +60,8 @@ STEEPEST = 20.0
 """|s G| is clipped to this. At 60, denormal numbers slow the products down several times."""
 
 
-class ArrayBackend(Grids):
-    """The specification, with that for grids. Subclasses set `xp` and override what they make faster."""
+class ArrayBackend(Grids, Densities):
+    """The specification, with that for grids and densities. Subclasses set `xp` and override what they make faster."""
 
     name = "base"
     xp: Any = np
@@ -279,46 +277,6 @@ class ArrayBackend(Grids):
     def values_many(self, problems: Sequence[Problem], u: Array, p: Array) -> np.ndarray:
         """`values` of several problems of one shape: (B, 2) float64, in the host's memory."""
         return np.array([self.values(problem, u[b], p[b]) for b, problem in enumerate(problems)])
-
-    def log_kernel_mean(self, points: Array, weight: Array, seeds: Array, axes: int) -> Array:
-        """log 1/m sum_j exp(-weight |x - x_j|^2 - |c - c_j|^2) at each point, (n,) float32.
-
-        Of the features of a point (`points` (n, F) float32) and of a seed (`seeds` (F, m)) the first `axes` are its
-        position x, the others its colour c; `weight` ((n,)) is that of the squared distance in position.
-        """
-        xp = self.xp
-        points, weight, seeds = (self.asarray(array, np.float32) for array in (points, weight, seeds))
-        out = xp.empty(len(points), np.float32)
-        rows = max(1, _PAIRS // seeds.shape[1])
-        for part in (slice(start, start + rows) for start in range(0, len(points), rows)):
-            square = (points[part, :, None] - seeds) ** 2
-            e = weight[part, None] * square[:, :axes].sum(axis=1) + square[:, axes:].sum(axis=1)
-            # The least exponent is factored out, so that the sum does not underflow.
-            least = e.min(axis=1)
-            out[part] = xp.log(xp.exp(least[:, None] - e).mean(axis=1)) - least
-        return out
-
-    def kernel_costs(
-        self, points: Array, weights: Array, offsets: Array, seeds: Sequence[Array], shape: tuple[int, ...], clip: float
-    ) -> Array:
-        """Costs of labels by their mean kernels, offset - log(mean kernel), above the point's cheapest label.
-
-        (K, n) float32 in [0, clip], in nats, for the pixels of a grid of `shape` in the order of their flat indices;
-        `offsets` is (K, n), `weights` (K, n) and `seeds` (K of (F, m_k)) are those of `log_kernel_mean` for each label.
-        """
-        xp, axes = self.xp, len(shape)
-        sums = [self.log_kernel_mean(points, w, mine, axes) for w, mine in zip(weights, seeds, strict=True)]
-        costs = self.asarray(offsets, np.float32) - xp.stack(sums)
-        return xp.minimum(costs - costs.min(axis=0), xp.float32(clip))
-
-    def distance(self, there: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
-        """Distance of each pixel to the nearest one of `there` (bool, not all False): float64, in units of `spacing`.
-
-        All in the host's memory.
-        """
-        from scipy.ndimage import distance_transform_edt
-
-        return distance_transform_edt(~there, sampling=spacing)
 
     def network_value(self, network: Any, points: Array) -> Array:
         """G at `points`: (n, d) -> (n,)."""
