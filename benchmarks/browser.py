@@ -1,0 +1,244 @@
+"""Strokes in a real browser, on the local page and in JupyterLab: from pen up to the answer drawn; and screenshots.
+
+``python -m benchmarks.browser --screenshots notebooks/site/_static`` needs Chromium (``--chromium PATH``), and
+``pip install playwright jupyterlab ".[widget]"``. It prints medians and 95th percentiles in milliseconds; ``--json
+FILE`` keeps every time.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from varconvex import demo
+
+from ._environment import describe
+
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+LISTEN = """window.times = []; window.sent = 0;
+document.addEventListener("varconvex:drawn", (e) => window.times.push(e.detail));
+document.addEventListener("varconvex:sent", () => window.sent++);"""
+
+CELL = """from varconvex import demo
+from varconvex.widget import annotate
+w = annotate(demo.photograph(), shape={shape!r})
+w"""
+OBJECT, BACKGROUND = 2, 1
+FIRST = [(label, line) for label, name in ((BACKGROUND, "background"), (OBJECT, "object")) for line in demo.SCRIBBLES[name]]
+"""The demonstration's strokes, on the photograph of 427 x 640 pixels."""
+
+
+def strokes(count: int, seed: int = 0) -> list[tuple[int, list[tuple[float, float]]]]:
+    """The demonstration's strokes, and further short ones on the bloom and around it: (label, points)."""
+    rng = np.random.default_rng(seed)
+    found = [(label, list(line)) for label, line in FIRST]
+    while len(found) < count:
+        angle = rng.uniform(0, 2 * np.pi)
+        inside = bool(rng.integers(2))
+        radius = rng.uniform(0, 60) if inside else rng.uniform(220, 250)
+        centre = np.array([215, 300]) + radius * np.array([0.75 * np.sin(angle), np.cos(angle)])
+        line = [tuple(np.clip(centre + d, 4, (422, 635))) for d in ((0, -12), (4, 0), (0, 12))]
+        found.append((OBJECT if inside else BACKGROUND, line))
+    return found[:count]
+
+
+def wait_for(tab: Any, condition: str, seconds: float = 60.0) -> None:
+    """Wait until a JavaScript expression is true; playwright's own way needs eval, which the page forbids."""
+    end = time.monotonic() + seconds
+    while not tab.evaluate(condition):
+        if time.monotonic() > end:
+            raise TimeoutError(f"{condition} should become true within {seconds:g} s; it did not.")
+        tab.wait_for_timeout(20)
+
+
+class Pen:
+    """A pointer over the canvas of a page."""
+
+    def __init__(self, page: Any, height: int = 427, width: int = 640):
+        self.page, self.size = page, (height, width)
+        self.stage = page.locator(".vc-stage").first
+        page.evaluate(LISTEN)
+        self.label: int | None = None
+
+    def place(self, row: float, column: float) -> tuple[float, float]:
+        """Where a pixel of the whole image is on the page."""
+        box = self.stage.bounding_box()
+        scale = min(box["width"] / self.size[1], box["height"] / self.size[0])
+        left = box["x"] + (box["width"] - scale * self.size[1]) / 2
+        top = box["y"] + (box["height"] - scale * self.size[0]) / 2
+        return left + scale * (column + 0.5), top + scale * (row + 0.5)
+
+    def choose(self, label: int) -> None:
+        """Choose a label by its chip."""
+        if label != self.label:
+            self.page.locator(f'.vc-chip[data-label="{label}"]').first.click()
+            self.label = label
+
+    def draw(self, label: int, line: list[tuple[float, float]], moves: int = 12, wait: bool = True) -> None:
+        """Draw a polyline with `moves` moves between two points, and wait until its answer is drawn."""
+        self.choose(label)
+        before = self.page.evaluate("window.times.length")
+        self.page.mouse.move(*self.place(*line[0]))
+        self.page.mouse.down()
+        for a, b in zip([line[0], *line], line, strict=False):
+            if a != b:
+                for t in np.linspace(0, 1, moves + 1)[1:]:
+                    self.page.mouse.move(*self.place(*(np.array(a) + t * (np.array(b) - np.array(a)))))
+        self.page.mouse.up()
+        if wait:
+            wait_for(self.page, f"window.times.length > {before}")
+
+    def settle(self) -> None:
+        """Wait until nothing is being solved."""
+        self.page.wait_for_timeout(150)
+        wait_for(self.page, "!document.querySelector('.vc-busy')")
+
+    def session(self, count: int) -> list[float]:
+        """Draw so many strokes one after another; milliseconds from pen up to the answer drawn, of each that has one."""
+        for label, line in strokes(count):
+            first = not self.page.evaluate("window.times.length") and label == BACKGROUND
+            self.draw(label, line, wait=not first)
+        self.settle()
+        return [entry["ms"] for entry in self.page.evaluate("window.times")]
+
+
+@contextlib.contextmanager
+def browser(chromium: str) -> Iterator[Any]:
+    """A headless Chromium with a new profile."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play, tempfile.TemporaryDirectory() as profile:
+        context = play.chromium.launch_persistent_context(
+            profile, executable_path=chromium, args=FLAGS, viewport={"width": 1000, "height": 760}
+        )
+        yield context
+        context.close()
+
+
+@contextlib.contextmanager
+def jupyterlab(folder: Path) -> Iterator[str]:
+    """A JupyterLab of its own over a folder; its address with the token."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(16)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}"]
+    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", "--LabApp.news_url=None"]
+    command += [f"--ServerApp.root_dir={folder}", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    environ = {**os.environ, "JUPYTER_CONFIG_DIR": str(folder / ".config"), "JUPYTER_DATA_DIR": str(folder / ".data")}
+    with open(folder / "jupyter.log", "w") as log, subprocess.Popen(command, env=environ, stdout=log, stderr=log) as lab:
+        try:
+            for _ in range(300):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+                    break
+                time.sleep(0.2)
+            yield f"http://127.0.0.1:{port}/lab/tree/draw.ipynb?token={token}"
+        finally:
+            lab.terminate()
+
+
+def on_page(context: Any, count: int, shape: str | None, pictures: Path | None) -> list[float]:
+    """Strokes on the local page."""
+    from varconvex.session import Session
+    from varconvex.widget.page import Page
+
+    page = Page(Session(demo.photograph(), shape=shape))
+    try:
+        tab = context.new_page()
+        troubles: list[str] = []
+        tab.on("pageerror", lambda error: troubles.append(str(error)))
+        tab.on("console", lambda said: troubles.append(said.text) if said.type in ("error", "warning") else None)
+        tab.goto(page.address)
+        wait_for(tab, "Boolean(window.varconvex && window.varconvex.picture)")
+        times = Pen(tab).session(count)
+        if pictures:
+            tab.mouse.move(2, 2)
+            tab.wait_for_timeout(100)
+            shot(tab, pictures / "page.png")
+        tab.close()
+        if troubles:
+            raise RuntimeError(f"the page should load without errors; got {troubles}.")
+        return times
+    finally:
+        page.close()
+
+
+def in_jupyterlab(context: Any, count: int, shape: str | None, pictures: Path | None) -> list[float]:
+    """Strokes on the widget in JupyterLab."""
+    import nbformat
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        cells = [nbformat.v4.new_code_cell(CELL.format(shape=shape)), nbformat.v4.new_code_cell("w.result")]
+        metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "draw.ipynb")
+        with jupyterlab(folder) as address:
+            tab = context.new_page()
+            tab.goto(address)
+            tab.locator(".jp-Cell .cm-content").first.click(timeout=60_000)
+            wait_for(tab, "document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'")
+            tab.keyboard.press("Shift+Enter")
+            tab.locator(".vc-chip").first.wait_for(timeout=120_000)
+            tab.wait_for_timeout(500)
+            times = Pen(tab).session(count)
+            if pictures:
+                tab.mouse.move(2, 2)
+                tab.wait_for_timeout(100)
+                shot(tab, pictures / "jupyterlab.png")
+            tab.close()
+    return times
+
+
+def shot(tab: Any, path: Path) -> None:
+    """A screenshot, in few colours where that hardly shows: pictures of a documentation should be small."""
+    tab.screenshot(path=path)
+    with Image.open(path) as picture:
+        picture.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print a table of times; write pictures and JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    parser.add_argument("--chromium", default=found, help="the browser's program (default: %(default)s)")
+    parser.add_argument("--strokes", type=int, default=30)
+    parser.add_argument("--shape", action="append", choices=["none", "convex"], help="default: both")
+    parser.add_argument("--only", choices=["page", "jupyterlab"])
+    parser.add_argument("--screenshots", type=Path, metavar="FOLDER")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args(argv)
+    if options.chromium is None:
+        parser.error("needs Chromium or Chrome; none was found. Name one with --chromium.")
+    rows: dict[str, list[float]] = {}
+    with browser(options.chromium) as context:
+        for name, run in (("page", on_page), ("jupyterlab", in_jupyterlab)):
+            for shape in options.shape or ["none", "convex"]:
+                if options.only in (None, name):
+                    pictures = options.screenshots if shape == "none" else None
+                    times = run(context, options.strokes, None if shape == "none" else shape, pictures)
+                    rows[f"{name}, shape {shape}"] = times
+                    median, most = np.percentile(times, [50, 95])
+                    print(f"{name:<12} shape {shape:<8} {len(times)} strokes  {median:6.0f} ms median  {most:6.0f} ms 95 %")
+    if options.json:
+        options.json.write_text(json.dumps({"environment": describe(), "milliseconds": rows}, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
