@@ -7,6 +7,7 @@ FILE`` keeps every time.
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import secrets
@@ -27,10 +28,15 @@ from varconvex import demo
 
 from ._environment import describe
 
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 LISTEN = """window.times = []; window.sent = 0;
 document.addEventListener("varconvex:drawn", (e) => window.times.push(e.detail));
 document.addEventListener("varconvex:sent", () => window.sent++);"""
@@ -40,7 +46,9 @@ from varconvex.widget import annotate
 w = annotate(demo.photograph(), shape={shape!r})
 w"""
 OBJECT, BACKGROUND = 2, 1
-FIRST = [(label, line) for label, name in ((BACKGROUND, "background"), (OBJECT, "object")) for line in demo.SCRIBBLES[name]]
+FIRST = [
+    (label, line) for label, name in ((BACKGROUND, "background"), (OBJECT, "object")) for line in demo.SCRIBBLES[name]
+]
 """The demonstration's strokes, on the photograph of 427 x 640 pixels."""
 
 
@@ -110,7 +118,7 @@ class Pen:
         wait_for(self.page, "!document.querySelector('.vc-busy')")
 
     def session(self, count: int) -> list[float]:
-        """Draw so many strokes one after another; milliseconds from pen up to the answer drawn, of each that has one."""
+        """Draw so many strokes one after another; milliseconds from pen up to the answer drawn."""
         for label, line in strokes(count):
             first = not self.page.evaluate("window.times.length") and label == BACKGROUND
             self.draw(label, line, wait=not first)
@@ -123,9 +131,9 @@ def browser(chromium: str) -> Iterator[Any]:
     """A headless Chromium with a new profile."""
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as play, tempfile.TemporaryDirectory() as profile:
+    with sync_playwright() as play, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         context = play.chromium.launch_persistent_context(
-            profile, executable_path=chromium, args=FLAGS, viewport={"width": 1000, "height": 760}
+            profile, executable_path=chromium, args=FLAGS, viewport={"width": 1000, "height": 820}
         )
         yield context
         context.close()
@@ -139,10 +147,22 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     token = secrets.token_hex(16)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}"]
-    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", "--LabApp.news_url=None"]
+    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
     command += [f"--ServerApp.root_dir={folder}", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
-    environ = {**os.environ, "JUPYTER_CONFIG_DIR": str(folder / ".config"), "JUPYTER_DATA_DIR": str(folder / ".data")}
-    with open(folder / "jupyter.log", "w") as log, subprocess.Popen(command, env=environ, stdout=log, stderr=log) as lab:
+    settings = folder / ".settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+    environ = {
+        **os.environ,
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / ".settings"),
+        "JUPYTER_CONFIG_DIR": str(folder / ".config"),
+        "JUPYTER_DATA_DIR": str(folder / ".data"),
+    }
+    with (
+        open(folder / "jupyter.log", "w") as log,
+        subprocess.Popen(command, env=environ, stdout=log, stderr=log) as lab,
+    ):
         try:
             for _ in range(300):
                 with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
@@ -170,7 +190,7 @@ def on_page(context: Any, count: int, shape: str | None, pictures: Path | None) 
         if pictures:
             tab.mouse.move(2, 2)
             tab.wait_for_timeout(100)
-            shot(tab, pictures / "page.png")
+            shot(tab, pictures / "page.jpg")
         tab.close()
         if troubles:
             raise RuntimeError(f"the page should load without errors; got {troubles}.")
@@ -192,6 +212,7 @@ def in_jupyterlab(context: Any, count: int, shape: str | None, pictures: Path | 
             tab = context.new_page()
             tab.goto(address)
             tab.locator(".jp-Cell .cm-content").first.click(timeout=60_000)
+            tab.keyboard.press("Control+b")  # without the list of files
             wait_for(tab, "document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'")
             tab.keyboard.press("Shift+Enter")
             tab.locator(".vc-chip").first.wait_for(timeout=120_000)
@@ -200,16 +221,15 @@ def in_jupyterlab(context: Any, count: int, shape: str | None, pictures: Path | 
             if pictures:
                 tab.mouse.move(2, 2)
                 tab.wait_for_timeout(100)
-                shot(tab, pictures / "jupyterlab.png")
+                shot(tab, pictures / "jupyterlab.jpg")
             tab.close()
     return times
 
 
 def shot(tab: Any, path: Path) -> None:
-    """A screenshot, in few colours where that hardly shows: pictures of a documentation should be small."""
-    tab.screenshot(path=path)
-    with Image.open(path) as picture:
-        picture.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+    """A screenshot as a small JPEG."""
+    picture = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
+    picture.save(path, quality=88, subsampling=0, optimize=True)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -234,7 +254,9 @@ def main(argv: list[str] | None = None) -> int:
                     times = run(context, options.strokes, None if shape == "none" else shape, pictures)
                     rows[f"{name}, shape {shape}"] = times
                     median, most = np.percentile(times, [50, 95])
-                    print(f"{name:<12} shape {shape:<8} {len(times)} strokes  {median:6.0f} ms median  {most:6.0f} ms 95 %")
+                    print(
+                        f"{name:<12} shape {shape:<8} {len(times)} strokes: median {median:.0f} ms, 95 % {most:.0f} ms"
+                    )
     if options.json:
         options.json.write_text(json.dumps({"environment": describe(), "milliseconds": rows}, indent=1) + "\n")
     return 0

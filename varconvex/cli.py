@@ -193,7 +193,9 @@ def _annotate(options: argparse.Namespace) -> int:
         if options.figure:
             write_picture(options.figure, result.plot())
         print(json.dumps(result.to_dict(), indent=2) if options.json else _table(result))
-    print("\n".join(f"written          {path}" for path in written) or "nothing drawn, nothing written", file=sys.stderr)
+    print(
+        "\n".join(f"written          {path}" for path in written) or "nothing drawn, nothing written", file=sys.stderr
+    )
     return 0
 
 

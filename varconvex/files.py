@@ -92,7 +92,7 @@ def read_labels(path: str | os.PathLike) -> np.ndarray:
     image = _open(path)
     if image.mode not in ("P", "L", "1", "I", "I;16"):
         raise FileFormatError(
-            f"labels must be an indexed or grey picture; {os.fspath(path)} has colours ({image.mode}). Name another file."
+            f"labels must be an indexed or grey picture; {os.fspath(path)} has colours. Name another file."
         )
     return np.asarray(image).astype(np.int64)
 

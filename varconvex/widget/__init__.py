@@ -13,16 +13,18 @@ if TYPE_CHECKING:
     from .notebook import Annotation
 
 
-def annotate(image: Any, *, labels: Mapping[int, str] | None = None, height: int = 480, **keywords: Any) -> "Annotation":
+def annotate(
+    image: Any, *, labels: Mapping[int, str] | None = None, height: int = 480, **keywords: Any
+) -> "Annotation":
     """Show an image in a notebook, to draw strokes on it and see the answer.
 
-    Each stroke is sent when the pen goes up, and solved in the background: the kernel stays free. A canvas that is shown
-    again, or whose page is reloaded, has the strokes and the answer as they are.
+    Each stroke is sent when the pen goes up, and solved in the background: the kernel stays free. A canvas that is
+    shown again, or whose page is reloaded, has the strokes and the answer as they are.
 
     Parameters
     ----------
     image : (*spatial) or (*spatial, C) array, or Session
-        2-D or 3-D, as in `segment`, or a session with strokes to go on with. Volumes are shown in planes across any axis.
+        2-D or 3-D, as in `segment`, or a session to go on with. Volumes are shown in planes across any axis.
     labels : dict of int to str, optional
         Names of labels by their ids; 1 is the background. By default {1: "background", 2: "object"}; more can be added
         on the canvas.

@@ -143,7 +143,6 @@ export class Canvas {
   build() {
     const { root } = this;
     root.classList.add("vc");
-    root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's own keys stay out of it
     this.chips = make("div", { class: "vc-chips", role: "radiogroup", "aria-label": "labels" });
     this.size = make("input", { type: "range", min: 1, max: 60, value: this.brush, title: "brush, in pixels  [ ]",
       "aria-label": "brush size", oninput: () => this.setBrush(+this.size.value) });
@@ -166,9 +165,7 @@ export class Canvas {
         button("bin", "remove all strokes (can be undone)", () => this.clear())),
       group(this.modes, this.alpha),
       group(make("span", { class: "vc-name", text: "shape" }), this.shapes),
-      group(button("minus", "smaller  (−)", () => this.zoom(1 / 1.25)),
-        button("fit", "whole image  (0)", () => this.fit()), button("plus", "larger  (+)", () => this.zoom(1.25))),
-      group(button("help", "keys  (?)", () => this.toggleHelp()), ...(this.options.page ? [this.saveButton] : [])),
+      ...(this.options.page ? [make("div", { class: "vc-group vc-last" }, [this.saveButton])] : []),
     ]);
     this.base = make("canvas", { class: "vc-layer" });
     this.top = make("canvas", { class: "vc-layer" });
@@ -190,7 +187,9 @@ export class Canvas {
     this.numbers = make("span", { class: "vc-numbers" });
     this.place = make("span", { class: "vc-place" });
     root.append(this.bar, this.stage, this.slices, this.offer,
-      make("div", { class: "vc-status" }, [this.said, this.numbers, this.place]));
+      make("div", { class: "vc-status" }, [this.said, this.numbers, this.place, group(
+        button("minus", "smaller  (−)", () => this.zoom(1 / 1.25)), button("fit", "whole image  (0)", () => this.fit()),
+        button("plus", "larger  (+)", () => this.zoom(1.25)), button("help", "keys  (?)", () => this.toggleHelp()))]));
     this.listen();
   }
 
@@ -211,6 +210,7 @@ export class Canvas {
       on(stage, "wheel", (e) => this.wheel(e), { passive: false }),
       on(this.root, "keydown", (e) => this.key(e)),
       on(this.root, "keyup", (e) => { if (e.key === " ") { this.space = false; this.cursor(); } }),
+      on(window, "keydown", (e) => this.guard(e), true),
       on(window, "pagehide", () => this.finish()),
       on(document, "visibilitychange", () => { if (document.hidden) this.finish(); }),
     ];
@@ -236,7 +236,7 @@ export class Canvas {
   }
 
   send(buffer) {
-    try { this.io.send(buffer); } catch { this.status(false); }
+    try { this.io.send(buffer); } catch { if (this.online) this.status(false); }
     clearTimeout(this.timer);
     this.timer = setTimeout(() => { // Python may be busy with another cell, or gone
       if (this.id > this.seen) this.say("No answer yet: Python is busy or has ended. Your strokes are kept.", true);
@@ -491,7 +491,11 @@ export class Canvas {
     }
     this.eraser.classList.toggle("vc-chosen", this.erasing);
     this.shapes.disabled = this.label < 2;
-    this.shapes.value = this.chosen[this.label] || "";
+    const shape = this.chosen[this.label] || "";
+    if (![...this.shapes.options].some((o) => o.value === shape)) { // one that was given as an object
+      this.shapes.append(make("option", { value: shape, text: shape, disabled: true }));
+    }
+    this.shapes.value = shape;
   }
 
   setBrush(size) {
@@ -655,29 +659,43 @@ export class Canvas {
     this.drawTop();
   }
 
-  key(event) {
-    if (["INPUT", "SELECT"].includes(event.target.tagName) && event.target.type !== "range") return;
-    event.stopPropagation(); // no shortcut of the notebook
-    const control = event.ctrlKey || event.metaKey, key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    const undoing = control && key === "z" && !event.shiftKey, redoing = control && (key === "y" || (key === "z" && event.shiftKey));
+  job(event) { // what a key does; nothing for keys that are not ours
+    if (["INPUT", "SELECT"].includes(event.target.tagName) && event.target.type !== "range") return null;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (event.altKey) return null;
+    if (event.ctrlKey || event.metaKey) {
+      if (key === "y" || (key === "z" && event.shiftKey)) return () => this.redo();
+      return key === "z" ? () => this.undo() : null;
+    }
+    if (/^[1-9]$/.test(key)) return () => { if (this.labels[+key - 1]) this.setLabel(this.labels[+key - 1].id); };
+    if (event.target !== this.stage && (key === " " || key.startsWith("Arrow"))) return null; // sliders and buttons
+    const step = Math.max(1, this.brush / 5), volume = this.shape && this.shape.length === 3;
     const jobs = {
       e: () => this.setErasing(!this.erasing), h: () => { this.hidden = !this.hidden; this.draw(); },
       o: () => this.setMode({ fill: "outline", outline: "certainty", certainty: "fill" }[this.mode]),
-      "[": () => this.setBrush(this.brush - Math.max(1, this.brush / 5)), "]": () => this.setBrush(this.brush + Math.max(1, this.brush / 5)),
+      "[": () => this.setBrush(this.brush - step), "]": () => this.setBrush(this.brush + step),
       "+": () => this.zoom(1.25), "=": () => this.zoom(1.25), "-": () => this.zoom(1 / 1.25), 0: () => this.fit(),
       "?": () => this.toggleHelp(), Escape: () => { this.helpBox.hidden = true; this.stroke = null; this.drawTop(); },
-      ArrowUp: () => this.show(this.axis, this.index + 1), ArrowDown: () => this.show(this.axis, this.index - 1),
+      ArrowUp: volume && (() => this.show(this.axis, this.index + 1)),
+      ArrowDown: volume && (() => this.show(this.axis, this.index - 1)),
       " ": () => { this.space = true; this.cursor(); },
     };
-    if (undoing) this.undo();
-    else if (redoing) this.redo();
-    else if (control || event.altKey) return;
-    else if (/^[1-9]$/.test(key)) { const l = this.labels[+key - 1]; if (l) this.setLabel(l.id); }
-    else if (jobs[key] && (event.target === this.stage || !key.startsWith("Arrow"))) {
-      if (key === " " && event.target.tagName === "BUTTON") return;
-      jobs[key]();
-    } else return;
+    return jobs[key] || null;
+  }
+
+  key(event) {
+    const job = this.job(event);
+    if (!job) return;
+    event.stopPropagation();
     event.preventDefault();
+    job();
+  }
+
+  guard(event) { // JupyterLab takes keys before we do, unless it finds this mark: x would cut the cell, Ctrl Z undo there
+    if (!this.root.contains(event.target)) return;
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (plain || this.job(event)) this.root.dataset.lmSuppressShortcuts = "true";
+    else delete this.root.dataset.lmSuppressShortcuts; // Ctrl S saves the notebook
   }
 
   // -------------------------------------------------------------- drawing
@@ -853,12 +871,12 @@ function render({ model, el }) {
       const got = (content, buffers) => { for (const buffer of buffers || []) onFrame(buffer); };
       const gone = () => onStatus(false,
         "The kernel has ended or was started anew. Your strokes are kept in this browser: run the cell again to go on.");
-      const live = () => { if (model.comm_live === false || (model.model && model.model.comm_live === false)) gone(); };
+      const changed = () => { gone(); onOpen(); }; // if Python is there after all, its answer takes the words back
       model.on("msg:custom", got);
       model.on("comm:close", gone);
-      model.on("comm_live_update", live);
+      model.on("comm_live_update", changed);
       queueMicrotask(onOpen);
-      return () => { model.off("msg:custom", got); model.off("comm:close", gone); model.off("comm_live_update", live); };
+      return () => { model.off("msg:custom", got); model.off("comm:close", gone); model.off("comm_live_update", changed); };
     },
   };
   const canvas = new Canvas(root, io, { height: model.get("height") });

@@ -25,7 +25,7 @@ _MOST_VIEWS = 16
 
 @dataclass(frozen=True)
 class _Answer:
-    """What was found for a version of the session, in how many seconds; acknowledged: by view, the last message in it."""
+    """What was found for a version of the session, after how long; acknowledged: each view's last message in it."""
 
     version: int
     result: Segmentation
@@ -47,8 +47,6 @@ class Exchange:
         ``send(data)`` brings bytes to all canvases.
     labels : sequence of Label
         The labels to begin with.
-    shapes : dict of int to str
-        Shape of each label that has one.
     on_action : callable, optional
         Called with "save" or "end" when a canvas asks for it.
     on_change : callable, optional
@@ -62,12 +60,11 @@ class Exchange:
         send: Callable[[bytes], None],
         *,
         labels: Sequence[Label],
-        shapes: dict[int, str] | None = None,
         on_action: Callable[[str], None] | None = None,
         on_change: Callable[[Segmentation | None], None] | None = None,
     ):
         self.session, self.planes = session, planes
-        self.labels, self.shapes = tuple(labels), dict(shapes or {})
+        self.labels = tuple(labels)
         self._send, self._on_action, self._on_change = send, on_action, on_change
         self._lock = threading.RLock()
         self._views: dict[str, View] = {}
@@ -83,12 +80,17 @@ class Exchange:
     @classmethod
     def of(cls, session: Session, send: Callable[[bytes], None], labels: Any = None, **more: Any) -> "Exchange":
         """An exchange for a session as it is: its image, its shapes, and the labels of its strokes."""
-        shape = session.shape
-        shapes = dict(shape) if isinstance(shape, Mapping) else {2: shape}
-        found = first_labels(labels, [*session.labels, *shapes])
-        planes = Planes(session.image, session.scribbles.shape, session.keywords.get("channel_axis", -1),
-                        session.keywords.get("spacing"))  # fmt: skip
-        return cls(session, planes, send, labels=found, shapes={k: s for k, s in shapes.items() if s}, **more)
+        planes = Planes(session.image, session.scribbles.shape, session.spacing)
+        exchange = cls(session, planes, send, labels=(), **more)
+        exchange.labels = first_labels(labels, [*session.labels, *exchange.shapes])
+        return exchange
+
+    @property
+    def shapes(self) -> dict[int, Any]:
+        """Shape of each object that has one; a shape by itself is that of the first object."""
+        shape = self.session.shape
+        given = shape if isinstance(shape, Mapping) else {2: shape}
+        return {k: value for k, value in given.items() if value is not None}
 
     def receive(self, data: bytes) -> bool:
         """Apply one message of a canvas; whether it was sound. No error leaves this method: canvases are told."""
@@ -105,19 +107,13 @@ class Exchange:
 
     def refresh(self) -> None:
         """Show and solve the session as it is now: after strokes that were added from Python."""
-        self._begin = time.perf_counter()
-        for view in list(self._views):
-            self._unshown[view] = self._unshown.get(view, False)
-        self._showing.ask()
-        self._solving.ask()
+        self._again()
+        self._state()
 
     def wait(self, seconds: float = 60.0) -> bool:
         """Wait until nothing is being solved, at most so many seconds; whether that is so."""
         end = time.monotonic() + seconds
-        done = self._solving.wait(seconds)
-        while done and self._at_work and time.monotonic() < end:
-            time.sleep(0.002)
-        return done and not self._at_work and self._showing.wait(max(0.0, end - time.monotonic()))
+        return self._solving.wait(seconds) and self._showing.wait(max(0.0, end - time.monotonic()))
 
     def close(self) -> None:
         """Stop what runs; nothing is sent any more."""
@@ -141,9 +137,7 @@ class Exchange:
                 if len(self._acknowledged) > _MOST_VIEWS:
                     self._acknowledged.pop(next(iter(self._acknowledged)))
         if changed:
-            self._begin = time.perf_counter()
-            self._at_work = True
-            self._solving.ask()
+            self._again()
         self._state()
 
     def _change(self, message: Message) -> bool:
@@ -159,13 +153,10 @@ class Exchange:
             self.labels = message.labels
             return False
         if isinstance(message, ShapeChoice):
-            self.shapes.pop(message.label, None)
-            if message.shape is not None:
-                self.shapes[message.label] = message.shape
+            self.session.shape = {**self.shapes, message.label: message.shape}
             return True
         assert isinstance(message, Action)
         if message.name == "cancel":
-            self._at_work = False
             self.session.cancel()
         elif message.name in ("save", "end"):
             if self._on_action is not None:
@@ -173,6 +164,13 @@ class Exchange:
         else:
             return getattr(self.session, message.name)() is not False
         return False
+
+    def _again(self) -> None:
+        """Have the session solved as it is now; what runs for former strokes stops."""
+        self._begin = time.perf_counter()
+        self._at_work = True
+        self.session.cancel()
+        self._solving.ask()
 
     def _look(self, view: View) -> None:
         """Remember what a canvas shows, and send it that."""
@@ -200,59 +198,42 @@ class Exchange:
                 header = {"view": view.view, "type": kind, "strokes": drawn, **self.planes.header(view.axis)}
                 self._post("image", header, [picture])
         self._seeds([view for view, _ in views])
-        if answer is None and self.session.ready and not self._solving.busy:
-            self._solving.ask()
-        elif answer is not None and self.session.ready:
+        if answer is not None:
             self._answers([view for view, _ in views], answer)
+        elif self.session.ready and not self._text:
+            self._solving.ask()
 
     def _solve(self) -> None:
-        """Solve the session as it is, and send what was found."""
+        """Solve the session as it is, coarsely first, and send what was found; strokes that come meanwhile end it."""
         session, begin = self.session, self._begin
         self._seeds(list(self._views.values()))
         self._changed(None)
-        if not session.ready:
-            self._answer, self._at_work = None, False
-            self._state()
-            return
         version = session.version
         try:
-            self._set_shapes()
-            version, self._at_work = session.version, True
-            self._state()
-            found = session.preview(lambda result, of: self._found(of, result, True, begin))
-            if found is None:
+            for final in (False, True):
+                found = session.result if final else session.preview()
+                if found is not None:
+                    self._found(version, found, final, begin)
+        except Exception as error:  # the strokes contradict each other, memory is short: the next ones may be better
+            if session.version == version:
+                self._answer, self._text = None, _sentence(error)
+        with self._lock:
+            if session.version == version:
                 self._at_work = False
-            else:
-                self._found(version, found, False, begin)
-        except Exception as error:
-            self._at_work = False
-            if session.version == version:  # else a later stroke is being solved
-                self._text = _sentence(error)
-                self._answer = None
-        if not self._at_work:
-            self._state()
+                self._answer = self._answer if session.ready else None
+        self._state()
 
     def _found(self, version: int, result: Segmentation, final: bool, begin: float) -> None:
-        """Send an answer, unless a later one, or the final one of the same strokes, was sent before."""
+        """Send an answer, unless there are other strokes by now."""
         with self._lock:
-            before = self._answer
-            stale = version != self.session.version
-            if stale or (before is not None and (before.version, before.final) >= (version, True)):
+            if version != self.session.version:
                 return
             seconds = time.perf_counter() - begin
-            self._answer = answer = _Answer(version, result, final, seconds, dict(self._acknowledged))
-            if final:
-                self._at_work = False
-        self._answers(list(self._views.values()), answer)
+            before, self._answer = self._answer, _Answer(version, result, final, seconds, dict(self._acknowledged))
+        if before is None or before.version != version or before.result is not result:
+            self._answers(list(self._views.values()), self._answer)
         if final:
-            self._state()
             self._changed(result)
-
-    def _set_shapes(self) -> None:
-        """Give the session the shapes of the labels that have strokes."""
-        wanted = {k: self.shapes[k] for k in self.session.labels if k in self.shapes}
-        if wanted != (self.session.shape or {}):
-            self.session.shape = wanted or None
 
     def _state(self) -> None:
         drawn = self.session.labels
@@ -262,7 +243,7 @@ class Exchange:
                 "version": self.session.version,
                 "labels": [vars(label) for label in self.labels],
                 "shapes": names("shapes"),
-                "chosen": {str(k): shape for k, shape in self.shapes.items()},
+                "chosen": {str(k): s if isinstance(s, str) else type(s).__name__ for k, s in self.shapes.items()},
                 "acknowledged": self._acknowledged,
                 "busy": self._at_work,
                 "ready": self.session.ready,

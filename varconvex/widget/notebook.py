@@ -11,8 +11,7 @@ from .. import checks
 from ..result import Segmentation
 from ..session import Session
 from . import part
-from .exchange import Exchange, first_labels
-from .pictures import Planes
+from .exchange import Exchange
 
 
 class Annotation(anywidget.AnyWidget):

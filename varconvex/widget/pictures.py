@@ -26,16 +26,14 @@ class Planes:
         channels the first three are red, green and blue.
     spatial : tuple of int
         Its spatial shape, of 2 or 3 axes.
-    channel_axis : int
-        Where the channels are, if there are any.
     spacing : float or tuple of float, optional
         Distance between neighbouring pixels along each axis.
     """
 
-    def __init__(self, image: Any, spatial: tuple[int, ...], channel_axis: int = -1, spacing: Any = None):
-        array = checks.host(checks.as_numeric("image", image))
+    def __init__(self, image: Any, spatial: tuple[int, ...], spacing: Any = None):
+        array = np.asarray(image)
         self.shape = tuple(spatial)
-        self._image = array[..., None] if array.shape == self.shape else np.moveaxis(array, channel_axis, -1)
+        self._image = array[..., None] if array.shape == self.shape else array
         self._spacing = checks.spacing(spacing, len(self.shape))
         self._low, self._high = _window(self._image)
         known = hashlib.blake2b(repr((array.shape, array.dtype.str)).encode(), digest_size=12)
@@ -79,7 +77,7 @@ class Planes:
 
 
 def uncertainty(probability: Sequence[np.ndarray]) -> bytes:
-    """A PNG that covers pixels the more the less certain their label is: (H, W) of one object, or of each of K labels."""
+    """A PNG that covers pixels the more, the less certain they are: u (H, W) of one object, or of each of K labels."""
     maps = [probability[0], 1 - probability[0]] if len(probability) == 1 else probability
     best, least = np.max(maps, axis=0), 1 / len(maps)
     doubt = np.clip(np.rint(255 * (1 - (best - least) / (1 - least))), 0, 255).astype(np.uint8)
@@ -93,7 +91,7 @@ def _window(image: np.ndarray) -> tuple[float, float]:
     """The intensities that are black and white."""
     values = image.reshape(-1)[:: max(1, image.size // 1_000_003)]
     values = values[np.isfinite(values)].astype(np.float64)
-    if image.dtype == bool or not values.size or (image.shape[-1] >= 3 and 0 <= values.min() and values.max() <= 1):
+    if image.dtype == bool or not values.size or (image.shape[-1] >= 3 and values.min() >= 0 and values.max() <= 1):
         return 0.0, 1.0
     low, high = np.percentile(values, [0.1, 99.9])
     return (float(low), float(high)) if high > low else (float(low) - 0.5, float(low) + 0.5)
