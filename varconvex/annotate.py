@@ -9,6 +9,7 @@ import numpy as np
 
 from .errors import FileFormatError
 from .files import MASK_ENDINGS, check_outputs, read_image, read_labels, write_labels, write_mask
+from .plots import colours
 from .result import Segmentation
 from .session import Session
 from .widget.latest import Latest
@@ -100,7 +101,7 @@ class Files:
         result, version = self._result, self._session.version
         try:
             if self._written.get(self._scribbles) != version:
-                write_labels(self._scribbles, self._session.scribbles)
+                write_labels(self._scribbles, self._session.scribbles, colours(255))
                 self._written[self._scribbles] = version
             if result is not None and self._written.get(self._output) is not result:
                 write_mask(self._output, result.labels, result.label_ids)

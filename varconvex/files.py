@@ -97,11 +97,12 @@ def read_labels(path: str | os.PathLike) -> np.ndarray:
     return np.asarray(image).astype(np.int64)
 
 
-def write_labels(path: str | os.PathLike, labels: np.ndarray) -> None:
-    """Write scribbles as an indexed picture, whose indices are the labels (at most 255), or as ``.npy``."""
-    from PIL import Image
+def write_labels(path: str | os.PathLike, labels: np.ndarray, colours: Sequence[str]) -> None:
+    """Write scribbles as an indexed picture, whose indices are the labels (at most 255), or as ``.npy``.
 
-    from .plots import colours
+    `colours` are those of the labels from 1 on in a picture, as #rrggbb.
+    """
+    from PIL import Image
 
     if Path(path).suffix.lower() == ".npy":
         write_whole(path, lambda file: np.save(file, labels, allow_pickle=False))
@@ -109,7 +110,7 @@ def write_labels(path: str | os.PathLike, labels: np.ndarray) -> None:
     if labels.max(initial=0) > 255:
         raise FileFormatError(f"a picture holds labels up to 255; got {labels.max()}. Write to .npy.")
     picture = Image.fromarray(np.maximum(labels, 0).astype(np.uint8))
-    picture.putpalette(bytes(3) + bytes.fromhex("".join(colours(255)).replace("#", "")))
+    picture.putpalette(bytes(3) + bytes.fromhex("".join(colours).replace("#", "")))
     write_picture(path, picture)
 
 

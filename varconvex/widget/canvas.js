@@ -390,7 +390,7 @@ export class Canvas {
     const certainty = heat ? await createImageBitmap(new Blob([heat], { type: "image/png" })) : null;
     this.answer = { ...header, values, certainty };
     this.colourAgain();
-    const gap = header.gap === null ? "" : `gap ${(100 * header.gap).toPrecision(2)} %`;
+    const gap = !header.final ? "preview" : header.gap === null ? "" : `gap ${(100 * header.gap).toPrecision(2)} %`;
     const shape = header.certified.length ? header.certified.join(", ") : "";
     this.draw(() => {
       const now = performance.now();

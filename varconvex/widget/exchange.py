@@ -10,13 +10,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import VarconvexError
+from ..errors import InvalidParameterError, VarconvexError
 from ..families import names
 from ..plots import colours
 from ..result import Segmentation
 from ..session import Session
 from .latest import Latest
-from .messages import Action, Label, LabelList, Limits, Message, ShapeChoice, Stroke, View, decode, encode_runs, frame
+from .messages import (
+    LARGEST_LABEL,
+    LONGEST_NAME,
+    Action,
+    Label,
+    LabelList,
+    Limits,
+    Message,
+    ShapeChoice,
+    Stroke,
+    View,
+    checked_labels,
+    decode,
+    encode_runs,
+    frame,
+)
 from .pictures import Planes, uncertainty
 from .strokes import in_plane
 
@@ -78,7 +93,9 @@ class Exchange:
         self._at_work = False
 
     @classmethod
-    def of(cls, session: Session, send: Callable[[bytes], None], labels: Any = None, **more: Any) -> "Exchange":
+    def of(
+        cls, session: Session, send: Callable[[bytes], None], labels: Mapping[int, str] | None = None, **more: Any
+    ) -> "Exchange":
         """An exchange for a session as it is: its image, its shapes, and the labels of its strokes."""
         planes = Planes(session.image, session.scribbles.shape, session.spacing)
         exchange = cls(session, planes, send, labels=(), **more)
@@ -210,10 +227,10 @@ class Exchange:
         self._changed(None)
         version = session.version
         try:
-            for final in (False, True):
-                found = session.result if final else session.preview()
-                if found is not None:
-                    self._found(version, found, final, begin)
+            found = session.preview()
+            self._found(version, found, found is session.known, begin)
+            if found is not None and found is not session.known:
+                self._found(version, session.result, True, begin)
         except Exception as error:  # the strokes contradict each other, memory is short: the next ones may be better
             if session.version == version:
                 self._answer, self._text = None, _sentence(error)
@@ -223,15 +240,14 @@ class Exchange:
                 self._answer = self._answer if session.ready else None
         self._state()
 
-    def _found(self, version: int, result: Segmentation, final: bool, begin: float) -> None:
+    def _found(self, version: int, result: Segmentation | None, final: bool, begin: float) -> None:
         """Send an answer, unless there are other strokes by now."""
         with self._lock:
-            if version != self.session.version:
+            if result is None or version != self.session.version:
                 return
             seconds = time.perf_counter() - begin
-            before, self._answer = self._answer, _Answer(version, result, final, seconds, dict(self._acknowledged))
-        if before is None or before.version != version or before.result is not result:
-            self._answers(list(self._views.values()), self._answer)
+            self._answer = answer = _Answer(version, result, final, seconds, dict(self._acknowledged))
+        self._answers(list(self._views.values()), answer)
         if final:
             self._changed(result)
 
@@ -306,12 +322,20 @@ class Exchange:
             self._send(frame(kind, header, parts))
 
 
-def first_labels(given: dict[int, str] | None, more: Sequence[int] = ()) -> tuple[Label, ...]:
+def first_labels(given: Mapping[int, str] | None, more: Sequence[int] = ()) -> tuple[Label, ...]:
     """Labels by their names, with the colours of the package's pictures; by default background and object."""
-    wanted = {1: "background", **(given if given else {2: "object"})}
+    wanted: dict[Any, Any] = {1: "background", **(given if given else {2: "object"})}
     for k in more:
-        wanted.setdefault(int(k), f"object {k - 1}")
-    return tuple(Label(k, wanted[k], colour) for k, colour in zip(sorted(wanted), colours(len(wanted)), strict=True))
+        wanted.setdefault(int(k), "object" if k == 2 else f"object {k - 1}")
+    try:
+        order = sorted(wanted)
+        colour = dict(zip(order, colours(len(order)), strict=True))
+        return checked_labels([{"id": k, "name": wanted[k], "colour": colour[k]} for k in order])
+    except (InvalidParameterError, TypeError):
+        raise InvalidParameterError(
+            f"labels must be names of 1 to {LONGEST_NAME} printable characters by whole numbers from 1 to "
+            f"{LARGEST_LABEL}; got {str(given)[:200]}. Pass e.g. {{2: 'cell'}}."
+        ) from None
 
 
 def _sentence(error: Exception) -> str:

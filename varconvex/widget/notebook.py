@@ -8,6 +8,7 @@ import numpy as np
 import traitlets
 
 from .. import checks
+from ..errors import InvalidParameterError
 from ..result import Segmentation
 from ..session import Session
 from . import part
@@ -28,6 +29,10 @@ class Annotation(anywidget.AnyWidget):
     height = traitlets.Int(480).tag(sync=True)
 
     def __init__(self, image: Any, *, labels: Mapping[int, str] | None = None, height: int = 480, **keywords: Any):
+        if isinstance(image, Session) and keywords:
+            raise InvalidParameterError(
+                f"a session comes with its settings and takes no keywords; got {', '.join(keywords)}. Leave them out."
+            )
         session = image if isinstance(image, Session) else Session(image, **keywords)
         super().__init__(height=checks.whole_number("height", height, least=100))
         self._exchange = Exchange.of(session, self._post, labels=labels)
@@ -67,8 +72,8 @@ class Annotation(anywidget.AnyWidget):
             self._exchange.close()
         super().close()
 
-    def _received(self, _widget: Any, _content: Any, buffers: list[Any]) -> None:
-        for data in buffers:
+    def _received(self, _widget: Any, _content: Any, buffers: list[Any] | None) -> None:
+        for data in buffers or []:
             self._exchange.receive(data)
 
     def _post(self, data: bytes) -> None:
