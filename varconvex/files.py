@@ -110,7 +110,8 @@ def write_labels(path: str | os.PathLike, labels: np.ndarray, colours: Sequence[
     if labels.max(initial=0) > 255:
         raise FileFormatError(f"a picture holds labels up to 255; got {labels.max()}. Write to .npy.")
     picture = Image.fromarray(np.maximum(labels, 0).astype(np.uint8))
-    picture.putpalette(bytes(3) + bytes.fromhex("".join(colours).replace("#", "")))
+    palette = bytes(3) + bytes.fromhex("".join(colours).replace("#", ""))
+    picture.putpalette(palette[:768].ljust(768, b"\xff"))  # a short one would be written with fewer bits
     write_picture(path, picture)
 
 
