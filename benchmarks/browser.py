@@ -140,8 +140,13 @@ def browser(chromium: str) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def jupyterlab(folder: Path) -> Iterator[str]:
-    """A JupyterLab of its own over a folder; its address with the token."""
+def jupyterlab(folder: Path, shape: str | None) -> Iterator[str]:
+    """A JupyterLab of its own over a folder with a notebook that shows the widget; the address of that."""
+    import nbformat
+
+    cells = [nbformat.v4.new_code_cell(CELL.format(shape=shape)), nbformat.v4.new_code_cell("w.result")]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "draw.ipynb")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -173,6 +178,18 @@ def jupyterlab(folder: Path) -> Iterator[str]:
             lab.terminate()
 
 
+def run_notebook(tab: Any, address: str) -> None:
+    """Open the notebook and have the widget shown."""
+    tab.goto(address)
+    tab.locator(".jp-Cell .cm-content").first.click(timeout=60_000)
+    if tab.locator(".jp-FileBrowser").is_visible():
+        tab.keyboard.press("Control+b")
+    wait_for(tab, "document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'")
+    tab.keyboard.press("Shift+Enter")
+    tab.locator(".vc-chip").first.wait_for(timeout=120_000)
+    tab.wait_for_timeout(500)
+
+
 def on_page(context: Any, count: int, shape: str | None, pictures: Path | None) -> list[float]:
     """Strokes on the local page."""
     from varconvex.session import Session
@@ -201,28 +218,15 @@ def on_page(context: Any, count: int, shape: str | None, pictures: Path | None) 
 
 def in_jupyterlab(context: Any, count: int, shape: str | None, pictures: Path | None) -> list[float]:
     """Strokes on the widget in JupyterLab."""
-    import nbformat
-
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        cells = [nbformat.v4.new_code_cell(CELL.format(shape=shape)), nbformat.v4.new_code_cell("w.result")]
-        metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "draw.ipynb")
-        with jupyterlab(folder) as address:
-            tab = context.new_page()
-            tab.goto(address)
-            tab.locator(".jp-Cell .cm-content").first.click(timeout=60_000)
-            tab.keyboard.press("Control+b")  # without the list of files
-            wait_for(tab, "document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'")
-            tab.keyboard.press("Shift+Enter")
-            tab.locator(".vc-chip").first.wait_for(timeout=120_000)
-            tab.wait_for_timeout(500)
-            times = Pen(tab).session(count)
-            if pictures:
-                tab.mouse.move(2, 2)
-                tab.wait_for_timeout(100)
-                shot(tab, pictures / "jupyterlab.jpg")
-            tab.close()
+    with tempfile.TemporaryDirectory() as folder, jupyterlab(Path(folder), shape) as address:
+        tab = context.new_page()
+        run_notebook(tab, address)
+        times = Pen(tab).session(count)
+        if pictures:
+            tab.mouse.move(2, 2)
+            tab.wait_for_timeout(100)
+            shot(tab, pictures / "jupyterlab.jpg")
+        tab.close()
     return times
 
 

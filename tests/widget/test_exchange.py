@@ -102,11 +102,33 @@ def test_erase_undo_redo_and_clear(canvas):
     np.testing.assert_array_equal(session.scribbles, both)
 
 
-def test_a_message_that_comes_twice_counts_once(canvas):
+def test_messages_count_once_and_in_their_order(canvas):
+    """One that comes twice is left out, and one before which another was lost, until that comes."""
     canvas.draw(1, *SIDES)
     canvas.id -= 1
     canvas.draw(1, (60, 60), (70, 60))
     assert canvas.exchange.session.scribbles[65, 60] == 0
+    canvas.id += 1
+    canvas.draw(1, (60, 60), (70, 60))
+    assert canvas.exchange.session.scribbles[65, 60] == 0
+    canvas.settle()
+    assert canvas.last("state")[0]["acknowledged"] == {canvas.view: 1}
+    canvas.id -= 2
+    for _ in range(2):
+        canvas.draw(1, (60, 60), (70, 60))
+    canvas.settle()
+    assert canvas.exchange.session.scribbles[65, 60] == 1
+    assert canvas.last("state")[0]["acknowledged"] == {canvas.view: 3}
+
+
+def test_many_canvases_come_and_go(canvas):
+    for k in range(40):
+        canvas.view, canvas.id = f"cccc{k:04d}", 0
+        canvas.look()
+        canvas.draw(1, (2 * k, 3))
+    canvas.settle()
+    assert (canvas.exchange.session.scribbles[:80:2, 3] == 1).all()
+    assert len(canvas.last("state")[0]["acknowledged"]) <= 16
 
 
 def test_fifty_strokes_at_once_end_with_the_answer_of_all(canvas, two_blobs, rng):

@@ -6,6 +6,7 @@ const MAGIC = 0x31584356; // "VCX1"
 const LONGEST_RUN_BITS = 8;
 const MOST_POINTS = 16000; // of one message; a longer stroke is sent in pieces
 const KEPT_IMAGES = 4; // whose strokes stay in the browser's storage
+const FIRST_RETRY = 1500; // ms without an answer after which messages are sent again, later at twice the distance
 const PATIENCE = 6000; // ms without an answer after which the canvas says so
 const PALETTE = ["#ff4040", "#40d040", "#ffd020", "#d040ff", "#20d0d0", "#ff9020"];
 const HELP = [
@@ -118,6 +119,7 @@ export class Canvas {
     this.view = Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, "0")).join("");
     this.id = 0; // of the last message sent
     this.seen = 0; // the last one that Python has applied
+    this.unheard = new Map(); // messages by their id that it has not, in their order
     this.pending = []; // strokes that the shown scribbles do not hold yet
     this.waiting = new Map(); // id of a stroke: time of pen up
     this.labels = [];
@@ -231,16 +233,25 @@ export class Canvas {
 
   post(kind, header, parts) {
     this.id += 1;
-    this.send(frame(kind, { view: this.view, id: this.id, ...header }, parts));
+    const message = frame(kind, { view: this.view, id: this.id, ...header }, parts);
+    this.unheard.set(this.id, message);
+    this.send(message);
+    this.watch(FIRST_RETRY);
     return this.id;
   }
 
   send(buffer) {
     try { this.io.send(buffer); } catch { if (this.online) this.status(false); }
+  }
+
+  watch(wait, since = performance.now()) { // Python may be busy with another cell, or gone; a kernel may lose messages
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => { // Python may be busy with another cell, or gone
-      if (this.id > this.seen) this.say("No answer yet: Python is busy or has ended. Your strokes are kept.", true);
-    }, PATIENCE);
+    this.timer = setTimeout(() => {
+      if (!this.unheard.size || !this.online) return;
+      for (const message of this.unheard.values()) this.send(message); // what comes twice counts once
+      if (performance.now() - since > PATIENCE) this.say("No answer yet: Python is busy or has ended. Your strokes are kept.", true);
+      this.watch(Math.min(2 * wait, 30000), since);
+    }, wait);
   }
 
   action(name) { return this.post("action", { name }); }
@@ -352,6 +363,7 @@ export class Canvas {
 
   onState(header) {
     this.seen = Math.max(this.seen, header.acknowledged[this.view] || 0);
+    for (const id of [...this.unheard.keys()]) if (id <= this.seen) this.unheard.delete(id);
     const names = JSON.stringify(header.labels);
     this.chosen = header.chosen;
     if (names !== this.names) { this.names = names; this.labels = header.labels; this.buildChips(); this.colourAgain(); }
@@ -377,6 +389,7 @@ export class Canvas {
 
   onSeeds(header, [part]) {
     if (header.axis !== this.axis || header.index !== this.index) return;
+    if (this.seeds && header.version < this.seeds.version) return; // two threads send
     this.seeds = { ...header, values: decodeRuns(part, header.rows * header.columns) };
     this.pending = this.pending.filter((stroke) => stroke.id > header.acknowledged);
     this.seedLayer = this.paint(this.seeds, 255);
@@ -386,6 +399,7 @@ export class Canvas {
 
   async onAnswer(header, [part, heat]) {
     if (header.axis !== this.axis || header.index !== this.index) return;
+    if (this.answer && header.version < this.answer.version) return;
     const values = decodeRuns(part, header.rows * header.columns);
     const certainty = heat ? await createImageBitmap(new Blob([heat], { type: "image/png" })) : null;
     this.answer = { ...header, values, certainty };
@@ -443,8 +457,10 @@ export class Canvas {
 
   rename(name, label) {
     const field = make("input", { class: "vc-rename", value: label.name, maxLength: 80 });
-    const done = (keep) => {
-      if (!field.isConnected) return;
+    let open = true;
+    const done = (keep) => { // once: taking the field away ends its focus
+      if (!open) return;
+      open = false;
       field.replaceWith(name);
       const text = field.value.trim();
       if (keep && text && text !== label.name) this.changeLabel(label.id, { name: text });

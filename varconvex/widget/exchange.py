@@ -120,6 +120,9 @@ class Exchange:
             self._apply(message)
         except Exception as error:  # one bad stroke must not end a session of many
             self._say(_sentence(error))
+            with self._lock:  # the canvas drew it: show what there is
+                self._unshown.setdefault(message.view, False)
+            self._showing.ask()
         return True
 
     def refresh(self) -> None:
@@ -144,15 +147,12 @@ class Exchange:
             self._look(message)
             return
         with self._lock:
-            if message.id <= self._acknowledged.get(message.view, 0):
-                return  # sent twice, since the first answer was lost
+            last = self._acknowledged.get(message.view, message.id - 1)
+            if message.id != last + 1:
+                return  # it was here before, or one before it was lost: the canvas sends all again that are not known
             self._acknowledged[message.view] = message.id
             self._text = ""
-            try:
-                changed = self._change(message)
-            finally:
-                if len(self._acknowledged) > _MOST_VIEWS:
-                    self._acknowledged.pop(next(iter(self._acknowledged)))
+            changed = self._change(message)
         if changed:
             self._again()
         self._state()
@@ -184,18 +184,21 @@ class Exchange:
 
     def _again(self) -> None:
         """Have the session solved as it is now; what runs for former strokes stops."""
-        self._begin = time.perf_counter()
-        self._at_work = True
+        with self._lock:
+            self._begin, self._at_work = time.perf_counter(), True
         self.session.cancel()
         self._solving.ask()
 
     def _look(self, view: View) -> None:
         """Remember what a canvas shows, and send it that."""
         with self._lock:
+            self._acknowledged.setdefault(view.view, 0)
             before = self._views.pop(view.view, None)
             self._views[view.view] = view
             while len(self._views) > _MOST_VIEWS:
-                self._views.pop(next(iter(self._views)))
+                gone = next(iter(self._views))
+                self._views.pop(gone)
+                self._acknowledged.pop(gone, None)
             moved = before is None or (before.axis, before.index) != (view.axis, view.index)
             self._unshown[view.view] = self._unshown.get(view.view, False) or moved or view.fresh
         if view.fresh:
@@ -252,30 +255,31 @@ class Exchange:
             self._changed(result)
 
     def _state(self) -> None:
-        drawn = self.session.labels
-        self._post(
-            "state",
-            {
-                "version": self.session.version,
-                "labels": [vars(label) for label in self.labels],
-                "shapes": names("shapes"),
-                "chosen": {str(k): s if isinstance(s, str) else type(s).__name__ for k, s in self.shapes.items()},
-                "acknowledged": self._acknowledged,
-                "busy": self._at_work,
-                "ready": self.session.ready,
-                "drawn": list(drawn),
-                "text": self._text,
-                "trouble": bool(self._text),
-            },
-        )
+        """Tell all canvases what there is; under the lock, so that what is said last is so."""
+        with self._lock:
+            self._post(
+                "state",
+                {
+                    "labels": [vars(label) for label in self.labels],
+                    "shapes": names("shapes"),
+                    "chosen": {str(k): s if isinstance(s, str) else type(s).__name__ for k, s in self.shapes.items()},
+                    "acknowledged": self._acknowledged,
+                    "busy": self._at_work,
+                    "ready": self.session.ready,
+                    "drawn": list(self.session.labels),
+                    "text": self._text,
+                    "trouble": bool(self._text),
+                },
+            )
 
     def _seeds(self, views: Sequence[View]) -> None:
         """Send the scribbles in the planes of these views."""
         with self._lock:
-            acknowledged, scribbles, ids = dict(self._acknowledged), self.session.scribbles, self.session.labels
+            acknowledged, version = dict(self._acknowledged), self.session.version
+            scribbles, ids = self.session.scribbles, self.session.labels
         for view in views:
             runs = encode_runs(self.planes.plane(scribbles, view.axis, view.index), ids)
-            header = {**self._header(view, ids), "acknowledged": acknowledged.get(view.view, 0)}
+            header = {**self._header(view, ids), "version": version, "acknowledged": acknowledged.get(view.view, 0)}
             self._post("seeds", header, [runs])
 
     def _answers(self, views: Sequence[View], answer: _Answer) -> None:
