@@ -41,6 +41,9 @@ LISTEN = """window.times = []; window.sent = 0;
 document.addEventListener("varconvex:drawn", (e) => window.times.push(e.detail));
 document.addEventListener("varconvex:sent", () => window.sent++);"""
 
+IDLE = "document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'"
+"""Whether JupyterLab's kernel is ready."""
+
 CELL = """from varconvex import demo
 from varconvex.widget import annotate
 w = annotate(demo.photograph(), shape={shape!r})
@@ -184,7 +187,7 @@ def run_notebook(tab: Any, address: str) -> None:
     tab.locator(".jp-Cell .cm-content").first.click(timeout=60_000)
     if tab.locator(".jp-FileBrowser").is_visible():
         tab.keyboard.press("Control+b")
-    wait_for(tab, "document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'")
+    wait_for(tab, IDLE)
     tab.keyboard.press("Shift+Enter")
     tab.locator(".vc-chip").first.wait_for(timeout=120_000)
     tab.wait_for_timeout(500)

@@ -286,6 +286,8 @@ def test_in_jupyterlab_strokes_outlive_the_page_and_the_kernel(context):
         tab.wait_for_timeout(500)
         tab.keyboard.press("Enter")
         tab.locator(".vc-said", has_text="run the cell again").wait_for(timeout=20_000)
+        tab.wait_for_timeout(1000)
+        driver.wait_for(tab, driver.IDLE)  # JupyterLab 4.6 loses the messages of cells that are run before
         tab.locator(".jp-Cell .cm-content").first.click()
         tab.keyboard.press("Shift+Enter")
         tab.get_by_role("button", name="Restore").click(timeout=60_000)
