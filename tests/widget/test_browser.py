@@ -10,7 +10,7 @@ import pytest
 from benchmarks import browser as driver
 from varconvex import Session
 from varconvex.scribbles import brush_stroke
-from varconvex.widget.exchange import first_labels
+from varconvex.widget.labels import first_labels
 from varconvex.widget.page import Page
 
 pytest.importorskip("playwright", reason="the canvas is tested in a browser with the extra `browser`")
@@ -276,7 +276,7 @@ def test_in_jupyterlab_strokes_outlive_the_page_and_the_kernel(context):
         tab = context.new_page()
         driver.run_notebook(tab, address)
         pen = driver.Pen(tab)
-        pen.session(5)
+        pen.session(1)
         tab.keyboard.press("Control+s")  # the notebook's key, though the canvas has the focus
         tab.wait_for_timeout(1000)
         tab.reload()

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from varconvex import Session, segment
-from varconvex.widget.exchange import Exchange, first_labels
+from varconvex.widget.exchange import Exchange
+from varconvex.widget.labels import first_labels
 from varconvex.widget.messages import decode_runs, frame, unframe
 from varconvex.widget.pictures import Planes, uncertainty
 

@@ -10,15 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import InvalidParameterError, VarconvexError
+from ..errors import VarconvexError
 from ..families import names
-from ..plots import colours
 from ..result import Segmentation
 from ..session import Session
+from .labels import first_labels
 from .latest import Latest
 from .messages import (
-    LARGEST_LABEL,
-    LONGEST_NAME,
     Action,
     Label,
     LabelList,
@@ -27,13 +25,13 @@ from .messages import (
     ShapeChoice,
     Stroke,
     View,
-    checked_labels,
     decode,
     encode_runs,
     frame,
 )
 from .pictures import Planes, uncertainty
 from .strokes import in_plane
+from .warm import warm_up
 
 _MOST_VIEWS = 16
 
@@ -222,6 +220,8 @@ class Exchange:
             self._answers([view for view, _ in views], answer)
         elif self.session.ready and not self._text:
             self._solving.ask()
+        else:
+            warm_up(len(self.planes.shape), "convex" if self.shapes else None)
 
     def _solve(self) -> None:
         """Solve the session as it is, coarsely first, and send what was found; strokes that come meanwhile end it."""
@@ -232,7 +232,7 @@ class Exchange:
         try:
             found = session.preview()
             self._found(version, found, found is session.known, begin)
-            if found is not None and found is not session.known:
+            if found is not None and found is not session.known and session.version == version:  # else it begins again
                 self._found(version, session.result, True, begin)
         except Exception as error:  # the strokes contradict each other, memory is short: the next ones may be better
             if session.version == version:
@@ -324,22 +324,6 @@ class Exchange:
     def _post(self, kind: str, header: dict[str, Any], parts: Sequence[bytes] = ()) -> None:
         if not self._closed:
             self._send(frame(kind, header, parts))
-
-
-def first_labels(given: Mapping[int, str] | None, more: Sequence[int] = ()) -> tuple[Label, ...]:
-    """Labels by their names, with the colours of the package's pictures; by default background and object."""
-    wanted: dict[Any, Any] = {1: "background", **(given if given else {2: "object"})}
-    for k in more:
-        wanted.setdefault(int(k), "object" if k == 2 else f"object {k - 1}")
-    try:
-        order = sorted(wanted)
-        colour = dict(zip(order, colours(len(order)), strict=True))
-        return checked_labels([{"id": k, "name": wanted[k], "colour": colour[k]} for k in order])
-    except (InvalidParameterError, TypeError):
-        raise InvalidParameterError(
-            f"labels must be names of 1 to {LONGEST_NAME} printable characters by whole numbers from 1 to "
-            f"{LARGEST_LABEL}; got {str(given)[:200]}. Pass e.g. {{2: 'cell'}}."
-        ) from None
 
 
 def _sentence(error: Exception) -> str:
