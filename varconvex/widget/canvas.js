@@ -121,7 +121,7 @@ export class Canvas {
     this.seen = 0; // the last one that Python has applied
     this.unheard = new Map(); // messages by their id that it has not, in their order
     this.pending = []; // strokes that the shown scribbles do not hold yet
-    this.waiting = new Map(); // id of a stroke: time of pen up
+    this.waiting = new Map(); // id of a stroke without its final answer: time of pen up
     this.labels = [];
     this.chosen = {}; // shape of each label
     this.label = 2;
@@ -410,7 +410,7 @@ export class Canvas {
       const now = performance.now();
       for (const [id, time] of this.waiting) {
         if (id > header.acknowledged) continue;
-        this.waiting.delete(id);
+        if (header.final) this.waiting.delete(id); // a preview comes before
         this.lastTime = now - time;
         const detail = { id, ms: now - time, final: header.final };
         this.root.dispatchEvent(new CustomEvent("varconvex:drawn", { bubbles: true, detail }));
