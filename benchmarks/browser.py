@@ -121,7 +121,7 @@ class Pen:
         wait_for(self.page, "!document.querySelector('.vc-busy')")
 
     def session(self, count: int, picture: Path | None = None) -> dict[str, list[float]]:
-        """Draw the demonstration's strokes, then so many; of these milliseconds from pen up to "preview" and "answer"."""
+        """Draw the demonstration's strokes, then so many: their milliseconds from pen up to "preview" and "answer"."""
         for k, (label, line) in enumerate(strokes(len(FIRST) + count)):
             first = not self.page.evaluate("window.times.length") and label == BACKGROUND
             self.draw(label, line, wait=not first)

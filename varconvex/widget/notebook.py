@@ -18,10 +18,7 @@ from .exchange import Exchange
 class Annotation(anywidget.AnyWidget):
     """A canvas in a notebook and the session behind it; made by `varconvex.widget.annotate`.
 
-    Attributes
-    ----------
-    session : Session
-        Holds strokes and answers. After changing it from Python call `refresh`.
+    After strokes that were added to the session from Python call ``refresh``.
     """
 
     _esm = part("canvas.js")
