@@ -30,7 +30,9 @@ ARROWS = {
         "api", "backends", "families", "files", "inputs", "likelihoods", "predictors", "result", "scribbles",
         "settings", "threads",
     },
-    "cli": {"api", "demo", "doctor", "files", "reproduce", "result", "solvers"},
+    "annotate": {"files", "plots", "result", "session", "widget"},
+    "widget": {"families", "plots", "result", "scribbles", "session"},
+    "cli": {"annotate", "api", "demo", "doctor", "files", "reproduce", "result", "solvers"},
     "demo": {"api", "result"},
     "doctor": {"backends", "threads"},
     "objects": {"geometry", "inputs", "shapes"},
@@ -225,6 +227,7 @@ def test_it_runs_from_a_zip_file(tmp_path):
         "import varconvex; from varconvex import segment; from varconvex.families import names\n"
         "from varconvex.backends.cuda import source; from varconvex.reproduce.run import fingerprint\n"
         "assert '.zip' in varconvex.__file__ and len(source()) > 1000 and len(fingerprint()) == 64\n"
+        "from varconvex.widget import part; assert 'Canvas' in part('canvas.js') and '.vc' in part('canvas.css')\n"
         "assert 'convex' in names('shapes') and 'numba' in names('backends') and len(names('likelihoods')) > 2\n"
         "image, lines = [[0.0] * 9 + [1.0] * 9] * 9, {1: [(4, 2)], 2: [(4, 15)]}\n"
         "print(segment(image, lines, shape='hull', backend='numpy').mask.sum())\n"

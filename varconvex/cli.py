@@ -1,4 +1,4 @@
-"""The command ``varconvex``: demo, segment, project, reproduce, doctor.
+"""The command ``varconvex``: demo, segment, annotate, project, reproduce, doctor.
 
 Exit status: 0 done, 1 something is missing (doctor), 2 bad input or usage, 130 interrupted.
 """
@@ -77,15 +77,24 @@ def _parser() -> argparse.ArgumentParser:
         help="labels as an indexed or grey PNG (0 none, 1 background, 2 object), or strokes painted on a copy",
     )
     segment.add_argument("-o", "--output", required=True, metavar="MASK", help="mask to write (.png, .tif, .npy)")
-    for name, settings in _SEGMENT.items():
-        segment.add_argument(f"--{name.replace('_', '-')}", **settings)
-    segment.add_argument("--edge-weight", choices=["contrast", "none"], help="cheaper boundaries at edges, or not")
+    _settings(segment)
     for part, label, colour in (("object", 2, "red"), ("background", 1, "blue")):
         told = f"label of the {part} (default: {label})"
         segment.add_argument(f"--{part}-label", type=int, default=label, metavar="N", help=told)
         told = f"of painted strokes (default: {colour})"
         segment.add_argument(f"--{part}-colour", default=colour, metavar="COLOUR", help=told)
     _common(segment, _segment)
+
+    annotate = commands.add_parser("annotate", help="draw strokes on a page of this machine, see the answer, save both")
+    annotate.add_argument("image", metavar="IMAGE", help="photograph (PNG, TIFF, JPEG, .npy)")
+    annotate.add_argument(
+        "--scribbles", metavar="FILE", help="strokes to go on with and to write (default: IMAGE-scribbles.png)"
+    )
+    annotate.add_argument("-o", "--output", metavar="MASK", help="mask to write (default: IMAGE-mask.png)")
+    annotate.add_argument("--no-browser", action="store_true", help="print the address only")
+    _settings(annotate)
+    _common(annotate, None)
+    annotate.set_defaults(run=_annotate)
 
     project = commands.add_parser("project", help="the nearest convex mask to a mask from any source")
     project.add_argument("mask", metavar="MASK", help="mask with two values, or grey values with --probability")
@@ -101,12 +110,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _common(parser: argparse.ArgumentParser, compute: Callable[[argparse.Namespace], "Segmentation"]) -> None:
+def _settings(parser: argparse.ArgumentParser) -> None:
+    """Options that are keywords of `segment`."""
+    for name, settings in _SEGMENT.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", **settings)
+    parser.add_argument("--edge-weight", choices=["contrast", "none"], help="cheaper boundaries at edges, or not")
+
+
+def _common(parser: argparse.ArgumentParser, compute: Callable[[argparse.Namespace], "Segmentation"] | None) -> None:
     parser.add_argument("--backend", choices=["numba", "numpy", "cupy"], help="what computes")
     parser.add_argument("--seed", type=int, dest="random_state", metavar="N", help="the same seed gives the same mask")
     parser.add_argument("--figure", metavar="FILE", help="also draw a picture")
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
-    parser.set_defaults(run=partial(_answer, compute))
+    if compute is not None:
+        parser.set_defaults(run=partial(_answer, compute))
 
 
 def _answer(compute: Callable[[argparse.Namespace], "Segmentation"], options: argparse.Namespace) -> int:
@@ -147,12 +164,39 @@ def _segment(options: argparse.Namespace) -> "Segmentation":
         object_colour=colour(options.object_colour),
         background_colour=colour(options.background_colour),
     )
+    with _bar() as callback:
+        return segment(image, scribbles, callback=callback, **_given(options))
+
+
+def _given(options: argparse.Namespace) -> dict[str, Any]:
+    """Keywords of `segment` that the command line names."""
     names = (*_SEGMENT, "backend", "random_state")
     given: dict[str, Any] = {name: value for name in names if (value := getattr(options, name)) is not None}
-    if options.edge_weight == "none":
-        given["edge_weight"] = None
-    with _bar() as callback:
-        return segment(image, scribbles, callback=callback, **given)
+    return {**given, "edge_weight": None} if options.edge_weight == "none" else given
+
+
+def _annotate(options: argparse.Namespace) -> int:
+    """Serve the page until it is closed; print the last answer's numbers and where everything is."""
+    import webbrowser
+
+    from .annotate import annotate
+    from .files import PICTURE_ENDINGS, check_outputs, write_picture
+
+    def started(address: str) -> None:
+        print(f"draw at {address}  (Ctrl-C saves and ends)", file=sys.stderr, flush=True)
+        if not options.no_browser:
+            webbrowser.open(address)
+
+    check_outputs([(options.figure, PICTURE_ENDINGS)], [options.image])
+    result, written = annotate(options.image, options.scribbles, options.output, started=started, **_given(options))
+    if result is not None:
+        if options.figure:
+            write_picture(options.figure, result.plot())
+        print(json.dumps(result.to_dict(), indent=2) if options.json else _table(result))
+    print(
+        "\n".join(f"written          {path}" for path in written) or "nothing drawn, nothing written", file=sys.stderr
+    )
+    return 0
 
 
 def _project(options: argparse.Namespace) -> "Segmentation":

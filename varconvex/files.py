@@ -85,6 +85,36 @@ def read_scribbles(
     return seeds
 
 
+def read_labels(path: str | os.PathLike) -> np.ndarray:
+    """A label image from an indexed or grey picture or ``.npy``; a FileFormatError for colours."""
+    if Path(path).suffix.lower() == ".npy":
+        return _load_npy(path)
+    image = _open(path)
+    if image.mode not in ("P", "L", "1", "I", "I;16"):
+        raise FileFormatError(
+            f"labels must be an indexed or grey picture; {os.fspath(path)} has colours. Name another file."
+        )
+    return np.asarray(image).astype(np.int64)
+
+
+def write_labels(path: str | os.PathLike, labels: np.ndarray, colours: Sequence[str]) -> None:
+    """Write scribbles as an indexed picture, whose indices are the labels (at most 255), or as ``.npy``.
+
+    `colours` are those of the labels from 1 on in a picture, as #rrggbb.
+    """
+    from PIL import Image
+
+    if Path(path).suffix.lower() == ".npy":
+        write_whole(path, lambda file: np.save(file, labels, allow_pickle=False))
+        return
+    if labels.max(initial=0) > 255:
+        raise FileFormatError(f"a picture holds labels up to 255; got {labels.max()}. Write to .npy.")
+    picture = Image.fromarray(np.maximum(labels, 0).astype(np.uint8))
+    palette = bytes(3) + bytes.fromhex("".join(colours).replace("#", ""))
+    picture.putpalette(palette[:768].ljust(768, b"\xff"))  # a short one would be written with fewer bits
+    write_picture(path, picture)
+
+
 def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int, ...]) -> None:
     """Write a label image: pictures hold 255 for a single object, or the ids of several; ``.npy`` the array itself."""
     from PIL import Image

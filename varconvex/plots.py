@@ -25,6 +25,12 @@ _PALETTE = np.array(
 """Colours of the objects in the order of their labels."""
 
 
+def colours(count: int) -> list[str]:
+    """Colours as #rrggbb of so many labels in ascending order, the background's first."""
+    found = [_BACKGROUND, *(_PALETTE[k % len(_PALETTE)].tolist() for k in range(count - 1))]
+    return ["#" + bytes(colour).hex() for colour in found]
+
+
 def photograph(image: np.ndarray) -> np.ndarray:
     """An image (H, W, C) in [0, 1] as (H, W, 3) uint8; one or two channels are shown grey, of more the first three."""
     channels = image[..., :3] if image.shape[-1] >= 3 else image[..., :1].repeat(3, axis=-1)

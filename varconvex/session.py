@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,34 @@ class Session:
         return self._go(1)
 
     @property
+    def image(self) -> np.ndarray:
+        """The image as it was given, channels last: (*spatial) or (*spatial, C), read-only."""
+        axis = self._keywords.get("channel_axis", -1)
+        last = self._image.shape == self._solver.scene.seeds.shape or axis is None
+        image = self._image.view() if last else np.moveaxis(self._image, axis, -1)
+        image.flags.writeable = False
+        return image
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Distance between neighbouring pixels along each axis, in units in which a pixel has volume 1."""
+        return self._solver.scene.spacing
+
+    @property
+    def shape(self) -> Any:
+        """The shape as it was given. Setting it keeps strokes and history, and is no step of it."""
+        return self._keywords["shape"]
+
+    @shape.setter
+    def shape(self, value: Any) -> None:
+        settings = replace(self._solver.settings, shape=value)  # an error, before anything is changed
+        with self._latest.changed:
+            self._keywords["shape"] = value
+            self._solver = Solver(self._solver.scene, settings)
+            self._latest.history.renew()
+            self._latest.changed.notify_all()
+
+    @property
     def scribbles(self) -> np.ndarray:
         """The strokes as a label image: (*spatial) int64, 0 where there is none."""
         with self._latest.changed:
@@ -158,7 +187,7 @@ class Session:
 
     @property
     def version(self) -> int:
-        """A number that each `add`, `erase`, `clear`, `undo` and `redo` changes."""
+        """A number that each `add`, `erase`, `clear`, `undo`, `redo` and a new `shape` changes."""
         with self._latest.changed:
             return self._latest.history.version
 
@@ -173,7 +202,13 @@ class Session:
         InvalidScribblesError, ScribbleConflictError, InvalidParameterError
             If `segment` refuses these strokes with these settings.
         """
-        return self._latest.answer(self._solver.plan, self._latest.cancels)
+        return self._latest.answer(self._plan, self._latest.cancels)
+
+    @property
+    def known(self) -> Segmentation | None:
+        """The result for the strokes as they are, if it is known already."""
+        with self._latest.changed:
+            return self._latest.history.state.answer
 
     def preview(self, callback: Callable[[Segmentation, int], object] | None = None) -> Segmentation | None:
         """A segmentation for the strokes as they are, on a coarse grid if the result is not known yet.
@@ -198,7 +233,7 @@ class Session:
         """
         checks.function("callback", callback)
         cancels = self._latest.cancels
-        state, found = self._latest.first_answer(self._solver.plan, self._solver.coarse_plan, cancels)
+        state, found = self._latest.first_answer(self._plan, self._coarse_plan, cancels)
         if found is not None and callback is not None:
             threading.Thread(target=self._refine, args=(state, cancels, callback), daemon=True).start()
         return found
@@ -289,6 +324,12 @@ class Session:
         taught.check(session._solver.scene)
         return session
 
+    def _plan(self, history: History) -> Callable[[], Segmentation] | None:
+        return self._solver.plan(history)  # of the solver as it is then: `shape` may have changed
+
+    def _coarse_plan(self, history: History) -> Callable[[], Segmentation] | None:
+        return self._solver.coarse_plan(history)
+
     def _pixels(self, stroke: Any, width: Any) -> np.ndarray:
         """Flat indices of the pixels of a stroke that are not outside."""
         pixels = touched(stroke, self._solver.scene.seeds.shape, width)
@@ -303,4 +344,4 @@ class Session:
     def _refine(self, state: State, cancels: int, callback: Callable[[Segmentation, int], object]) -> None:
         """Call back with the result, in a thread of its own."""
         with suppress(VarconvexError):  # `result` raises it
-            self._latest.call_back(self._solver.plan, state, cancels, callback)
+            self._latest.call_back(self._plan, state, cancels, callback)

@@ -47,7 +47,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
-html_sidebars = {"index": [], "gallery": [], "which_energy": [], "coming_from": [], "start": []}
+html_sidebars = {"index": [], "gallery": [], "which_energy": [], "coming_from": [], "start": [], "interactive": []}
 html_theme_options = {
     "header_links_before_dropdown": 5,
     "navbar_align": "left",

@@ -16,10 +16,10 @@ HEADINGS = {
 }  # fmt: skip
 """Heading of a module's public names; those of other modules stand under the module's own name."""
 
-NOT_SHOWN = {"cli", "doctor", "demo", "inputs", "scribbles", "checks", "geometry", "reproduce"}
+NOT_SHOWN = {"annotate", "cli", "doctor", "demo", "inputs", "scribbles", "checks", "geometry", "reproduce", "widget"}
 """Modules without anything to call from outside, apart from the command line's."""
 
-SHOWN = {"geometry.certify"}
+SHOWN = {"geometry.certify", "widget", "widget.notebook"}
 """Modules that are shown although their package is not."""
 
 

@@ -145,6 +145,11 @@ class History:
         self._at += step if there else 0
         return there
 
+    def renew(self) -> None:
+        """Drop all answers, those that are being computed included."""
+        self.version += 1
+        self._states = [State(state.drawing) for state in self._states]
+
     def forget(self, most: int) -> None:
         """Drop answers of the states farthest from the present, where all of them have more than `most` bytes."""
         total = 0

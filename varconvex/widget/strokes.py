@@ -1,0 +1,19 @@
+"""Strokes of a canvas in the form that a session takes."""
+
+import numpy as np
+
+from ..scribbles import brush_stroke
+from .messages import Stroke
+from .pictures import Planes
+
+
+def in_plane(stroke: Stroke, planes: Planes) -> np.ndarray:
+    """The points of a stroke on an image; in a volume, whose other planes stay as they are, the mask of its pixels."""
+    if len(planes.shape) == 2:
+        return stroke.points
+    rows, columns = planes.axes(stroke.axis)
+    mask = np.zeros(planes.shape, bool)
+    place: list[slice | int] = [slice(None)] * 3
+    place[stroke.axis] = stroke.index
+    mask[tuple(place)] = brush_stroke(stroke.points, (planes.shape[rows], planes.shape[columns]), stroke.width)
+    return mask
