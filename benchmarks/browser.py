@@ -48,6 +48,9 @@ CELL = """from varconvex import demo
 from varconvex.widget import annotate
 w = annotate(demo.photograph(), shape={shape!r})
 w"""
+PICTURES = {("jupyterlab", "none"), ("page", "convex")}
+"""Of which the documentation shows screenshots."""
+
 OBJECT, BACKGROUND = 2, 1
 FIRST = [
     (label, line) for label, name in ((BACKGROUND, "background"), (OBJECT, "object")) for line in demo.SCRIBBLES[name]
@@ -136,9 +139,9 @@ class Pen:
         first_drawn: dict[int, float] = {}
         final: dict[int, float] = {}
         for entry in self.page.evaluate(f"window.times.filter((t) => t.id > {len(FIRST)})"):
-            first_drawn.setdefault(entry["id"], entry["ms"])
+            first_drawn.setdefault(entry["id"], round(entry["ms"], 1))
             if entry["final"]:
-                final[entry["id"]] = entry["ms"]
+                final[entry["id"]] = round(entry["ms"], 1)
         return {"preview": list(first_drawn.values()), "answer": list(final.values())}
 
 
@@ -262,7 +265,8 @@ def main(argv: list[str] | None = None) -> int:
         for name, run in (("page", on_page), ("jupyterlab", in_jupyterlab)):
             for shape in options.shape or ["none", "convex"]:
                 if options.only in (None, name):
-                    picture = options.screenshots and options.screenshots / f"{name}-{shape}.jpg"
+                    shown = options.screenshots and (name, shape) in PICTURES
+                    picture = options.screenshots / f"{name}-{shape}.jpg" if shown else None
                     times = run(context, options.strokes, None if shape == "none" else shape, picture)
                     rows[f"{name}, shape {shape}"] = times
                     for what, each in times.items():
@@ -272,7 +276,7 @@ def main(argv: list[str] | None = None) -> int:
                             f"median {median:.0f} ms, 95 % {most:.0f} ms"
                         )
     if options.json:
-        options.json.write_text(json.dumps({"environment": describe(), "milliseconds": rows}, indent=1) + "\n")
+        options.json.write_text(json.dumps({"environment": describe(), "milliseconds": rows}) + "\n")
     return 0
 
 

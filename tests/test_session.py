@@ -634,3 +634,62 @@ def test_a_transferred_object_has_its_shape(two_blobs):
     alone.add(OBJECT, 2)
     alone.add([(5, 5), (82, 8), (80, 70)], 1)
     assert alone.result.objective  # joint again, with strokes of all labels
+
+
+def test_a_new_shape_is_as_if_it_had_been_there_from_the_start(two_blobs):
+    """Strokes and history stay, answers are new, and a shape that cannot be used changes nothing."""
+    image = two_blobs[0]
+    session = Session(image)
+    for label, line in ((2, OBJECT), (1, SIDES), (1, TOP)):
+        session.add(line, label)
+    assert session.known is None
+    free = session.result
+    assert session.known is free
+    version = session.version
+    with pytest.raises(InvalidParameterError, match="cube"):
+        session.shape = "cube"
+    assert (session.shape, session.version, session.known) == (None, version, free)
+    session.shape = {2: "hull"}
+    assert session.version > version
+    assert session.known is None
+    expected = segment(image, session.scribbles, shape={2: "hull"})
+    np.testing.assert_array_equal(session.result.labels, expected.labels)
+    assert set(session.result.certificates) == {2}
+    assert session.undo()
+    assert session.known is None
+    assert session.redo()
+    session.shape = None
+    np.testing.assert_array_equal(session.result.labels, free.labels)
+
+
+def test_a_new_shape_stops_a_solve_for_the_former_one(two_blobs):
+    started, seen = threading.Event(), []
+
+    def slow(progress):
+        seen.append(progress)
+        started.set()
+        time.sleep(0.02)
+
+    session = Session(two_blobs[0], tol=0, max_iter=100_000, callback=slow)
+    session.add(OBJECT, 2)
+    session.add(SIDES, 1)
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(session.preview(lambda *_: answers.append("stale"))))
+    thread.start()
+    assert started.wait(20)
+    session.shape = "hull"
+    session.cancel()
+    thread.join(2)
+    assert not thread.is_alive()
+    assert answers == [None]
+
+
+@pytest.mark.parametrize(("axis", "shape"), [(None, (20, 30)), (0, (3, 20, 30)), (-1, (20, 30, 3))])
+def test_the_image_is_given_back_channels_last(rng, axis, shape):
+    image = rng.random(shape)
+    session = Session(image, channel_axis=axis, spacing=(2, 1))
+    np.testing.assert_array_equal(session.image, image if axis is None else np.moveaxis(image, axis, -1))
+    assert not session.image.flags.writeable
+    assert session.spacing[0] == pytest.approx(2 * session.spacing[1])
+    with pytest.raises(ValueError, match="read-only"):
+        session.image[0] = 0
