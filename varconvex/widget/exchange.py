@@ -14,6 +14,7 @@ from ..errors import VarconvexError
 from ..families import names
 from ..result import Segmentation
 from ..session import Session
+from .kernels import load_kernels
 from .labels import first_labels
 from .latest import Latest
 from .messages import (
@@ -31,7 +32,6 @@ from .messages import (
 )
 from .pictures import Planes, uncertainty
 from .strokes import in_plane
-from .warm import warm_up
 
 _MOST_VIEWS = 16
 
@@ -221,7 +221,7 @@ class Exchange:
         elif self.session.ready and not self._text:
             self._solving.ask()
         else:
-            warm_up(len(self.planes.shape), "convex" if self.shapes else None)
+            load_kernels(len(self.planes.shape), "convex" if self.shapes else None)
 
     def _solve(self) -> None:
         """Solve the session as it is, coarsely first, and send what was found; strokes that come meanwhile end it."""

@@ -10,9 +10,9 @@ from ..session import Session
 
 
 @functools.cache
-def warm_up(ndim: int, shape: str | None) -> None:
+def load_kernels(ndim: int, shape: str | None) -> None:
     """Once in a process, answer two strokes on a small image of this kind in the background: kernels are loaded."""
-    threading.Thread(target=_answer, args=(ndim, shape), name="varconvex warm up", daemon=True).start()
+    threading.Thread(target=_answer, args=(ndim, shape), name="varconvex load kernels", daemon=True).start()
 
 
 def _answer(ndim: int, shape: str | None) -> None:
