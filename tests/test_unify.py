@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from varconvex import certify_convexity, get_backend, segment
-from varconvex.errors import InvalidParameterError
+from varconvex.errors import InvalidParameterError, ShapeWarning
 from varconvex.inputs import prepare
 from varconvex.likelihoods.gaussian_mixture import GaussianMixtureLikelihood
 from varconvex.metrics import iou
@@ -322,3 +322,13 @@ def test_scribbles_teach_from_the_start(two_colours):
     assert (start.costs(scene).argmin(axis=0)[scribbles == 2] == 1).mean() > 0.95
     taught = start.learn(scene, disc.astype(int))
     assert (taught.costs(scene).argmin(axis=0) == disc).mean() > 0.97
+
+
+def test_scribbles_on_several_things_are_remarked(rng):
+    """Two discs far apart under one label, for which one convex set is asked for."""
+    rows, columns = np.mgrid[:80, :140]
+    discs = [np.hypot(rows - 40, columns - x) < 18 for x in (30, 110)]
+    image = rng.normal(0.3, 0.04, rows.shape) + 0.4 * np.any(discs, axis=0)
+    scribbles = {"object": [[(40, 22), (40, 38)], [(40, 102), (40, 118)]], "background": [[(3, 3), (3, 136)]]}
+    with pytest.warns(ShapeWarning, match=r"in 2 parts, each with a scribble. If they are several objects, give each"):
+        assert segment(image, scribbles, shape="convex").certificate

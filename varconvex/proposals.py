@@ -18,7 +18,7 @@ import numpy as np
 
 from . import checks, objects
 from .errors import ShapeWarning
-from .geometry.components import keep_scribbled
+from .geometry.components import count_parts, keep_scribbled
 from .geometry.outline import Outline
 from .inputs import Scene
 from .predictors.base import LearningPredictor, Prediction, Predictor, ProximalTerm, SetPredictor
@@ -285,12 +285,14 @@ class Outlines(Proposals[SetEnergy]):
         scene = self.problem.scene
         index = keep_scribbled(prediction.index, scene.seeds)
         for k in self.shapes:
-            share = objects.filled_share(index, k)
+            share, parts = objects.filled_share(index, k), count_parts(index == k)
             if share < _CONVEX_SHARE:
+                several = f" in {parts} parts, each with a scribble" if parts > 1 else ""
+                apart = "If they are several objects, give each a label of its own; if" if parts > 1 else "If"
                 checks.warn_caller(
                     f"the object with label {scene.labels[k]} was expected to be convex; without the shape it would "
-                    f"fill {100 * share:.0f} % of its convex hull. If it is not convex, give it None for a shape; if "
-                    "it is, scribble on what looks like the other side.",
+                    f"fill {100 * share:.0f} % of its convex hull{several}. {apart} it is not convex, give it None for "
+                    "a shape; if it is, scribble on what looks like the other side.",
                     ShapeWarning,
                 )
 

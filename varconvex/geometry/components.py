@@ -25,6 +25,13 @@ def keep_scribbled(index: np.ndarray, seeds: np.ndarray, besides: Collection[int
     return kept
 
 
+def count_parts(mask: np.ndarray) -> int:
+    """Number of components of a mask; pixels that touch only at corners are not connected."""
+    from scipy.ndimage import label
+
+    return int(label(mask)[1])
+
+
 def cheapest_piece(mask: np.ndarray, cost: np.ndarray, core: np.ndarray | None = None) -> np.ndarray:
     """The component of `mask` of least cost, or the one that holds `core` if that is not empty; empty for empty.
 
