@@ -26,6 +26,12 @@ _WATCHED = 2**26
 """Most pixels of an image with an active set: in larger ones a block of iterations takes too long to be the least
 between two looks at the clock."""
 
+_REUSED = 2**25 - 2**16
+"""Bytes up to which glibc may reuse freed arrays instead of asking the system for new pages, which takes as long as a
+few iterations: it learns that from one block of this size that is freed."""
+
+np.empty(_REUSED, np.uint8)
+
 _OCTAGON = ((1, 0), (0, 1), (1, 1), (1, -1))
 
 
