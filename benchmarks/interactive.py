@@ -159,7 +159,7 @@ def _photograph(sample: Any, shape: str | None, count: int) -> dict[str, Any]:
         answers.append(
             {
                 "preview": between - begin,
-                "seconds": end - between,
+                "seconds": end - begin,  # the preview may have been the result already
                 "likelihood": result.seconds.get("likelihood", 0.0) + result.seconds.get("learn", 0.0),
                 "fresh": time.perf_counter() - end,
                 "differ": float((result.labels != fresh.labels).mean()),
