@@ -12,7 +12,7 @@ from .files import MASK_ENDINGS, check_outputs, read_image, read_labels, write_l
 from .plots import colours
 from .result import Segmentation
 from .session import Session
-from .widget.latest import Latest
+from .widget.background import BackgroundJob
 from .widget.page import Page
 
 
@@ -79,7 +79,7 @@ class Files:
         self._result: Segmentation | None = None
         self._trouble: FileFormatError | None = None
         self._written: dict[Path, Any] = {}
-        self._saving = Latest(self._write, "varconvex save")
+        self._saving = BackgroundJob(self._write, "varconvex save")
 
     def changed(self, result: Segmentation | None) -> None:
         """Write the strokes, and the answer if it is known, in the background."""

@@ -59,7 +59,7 @@ class Scene:
         return self.once("contrast", lambda: colour_contrast_weight(self.colours, self.spacing, self.valid))
 
     def once(self, name: str, compute: Callable[[], T]) -> T:
-        """What `compute` says of the image alone, computed once for all scenes that `with_seeds` makes of this one."""
+        """The result of `compute()`, kept by its name for all scenes of this image that `with_seeds` makes."""
         known = self._known
         if name not in known:
             known[name] = compute()
@@ -70,13 +70,13 @@ class Scene:
         return {}
 
     def with_seeds(self, seeds: np.ndarray, labels: tuple[int, ...]) -> "Scene":
-        """The same image with other seeds ((*spatial) int32) and labels; what is outside is the same."""
+        """A scene of this image with other seeds ((*spatial) int32) and labels; pixels outside must be the same."""
         scene = replace(self, labels=labels, seeds=seeds)
         vars(scene)["_known"] = self._known  # no field: a copy with another image begins with nothing
         return scene
 
     def with_scribbles(self, scribbles: np.ndarray, labels: tuple[int, ...]) -> "Scene":
-        """The same image with a label image ((*spatial) int) of these labels, ascending ids of the user.
+        """A scene of this image with scribbles from a label image ((*spatial) int) of these ascending label ids.
 
         Pixels outside stay outside.
         """

@@ -18,7 +18,7 @@ import numpy as np
 from .errors import ScribbleConflictError
 from .geometry.certify import fill_hull, hull_half_spaces
 from .geometry.convex_sets import REACH
-from .geometry.hulls import extreme_points, half_spaces
+from .geometry.hulls import extreme_points, half_spaces, hull_share
 from .geometry.outline import Outline
 from .geometry.raster import primitive_vectors
 from .inputs import Scene
@@ -99,9 +99,7 @@ def filled_share(index: np.ndarray, k: int) -> float:
     `index` ((*spatial) int) is each pixel's label, 0 the background; 1 for a label without pixels.
     """
     mine = index == k
-    if not mine.any():
-        return 1.0
-    return float(mine.sum() / (fill_hull(mine) & (mine | (index == 0))).sum())
+    return hull_share(mine, mine | (index == 0))
 
 
 def separated(

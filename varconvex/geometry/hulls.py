@@ -17,6 +17,15 @@ def fill(mask: np.ndarray) -> np.ndarray:
     return filled
 
 
+def hull_share(mask: np.ndarray, counted: np.ndarray | None = None) -> float:
+    """Share of its convex hull that `mask` fills, in [0, 1]; of its `counted` pixels, if given; 1 if empty.
+
+    `counted` (bool) holds the mask.
+    """
+    hull = fill(mask) if counted is None else fill(mask) & counted
+    return float(np.count_nonzero(mask) / np.count_nonzero(hull)) if mask.any() else 1.0
+
+
 def extreme_points(mask: np.ndarray) -> np.ndarray:
     """Points of a non-empty mask among which all vertices of its hull are: (n, d) int; in 2-D the vertices, in turn."""
     return (hulls_2d if mask.ndim == 2 else hulls_3d).extreme_points(mask)

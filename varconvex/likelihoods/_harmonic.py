@@ -31,6 +31,9 @@ _LEAST = 1e-4
 _CHANGE, _SWEEPS = 5e-4, 400
 """Largest change of h in a sweep at which a grid is solved; most sweeps."""
 
+_WITHIN = np.s_[1:-1, 1:-1, 1:-1]
+"""What a frame of one pixel leaves of a volume."""
+
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 
 
@@ -47,10 +50,11 @@ def harmonic_measure(seeds: np.ndarray, colours: np.ndarray, count: int, spacing
         halves = [2 if n > 1 else 1 for n in labels.shape]
         levels.append((_pooled(labels, count, halves), _averages(means, halves), steps * halves))
     grid = np.empty((count, *levels[0][0].shape), np.float32)
+    flows = [_conductances(*level) for level in levels]
     for k in range(count - 1):
         h = np.full(levels[-1][0].shape, 0.5, np.float32)
-        for labels, means, steps in reversed(levels):
-            h = _relaxed(_enlarged(h, labels.shape, 2), labels, means, k + 1, steps)
+        for (labels, _, _), (flow, shares) in zip(reversed(levels), reversed(flows), strict=True):
+            h = _relaxed(_enlarged(h, labels.shape, 2), labels, k + 1, flow, shares)
         grid[k] = h
     grid[-1] = 1 - grid[:-1].sum(axis=0)
     where = [(np.arange(n) + 0.5) / f - 0.5 for n, f in zip(seeds.shape, factor, strict=True)]
@@ -97,31 +101,37 @@ def _between(values: np.ndarray, where: list[np.ndarray]) -> np.ndarray:
     return values
 
 
-def _relaxed(h: np.ndarray, seeds: np.ndarray, colours: np.ndarray, label: int, steps: np.ndarray) -> np.ndarray:
-    """h of one label on the grid of `seeds`, from a start on the same grid: float32."""
-    h = np.where(seeds == label, 1, np.where(seeds != 0, 0, h)).astype(np.float32)
+def _conductances(seeds: np.ndarray, colours: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Conductances and shares as in `_relax`, on the grid of `seeds` with a frame of pixels outside: float32."""
     changes = [np.square(np.diff(colours, axis=axis)).sum(axis=-1) for axis in range(seeds.ndim)]
     mean = max(float(np.mean(np.concatenate([change.ravel() for change in changes]))), 1e-12)
-    # A frame of pixels outside: to them, as to others outside, nothing flows.
-    solid = (*(1,) * (3 - seeds.ndim), *seeds.shape)
-    framed = tuple(n + 2 for n in solid)
-    within = np.s_[1:-1, 1:-1, 1:-1]
-    flows, free = np.zeros((3, *framed), np.float32), np.zeros(framed, bool)
+    solid = _solid(seeds.shape)
+    flows, free = np.zeros((3, *(n + 2 for n in solid)), np.float32), np.zeros([n + 2 for n in solid], bool)
     for axis, change in enumerate(changes):
         ends = tuple(slice(-1) if k == axis else slice(None) for k in range(seeds.ndim))
         far = tuple(slice(1, None) if k == axis else slice(None) for k in range(seeds.ndim))
         flow = (_LEAST + np.exp(-CONTRAST * change / mean)) * (steps.min() / steps[axis]) ** 2
-        there = flows[3 - seeds.ndim + axis][within].reshape(seeds.shape)
+        there = np.zeros(seeds.shape, np.float32)
         there[ends] = np.where((seeds[ends] >= 0) & (seeds[far] >= 0), flow, 0)
-        flows[3 - seeds.ndim + axis][within] = there.reshape(solid)
+        flows[3 - seeds.ndim + axis][_WITHIN] = there.reshape(solid)
     total = flows.sum(axis=0) + sum((np.roll(flows[k], 1, axis=k) for k in range(3)), np.float32(0))
-    free[within] = (seeds == 0).reshape(solid)
+    free[_WITHIN] = (seeds == 0).reshape(solid)
     shares = np.where(free & (total > 0), 1 / np.maximum(total, np.float32(1e-12)), 0).astype(np.float32)
-    padded = np.zeros(framed, np.float32)
-    padded[within] = h.reshape(solid)
+    return flows, shares
+
+
+def _relaxed(h: np.ndarray, seeds: np.ndarray, label: int, flows: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """h of one label on the grid of `seeds`, from a start on the same grid: float32."""
+    padded = np.zeros(shares.shape, np.float32)
+    padded[_WITHIN] = np.where(seeds == label, 1, np.where(seeds != 0, 0, h)).reshape(_solid(seeds.shape))
     over = np.float32(2 / (1 + math.sin(math.pi / max(seeds.shape))))
     _relax(padded, flows, shares, over, np.float32(_CHANGE), _SWEEPS)
-    return padded[within].reshape(seeds.shape)
+    return padded[_WITHIN].reshape(seeds.shape)
+
+
+def _solid(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a volume: that of an image has one slice."""
+    return (*(1,) * (3 - len(shape)), *shape)
 
 
 @_compiled

@@ -144,7 +144,7 @@ class NieuwenhuisCremersLikelihood:
         return mixed
 
     def detours(self, scene: Scene) -> np.ndarray:
-        """What objects cost more where scribbles of other labels are in the way: (K, *spatial) float32, in nats."""
+        """Extra cost of objects where scribbles of other labels are in the way: (K, *spatial) float32, in nats."""
         found = np.zeros((len(scene.labels), *scene.seeds.shape), np.float32)
         if self.detour:
             reached = harmonic_measure(scene.seeds, scene.colours, len(scene.labels), scene.spacing)
@@ -157,29 +157,37 @@ class NieuwenhuisCremersLikelihood:
 
         (n, d + C), (K, n) and K of (d + C, m_k), float32: position, then colour in units of sqrt(2) sigma.
         """
-        axes, n = scene.seeds.ndim, scene.seeds.size
+        points, scribbled = self._points(scene), training_pixels(scene)
+        weights, seeds = np.empty((len(scribbled), len(points)), np.float32), []
+        for k, mine in enumerate(scribbled):
+            there = np.zeros(len(points), bool)
+            there[mine] = True
+            weights[k] = 0.5 / self._widths(scene, there, backend) ** 2
+            kept = evenly_spread(mine, min(mine.size, int(self.max_seeds)))
+            seeds.append(np.ascontiguousarray(points[kept].T))
+        return points, weights, seeds
+
+    def _points(self, scene: Scene) -> np.ndarray:
+        """Position and colour of each pixel, the latter in units of sqrt(2) sigma: (n, d + C) float32."""
+        axes = scene.seeds.ndim
         grid = np.empty((*scene.seeds.shape, axes + scene.colours.shape[-1]), np.float32)
         for k, step in enumerate(scene.spacing):
             along = [-1 if axis == k else 1 for axis in range(axes)]
             grid[..., k] = (np.arange(scene.seeds.shape[k]) * step).reshape(along)
         grid[..., axes:] = scene.colours / np.float32(np.sqrt(2) * self.sigma)
-        points = grid.reshape(n, -1)
-        scribbled = training_pixels(scene)
-        weights, seeds = np.empty((len(scribbled), n), np.float32), []
-        for k, mine in enumerate(scribbled):
-            weights[k] = 0.5 / self._width(scene, mine, backend).ravel() ** 2
-            # At most `max_seeds`, evenly spread, the same ones each time.
-            kept = np.linspace(0, mine.size - 1, min(mine.size, int(self.max_seeds))).round().astype(np.intp)
-            seeds.append(np.ascontiguousarray(points[mine[kept]].T))
-        return points, weights, seeds
+        return grid.reshape(scene.seeds.size, -1)
 
-    def _width(self, scene: Scene, mine: np.ndarray, backend: ArrayBackend) -> np.ndarray:
-        """rho(x) for the label with these seeds.
+    def _widths(self, scene: Scene, there: np.ndarray, backend: ArrayBackend) -> np.ndarray:
+        """rho at each pixel for a label with scribbles on the pixels `there` ((n,) bool): (n,) float32.
 
         The floor: positions are known to a pixel, and a pixel of a stroke is no surer of its own colour than
         its neighbour is. Without it the width would be 0 on the strokes and their density infinite.
         """
-        there = np.zeros(scene.seeds.shape, bool)
-        there.ravel()[mine] = True
         pixel = np.prod(scene.spacing) ** (1 / len(scene.spacing))
-        return (self.rho_factor * np.maximum(backend.distance(there, scene.spacing), pixel)).astype(np.float32)
+        distance = backend.distance(there.reshape(scene.seeds.shape), scene.spacing)
+        return (self.rho_factor * np.maximum(distance, pixel)).astype(np.float32).ravel()
+
+
+def evenly_spread(pixels: np.ndarray, count: int) -> np.ndarray:
+    """`count` of these flat indices, evenly spread in their order, the same ones each time."""
+    return pixels[np.linspace(0, pixels.size - 1, count).round().astype(np.intp)]

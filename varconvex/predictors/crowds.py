@@ -7,7 +7,7 @@ says how far the object reaches.
 
 import numpy as np
 
-from ..geometry.hulls import fill
+from ..geometry.hulls import hull_share
 from ..geometry.outline import least_outline
 from ..inputs import Scene
 from .others import USUAL, parts_alike
@@ -40,7 +40,7 @@ def beyond(scene: Scene, energy: SetEnergy) -> np.ndarray | None:
     alike = np.where(energy.scene.valid, energy.strokes.lengths.argmin(axis=0), 0) == 1
     nothing = np.zeros(alike.shape, bool)
     set_ = least_outline(*energy.with_others(np.array([USUAL])).outline_problem(1, nothing))
-    found = [_filled(part) for part in parts_alike(set_.mask, set_.mask, alike)]
+    found = [hull_share(part) for part in parts_alike(set_.mask, set_.mask, alike)]
     if len(found) < _FEWEST or np.median(found) < _CONVEX:
         return None
     mask = set_.rasterize((scene.seeds.shape[0], scene.seeds.shape[1]))
@@ -53,14 +53,9 @@ def likely(scene: Scene, mask: np.ndarray, costs: np.ndarray) -> bool:
 
     `mask` ((H, W) bool) is the object as it is segmented, `costs` ((2, H, W) float) are those of its likelihood.
     """
-    if not mask.any() or _filled(mask) >= _SURELY_CONVEX:
+    if hull_share(mask) >= _SURELY_CONVEX:
         return False
     shape = shrink(scene, _SIDE).seeds.shape
     mine, alike = (resized(part.astype(np.float32), shape) > 0.5 for part in (mask, costs[1] < costs[0]))
     parts = parts_alike(mine, mine, alike, (_SPECK, 4.0))
-    return sum(_filled(part) >= _CONVEX for part in parts) >= _FEWEST
-
-
-def _filled(mask: np.ndarray) -> float:
-    """Share of its convex hull that a mask (bool, not empty) fills."""
-    return float(np.count_nonzero(mask) / np.count_nonzero(fill(mask)))
+    return sum(hull_share(part) >= _CONVEX for part in parts) >= _FEWEST

@@ -83,7 +83,7 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
     def predict(self, scene: Scene, proximal: ProximalTerm | None = None) -> Prediction:
         """Costs, energy and minimiser; for K labels the proximal term is weight/2 <1 - target, u>."""
         rules = StoppingRules.checked(self.max_iter, self.tol, self.time_limit, self.callback)
-        backend, likelihood = get_backend(self.backend), self._in_time(self._detouring())
+        backend, likelihood = get_backend(self.backend), self._in_time(self._placed(detour=_DETOUR))
         costs, weighted = run(lambda part: part(scene), [(likelihood.costs,), (self.with_fixed_weight,)])
         learnt = rules.elapsed()
 
@@ -172,11 +172,12 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         """The predictor with the scene's edge weight computed once and for all."""
         return replace(self, edge_weight=self._weight(scene))
 
-    def _placed(self) -> Likelihood:
-        """The likelihood, on the energy's backend where it has a field `backend` that is None."""
+    def _placed(self, **defaults: Any) -> Likelihood:
+        """The likelihood, with the energy's backend and these values wherever it has such a field and that is None."""
         likelihood: Any = self.likelihood
-        backend = get_backend(self.backend)
-        return replace(likelihood, backend=backend) if getattr(likelihood, "backend", backend) is None else likelihood
+        defaults["backend"] = get_backend(self.backend)
+        unset = {name: value for name, value in defaults.items() if getattr(likelihood, name, value) is None}
+        return replace(likelihood, **unset) if unset else likelihood
 
     def _beyond(self, scene: Scene, index: np.ndarray, costs: np.ndarray) -> np.ndarray | None:
         """Pixels of neighbours that an object in a crowd must not have, see `crowds.beyond`."""
@@ -188,11 +189,6 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         """The likelihood, within the time limit where there is one and something is to be computed."""
         known = self.time_limit is None or isinstance(likelihood, GivenCosts | Appearance)
         return likelihood if known else InTime(likelihood, cast(float, self.time_limit))
-
-    def _detouring(self) -> Likelihood:
-        """The likelihood, with the default cost of detours where it has a field `detour` that is None."""
-        likelihood: Any = self._placed()
-        return replace(likelihood, detour=_DETOUR) if getattr(likelihood, "detour", 0.0) is None else likelihood
 
     def _appearance(self) -> Appearance:
         if isinstance(self.likelihood, Appearance):

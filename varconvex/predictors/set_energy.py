@@ -20,7 +20,7 @@ from typing import Self
 import numpy as np
 
 from ..backends import ArrayBackend, get_backend
-from ..edges import contrast_tensors, contrast_weight
+from ..edges import contrast_tensors
 from ..energies.potts import Potts
 from ..geometry.certify import hull_vertices
 from ..geometry.components import keep_scribbled
@@ -274,7 +274,7 @@ class SetEnergy:
         """The energy of the labels in `free`; no boundary is paid for at pixels in `taken`."""
         weight = np.ones(taken.shape) if self.weight is None else self.weight
         if self.tensors:
-            weight = weight * contrast_weight(self.scene.image, spacing=self.scene.spacing, valid=self.scene.valid)
+            weight = weight * self.scene.contrast_weight
         seeded = np.stack([self.scene.seeds == k + 1 for k in free])
         elsewhere = taken | (self.scene.seeds < 0)
         return Potts(

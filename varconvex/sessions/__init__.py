@@ -1,1 +1,1 @@
-"""What `Session` consists of: strokes and their history, answers for many threads, the preview, the file."""
+"""Parts of `Session`: strokes and their history, answers for many threads, the preview, the file."""

@@ -19,7 +19,7 @@ import numpy as np
 from ..backends import get_backend
 from ..inputs import Scene
 from ..likelihoods.base import bounded, training_pixels
-from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
+from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood, evenly_spread
 from ..threads import run
 
 _LEAST = 50
@@ -114,9 +114,9 @@ class KernelSums(NieuwenhuisCremersLikelihood):
         new = np.flatnonzero(there if before is None else there & ~before.there)
         share = most * new.size / max(mass, most)
         count = min(new.size, max(round(share), min(_LEAST, most)))
-        kept = new[np.linspace(0, new.size - 1, count).round().astype(np.intp)]
+        kept = evenly_spread(new, count)
         kernels, weights = np.ascontiguousarray(points[kept].T), np.full(count, new.size / count)
-        rho, axes = self._widths(scene, there), scene.seeds.ndim
+        rho, axes = self._widths(scene, there, get_backend(self.backend)), scene.seeds.ndim
         if before is None:
             return _Sum(there, rho, self._log_sum(points, rho, kernels, weights, axes), kernels, weights)
         total, nearer = before.total.copy(), rho < before.rho
@@ -167,16 +167,3 @@ class KernelSums(NieuwenhuisCremersLikelihood):
         there, weight, seeds = (backend.asarray(array) for array in (points, 0.5 / rho**2, kernels))
         mean = backend.to_numpy(backend.log_kernel_mean(there, weight, seeds, axes))
         return mean + np.float32(np.log(largest * weights.size))
-
-    def _points(self, scene: Scene) -> np.ndarray:
-        """Position and colour of each pixel, the latter in units of sqrt(2) sigma: (n, d + C) float32."""
-        places = np.indices(scene.seeds.shape, np.float32).reshape(scene.seeds.ndim, -1).T
-        places *= np.asarray(scene.spacing, np.float32)
-        colours = scene.colours.reshape(len(places), -1) / np.float32(np.sqrt(2) * self.sigma)
-        return np.concatenate([places, colours], axis=1)
-
-    def _widths(self, scene: Scene, there: np.ndarray) -> np.ndarray:
-        """rho_k at each pixel: (n,) float32."""
-        pixel = np.prod(scene.spacing) ** (1 / len(scene.spacing))
-        distance = get_backend(self.backend).distance(there.reshape(scene.seeds.shape), scene.spacing)
-        return (self.rho_factor * np.maximum(distance, pixel)).astype(np.float32).ravel()

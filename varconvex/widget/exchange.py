@@ -14,9 +14,9 @@ from ..errors import VarconvexError
 from ..families import names
 from ..result import Segmentation
 from ..session import Session
+from .background import BackgroundJob
 from .kernels import load_kernels
 from .labels import first_labels
-from .latest import Latest
 from .messages import (
     Action,
     Label,
@@ -86,8 +86,8 @@ class Exchange:
         self._answer: _Answer | None = None
         self._begin = time.perf_counter()
         self._text, self._closed = "", False
-        self._solving = Latest(self._solve, "varconvex solve")
-        self._showing = Latest(self._show, "varconvex show")
+        self._solving = BackgroundJob(self._solve, "varconvex solve")
+        self._showing = BackgroundJob(self._show, "varconvex show")
         self._at_work = False
 
     @classmethod

@@ -38,7 +38,7 @@ class TaughtLikelihood:
 
     @classmethod
     def of(cls, scene: Scene, before: Mapping[int, np.ndarray]) -> Self:
-        """What the scribbles of a scene teach, added to what was taught `before`."""
+        """Densities of the colours on the scribbles of a scene, together with those known `before`."""
         return cls({label: _together(scene, k, before) for k, label in enumerate(scene.labels)})
 
     def check(self, scene: Scene) -> None:

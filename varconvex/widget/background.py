@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 
-class Latest:
+class BackgroundJob:
     """Runs `job` in a background thread when asked, once more if asked meanwhile; no thread waits while idle."""
 
     def __init__(self, job: Callable[[], None], name: str):
