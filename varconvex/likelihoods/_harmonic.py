@@ -29,7 +29,7 @@ _LEAST = 1e-4
 """Least conductance, as a share of that of a flat place."""
 
 _CHANGE, _SWEEPS = 1e-4, 400
-"""Largest change of h in a sweep at which a grid is solved, five times which is too coarse; most sweeps."""
+"""Largest change of h in a sweep at which a grid is solved (at 5e-4 some answers differ); most sweeps."""
 
 _WITHIN = np.s_[1:-1, 1:-1, 1:-1]
 """What a frame of one pixel leaves of a volume."""
