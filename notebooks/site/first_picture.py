@@ -1,6 +1,7 @@
 """The picture at the top of the README: ``python notebooks/site/first_picture.py``.
 
-A photograph of scikit-learn's, the demo's strokes on it, and what ``segment(image, scribbles, shape="convex")`` returns.
+A photograph of scikit-learn's, the demo's strokes on it, and what the demo finds: with and without the convex shape, all
+parts kept, the convex set by projection (``components="all", unify="sequential"``).
 """
 
 from pathlib import Path
