@@ -29,8 +29,8 @@ from varconvex import Segmentation, segment
 from varconvex.datasets.folders import Sample, read_folder
 from varconvex.errors import FileFormatError, ScribbleConflictError
 from varconvex.families import find, names
-from varconvex.files import PICTURE_ENDINGS, check_outputs, write_picture
 from varconvex.geometry.components import keep_scribbled
+from varconvex.io.writing import PICTURE_ENDINGS, check_outputs, write_picture
 from varconvex.metrics import dice, iou
 from varconvex.plots import outline, sheet, strokes
 

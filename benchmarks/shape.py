@@ -39,10 +39,10 @@ from tqdm import tqdm
 
 from varconvex import ConvexShape
 from varconvex.families import find, names
-from varconvex.files import PICTURE_ENDINGS, check_outputs, write_picture
 from varconvex.geometry.certify import certify_convexity
 from varconvex.geometry.lattice_polygon import best_nearby
 from varconvex.geometry.refine_2d import refine
+from varconvex.io.writing import PICTURE_ENDINGS, check_outputs, write_picture
 from varconvex.metrics import iou
 from varconvex.plots import outline, photograph, sheet
 from varconvex.shapes.base import Shape

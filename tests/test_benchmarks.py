@@ -11,8 +11,8 @@ from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
 from benchmarks._strokes import correction
 from varconvex import ConvexShape
 from varconvex.families import names
-from varconvex.files import read_image
 from varconvex.geometry.certify import certify_convexity
+from varconvex.io.reading import read_image
 
 
 @pytest.fixture

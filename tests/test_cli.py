@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from varconvex.cli import main
-from varconvex.files import read_image
+from varconvex.io.reading import read_image
 
 
 @pytest.fixture

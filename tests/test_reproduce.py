@@ -14,7 +14,7 @@ from varconvex import segment
 from varconvex.cli import main
 from varconvex.datasets.folders import list_samples
 from varconvex.errors import FileFormatError, ShapeWarning
-from varconvex.files import read_image
+from varconvex.io.reading import read_image
 from varconvex.metrics import iou
 from varconvex.reproduce import layout, table1, table2
 from varconvex.reproduce.run import key_of, stored

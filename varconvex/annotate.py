@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from .errors import FileFormatError
-from .files import MASK_ENDINGS, check_outputs, read_image, read_labels, write_labels, write_mask
+from .io.reading import read_image, read_labels
+from .io.writing import MASK_ENDINGS, check_outputs, write_labels, write_mask
 from .plots import colours
 from .result import Segmentation
 from .session import Session
@@ -29,7 +30,7 @@ def annotate(
     Parameters
     ----------
     image : str or path
-        The image, as `varconvex.files.read_image` reads it.
+        The image, as `varconvex.io.read_image` reads it.
     scribbles : str or path, optional
         Label image of the strokes. One that is there is gone on with. Written whenever the strokes change. By default
         the image's name with ``-scribbles``.

@@ -12,8 +12,9 @@ import numpy as np
 
 from . import checks
 from .errors import UnsupportedTypeError
-from .files import readable, write_whole
 from .geometry.certify import Certificate
+from .io.reading import readable
+from .io.writing import write_whole
 from .result import Segmentation
 from .shapes.base import FittedShape
 from .shapes.convex import FittedConvex

@@ -128,7 +128,7 @@ def _common(parser: argparse.ArgumentParser, compute: Callable[[argparse.Namespa
 
 def _answer(compute: Callable[[argparse.Namespace], "Segmentation"], options: argparse.Namespace) -> int:
     """Compute a result, write it to the files that are asked for, and print its numbers."""
-    from .files import MASK_ENDINGS, PICTURE_ENDINGS, check_outputs, write_mask, write_picture
+    from .io.writing import MASK_ENDINGS, PICTURE_ENDINGS, check_outputs, write_mask, write_picture
 
     given = vars(options)
     inputs = [given[name] for name in ("image", "scribbles", "mask") if name in given]
@@ -153,7 +153,7 @@ def _demo(options: argparse.Namespace) -> "Segmentation":
 
 def _segment(options: argparse.Namespace) -> "Segmentation":
     from .api import segment
-    from .files import colour, read_image, read_scribbles
+    from .io.reading import colour, read_image, read_scribbles
 
     image = read_image(options.image)
     scribbles = read_scribbles(
@@ -180,7 +180,7 @@ def _annotate(options: argparse.Namespace) -> int:
     import webbrowser
 
     from .annotate import annotate
-    from .files import PICTURE_ENDINGS, check_outputs, write_picture
+    from .io.writing import PICTURE_ENDINGS, check_outputs, write_picture
 
     def started(address: str) -> None:
         print(f"draw at {address}  (Ctrl-C saves and ends)", file=sys.stderr, flush=True)
@@ -201,7 +201,7 @@ def _annotate(options: argparse.Namespace) -> int:
 
 def _project(options: argparse.Namespace) -> "Segmentation":
     from .api import project
-    from .files import read_mask
+    from .io.reading import read_mask
 
     target = read_mask(options.mask, probability=options.probability)
     return project(target, backend=options.backend, random_state=options.random_state)

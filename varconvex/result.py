@@ -186,7 +186,7 @@ class Segmentation:
 
     def plot(self, path: str | os.PathLike | None = None) -> Any:
         """The picture of the result, a PIL image; also written to `path` if given, whole or not at all."""
-        from .files import write_picture
+        from .io.writing import write_picture
         from .plots import overview
 
         picture = overview(self)

@@ -10,7 +10,8 @@ from test_page import ask
 
 from varconvex import annotate, segment
 from varconvex.cli import main
-from varconvex.files import read_image, read_labels, write_labels
+from varconvex.io.reading import read_image, read_labels
+from varconvex.io.writing import write_labels
 from varconvex.widget.messages import frame
 
 

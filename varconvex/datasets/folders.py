@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FileFormatError
-from ..files import read_image, read_mask
+from ..io.reading import read_image, read_mask
 from .robot import robot_scribbles
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}

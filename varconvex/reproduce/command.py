@@ -9,7 +9,7 @@ from typing import Any
 from ..datasets.download import fetch
 from ..datasets.folders import list_samples
 from ..errors import InvalidParameterError, ShapeWarning
-from ..files import write_picture, write_text
+from ..io.writing import write_picture, write_text
 
 
 def add_to(commands: Any) -> None:

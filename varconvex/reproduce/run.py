@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from ..datasets.folders import Entry, Sample
 from ..errors import FileFormatError, MissingExtraError, VarconvexError
-from ..files import write_text
+from ..io.writing import write_text
 
 Settings = dict[str, Any]
 

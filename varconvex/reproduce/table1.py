@@ -18,8 +18,8 @@ from ..api import segment
 from ..datasets.download import checksum
 from ..datasets.folders import Entry, Sample
 from ..errors import FileFormatError, InvalidParameterError
-from ..files import read_image
 from ..geometry.certify import fill_hull
+from ..io.reading import read_image
 from ..metrics import iou
 from ..options import Unify
 from ..predictors.cnn import CnnPredictor

@@ -11,7 +11,8 @@ import numpy as np
 from ..backends import ArrayBackend
 from ..errors import InvalidImageError, UnsupportedTypeError
 from ..families import find, names
-from ..files import readable, write_whole
+from ..io.reading import readable
+from ..io.writing import write_whole
 from ..predictors.appearance.taught import TaughtLikelihood
 from .strokes import Drawing, Stroke
 

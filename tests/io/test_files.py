@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from varconvex.errors import FileFormatError, InvalidParameterError
-from varconvex.files import colour, read_image, read_mask, read_scribbles, write_mask, write_picture
+from varconvex.io.reading import colour, read_image, read_mask, read_scribbles
+from varconvex.io.writing import write_mask, write_picture
 
 
 @pytest.fixture

@@ -1,0 +1,15 @@
+from .reading import (
+    colour as colour,
+    read_image as read_image,
+    read_labels as read_labels,
+    read_mask as read_mask,
+    read_scribbles as read_scribbles,
+)
+from .writing import (
+    check_outputs as check_outputs,
+    write_labels as write_labels,
+    write_mask as write_mask,
+    write_picture as write_picture,
+    write_text as write_text,
+    write_whole as write_whole,
+)
