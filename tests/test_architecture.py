@@ -42,6 +42,7 @@ ARROWS = {
     "checks": set(),
     "options": set(),
     "geometry": {"threads"},
+    "memory": set(),
     "metrics": set(),
     "edges": {"colour"},
     "colour": set(),
