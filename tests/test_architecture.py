@@ -22,7 +22,7 @@ ROOT = Path(varconvex.__file__).parent
 ARROWS = {
     "api": {
         "inputs", "likelihoods", "predictors", "shapes", "unify", "proposals", "assembly", "result", "energies",
-        "settings", "solvers", "backends", "geometry",
+        "margins", "settings", "solvers", "backends", "geometry",
     },
     "settings": {"backends", "families", "inputs", "likelihoods", "predictors", "shapes", "solvers"},
     "session": {"api", "backends", "inputs", "predictors", "result", "scribbles", "sessions", "settings"},
@@ -42,6 +42,7 @@ ARROWS = {
     "checks": set(),
     "options": set(),
     "geometry": {"threads"},
+    "margins": {"backends", "energies", "solvers"},
     "metrics": set(),
     "edges": {"colour"},
     "colour": set(),
@@ -49,9 +50,9 @@ ARROWS = {
     "plots": {"result"},
     "regions": {"backends", "edges", "energies", "inputs", "solvers"},
     "restoration": {"backends", "energies", "inputs", "solvers"},
-    "archive": {"io", "geometry", "result", "shapes"},
-    "result": {"archive", "io", "geometry", "plots", "shapes"},
-    "assembly": {"backends", "geometry", "inputs", "proposals", "result"},
+    "archive": {"io", "geometry", "margins", "result", "shapes"},
+    "result": {"archive", "io", "geometry", "margins", "plots", "shapes"},
+    "assembly": {"backends", "geometry", "inputs", "margins", "proposals", "result"},
     "unify": {"inputs", "objects", "predictors", "proposals", "shapes", "solvers", "threads"},
     "proposals": {"geometry", "inputs", "objects", "predictors", "shapes", "solvers", "threads"},
     "predictors": {

@@ -88,7 +88,7 @@ def summary(result: "Segmentation") -> Image.Image:
 
 
 def overview(result: "Segmentation") -> Image.Image:
-    """One page: scribbles, likelihood, answer of the energy alone, answer with shapes (if any), curve of the gap."""
+    """One page: scribbles, likelihood, answer of the energy alone, answer (if another), certainty, curve of the gap."""
     image = result.image if result.image is not None else np.ones((*result.labels.shape, 1))
     energy = bool(result.history)
     alone = f"Total variation, energy {result.unconstrained_energy:,.0f}" if energy else "Prediction"
@@ -101,9 +101,19 @@ def overview(result: "Segmentation") -> Image.Image:
         proven = "Convex, certified" if all(result.certificates.values()) else "Not certified"
         numbers = f": energy {result.energy:,.0f}, integrality gap {result.integrality_gap:,.0f}" if energy else ""
         panels.append((f"{proven}{numbers}", segmented(result, result.labels)))
+    elif not np.array_equal(result.labels, result.unconstrained):
+        panels.append(("Parts that hold a scribble", segmented(result, result.labels)))
+    if result.certainty is not None:
+        panels.append(("Certainty: black none, white most", photograph(shades(result)[..., None])))
     if energy:
         panels.append((f"Relative gap {result.relative_gap:.1e}", gap_curve(result.history, result.labels.shape)))
     return sheet(panels, columns=3)
+
+
+def shades(result: "Segmentation") -> np.ndarray:
+    """The certainty of a result from 0 to 1, its greatest possible value: (*spatial) float32."""
+    reach = max(found.reach for found in result.margins.values())
+    return np.asarray(result.certainty) / np.float32(reach)
 
 
 def gap_curve(history: Sequence[tuple[int, float, float, float]], shape: tuple[int, ...]) -> np.ndarray:
