@@ -36,7 +36,7 @@ ARROWS = {
     "demo": {"api", "result"},
     "doctor": {"backends", "threads"},
     "objects": {"geometry", "inputs", "shapes"},
-    "io": set(),
+    "io": {"memory"},
     "inputs": {"colour", "edges", "scribbles"},
     "scribbles": set(),
     "checks": set(),
