@@ -36,7 +36,7 @@ ARROWS = {
     "demo": {"api", "result"},
     "doctor": {"backends", "threads"},
     "objects": {"geometry", "inputs", "shapes"},
-    "io": {"memory"},
+    "io": {"memory", "scribbles"},
     "inputs": {"colour", "edges", "scribbles"},
     "scribbles": set(),
     "checks": set(),
