@@ -14,7 +14,7 @@ from . import checks
 from .errors import UnsupportedTypeError
 from .geometry.certify import Certificate
 from .io.reading import readable
-from .io.writing import write_whole
+from .io.whole import write_whole
 from .result import Segmentation
 from .shapes.base import FittedShape
 from .shapes.convex import FittedConvex
