@@ -53,6 +53,8 @@ def load(path: str | os.PathLike) -> Segmentation:
         found: dict[str, Any] = header["fields"]
         for name in ("label_ids", "history", "objective"):
             found[name] = tuple(tuple(v) if isinstance(v, list) else v for v in found[name])
+        if found.get("spacing") is not None:  # older files have none
+            found["spacing"] = tuple(found["spacing"])
         found |= {name: arrays.get(name) for name in _ARRAYS}
         result = Segmentation(
             **found,

@@ -153,7 +153,10 @@ def test_probabilities_come_back(tmp_path, name, channels, ndim):
 def test_a_missing_extra_is_named_first(tmp_path, monkeypatch, module, name):
     monkeypatch.setitem(sys.modules, module, None)
     extra = {"nibabel": "nifti"}.get(module, module)
-    for check in (lambda: check_labels(tmp_path / name, 2, (1, 2)), lambda: check_outputs([(tmp_path / name, (name[1:],))], [])):
+    for check in (
+        lambda: check_labels(tmp_path / name, 2, (1, 2)),
+        lambda: check_outputs([(tmp_path / name, (name[1:],))], []),
+    ):
         with pytest.raises(MissingExtraError, match=rf'needs {module}.*pip install "varconvex\[{extra}\]"'):
             check()
 
@@ -226,7 +229,7 @@ def test_a_disk_that_fills_up_leaves_nothing(tmp_path, name):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
     try:
-        with pytest.raises(FileFormatError, match="cannot be written(: the file is larger than|.*Is the disk full)"):
+        with pytest.raises(FileFormatError, match=r"cannot be written(: the file is larger than|.*Is the disk full)"):
             write_labels(tmp_path / name, labels)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

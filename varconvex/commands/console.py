@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -97,6 +97,16 @@ class Voice(logging.Handler):
                 self._line(", ".join(filter(None, [self._what, f"{now - self._begin:.0f} s", self._numbers])))
 
 
+def with_voice(command: Callable[[Any, Voice], int]) -> Callable[[Any], int]:
+    """A command that says what it does, unless its option --quiet is set."""
+
+    def run(options: Any) -> int:
+        with Voice(quiet=options.quiet) as voice:
+            return command(options, voice)
+
+    return run
+
+
 @contextmanager
 def warnings_told() -> Iterator[None]:
     """Within it, the package's warnings are lines on standard error, in words of the shell."""
@@ -117,12 +127,14 @@ def warnings_told() -> Iterator[None]:
 def in_shell_words(message: str) -> str:
     """A message with the options of the shell where it names keywords: ``nan_policy="mask"`` is --nan-policy mask."""
     for name in sorted(OPTIONS, key=len, reverse=True):
-        message = re.sub(rf"`?\b{name}\s?=\s?(\{{.*?\}}|\(.*?\)|'[^']*'|\"[^\"]*\"|[\w.+-]*[\w+-])?`?", _as_option(name), message)
+        message = re.sub(
+            rf"`?\b{name}\s?=\s?(\{{.*?\}}|\(.*?\)|'[^']*'|\"[^\"]*\"|[\w.+-]*[\w+-])?`?", _as_option(name), message
+        )
         if "_" in name:
-            message = re.sub(rf"(?<![\w-])`?{name}`?(?!\w)", flag(name), message)
+            message = re.sub(rf"(?<![\w-])`?{name}`?(?!\w| after)", flag(name), message)  # not a status
         elif message.startswith(f"{name} "):
             message = f"--{message}"
-    return message
+    return re.sub(r"\(([\d.]+(?:, [\d.]+)+)\)(?=\.$)", lambda match: match[1].replace(" ", ""), message)
 
 
 def _as_option(name: str) -> Any:

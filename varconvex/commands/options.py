@@ -99,7 +99,7 @@ def _mask(path: str) -> Any:
 
 
 def _edge_weight(value: str) -> Any:
-    """"contrast", None, or the array of a file."""
+    """The word "contrast", None, or the array of a file."""
     from ..io.reading import read_image
 
     return _optional(value) if value in ("contrast", NONE) else read_image(value)
@@ -248,7 +248,7 @@ def keywords(options: Mapping[str, Any]) -> dict[str, Any]:
 
         if predictor not in ("fcn", "cnn"):
             raise InvalidParameterError(
-                f"features need a predictor that has them, fcn or cnn; got {predictor!r}. Choose one, or leave them out."
+                f"features need a predictor that has them, fcn or cnn; got {predictor!r}. Choose one of them."
             )
         kind = find("predictors", predictor)
         ready["predictor"] = kind(inputs="rgb+xy+features", features=read_image(options["features"]))

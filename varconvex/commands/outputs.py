@@ -13,7 +13,6 @@ from ..io.writing import (
     check_labels,
     check_outputs,
     write_mask,
-    write_picture,
     write_probability,
     write_table,
 )

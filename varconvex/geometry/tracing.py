@@ -4,13 +4,13 @@ A vertex of the pixel grid is a corner where one or three of its four pixels are
 are, diagonally. Along each row of the grid the sorted corners are the ends of the horizontal edges in turn, along each
 column those of the vertical ones; following them alternately gives the rings.
 
-Vertex (i, j) is the corner that the pixels (i - 1, j - 1) and (i, j) share: pixel (i, j) covers [i, i + 1] x [j, j + 1].
+Vertex (i, j) is the corner that the pixels (i - 1, j - 1) and (i, j) share:
+pixel (i, j) covers [i, i + 1] x [j, j + 1].
 """
 
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.ndimage import label
 
 Ring = np.ndarray
 Polygon = list[Ring]
@@ -22,6 +22,8 @@ def polygons(mask: np.ndarray) -> list[Polygon]:
     A ring is (n, 2) int, row and column of vertices without repetition; with x = column and y = row the outer ring has
     a positive area, holes a negative one. No ring meets a vertex twice. Parts are in the order of their first pixel.
     """
+    from scipy.ndimage import label
+
     parts, count = label(mask)
     found: list[Polygon] = [[] for _ in range(count)]
     for ring in (ring for path in _paths(np.pad(mask, 1)) for ring in _simple(path)):

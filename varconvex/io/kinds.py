@@ -22,17 +22,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileFormatError, MissingExtraError
+from .formats.base import MICRON, MILLIMETRE, unit_name
 from .whole import check_writable, write_folder, write_whole
 
-_METRES = {"m": "meter", "mm": "millimeter", "um": "micrometer", "nm": "nanometer", "cm": "centimeter"}
-"""Units of length by their symbol, as OME-Zarr calls them."""
-
-_SYMBOLS = {"µm": "um", "μm": "um", "micron": "um", "microns": "um", **{name: symbol for symbol, name in _METRES.items()}}
-
-
-def unit_symbol(unit: str | None) -> str | None:
-    """A unit of length in one form, e.g. "um" for "µm" and "micrometer"; other units as they are."""
-    return _SYMBOLS.get(unit, unit) if unit else None
+_METRES = {"m": "meter", MILLIMETRE: "millimeter", MICRON: "micrometer", "nm": "nanometer", "cm": "centimeter"}
+"""Units of length, as OME-Zarr calls them."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +40,7 @@ class Grid:
     unit : str or None
         Of the spacing: "um", "mm", ...
     affine : (4, 4) float array or None
-        From indices to positions, as in NIfTI; it goes before the spacing.
+        From indices to positions in millimetres, as in NIfTI; it goes before the spacing.
     channels : bool
         Whether the first axis is none of the space.
     """
@@ -113,13 +107,12 @@ def _write_tiff(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
     imagej, ome = array.dtype in (np.uint8, np.uint16, np.float32), array.dtype.itemsize < 8
     settings: dict[str, Any] = {"imagej": imagej, "ome": ome and not imagej}
     metadata: dict[str, Any] = {"axes": axes}
-    unit = unit_symbol(grid.unit)
+    unit = unit_name(grid.unit)
     if settings["ome"]:
         for axis, step in steps.items():
-            metadata |= {f"PhysicalSize{axis}": step, f"PhysicalSize{axis}Unit": {"um": "µm"}.get(unit, unit or "pixel")}  # type: ignore[arg-type]
+            metadata |= {f"PhysicalSize{axis}": step, f"PhysicalSize{axis}Unit": unit or "pixel"}
     elif steps:
-        metadata |= {"unit": unit} if unit else {}
-        metadata |= {"spacing": steps["Z"]} if "Z" in steps else {}
+        metadata |= {"unit": "um" if unit == MICRON else unit or "", "spacing": steps.get("Z", 1.0)}
     if imagej and axes == "CZYX":  # ImageJ's order
         array, metadata["axes"] = np.moveaxis(array, 0, 1), "ZCYX"
     if steps:
@@ -144,8 +137,9 @@ def _write_nifti(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None
     if grid.channels and ndim == 2:  # NIfTI's fourth axis comes after three of space
         values = values[:, :, None]
     image = nibabel.Nifti1Image(values, affine, dtype=values.dtype)
-    if (unit := unit_symbol(grid.unit)) in ("m", "mm", "um"):
-        image.header.set_xyzt_units({"m": "meter", "mm": "mm", "um": "micron"}[unit])
+    unit = MILLIMETRE if grid.affine is not None else unit_name(grid.unit)
+    if unit in ("m", MILLIMETRE, MICRON):
+        image.header.set_xyzt_units({"m": "meter", MICRON: "micron"}.get(unit, "mm"))
 
     def write(file: Any) -> None:
         holder = nibabel.FileHolder(fileobj=file)
@@ -163,7 +157,7 @@ def _write_zarr(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
 
     labels = array.dtype.kind != "f"
     names = grid.axes(array).lower()
-    unit = unit_symbol(grid.unit)
+    unit = unit_name(grid.unit)
     axes = [{"name": name, "type": "channel" if name == "c" else "space"} for name in names]
     for axis in axes:
         if axis["type"] == "space" and unit in _METRES:
@@ -184,7 +178,11 @@ def _write_zarr(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
         group = zarr.open_group(str(folder), mode="w", zarr_format=2, attributes=attributes)
         chunks = tuple(min(n, 256) for n in array.shape)
         made = group.create_array(
-            "0", shape=array.shape, dtype=array.dtype, chunks=chunks, fill_value=0,
+            "0",
+            shape=array.shape,
+            dtype=array.dtype,
+            chunks=chunks,
+            fill_value=0,
             chunk_key_encoding={"name": "v2", "separator": "/"},
         )
         made[...] = array
@@ -247,7 +245,7 @@ def require(module: str | None, extra: str | None, name: str) -> None:
     """A MissingExtraError if the module of an extra is not installed."""
     if module is not None and importlib.util.find_spec(module) is None:
         raise MissingExtraError(
-            f'{name} needs {module}, which is not installed. Run: pip install "varconvex[{extra}]", or use another kind.'
+            f'{name} needs {module}, which is not installed. Run: pip install "varconvex[{extra}]"; or use another.'
         )
 
 
@@ -264,12 +262,12 @@ def check_format(path: str | os.PathLike, ndim: int, largest: int = 0, *, floats
     kind = format_of(path, floats=floats)
     if ndim > 2 and not kind.volumes:
         raise FileFormatError(
-            f"a volume needs a file that holds one, {', '.join(e for f in FORMATS if f.volumes for e in f.endings)}; got "
-            f"{os.fspath(path)}. Rename it."
+            f"a volume needs a file that holds one, {', '.join(e for f in FORMATS if f.volumes for e in f.endings)}; "
+            f"got {os.fspath(path)}. Rename it."
         )
     if largest > kind.largest:
         raise FileFormatError(
-            f"{kind.name} holds labels up to {kind.largest}; got {largest} for {os.fspath(path)}. Write to .tif or .npy."
+            f"{kind.name} holds labels up to {kind.largest}; got {largest} for {os.fspath(path)}. Write to .tif."
         )
     check_writable(path, folder=kind.folder)
     if kind.folder:

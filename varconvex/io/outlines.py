@@ -6,7 +6,7 @@ to column + 1 and y from row to row + 1, as these three take it.
 | ending | kind | an object |
 |---|---|---|
 | .geojson | GeoJSON (RFC 7946; QuPath, shapely, GIS) | a MultiPolygon with its holes, property `label` |
-| .json | COCO (annotation tools, detectors) | its polygons; run lengths where it has holes, which COCO's polygons lack |
+| .json | COCO (annotation tools, detectors) | its polygons, or run lengths where it has holes |
 | .roi, .zip | ImageJ, Fiji (extra imagej) | a polygon a part, in a ZIP file if there are several; holes by a slit |
 """
 
@@ -97,7 +97,7 @@ def coco(
 ) -> dict[str, Any]:
     """A COCO data set of one image, with an annotation and a category for each label."""
     height, width = labels.shape
-    annotations = []
+    annotations: list[dict[str, Any]] = []
     for label, parts in found.items():
         mask = labels == label
         if not parts:

@@ -41,9 +41,9 @@ def write_labels(
     spacing : sequence of float, optional
         Size of a pixel along each axis: written to TIFF, NIfTI and OME-Zarr files.
     unit : str, optional
-        Unit of the spacing, such as "um" or "mm".
+        Unit of the spacing, such as "µm" or "mm".
     affine : (4, 4) float array, optional
-        From indices to positions: written to NIfTI files, in place of the spacing.
+        From indices to positions in millimetres: written to NIfTI files, in place of the spacing.
 
     Raises
     ------
