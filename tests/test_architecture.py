@@ -32,6 +32,7 @@ ARROWS = {
     },
     "annotate": {"io", "plots", "result", "session", "widget"},
     "widget": {"families", "plots", "result", "scribbles", "session"},
+    "napari": {"demo", "families", "inputs", "result", "session", "solvers", "widget"},
     "cli": {"annotate", "api", "demo", "doctor", "io", "reproduce", "result", "solvers"},
     "demo": {"api", "result"},
     "doctor": {"backends", "threads"},
