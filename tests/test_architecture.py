@@ -30,7 +30,7 @@ ARROWS = {
         "api", "backends", "families", "io", "inputs", "likelihoods", "predictors", "result", "scribbles",
         "settings", "threads",
     },
-    "annotate": {"io", "plots", "result", "session", "widget"},
+    "annotate": {"io", "napari", "plots", "result", "session", "widget"},
     "widget": {"families", "plots", "result", "scribbles", "session"},
     "napari": {"demo", "families", "inputs", "result", "session", "solvers", "widget"},
     "cli": {"annotate", "api", "demo", "doctor", "io", "reproduce", "result", "solvers"},

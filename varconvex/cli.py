@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from . import __version__
 from .errors import VarconvexError
-from .options import TV, Components, Unify
+from .options import TV, Components, Unify, Viewer
 from .reproduce import command as reproduce
 
 if TYPE_CHECKING:
@@ -85,13 +85,15 @@ def _parser() -> argparse.ArgumentParser:
         segment.add_argument(f"--{part}-colour", default=colour, metavar="COLOUR", help=told)
     _common(segment, _segment)
 
-    annotate = commands.add_parser("annotate", help="draw strokes on a page of this machine, see the answer, save both")
+    annotate = commands.add_parser("annotate", help="draw strokes, see the answer, save both")
     annotate.add_argument("image", metavar="IMAGE", help="photograph (PNG, TIFF, JPEG, .npy)")
     annotate.add_argument(
         "--scribbles", metavar="FILE", help="strokes to go on with and to write (default: IMAGE-scribbles.png)"
     )
     annotate.add_argument("-o", "--output", metavar="MASK", help="mask to write (default: IMAGE-mask.png)")
-    annotate.add_argument("--no-browser", action="store_true", help="print the address only")
+    told = "where to draw (default: napari where it is installed, or else a page of this machine)"
+    annotate.add_argument("--viewer", choices=get_args(Viewer), help=told)
+    annotate.add_argument("--no-browser", action="store_true", help="serve the page and print its address only")
     _settings(annotate)
     _common(annotate, None)
     annotate.set_defaults(run=_annotate)
@@ -176,7 +178,7 @@ def _given(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _annotate(options: argparse.Namespace) -> int:
-    """Serve the page until it is closed; print the last answer's numbers and where everything is."""
+    """Open napari or serve the page until it is closed; print the last answer's numbers and where everything is."""
     import webbrowser
 
     from .annotate import annotate
@@ -188,7 +190,9 @@ def _annotate(options: argparse.Namespace) -> int:
             webbrowser.open(address)
 
     check_outputs([(options.figure, PICTURE_ENDINGS)], [options.image])
-    result, written = annotate(options.image, options.scribbles, options.output, started=started, **_given(options))
+    viewer: Viewer | None = "page" if options.no_browser else options.viewer
+    files = (options.image, options.scribbles, options.output)
+    result, written = annotate(*files, viewer=viewer, started=started, **_given(options))
     if result is not None:
         if options.figure:
             write_picture(options.figure, result.plot())

@@ -28,3 +28,6 @@ Kind = Literal["probability", "logits"]
 
 EdgeWeight = Literal["contrast"]
 """Edge weights computed from the image (None is 1 everywhere; an array holds the weights themselves)."""
+
+Viewer = Literal["napari", "page"]
+"""Where `varconvex annotate` shows an image."""

@@ -20,6 +20,7 @@ with warnings.catch_warnings():
     from varconvex.napari.panel import Panel
 
 from varconvex import segment
+from varconvex.annotate import annotate
 from varconvex.napari import samples
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -199,6 +200,28 @@ def test_a_dock_that_is_closed_leaves_the_viewer_as_it_was(viewer):
     viewer.add_image(np.zeros((5, 5)))
     viewer.dims.set_current_step(0, 0)
     events()
+
+
+def test_the_command_opens_napari_and_writes_what_was_drawn(tmp_path, monkeypatch, two_blobs):
+    pixels, seeds, _ = two_blobs
+    np.save(tmp_path / "blobs.npy", np.stack([pixels[..., 0], pixels[..., 1]], axis=-1))
+    np.save(tmp_path / "strokes.npy", np.where(seeds == 1, 1, 0))
+
+    def drawn():
+        viewer = napari.current_viewer()
+        assert [layer.name for layer in viewer.layers] == ["blobs 0", "blobs 1", "blobs strokes"]
+        viewer.layers["blobs strokes"].paint((40, 40), 2)
+        events()
+        viewer.close()
+
+    monkeypatch.setattr(napari, "run", drawn)
+    files = [str(tmp_path / name) for name in ("blobs.npy", "strokes.npy", "mask.npy")]
+    result, written = annotate(files[0], files[1], files[2], viewer="napari", shape="hull")
+    assert [str(path) for path in written] == files[1:]
+    strokes, mask = (np.load(path) for path in files[1:])
+    assert set(np.unique(strokes)) == {0, 1, 2}
+    assert result.certificate.convex
+    np.testing.assert_array_equal(mask, segment(np.load(files[0]), strokes, shape="hull").labels)
 
 
 def test_napari_finds_widget_and_samples():

@@ -135,6 +135,7 @@ def _number(none: str, tip: str) -> QtWidgets.QDoubleSpinBox:
     """A field for a number of at least 0, which is shown as a word."""
     box = QtWidgets.QDoubleSpinBox()
     box.setRange(0, 1e6)
+    box.setDecimals(3)
     box.setSpecialValueText(none)
     box.setKeyboardTracking(False)
     box.setToolTip(tip)

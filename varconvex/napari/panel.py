@@ -70,6 +70,9 @@ class Panel(Controls):
         self.viewer, self._keywords, self._changed = napari_viewer, dict(keywords or {}), changed
         shape = self._keywords.pop("shape", None)
         self._given_shapes = shape if isinstance(shape, dict) else {2: shape}
+        for name, box in (("alpha", self.smoothness), ("time_limit", self.limit)):
+            if self._keywords.get(name):
+                box.setValue(self._keywords.pop(name))
         self._output = Output(napari_viewer)
         self._asked: _Asked | None = None
         self._answered: tuple[_Asked, Segmentation] | None = None
@@ -96,7 +99,7 @@ class Panel(Controls):
         self.smoothness.valueChanged.connect(lambda _value: self._may_segment())
         for emitter, react in self._watched():
             emitter.connect(react)
-        self.destroyed.connect(lambda: self._let_go())  # a bound method would be gone by then
+        self.destroyed.connect(lambda: self.let_go())  # a bound method would be gone by then
         self._list_layers()
         self.show_idle("Paint label 1 on the background and label 2 on the object.")
 
@@ -135,6 +138,22 @@ class Panel(Controls):
     def result(self) -> Segmentation | None:
         """The last final answer."""
         return self._answered[1] if self._answered else None
+
+    def choose(self, images: list[Image], strokes: Labels) -> None:
+        """Choose these of the viewer's layers."""
+        with self.quiet():
+            for row in range(self.images.count()):
+                item = self.images.item(row)
+                item.setSelected(item.data(QtCore.Qt.ItemDataRole.UserRole) in images)
+        self._image_chosen()
+        self.strokes.setCurrentIndex(self.strokes.findData(strokes))
+
+    def let_go(self) -> None:
+        """Stop what runs, for good, and listen to nothing, also when the controls are gone."""
+        self._work.close()
+        self._listen(None)
+        for emitter, react in self._watched():
+            emitter.disconnect(react)
 
     def new_strokes(self) -> Labels | None:
         """Add an empty Labels layer that lies where the image lies, with its brush ready; it is chosen."""
@@ -177,13 +196,6 @@ class Panel(Controls):
         layers, dims = self.viewer.layers.events, self.viewer.dims.events
         yield from ((emitter, self._list_layers) for emitter in (layers.inserted, layers.removed, layers.reordered))
         yield from ((emitter, self._moved) for emitter in (dims.current_step, dims.order, dims.ndisplay))
-
-    def _let_go(self) -> None:
-        """Stop what runs, for good, and listen to nothing; the controls are gone."""
-        self._work.close()
-        self._listen(None)
-        for emitter, react in self._watched():
-            emitter.disconnect(react)
 
     def _list_layers(self, _event: Any = None) -> None:
         """Offer the viewer's layers as they are."""
