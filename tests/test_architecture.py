@@ -32,7 +32,8 @@ ARROWS = {
     },
     "annotate": {"io", "plots", "result", "session", "widget"},
     "widget": {"families", "plots", "result", "scribbles", "session"},
-    "cli": {"annotate", "api", "demo", "doctor", "io", "reproduce", "result", "solvers"},
+    "batch": {"api", "io", "plots", "result", "session", "threads", "_version"},
+    "cli": {"annotate", "api", "batch", "demo", "doctor", "io", "reproduce", "result", "solvers"},
     "demo": {"api", "result"},
     "doctor": {"backends", "threads"},
     "objects": {"geometry", "inputs", "shapes"},
@@ -64,7 +65,7 @@ ARROWS = {
     "shapes": {"geometry", "solvers", "backends"},
     "backends": {"families", "threads"},
     "datasets": {"geometry", "io"},
-    "reproduce": {"api", "geometry", "datasets", "io", "metrics", "plots", "predictors"},
+    "reproduce": {"api", "batch", "geometry", "datasets", "io", "metrics", "plots", "predictors"},
 }  # fmt: skip
 
 
@@ -225,7 +226,7 @@ def test_it_runs_from_a_zip_file(tmp_path):
                 file.write(path, Path("varconvex") / path.relative_to(ROOT))
     code = (
         "import varconvex; from varconvex import segment; from varconvex.families import names\n"
-        "from varconvex.backends.cuda import source; from varconvex.reproduce.run import fingerprint\n"
+        "from varconvex.backends.cuda import source; from varconvex.batch.keys import fingerprint\n"
         "assert '.zip' in varconvex.__file__ and len(source()) > 1000 and len(fingerprint()) == 64\n"
         "from varconvex.widget import part; assert 'Canvas' in part('canvas.js') and '.vc' in part('canvas.css')\n"
         "assert 'convex' in names('shapes') and 'numba' in names('backends') and len(names('likelihoods')) > 2\n"

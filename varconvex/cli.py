@@ -1,6 +1,7 @@
-"""The command ``varconvex``: demo, segment, annotate, project, reproduce, doctor.
+"""The command ``varconvex``: demo, segment, batch, annotate, project, reproduce, doctor.
 
-Exit status: 0 done, 1 something is missing (doctor), 2 bad input or usage, 130 interrupted.
+Exit status: 0 done, 1 something is missing (doctor) or has failed (batch), 2 bad input or usage, 130 interrupted, 143
+terminated (batch, reproduce).
 """
 
 import argparse
@@ -14,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import __version__
+from .batch import command as batch
 from .errors import VarconvexError
 from .options import TV, Components, Unify
 from .reproduce import command as reproduce
@@ -49,6 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("varconvex: interrupted", file=sys.stderr)
         return 130
+    except SystemExit as ending:
+        if ending.code == 143:
+            print("varconvex: terminated", file=sys.stderr)
+        raise
     except BrokenPipeError:
         # The reader of the pipe has ended (`| head`); Python would fail again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -78,12 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     segment.add_argument("-o", "--output", required=True, metavar="MASK", help="mask to write (.png, .tif, .npy)")
     _settings(segment)
-    for part, label, colour in (("object", 2, "red"), ("background", 1, "blue")):
-        told = f"label of the {part} (default: {label})"
-        segment.add_argument(f"--{part}-label", type=int, default=label, metavar="N", help=told)
-        told = f"of painted strokes (default: {colour})"
-        segment.add_argument(f"--{part}-colour", default=colour, metavar="COLOUR", help=told)
+    _pens(segment)
     _common(segment, _segment)
+
+    batch.add_to(commands, _of_many, lambda options: (_given(options), _reading(options)))
 
     annotate = commands.add_parser("annotate", help="draw strokes on a page of this machine, see the answer, save both")
     annotate.add_argument("image", metavar="IMAGE", help="photograph (PNG, TIFF, JPEG, .npy)")
@@ -117,13 +121,45 @@ def _settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--edge-weight", choices=["contrast", "none"], help="cheaper boundaries at edges, or not")
 
 
+def _pens(parser: argparse.ArgumentParser) -> None:
+    """Options that are keywords of `read_scribbles`."""
+    for part, label, colour in (("object", 2, "red"), ("background", 1, "blue")):
+        told = f"label of the {part} (default: {label})"
+        parser.add_argument(f"--{part}-label", type=int, default=label, metavar="N", help=told)
+        told = f"of painted strokes (default: {colour})"
+        parser.add_argument(f"--{part}-colour", default=colour, metavar="COLOUR", help=told)
+
+
+def _reading(options: argparse.Namespace) -> dict[str, Any]:
+    """Keywords of `read_scribbles` that the command line names."""
+    from .io.reading import colour
+
+    return {
+        "object_label": options.object_label,
+        "background_label": options.background_label,
+        "object_colour": colour(options.object_colour),
+        "background_colour": colour(options.background_colour),
+    }
+
+
+def _of_many(parser: argparse.ArgumentParser) -> None:
+    """Options of `segment` that hold for many images."""
+    _settings(parser)
+    _pens(parser)
+    _machine(parser)
+
+
 def _common(parser: argparse.ArgumentParser, compute: Callable[[argparse.Namespace], "Segmentation"] | None) -> None:
-    parser.add_argument("--backend", choices=["numba", "numpy", "cupy"], help="what computes")
-    parser.add_argument("--seed", type=int, dest="random_state", metavar="N", help="the same seed gives the same mask")
+    _machine(parser)
     parser.add_argument("--figure", metavar="FILE", help="also draw a picture")
-    parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
     if compute is not None:
         parser.set_defaults(run=partial(_answer, compute))
+
+
+def _machine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--backend", choices=["numba", "numpy", "cupy"], help="what computes")
+    parser.add_argument("--seed", type=int, dest="random_state", metavar="N", help="the same seed gives the same mask")
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
 
 
 def _answer(compute: Callable[[argparse.Namespace], "Segmentation"], options: argparse.Namespace) -> int:
@@ -153,17 +189,10 @@ def _demo(options: argparse.Namespace) -> "Segmentation":
 
 def _segment(options: argparse.Namespace) -> "Segmentation":
     from .api import segment
-    from .io.reading import colour, read_image, read_scribbles
+    from .io.reading import read_image, read_scribbles
 
     image = read_image(options.image)
-    scribbles = read_scribbles(
-        options.scribbles,
-        image,
-        object_label=options.object_label,
-        background_label=options.background_label,
-        object_colour=colour(options.object_colour),
-        background_colour=colour(options.background_colour),
-    )
+    scribbles = read_scribbles(options.scribbles, image, **_reading(options))
     with _bar() as callback:
         return segment(image, scribbles, callback=callback, **_given(options))
 
