@@ -35,6 +35,7 @@ from .errors import (
     InvalidParameterError as InvalidParameterError,
     InvalidScribblesError as InvalidScribblesError,
     MissingExtraError as MissingExtraError,
+    NotEnoughMemoryError as NotEnoughMemoryError,
     ScribbleConflictError as ScribbleConflictError,
     ScribbleWarning as ScribbleWarning,
     ShapeWarning as ShapeWarning,

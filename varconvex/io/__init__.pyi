@@ -1,3 +1,5 @@
+from .image_file import ImageFile as ImageFile
+from .opening import open_image as open_image
 from .reading import (
     colour as colour,
     read_image as read_image,

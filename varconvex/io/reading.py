@@ -2,14 +2,15 @@
 
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import FileFormatError, InvalidParameterError
+from ..checks import warn_caller
+from ..errors import FileFormatError, InvalidParameterError, VarconvexWarning
+from .formats.base import readable as readable
+from .opening import open_image
 
 Colour = tuple[int, int, int]
 
@@ -20,19 +21,34 @@ _CHANGED = 30
 """Difference of a channel from which on a pixel counts as painted: more than compression causes."""
 
 
-def read_image(path: str | os.PathLike) -> np.ndarray:
-    """A photograph as (H, W) or (H, W, 3) array of the file's integer or float type, without transparency.
+def read_image(path: str | os.PathLike, **which: Any) -> np.ndarray:
+    """The numbers of an image file: (*spatial) or (*spatial, C), in the file's integer or float type.
 
-    A FileFormatError if the file is missing, unreadable, truncated or too large.
+    Parameters
+    ----------
+    path : path
+        Of any format that `open_image` reads, which gives spacing and opacity as well.
+    **which
+        The keywords of `open_image`: which frame, level or array to read.
+
+    Raises
+    ------
+    FileFormatError, MissingExtraError, NotEnoughMemoryError
+        As `open_image`.
+
+    Examples
+    --------
+    >>> from varconvex.io import read_image
+    >>> image = read_image("photograph.jpg")  # doctest: +SKIP
     """
-    if Path(path).suffix.lower() == ".npy":
-        return _load_npy(path)
-    image = _open(path)
-    if image.mode in ("P", "PA", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "RGBX", "RGBa"):
-        image = image.convert("RGB")
-    elif image.mode in ("LA", "La"):
-        image = image.convert("L")
-    return np.asarray(image)
+    file = open_image(path, **which)
+    if file.alpha is not None and (hidden := int(np.count_nonzero(file.alpha == 0))):
+        warn_caller(
+            f"an image without transparency was expected; {hidden} pixels of {file.path} are transparent, and are read "
+            "with the colours that are stored behind. To leave them out pass open_image(path).alpha > 0 as mask.",
+            VarconvexWarning,
+        )
+    return file.array
 
 
 def read_mask(path: str | os.PathLike, *, probability: bool = False) -> np.ndarray:
@@ -121,19 +137,6 @@ def _rename(labels: np.ndarray, object_label: int, background_label: int) -> np.
     renamed[labels == background_label] = 1
     renamed[labels == object_label] = 2
     return renamed
-
-
-@contextmanager
-def readable(path: str | os.PathLike, kind: str, remedy: str) -> Iterator[None]:
-    """Errors on reading a file of this kind, which may come from any decoder, as a FileFormatError that names it."""
-    try:
-        yield
-    except FileFormatError:
-        raise
-    except FileNotFoundError:
-        raise FileFormatError(f"{kind} was expected; {os.fspath(path)} does not exist. Check the path.") from None
-    except Exception as error:
-        raise FileFormatError(f"{kind} was expected; {os.fspath(path)} is not one ({error}). {remedy}") from error
 
 
 def _open(path: str | os.PathLike) -> Any:
