@@ -134,7 +134,7 @@ def test_importing_is_light():
     assert min(seconds) < 0.1
 
 
-PACKAGES = ["", ".datasets", ".energies", ".geometry", ".likelihoods", ".predictors", ".shapes", ".solvers"]
+PACKAGES = ["", ".batch", ".datasets", ".energies", ".geometry", ".likelihoods", ".predictors", ".shapes", ".solvers"]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -1,2 +1,2 @@
+from .batch import Summary as Summary, run as run
 from .progress import Progress as Progress
-from .run import Summary as Summary, run as run

@@ -38,8 +38,8 @@ def _run(options: argparse.Namespace, keywords: dict[str, Any], reading: dict[st
     """Run the batch; 0 if all images are done, 1 if some have failed."""
     told = "the first image after an installation waits a minute for kernels to be compiled"
     print(f"results: {options.out} ({told})", file=sys.stderr, flush=True)
+    from .batch import run
     from .progress import Reporter
-    from .run import run
 
     with Reporter() as progress:
         summary = run(

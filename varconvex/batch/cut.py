@@ -9,7 +9,8 @@ import numpy as np
 
 from ..api import segment
 from ..errors import FileFormatError
-from ..io.reading import read_image, read_scribbles
+from ..io.opening import open_image
+from ..io.reading import read_scribbles
 from ..io.writing import write_mask
 from ..plots import summary
 from ..result import Segmentation
@@ -24,9 +25,10 @@ SIDE = 240
 
 def cut(work: Work) -> dict[str, Any]:
     """Cut an image and write its labels to a file; the result's numbers, and a thumbnail in JPEG."""
-    image = read_image(work.image)
+    file = open_image(work.image)
+    keywords = {"spacing": file.spacing, **work.keywords}
     if work.reference is not None:
-        result = _taught(work.reference, work.keywords, work.reading).transfer(image).result
+        result = _taught(work.reference, work.keywords, work.reading, file.spacing).transfer(file.array).result
         assert result is not None  # it needs no stroke
     elif work.scribbles is None:
         raise FileFormatError(
@@ -34,7 +36,7 @@ def cut(work: Work) -> dict[str, Any]:
             "annotate`."
         )
     else:
-        result = segment(image, read_scribbles(work.scribbles, image, **work.reading), **work.keywords)
+        result = segment(file.array, read_scribbles(work.scribbles, file.array, **work.reading), **keywords)
     try:
         write_mask(work.part, result.labels, result.label_ids)
     except FileFormatError as error:
@@ -48,11 +50,14 @@ _sessions: dict[str, Session] = {}
 """The reference's session of this process, by what it depends on."""
 
 
-def _taught(reference: Reference, keywords: dict[str, Any], reading: dict[str, Any]) -> Session:
-    """A session on the reference image with its strokes."""
+def _taught(
+    reference: Reference, keywords: dict[str, Any], reading: dict[str, Any], spacing: tuple[float, ...] | None
+) -> Session:
+    """A session on the reference image with its strokes, for images of this spacing."""
+    keywords = {"spacing": spacing, **keywords}
     key = key_of([keywords, reading], *reference.digests.values())
     if key not in _sessions:
-        image = read_image(reference.image)
+        image = open_image(reference.image).array
         strokes = read_scribbles(reference.scribbles, image, **reading)
         session = Session(image, **keywords)
         for label in np.unique(strokes[strokes > 0]).tolist():

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ _one_at_a_time = threading.Lock()
 
 def on_dask(
     function: Callable[[Any], Any], pairs: Iterable[tuple[T, Any]], address: str
-) -> Iterator[tuple[T, Outcome]]:
+) -> Generator[tuple[T, Outcome], None, None]:
     """On the cluster whose scheduler has this address, as many items at a time as it has workers.
 
     Each worker process computes one item at a time, with as many threads as it has. Items of a worker that dies are

@@ -8,7 +8,7 @@ import errno
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -47,7 +47,7 @@ class Task:
     prepare: Callable[[], Prepared]
 
 
-Mapped = Callable[[Callable[[Any], Any], Iterable[tuple[Any, Any]]], Iterator[tuple[Any, Outcome]]]
+Mapped = Callable[[Callable[[Any], Any], Iterable[tuple[Any, Any]]], Generator[tuple[Any, Outcome], None, None]]
 """One of the ways of `workers`, or `on_dask`."""
 
 
@@ -73,7 +73,7 @@ def complete(
     *,
     publish: Callable[[str, Any], dict[str, Any]] = lambda name, value: value,
     whole: Callable[[Record], bool] = lambda record: True,
-) -> Iterator[tuple[str, Record]]:
+) -> Generator[tuple[str, Record], None, None]:
     """Complete a manifest: yield each task's record as it is found or made, after "reused", "done" or "failed".
 
     `function` is applied to the items of tasks without a result; `publish`, in this process, turns its value into what
@@ -108,7 +108,7 @@ def complete(
         while unread:
             yield "failed", manifest.add(unread.popleft())
     finally:
-        outcomes.close()  # type: ignore[attr-defined]
+        outcomes.close()
 
 
 def _found(manifest: Manifest, task: Task, whole: Callable[[Record], bool]) -> Record | None:

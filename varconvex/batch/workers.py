@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
@@ -61,7 +61,7 @@ def attempt(function: Callable[[Any], Any], item: Any) -> Outcome:
     return replace(outcome, warnings=told, seconds=time.perf_counter() - begin)
 
 
-def here(function: Callable[[Any], Any], pairs: Iterable[tuple[T, Any]]) -> Iterator[tuple[T, Outcome]]:
+def here(function: Callable[[Any], Any], pairs: Iterable[tuple[T, Any]]) -> Generator[tuple[T, Outcome], None, None]:
     """One after the other, in this process."""
     for tag, item in pairs:
         yield tag, attempt(function, item)
@@ -77,7 +77,7 @@ class _Begun:
 
 def in_processes(
     function: Callable[[Any], Any], pairs: Iterable[tuple[T, Any]], jobs: int, threads: int
-) -> Iterator[tuple[T, Outcome]]:
+) -> Generator[tuple[T, Outcome], None, None]:
     """In `jobs` spawned processes, whose kernels use `threads` threads each.
 
     An item whose process dies is begun once more, in another one; if that dies as well it has failed.

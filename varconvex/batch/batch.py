@@ -1,5 +1,6 @@
 """`run`: many images cut and written, each whole or not at all; what is done is not done again."""
 
+import inspect
 import json
 import os
 import shutil
@@ -10,13 +11,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..api import check_keywords, segment
 from ..errors import FileFormatError, InvalidParameterError, UnknownKeywordError, VarconvexError
+from ..io.reading import read_scribbles
 from ..io.writing import MASK_ENDINGS, write_whole
+from ..session import Session
+from .cut import cut
 from .images import Item, Reference, Work, list_items, target_of
 from .keys import digest_of, key_of
 from .manifest import Manifest, Record
 from .page import PAGE, thumbnail_name, write_page
 from .progress import Counter, Progress, duration
+from .table import KEYWORDS, OF_ONE_IMAGE
 from .tasks import Prepared, Task, complete, ended_by_sigterm, way
 
 
@@ -137,13 +143,11 @@ def run(
         parts = _fresh(manifest.own / "parts")
         settings = {"keywords": keywords, "reading": reading or {}, "ending": ending}
         tasks = [Task(i.output, partial(_prepare, i, settings, reference, parts)) for i in items]
-        from .cut import cut
-
         found = complete(
             manifest, tasks, cut, mapped, publish=partial(_publish, folder, parts), whole=partial(_whole, folder)
         )
         try:
-            with closing(found):  # type: ignore[type-var]
+            with closing(found):
                 for kind, record in found:
                     records.append(record)
                     counter.tell(kind, record["name"])
@@ -185,10 +189,6 @@ def _reference(transfer: str | os.PathLike | None, scribbles: str | os.PathLike 
 
 def _check_keywords(keywords: dict[str, Any]) -> None:
     """An error for keywords that are wrong for every image."""
-    from ..api import check_keywords
-    from ..session import Session
-    from .table import KEYWORDS, OF_ONE_IMAGE
-
     for name in OF_ONE_IMAGE:
         if name in keywords:
             raise UnknownKeywordError(f"a batch takes keywords of segment that hold for many images; got {name!r}.")
@@ -218,7 +218,8 @@ def _prepare(item: Item, settings: dict[str, Any], reference: Reference | None, 
     keywords = {**settings["keywords"], **item.keywords}
     digests = {name: digest_of(path) for name in ("image", "scribbles") if (path := getattr(item, name)) is not None}
     digests |= reference.digests if reference else {}
-    key = key_of({**settings, "keywords": keywords}, *(f"{name} {digest}" for name, digest in digests.items()))
+    told = {**settings, "keywords": _told(keywords, segment), "reading": _told(settings["reading"], read_scribbles)}
+    key = key_of(told, *(f"{name} {digest}" for name, digest in digests.items()))
     part = parts / (thumbnail_name(item.output).rpartition("/")[2].removesuffix(".jpg") + Path(item.output).suffix)
     facts = {
         "image": os.fspath(item.image), "scribbles": os.fspath(item.scribbles) if item.scribbles else None,
@@ -226,6 +227,12 @@ def _prepare(item: Item, settings: dict[str, Any], reference: Reference | None, 
         "digests": digests,
     }  # fmt: skip
     return Prepared(key, Work(item.image, item.scribbles, keywords, settings["reading"], part, reference), facts)
+
+
+def _told(keywords: dict[str, Any], function: Callable[..., Any]) -> dict[str, Any]:
+    """Keywords without those that are as the function has them by default."""
+    defaults = {name: known.default for name, known in inspect.signature(function).parameters.items()}
+    return {k: v for k, v in keywords.items() if not (_plain(v) and _plain(defaults.get(k)) and v == defaults.get(k))}
 
 
 def _publish(folder: Path, parts: Path, name: str, value: dict[str, Any]) -> dict[str, Any]:
@@ -246,9 +253,8 @@ def _whole(folder: Path, record: Record) -> bool:
     """Whether a record's results are there as they were written."""
     name = record["name"]
     try:
-        return (
-            digest_of(target_of(folder, name)) == record["outputs"][name] and (folder / thumbnail_name(name)).exists()
-        )
+        same = digest_of(target_of(folder, name)) == record["outputs"][name]
+        return same and (folder / thumbnail_name(name)).exists()
     except (OSError, VarconvexError, LookupError, TypeError):
         return False
 
