@@ -18,6 +18,7 @@ from .errors import UnknownKeywordError
 from .geometry.components import keep_scribbled
 from .inputs import Scene, prepare, probability_map, region
 from .likelihoods.base import Likelihood
+from .logs import LOGGER, compilation_logged
 from .options import TV, Components, EdgeWeight, NanPolicy, Relaxation, Unify
 from .predictors.base import Prediction, Predictor
 from .proposals import Unified
@@ -191,7 +192,12 @@ def segment(
         image, scribbles, channel_axis=channel_axis, spacing=spacing, mask=mask, nan_policy=nan_policy, rgba=rgba,
         strict=strict,
     )  # fmt: skip
-    return solve(scene, settings, {"prepare": time.perf_counter() - begin})
+    pixels = "x".join(map(str, scene.seeds.shape))
+    LOGGER.info("segmenting %s pixels, labels %s", pixels, ", ".join(map(str, scene.labels)))
+    with compilation_logged():
+        result = solve(scene, settings, {"prepare": time.perf_counter() - begin})
+    LOGGER.info("segmented %s pixels in %.2f s: %r", pixels, time.perf_counter() - begin, result)
+    return replace(result, spacing=None if spacing is None else checks.spacing(spacing, scene.seeds.ndim))
 
 
 def solve(scene: Scene, settings: Settings, seconds: dict[str, float]) -> Segmentation:
@@ -270,13 +276,10 @@ def project(
     solver = get_backend(backend, target)
     chosen = part("shapes", shape).with_backend(solver)
     chosen.check(held, kept_out)
-    fitted = chosen.fit(
-        probability,
-        inside=held,
-        outside=kept_out,
-        spacing=checks.spacing(spacing, probability.ndim),
-        random_state=checks.generator(random_state),
-    )
+    steps, rng = checks.spacing(spacing, probability.ndim), checks.generator(random_state)
+    LOGGER.info("projecting %s pixels", "x".join(map(str, probability.shape)))
+    with compilation_logged():
+        fitted = chosen.fit(probability, inside=held, outside=kept_out, spacing=steps, random_state=rng)
     seconds = {"shape": time.perf_counter() - begin}
     # Without a boundary term the energy is solved by thresholding: the bound is exact at once.
     energy = TwoPhase(1 - 2 * probability, 0.0, lower=held.astype(np.float32), upper=(~kept_out).astype(np.float32))
@@ -297,4 +300,4 @@ def project(
         valid=~nowhere,
     )
     found = Unified(prediction, fitted.mask.astype(np.int64), {1: fitted}, (), seconds, False)
-    return assemble(scene, found, solver, {})
+    return replace(assemble(scene, found, solver, {}), spacing=None if spacing is None else steps)

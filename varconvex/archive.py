@@ -14,7 +14,7 @@ from . import checks
 from .errors import UnsupportedTypeError
 from .geometry.certify import Certificate
 from .io.reading import readable
-from .io.writing import write_whole
+from .io.whole import write_whole
 from .result import Segmentation
 from .shapes.base import FittedShape
 from .shapes.convex import FittedConvex
@@ -53,6 +53,8 @@ def load(path: str | os.PathLike) -> Segmentation:
         found: dict[str, Any] = header["fields"]
         for name in ("label_ids", "history", "objective"):
             found[name] = tuple(tuple(v) if isinstance(v, list) else v for v in found[name])
+        if found.get("spacing") is not None:  # older files have none
+            found["spacing"] = tuple(found["spacing"])
         found |= {name: arrays.get(name) for name in _ARRAYS}
         result = Segmentation(
             **found,

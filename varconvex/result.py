@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from .errors import InvalidImageError
 from .geometry.certify import Certificate
+from .options import Content
 from .shapes.base import FittedShape
 
 _NUMBERS = ("energy", "unconstrained_energy", "primal", "dual", "gap", "relative_gap", "integrality_gap")
@@ -75,6 +77,8 @@ class Segmentation:
         has nothing to learn. `costs`, energies and bounds are those of the last models that were accepted.
     image : (*spatial, C) float32 array or None
         The image in [0, 1], for pictures.
+    spacing : tuple of float or None
+        Size of a pixel along each axis as it was passed; None if none was, which is 1.
     """
 
     labels: np.ndarray
@@ -96,6 +100,7 @@ class Segmentation:
     seconds: Mapping[str, float] = field(default_factory=dict)
     objective: tuple[float, ...] = ()
     image: np.ndarray | None = None
+    spacing: tuple[float, ...] | None = None
 
     @property
     def certificate(self) -> Certificate | None:
@@ -184,13 +189,110 @@ class Segmentation:
 
         return load(path)
 
-    def plot(self, path: str | os.PathLike | None = None) -> Any:
-        """The picture of the result, a PIL image; also written to `path` if given, whole or not at all."""
-        from .io.writing import write_picture
-        from .plots import overview
+    def polygons(self) -> dict[int, list[list[np.ndarray]]]:
+        """The objects of an image as polygons along the edges of pixels, by label.
 
-        picture = overview(self)
+        Each label has a list of its 4-connected parts, each part a list of rings, the outer one first, then holes; a
+        ring is (n, 2) int, row and column, where pixel (i, j) covers [i, i + 1] x [j, j + 1]. The polygons fill to
+        exactly the object's pixels. An InvalidImageError for a volume.
+        """
+        from .geometry.tracing import polygons
+
+        return {label: polygons(self._plane() == label) for label in self.label_ids[1:]}
+
+    def contours(self) -> dict[int, list[np.ndarray]]:
+        """Closed curves around the objects of an image, by label, to be drawn over it.
+
+        A curve is (n, 2) float, row and column, with pixel centres at integers, as
+        ``skimage.measure.find_contours(labels == label, 0.5)`` gives it, and closed at the image's border. An
+        InvalidImageError for a volume.
+        """
+        from .geometry.tracing import contours
+
+        return {label: contours(self._plane() == label) for label in self.label_ids[1:]}
+
+    def _plane(self) -> np.ndarray:
+        """The label image, if it is one of an image."""
+        if self.labels.ndim != 2:
+            raise InvalidImageError(
+                f"outlines are those of images; got a volume of shape {self.labels.shape}. Take a slice of its labels."
+            )
+        return self.labels
+
+    def table(self, unit: str | None = None) -> list[dict[str, Any]]:
+        """One row for each object, as a dict: ``pandas.DataFrame(result.table())`` is a table.
+
+        label, n_pixels, area (or volume) in units of `spacing`, unit (the name of these units, if given), centroid_0,
+        centroid_1, ... in pixels, n_components, hull_share (pixels as a share of the lattice points of their hull),
+        convex (whether the mask is certified convex), and, of the whole segmentation, relative_gap and
+        integrality_gap.
+        """
+        from .tables import object_rows
+
+        return object_rows(self, unit)
+
+    def export(
+        self,
+        path: str | os.PathLike,
+        content: Content | None = None,
+        *,
+        unit: str | None = None,
+        affine: np.ndarray | None = None,
+    ) -> None:
+        """Write a part of the result in a form that other programs open.
+
+        Parameters
+        ----------
+        path : str or path
+            Its ending says the format: .png, .tif, .npy, .nii, .nii.gz (extra nifti) or .zarr (extra zarr) for labels,
+            and except .png for probabilities; .geojson, .json (COCO), .zip or .roi (ImageJ, extra imagej) for outlines;
+            .csv for the table.
+        content : {"labels", "mask", "probability", "outlines", "table"}, optional
+            What is written. By default what the ending says, and labels where it leaves a choice. A mask is 255 for a
+            single object in .png and .tif, and labels otherwise.
+        unit : str, optional
+            Unit of `spacing`, such as "µm".
+        affine : (4, 4) float array, optional
+            From indices to positions in millimetres, for NIfTI.
+
+        Raises
+        ------
+        FileFormatError
+            If this kind of file cannot hold it, or it cannot be written; nothing is left behind.
+        MissingExtraError
+            If the package for this kind of file is not installed.
+
+        Examples
+        --------
+        >>> result.export("cells.geojson")  # doctest: +SKIP
+        >>> result.export("cells.tif", unit="µm")  # doctest: +SKIP
+        """
+        from .io.export import export
+
+        export(path, self, content, spacing=self.spacing, unit=unit, affine=affine)
+
+    def plot(self, path: str | os.PathLike | None = None, *, ax: Any = None) -> Any:
+        """The picture of the result; of a volume three slices through its objects, one along each axis.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            Where it is also written, whole or not at all.
+        ax : matplotlib.axes.Axes, optional
+            Where the image and the objects' outlines are drawn instead, of a volume its middle slice along axis 0.
+
+        Returns
+        -------
+        PIL.Image.Image, or `ax`
+        """
+        from . import plots
+
+        if ax is not None:
+            return plots.draw_on(ax, self)
+        picture = plots.overview(self)
         if path is not None:
+            from .io.writing import write_picture
+
             write_picture(path, picture)
         return picture
 
@@ -220,19 +322,25 @@ class Segmentation:
             )
         return f"<Segmentation {shape}, {len(self.label_ids)} labels, {numbers}{self.status}{convex}>"
 
-    def _repr_png_(self) -> bytes | None:
-        """The picture that a notebook shows; volumes have none."""
-        if self.labels.ndim != 2:
-            return None
+    def _repr_png_(self) -> bytes:
+        """The picture that a notebook shows."""
         from .plots import png_bytes, summary
 
         return png_bytes(summary(self))
+
+    def _repr_html_(self) -> str:
+        """The picture and the numbers, for a notebook."""
+        from .tables import page
+
+        return page(self)
 
 
 def plain(value: Any) -> Any:
     """A value in JSON's types: NumPy scalars as Python's, tuples as lists, numbers that are not finite as None."""
     if isinstance(value, Mapping):
-        return {key: plain(entry) for key, entry in value.items()}
+        return {plain(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if isinstance(value, tuple | list):
         return [plain(entry) for entry in value]
     value = value.item() if isinstance(value, np.generic) else value

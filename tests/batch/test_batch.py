@@ -221,14 +221,14 @@ def test_a_table_has_images_strokes_results_and_keywords(photos, tmp_path):
     table = folder / "table.csv"
     table.write_bytes(
         "\ufeffimage;scribbles;output;alpha;shape;spacing\n"
-        "a.png;a-scribbles.png;one/first.png;0.5;;[1, 1]\n"
+        "a.png;a-scribbles.png;one/first.png;0.5;;1,1\n"
         '"b.png";;;;convex;\n'
         ";;;;;\n".encode()
     )
     out = tmp_path / "out"
     assert run(table, out, alpha=7).done == 2
     one, two = sorted(lines(out), key=lambda record: record["image"])
-    assert one["settings"] == {"alpha": 0.5, "spacing": [1, 1]}
+    assert one["settings"] == {"alpha": 0.5, "spacing": [1.0, 1.0]}
     assert two["settings"] == {"alpha": 7, "shape": "convex"}
     assert two["result"]["certificate"]["convex"]
     assert one["name"] == "one/first.png"
@@ -245,6 +245,7 @@ def test_a_table_has_images_strokes_results_and_keywords(photos, tmp_path):
         ("image,callback\na.png,1\n", "has 'callback'"),
         ("image,alpha\na.png,1,2\n", "line 2 .* must have 2 cells"),
         ("image,alpha\n,1\n", "line 2 .* must name an image"),
+        ("image,alpha\na.png,many\n", "line 2 .* alpha must be NUMBER; got 'many'"),
         ('image,alpha\n"a.png,1\n', "cannot be read as one"),
         ("image\n\xff\n", "UTF-8"),
     ],
@@ -256,7 +257,7 @@ def test_a_wrong_table_is_named(photos, tmp_path, text, match):
 
 
 def test_a_tables_images_fail_one_by_one(photos, tmp_path):
-    (photos[0] / "t.csv").write_text("image,alpha\na.png,-1\nb.png,many\ngone.png,\nc.png,2\n")
+    (photos[0] / "t.csv").write_text("image,alpha\na.png,-1\nb.png,nan\ngone.png,\nc.png,2\n")
     summary = run(photos[0] / "t.csv", tmp_path / "out")
     assert summary.done == 1
     assert {name: why.partition(":")[0] for name, why in summary.failures.items()} == {
@@ -268,12 +269,12 @@ def test_a_tables_images_fail_one_by_one(photos, tmp_path):
     ("keywords", "error", "match"),
     [
         ({"alhpa": 1}, UnknownKeywordError, "mean 'alpha'"),
-        ({"callback": print}, UnknownKeywordError, "many images"),
+        ({"callback": print}, UnknownKeywordError, "callback"),
         ({"alpha": -1}, InvalidParameterError, "alpha"),
         ({"shape": "convexx"}, InvalidParameterError, "shape"),
         ({"random_state": np.random.default_rng(0)}, InvalidParameterError, "Pass a seed"),
         ({"jobs": 0}, InvalidParameterError, "jobs must be"),
-        ({"ending": ".gif"}, InvalidParameterError, "ending must be one of"),
+        ({"ending": ".gif"}, FileFormatError, "must end in"),
     ],
 )
 def test_settings_that_are_wrong_for_all_are_an_error(photos, tmp_path, keywords, error, match):

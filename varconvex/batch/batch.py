@@ -4,26 +4,29 @@ import inspect
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from ..api import check_keywords, segment
-from ..errors import FileFormatError, InvalidParameterError, UnknownKeywordError, VarconvexError
+from ..commands.options import NOT_IN_A_SHELL, files_of, keywords as as_keywords
+from ..errors import FileFormatError, InvalidParameterError, VarconvexError
+from ..io.kinds import format_of
 from ..io.reading import read_scribbles
-from ..io.writing import MASK_ENDINGS, write_whole
 from ..session import Session
 from .cut import cut
-from .images import Item, Reference, Work, list_items, target_of
+from .images import Item, Reference, Work, list_items, stem, target_of
 from .keys import digest_of, key_of
 from .manifest import Manifest, Record
 from .page import PAGE, thumbnail_name, write_page
 from .progress import Counter, Progress, duration
-from .table import KEYWORDS, OF_ONE_IMAGE
 from .tasks import Prepared, Task, complete, ended_by_sigterm, way
+
+_OF_AN_IMAGE = ("channel_axis", "rgba", "mask", "spacing", "nan_policy", "edge_weight", "features", "given")
+"""Settings that can be wrong for one image and right for another."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,9 @@ def run(
     ending: str = ".png",
     jobs: int | None = None,
     dask: str | None = None,
-    reading: dict[str, Any] | None = None,
+    reading: Mapping[str, Any] | None = None,
+    opening: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     progress: Callable[[Progress], object] | None = None,
     **keywords: Any,
 ) -> Summary:
@@ -85,7 +90,7 @@ def run(
     images : path or iterable of paths
         A folder, patterns (``photos/*.jpg``, with ``**`` for all levels of folders), files, or a table (.csv, .tsv)
         with a row an image: its file ``image``, and optionally ``scribbles``, ``output`` (the result's name) and any
-        keyword of `segment`, such as ``alpha``. Paths in a table are relative to its folder.
+        option of ``varconvex segment``, such as ``alpha``. Paths in a table are relative to its folder.
     out : path
         Folder for the results, made if need be: ``<name><ending>`` for each image, ``manifest.jsonl`` with numbers,
         digests and errors, ``index.html`` with thumbnails. One run at a time writes to it.
@@ -96,7 +101,7 @@ def run(
         The image on which the strokes of the file `scribbles` were drawn. Their colours are applied to all images,
         which need no strokes then (`Session.transfer`).
     ending : str
-        Of the results: .png, .tif or .npy.
+        Of the results, as in `varconvex.io.write_labels`: .png, .tif, .npy, .nii.gz, .ome.zarr, ...
     jobs : int, optional
         Worker processes, which share the processors' threads. One that dies concerns its image only, which is tried
         once more. By default images are computed in this process. A script that asks for processes calls `run` under
@@ -105,10 +110,15 @@ def run(
         Address of a Dask scheduler, whose workers compute instead. They see the same files as this machine.
     reading : dict, optional
         How strokes are read: keywords of `varconvex.io.read_scribbles`.
+    opening : dict, optional
+        How images are read: keywords of `varconvex.io.open_image`.
+    options : dict, optional
+        Options of ``varconvex segment`` with their values as in the shell, such as ``{"mask": "brain.nii.gz"}``. They
+        go before `keywords`, a table's before both.
     progress : callable, optional
         Called with a `Progress` at the start and after each image.
     **keywords
-        Those of `segment`, except `callback` and `mask`; a table's take precedence.
+        Those of `segment`, except `callback`.
 
     Returns
     -------
@@ -129,19 +139,18 @@ def run(
     >>> batch.run("photos", "masks", jobs=2, shape="convex")  # doctest: +SKIP
     """
     folder = Path(out)
-    if ending.lower() not in MASK_ENDINGS:
-        known = ", ".join(MASK_ENDINGS)
-        raise InvalidParameterError(f"ending must be one of {known}; got {ending!r}. Choose one of them.")
+    format_of(f"labels{ending}")
     reference = _reference(transfer, scribbles)
     items = list_items(images, folder, ending, None if scribbles is None else Path(scribbles), reference is not None)
     counter = Counter(len(items), progress)
     counter.tell()
-    _check_keywords(keywords)
+    _check_keywords(keywords, dict(options or {}))
     mapped = way(jobs, dask)
     records: list[Record] = []
     with ended_by_sigterm(), Manifest(folder) as manifest:
         parts = _fresh(manifest.own / "parts")
-        settings = {"keywords": keywords, "reading": reading or {}, "ending": ending}
+        given = {"reading": reading, "opening": opening, "options": options}
+        settings = {"keywords": keywords, **{name: dict(value or {}) for name, value in given.items()}}
         tasks = [Task(i.output, partial(_prepare, i, settings, reference, parts)) for i in items]
         found = complete(
             manifest, tasks, cut, mapped, publish=partial(_publish, folder, parts), whole=partial(_whole, folder)
@@ -187,19 +196,18 @@ def _reference(transfer: str | os.PathLike | None, scribbles: str | os.PathLike 
     return Reference(Path(transfer), Path(scribbles), digests)
 
 
-def _check_keywords(keywords: dict[str, Any]) -> None:
+def _check_keywords(keywords: dict[str, Any], options: dict[str, Any]) -> None:
     """An error for keywords that are wrong for every image."""
-    for name in OF_ONE_IMAGE:
-        if name in keywords:
-            raise UnknownKeywordError(f"a batch takes keywords of segment that hold for many images; got {name!r}.")
-    check_keywords("run", keywords, KEYWORDS)
+    known = [name for name in inspect.signature(segment).parameters if name not in NOT_IN_A_SHELL]
+    check_keywords("run", keywords, known)
     if hasattr(keywords.get("random_state"), "bit_generator"):
         raise InvalidParameterError(
             "random_state must be a number in a batch, so that results do not depend on the order; got a generator. "
             "Pass a seed."
         )
-    of_image = ("channel_axis", "rgba", "spacing", "nan_policy", "edge_weight")
-    Session([[0.0, 1.0], [1.0, 0.0]], **{k: v for k, v in keywords.items() if k not in of_image})
+    of_all = as_keywords({name: value for name, value in options.items() if name not in _OF_AN_IMAGE})
+    of_all |= {name: value for name, value in keywords.items() if name not in _OF_AN_IMAGE and name not in options}
+    Session([[0.0, 1.0], [1.0, 0.0]], **of_all)
 
 
 def _fresh(folder: Path) -> Path:
@@ -215,18 +223,25 @@ def _fresh(folder: Path) -> Path:
 
 def _prepare(item: Item, settings: dict[str, Any], reference: Reference | None, parts: Path) -> Prepared:
     """An image's work, with the digests of its files."""
-    keywords = {**settings["keywords"], **item.keywords}
+    options = {**settings["options"], **item.options}
+    keywords = {name: value for name, value in settings["keywords"].items() if name not in options}
     digests = {name: digest_of(path) for name in ("image", "scribbles") if (path := getattr(item, name)) is not None}
+    digests |= {path: digest_of(path) for path in files_of(options)}
     digests |= reference.digests if reference else {}
-    told = {**settings, "keywords": _told(keywords, segment), "reading": _told(settings["reading"], read_scribbles)}
+    told = {
+        "keywords": _told(keywords, segment), "options": options, "opening": settings["opening"],
+        "reading": _told(settings["reading"], read_scribbles),
+    }  # fmt: skip
     key = key_of(told, *(f"{name} {digest}" for name, digest in digests.items()))
-    part = parts / (thumbnail_name(item.output).rpartition("/")[2].removesuffix(".jpg") + Path(item.output).suffix)
+    name = PurePath(item.output)
+    part = parts / (PurePath(thumbnail_name(item.output)).stem + name.name.removeprefix(stem(name)))
     facts = {
         "image": os.fspath(item.image), "scribbles": os.fspath(item.scribbles) if item.scribbles else None,
-        "settings": {name: value if _plain(value) else repr(value) for name, value in keywords.items()},
+        "settings": {name: value if _plain(value) else repr(value) for name, value in {**keywords, **options}.items()},
         "digests": digests,
     }  # fmt: skip
-    return Prepared(key, Work(item.image, item.scribbles, keywords, settings["reading"], part, reference), facts)
+    how = (keywords, options, settings["opening"], settings["reading"])
+    return Prepared(key, Work(item.image, item.scribbles, *how, part, reference), facts)
 
 
 def _told(keywords: dict[str, Any], function: Callable[..., Any]) -> dict[str, Any]:
@@ -239,12 +254,15 @@ def _publish(folder: Path, parts: Path, name: str, value: dict[str, Any]) -> dic
     """Move a result to its place; what is recorded of it."""
     if "unwritable" in value:
         raise FileFormatError(f"{value['unwritable']} Make room, and run again to go on.")
-    part, target = parts / value["part"], target_of(folder, name)
+    part, target, picture = parts / value["part"], target_of(folder, name), folder / thumbnail_name(name)
     digest = digest_of(part)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    picture = folder / thumbnail_name(name)
-    picture.parent.mkdir(exist_ok=True)
-    write_whole(picture, lambda file: file.write(value["thumbnail"]))
+    for path in (target, picture):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    (parts / "thumbnail").write_bytes(value["thumbnail"])
+    os.replace(parts / "thumbnail", picture)
+    if part.is_dir() and target.is_dir():
+        os.replace(target, parts / "replaced")  # a folder takes the place of an empty one only
+        shutil.rmtree(parts / "replaced", ignore_errors=True)
     os.replace(part, target)
     return {"outputs": {name: digest}, "result": value["result"]}
 

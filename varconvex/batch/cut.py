@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..api import segment
+from ..commands.options import keywords
+from ..commands.segment import image_keywords
 from ..errors import FileFormatError
 from ..io.opening import open_image
 from ..io.reading import read_scribbles
-from ..io.writing import write_mask
+from ..io.writing import check_labels, write_mask
 from ..plots import summary
 from ..result import Segmentation
 from ..session import Session
@@ -25,10 +27,11 @@ SIDE = 240
 
 def cut(work: Work) -> dict[str, Any]:
     """Cut an image and write its labels to a file; the result's numbers, and a thumbnail in JPEG."""
-    file = open_image(work.image)
-    keywords = {"spacing": file.spacing, **work.keywords}
+    file = open_image(work.image, **work.opening)
+    own = {**work.keywords, **keywords(work.options)}
     if work.reference is not None:
-        result = _taught(work.reference, work.keywords, work.reading, file.spacing).transfer(file.array).result
+        session = _taught(work.reference, {"spacing": file.spacing, **own}, work)
+        result = session.transfer(file.array).result
         assert result is not None  # it needs no stroke
     elif work.scribbles is None:
         raise FileFormatError(
@@ -36,9 +39,15 @@ def cut(work: Work) -> dict[str, Any]:
             "annotate`."
         )
     else:
-        result = segment(file.array, read_scribbles(work.scribbles, file.array, **work.reading), **keywords)
+        strokes = read_scribbles(work.scribbles, file.array, **work.reading)
+        ids = [int(label) for label in np.unique(strokes) if label > 0]
+        check_labels(work.part, strokes.ndim, ids, mask=True)
+        result = segment(file.array, strokes, **{**image_keywords(file), **own})
+    place: dict[str, Any] = {"spacing": file.spacing, "unit": file.unit, "affine": file.affine}
+    if "spacing" in own:
+        place = {"spacing": own["spacing"]}
     try:
-        write_mask(work.part, result.labels, result.label_ids)
+        write_mask(work.part, result.labels, result.label_ids, **place)
     except FileFormatError as error:
         if isinstance(error.__cause__, OSError) and error.__cause__.errno in (*UNWRITABLE, errno.ENOENT, errno.EACCES):
             return {"unwritable": str(error)}
@@ -50,16 +59,13 @@ _sessions: dict[str, Session] = {}
 """The reference's session of this process, by what it depends on."""
 
 
-def _taught(
-    reference: Reference, keywords: dict[str, Any], reading: dict[str, Any], spacing: tuple[float, ...] | None
-) -> Session:
-    """A session on the reference image with its strokes, for images of this spacing."""
-    keywords = {"spacing": spacing, **keywords}
-    key = key_of([keywords, reading], *reference.digests.values())
+def _taught(reference: Reference, settings: dict[str, Any], work: Work) -> Session:
+    """A session on the reference image with its strokes."""
+    key = key_of([settings, work.opening, work.reading], *reference.digests.values())
     if key not in _sessions:
-        image = open_image(reference.image).array
-        strokes = read_scribbles(reference.scribbles, image, **reading)
-        session = Session(image, **keywords)
+        image = open_image(reference.image, **work.opening).array
+        strokes = read_scribbles(reference.scribbles, image, **work.reading)
+        session = Session(image, **settings)
         for label in np.unique(strokes[strokes > 0]).tolist():
             session.add(strokes == label, label)
         _sessions.clear()

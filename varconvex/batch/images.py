@@ -1,7 +1,7 @@
 """The images of a batch: what is cut, with which strokes and settings, and the name of each result.
 
     a folder, glob patterns, files        one result an image, named as the image
-    a table (.csv, .tsv)                  columns image, scribbles, output, and keywords of `segment`
+    a table (.csv, .tsv)                  columns image, scribbles, output, and options of `varconvex segment`
 
 Results stay in the output folder, and no two have one name, also where a file system does not tell case or the two
 forms of an accent apart.
@@ -17,11 +17,13 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from ..errors import FileFormatError
-from ..io.writing import MASK_ENDINGS
+from ..io.kinds import LABEL_ENDINGS, has_ending
 from .manifest import OWN
 from .table import read_table
 
-IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".npy")
+IMAGES = (
+    ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".npy", ".nii", ".nii.gz", ".dcm", ".zarr",
+)  # fmt: skip
 """Endings of images that are looked for in a folder; others can be named."""
 
 _TABLES = (".csv", ".tsv")
@@ -33,13 +35,13 @@ _BESIDE = ("-scribbles", "-mask")
 @dataclass(frozen=True)
 class Item:
     """An image of a batch: its file, that of its strokes or None, its result's name below the output folder, and the
-    keywords of `segment` that are its own.
+    options that are its own, as in the shell.
     """
 
     image: Path
     scribbles: Path | None
     output: str
-    keywords: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Reference:
 
 @dataclass(frozen=True)
 class Work:
-    """An image to cut: the files, keywords of `segment` and of `read_scribbles`, and the file to write.
+    """An image to cut: the files, keywords of `segment`, options that go before them, keywords of `open_image` and of
+    `read_scribbles`, and the file to write.
 
     With a `reference` the image needs no strokes of its own.
     """
@@ -61,6 +64,8 @@ class Work:
     image: Path
     scribbles: Path | None
     keywords: dict[str, Any]
+    options: dict[str, Any]
+    opening: dict[str, Any]
     reading: dict[str, Any]
     part: Path
     reference: Reference | None = None
@@ -88,7 +93,7 @@ def list_items(
             found = read_table(source)
             within = all(_below(row.image, source.parent) for row in found)
             bases += [source.parent] if within else [row.image.parent for row in found]
-            rows += [(row.image, row.scribbles, row.output, row.keywords) for row in found]
+            rows += [(row.image, row.scribbles, row.output, row.options) for row in found]
         else:
             base, files = _files(source, out)
             bases.append(base)
@@ -99,12 +104,12 @@ def list_items(
     common = _common(bases)
     listed = lru_cache(maxsize=None)(_by_stem)
     items = {}
-    for image, strokes, output, keywords in rows:
+    for image, strokes, output, options in rows:
         below = PurePath(os.path.relpath(image, common)) if common else PurePath(image.name)
         output = _inside(output) if output else (below.parent / (stem(below) + ending)).as_posix()
         if strokes is None and not taught:
             strokes = scribbles if scribbles and not scribbles.is_dir() else _strokes(image, below, scribbles, listed)
-        items[os.path.abspath(image), output] = Item(image, strokes, output, keywords)  # named twice: once
+        items[os.path.abspath(image), output] = Item(image, strokes, output, options)  # named twice: once
     ordered = sorted(items.values(), key=lambda item: item.output)
     if not taught and not any(item.scribbles for item in ordered):
         image = ordered[0].image
@@ -137,7 +142,7 @@ def _files(source: Path, out: Path) -> tuple[Path, list[Path]]:
     if source.is_dir() and source.suffix.lower() != ".zarr":
         if os.path.realpath(source) == os.path.realpath(out):
             raise FileFormatError(f"results must be in another folder than images; got {out} for both. Choose one.")
-        base, found = source, [p for p in source.iterdir() if p.suffix.lower() in IMAGES or stem(p) != p.stem]
+        base, found = source, [p for p in source.iterdir() if has_ending(p, IMAGES)]
     elif source.exists():
         return source.parent, [source]
     elif glob.has_magic(str(source)):
@@ -181,8 +186,8 @@ def _inside(output: str) -> str:
     path = PurePath(output)
     if path.is_absolute() or path.drive or not path.name or {"..", OWN} & {part.casefold() for part in path.parts}:
         raise FileFormatError(f"results must stay in the output folder; got output {output!r}. Name a file below it.")
-    if path.suffix.lower() not in MASK_ENDINGS:
-        raise FileFormatError(f"the output's name must end in {', '.join(MASK_ENDINGS)}; got {output!r}. Rename it.")
+    if not has_ending(path, LABEL_ENDINGS):
+        raise FileFormatError(f"the output's name must end in {', '.join(LABEL_ENDINGS)}; got {output!r}. Rename it.")
     return path.as_posix()
 
 

@@ -13,6 +13,9 @@ from .workers import Outcome, attempt, limit_threads
 
 T = TypeVar("T")
 
+TIMEOUT = 10.0
+"""Longest wait for the scheduler, in seconds."""
+
 PATIENCE = 60.0
 """Longest time without a worker, in seconds."""
 
@@ -37,7 +40,7 @@ def on_dask(
             '"varconvex[dask]".'
         ) from error
     try:
-        client = Client(address, timeout=10)
+        client = Client(address, timeout=TIMEOUT)
     except (OSError, ValueError, TimeoutError) as error:
         raise BackendUnavailableError(
             f"the address of a Dask scheduler that answers was expected; got {address!r} ({error}). Start one with "

@@ -1,39 +1,32 @@
-"""A table of images: a row an image, with its strokes, its result's name, and keywords of `segment`."""
+"""A table of images: a row an image, with its strokes, its result's name, and options of ``varconvex segment``."""
 
 import csv
-import inspect
-import json
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ..api import segment
-from ..errors import FileFormatError
+from ..commands.options import OPTIONS, SEGMENT, files_of, parse
+from ..errors import FileFormatError, InvalidParameterError
 
 FILES = ("image", "scribbles", "output")
-
-OF_ONE_IMAGE = ("callback", "mask")
-"""Keywords of `segment` that no batch takes."""
-
-KEYWORDS = tuple(name for name in list(inspect.signature(segment).parameters)[2:] if name not in OF_ONE_IMAGE)
 
 
 @dataclass(frozen=True)
 class Row:
-    """An image, its strokes and its result's name where the table has them, and its keywords."""
+    """An image, its strokes and its result's name where the table has them, and its options as in the shell."""
 
     image: Path
     scribbles: Path | None
     output: str | None
-    keywords: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 def read_table(path: Path) -> list[Row]:
     """The rows of a table with a header, in UTF-8, with commas, semicolons or tabs between columns.
 
-    Paths are relative to the table's folder. A keyword's value is one of JSON (``0.5``, ``true``, ``[2, 1, 1]``), or
-    else a text (``convex``); an empty one is left out. A FileFormatError names the line that is wrong.
+    Paths are relative to the table's folder. Options are named and written as in the shell, an empty cell leaves one
+    out. A FileFormatError names the line that is wrong.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -53,7 +46,7 @@ def read_table(path: Path) -> list[Row]:
 
 def _check_header(path: Path, header: list[str]) -> None:
     """A FileFormatError if a column is unknown, named twice, or that of images is missing."""
-    known = (*FILES, *KEYWORDS)
+    known = (*FILES, *SEGMENT)
     for name in header:
         if name not in known or header.count(name) > 1:
             near = get_close_matches(name, known, 1, 0.5)
@@ -80,13 +73,10 @@ def _row(path: Path, number: int, cells: dict[str, str]) -> Row:
     if not cells["image"]:
         raise FileFormatError(f"line {number} of {path} must name an image; it is empty. Fill it in.")
     image, scribbles = (path.parent / cells[name] if cells.get(name) else None for name in FILES[:2])
-    keywords = {name: _value(text) for name, text in cells.items() if name in KEYWORDS and text}
-    return Row(image, scribbles, cells.get("output") or None, keywords)  # type: ignore[arg-type]
-
-
-def _value(text: str) -> Any:
-    """A value of JSON, or else the text itself."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+        options = {name: parse(name, text) for name, text in cells.items() if name in SEGMENT and text}
+    except InvalidParameterError as error:
+        raise FileFormatError(f"line {number} of {path}: {error}") from error
+    named = files_of(options)
+    options |= {n: str(path.parent / v) for n, v in options.items() if OPTIONS[n].file and v in named}
+    return Row(image, scribbles, cells.get("output") or None, options)  # type: ignore[arg-type]
