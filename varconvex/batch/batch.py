@@ -15,7 +15,7 @@ from ..api import check_keywords, segment
 from ..commands.options import NOT_IN_A_SHELL, files_of, keywords as as_keywords
 from ..errors import FileFormatError, InvalidParameterError, VarconvexError
 from ..io.kinds import format_of
-from ..io.reading import read_scribbles
+from ..io.scribble_files import read_scribbles
 from ..session import Session
 from .cut import cut
 from .images import Item, Reference, Work, list_items, stem, target_of

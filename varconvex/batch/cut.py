@@ -12,7 +12,7 @@ from ..commands.options import keywords
 from ..commands.segment import image_keywords
 from ..errors import FileFormatError
 from ..io.opening import open_image
-from ..io.reading import read_scribbles
+from ..io.scribble_files import read_scribbles
 from ..io.writing import check_labels, write_mask
 from ..plots import summary
 from ..result import Segmentation
@@ -39,7 +39,7 @@ def cut(work: Work) -> dict[str, Any]:
             "annotate`."
         )
     else:
-        strokes = read_scribbles(work.scribbles, file.array, **work.reading)
+        strokes = read_scribbles(work.scribbles, file, **work.reading)
         ids = [int(label) for label in np.unique(strokes) if label > 0]
         check_labels(work.part, strokes.ndim, ids, mask=True)
         result = segment(file.array, strokes, **{**image_keywords(file), **own})
@@ -63,9 +63,9 @@ def _taught(reference: Reference, settings: dict[str, Any], work: Work) -> Sessi
     """A session on the reference image with its strokes."""
     key = key_of([settings, work.opening, work.reading], *reference.digests.values())
     if key not in _sessions:
-        image = open_image(reference.image, **work.opening).array
+        image = open_image(reference.image, **work.opening)
         strokes = read_scribbles(reference.scribbles, image, **work.reading)
-        session = Session(image, **settings)
+        session = Session(image.array, **settings)
         for label in np.unique(strokes[strokes > 0]).tolist():
             session.add(strokes == label, label)
         _sessions.clear()
