@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
-from ..api import check_keywords, segment
+from ..api import segment
 from ..commands.options import NOT_IN_A_SHELL, files_of, keywords as as_keywords
 from ..errors import FileFormatError, InvalidParameterError, VarconvexError
 from ..io.kinds import format_of
 from ..io.scribble_files import read_scribbles
+from ..keywords import check_keywords
 from ..session import Session
 from .cut import cut
 from .images import Item, Reference, Work, list_items, stem, target_of

@@ -44,21 +44,18 @@ def add_pens(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what marks object and background in a file of strokes; `pens` reads them."""
     for part, label, colour in (("object", 2, "red"), ("background", 1, "blue")):
         told = f"label of the {part} (default: {label})"
-        parser.add_argument(f"--{part}-label", type=int, default=label, metavar="N", help=told)
+        parser.add_argument(f"--{part}-label", type=int, metavar="N", help=told)
         told = f"of painted strokes (default: {colour})"
-        parser.add_argument(f"--{part}-colour", default=colour, metavar="COLOUR", help=told)
+        parser.add_argument(f"--{part}-colour", metavar="COLOUR", help=told)
 
 
 def pens(options: argparse.Namespace) -> dict[str, Any]:
-    """Keywords of `read_scribbles` that the options of `add_pens` name."""
-    from ..io.reading import colour
+    """Keywords of `read_scribbles` that were given by the options of `add_pens`."""
+    from ..io.painted import colour
 
-    return {
-        "object_label": options.object_label,
-        "background_label": options.background_label,
-        "object_colour": colour(options.object_colour),
-        "background_colour": colour(options.background_colour),
-    }
+    names = [f"{part}_{kind}" for part in ("object", "background") for kind in ("label", "colour")]
+    given = {name: value for name in names if (value := getattr(options, name)) is not None}
+    return {name: colour(value) if name.endswith("colour") else value for name, value in given.items()}
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
