@@ -149,7 +149,8 @@ def test_volumes_are_solved_and_projected(rng):
     scribbles[4, 8:12, 8:12], scribbles[:, 1, 1:20] = 2, 1
     result = segment(volume, scribbles, spacing=(2.0, 1.0, 1.0))
     assert iou(result.mask, np.pad(np.ones((4, 10, 10), bool), ((2, 2), (5, 5), (5, 7)))) > 0.9
-    assert result._repr_png_() is None
+    assert result._repr_png_().startswith(b"\x89PNG")
+    assert result.plot().width > 800
     convex = segment(volume, scribbles, spacing=(2.0, 1.0, 1.0), shape="convex")
     assert convex.certificate
     assert iou(convex.mask, result.mask) > 0.9

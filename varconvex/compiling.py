@@ -6,7 +6,6 @@ used, and the answer is the same. What is compiled for the first time is said, a
 """
 
 import logging
-import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,8 +16,7 @@ from numba.core.caching import FunctionCache, NullCache
 
 from .checks import warn_caller
 from .errors import VarconvexWarning
-
-logger = logging.getLogger("varconvex")
+from .logs import COMPILING, LOGGER
 
 interpreted: bool = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
 """Whether Numba has been told not to compile anything (NUMBA_DISABLE_JIT=1)."""
@@ -103,12 +101,11 @@ def _say_once(problem: str) -> None:
 
 
 def _say_first_compilation() -> None:
-    """A line in the log, and for somebody who waits at a terminal or prompt on stderr, before the first compilation."""
+    """A line in the log, or on stderr for somebody at a terminal or prompt, before the first compilation."""
     if "compiling" in _said:
         return
     _said.add("compiling")
-    message = "varconvex: compiling kernels for this machine, up to a minute in all; the next start finds them"
-    logger.info(message)
-    waiting = hasattr(sys, "ps1") or "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty())
-    if waiting and not os.environ.get("PYTEST_CURRENT_TEST"):
-        print(message, file=sys.stderr, flush=True)
+    if LOGGER.isEnabledFor(logging.INFO):
+        LOGGER.info(COMPILING)
+    elif hasattr(sys, "ps1") or "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty()):
+        print(f"varconvex: {COMPILING}", file=sys.stderr, flush=True)

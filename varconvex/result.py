@@ -8,12 +8,16 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .geometry.certify import Certificate
 from .shapes.base import FittedShape
+from .views import Views
+
+if TYPE_CHECKING:
+    from .margins import Margins
 
 _NUMBERS = ("energy", "unconstrained_energy", "primal", "dual", "gap", "relative_gap", "integrality_gap")
 
@@ -25,7 +29,7 @@ def label_type(ids: Sequence[int], outside: bool) -> np.dtype:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Segmentation:
+class Segmentation(Views):
     """A segmented image. ``np.asarray(segmentation)`` is its label image.
 
     Comparisons are those of the label image: ``segmentation == 2`` is a bool array, as with any array, so that a
@@ -75,6 +79,11 @@ class Segmentation:
         has nothing to learn. `costs`, energies and bounds are those of the last models that were accepted.
     image : (*spatial, C) float32 array or None
         The image in [0, 1], for pictures.
+    margins : dict of int to Margins
+        With ``certainty=True``, by label of each object: the price in nats per pixel at which the energy alone would
+        lose, or win, each pixel. Else empty.
+    spacing : tuple of float or None
+        Size of a pixel along each axis as it was passed; None if none was, which is 1.
     """
 
     labels: np.ndarray
@@ -96,6 +105,8 @@ class Segmentation:
     seconds: Mapping[str, float] = field(default_factory=dict)
     objective: tuple[float, ...] = ()
     image: np.ndarray | None = None
+    margins: Mapping[int, "Margins"] = field(default_factory=dict)
+    spacing: tuple[float, ...] | None = None
 
     @property
     def certificate(self) -> Certificate | None:
@@ -184,16 +195,6 @@ class Segmentation:
 
         return load(path)
 
-    def plot(self, path: str | os.PathLike | None = None) -> Any:
-        """The picture of the result, a PIL image; also written to `path` if given, whole or not at all."""
-        from .io.writing import write_picture
-        from .plots import overview
-
-        picture = overview(self)
-        if path is not None:
-            write_picture(path, picture)
-        return picture
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """The label image."""
         return np.array(self.labels, dtype=dtype, copy=copy)
@@ -220,19 +221,13 @@ class Segmentation:
             )
         return f"<Segmentation {shape}, {len(self.label_ids)} labels, {numbers}{self.status}{convex}>"
 
-    def _repr_png_(self) -> bytes | None:
-        """The picture that a notebook shows; volumes have none."""
-        if self.labels.ndim != 2:
-            return None
-        from .plots import png_bytes, summary
-
-        return png_bytes(summary(self))
-
 
 def plain(value: Any) -> Any:
     """A value in JSON's types: NumPy scalars as Python's, tuples as lists, numbers that are not finite as None."""
     if isinstance(value, Mapping):
-        return {key: plain(entry) for key, entry in value.items()}
+        return {plain(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if isinstance(value, tuple | list):
         return [plain(entry) for entry in value]
     value = value.item() if isinstance(value, np.generic) else value

@@ -22,12 +22,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import FileFormatError
-from ..io.reading import read_image, read_mask
+from ..io.reading import read_image, read_labels
 from ..keywords import known_keywords
 from .robot import robot_scribbles
 
@@ -185,6 +186,11 @@ def images_in(folder: Path) -> list[Path]:
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS and not p.name.startswith("."))
     if not paths:
         raise FileFormatError(f"{folder} must hold images ({', '.join(sorted(_ENDINGS))}); it has none. Add some.")
+    for one, other in pairwise(sorted(paths, key=lambda path: path.stem)):
+        if one.stem == other.stem:
+            raise FileFormatError(
+                f"each image in {folder} must have a name of its own; got {one.name} and {other.name}. Rename one."
+            )
     return paths
 
 
@@ -209,7 +215,7 @@ def read_rgb(path: Path) -> np.ndarray:
 
 def values_of(path: Path, image: np.ndarray, allowed: tuple[int, ...] | None) -> np.ndarray:
     """The (H, W) values of a mask, which must have the image's size and only the `allowed` values (None is any)."""
-    values = read_mask(path)
+    values = read_labels(path)
     if values.shape != image.shape[:2]:
         raise FileFormatError(
             f"{path} must have its image's size {image.shape[:2]}; it has {values.shape}. "

@@ -6,10 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from ..datasets.download import fetch
-from ..datasets.folders import list_samples
 from ..errors import InvalidParameterError, ShapeWarning
-from ..io.writing import write_picture, write_text
 
 
 def add_to(commands: Any) -> None:
@@ -39,12 +36,16 @@ def _table(tables: Any, name: str, text: str) -> Any:
     add("--limit", type=int, default=None, metavar="N", help="only the first N images")
     add("--seeds", type=int, nargs="+", metavar="N", help="the paper's for table1: 42 47 131")
     add("--out", type=Path, default=Path(f"varconvex-{name}"), metavar="DIR", help=results)
+    add("--jobs", type=int, metavar="N", help="worker processes (default: this one)")
     add("--pictures", type=int, default=3, metavar="N", help="images on the page (default: 3)")
     return add
 
 
 def _run(options: argparse.Namespace) -> int:
     """Compute a table, write and print it, and draw its page of pictures."""
+    from ..datasets.download import fetch
+    from ..datasets.folders import list_samples
+    from ..io.writing import write_picture, write_text
     from . import layout, table1, table2
 
     compute, draw, page = {
