@@ -22,7 +22,7 @@ ROOT = Path(varconvex.__file__).parent
 ARROWS = {
     "api": {
         "inputs", "likelihoods", "predictors", "shapes", "unify", "proposals", "assembly", "result", "energies",
-        "settings", "solvers", "backends", "geometry",
+        "settings", "solvers", "backends", "geometry", "threads",
     },
     "settings": {"backends", "families", "inputs", "likelihoods", "predictors", "shapes", "solvers"},
     "session": {"api", "backends", "inputs", "predictors", "result", "scribbles", "sessions", "settings"},
@@ -62,7 +62,7 @@ ARROWS = {
     "likelihoods": {"inputs", "backends", "threads"},
     "energies": {"backends"},
     "solvers": {"backends", "energies", "threads"},
-    "shapes": {"geometry", "solvers", "backends"},
+    "shapes": {"geometry", "solvers", "backends", "threads"},
     "backends": {"families", "threads"},
     "datasets": {"geometry", "io"},
     "reproduce": {"api", "geometry", "datasets", "io", "metrics", "plots", "predictors"},

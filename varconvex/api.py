@@ -1,6 +1,7 @@
 """`segment` and `project`, one stage a line: image and scribbles, costs, energy, solver, shape, certificate."""
 
 import inspect
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -25,6 +26,7 @@ from .result import Segmentation
 from .settings import Settings, part
 from .shapes.base import Shape
 from .solvers.pdhg import Progress, pdhg
+from .threads import until
 from .unify import joint, sequential
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -195,7 +197,13 @@ def segment(
 
 
 def solve(scene: Scene, settings: Settings, seconds: dict[str, float]) -> Segmentation:
-    """The stages of `segment` after the checks; `seconds` are those of the stages before."""
+    """The stages of `segment` after the checks; `seconds` are those of the stages before, and count for the limit."""
+    limit = math.inf if settings.time_limit is None else settings.time_limit
+    with until(time.perf_counter() - sum(seconds.values()) + limit):
+        return _solve(scene, settings, seconds)
+
+
+def _solve(scene: Scene, settings: Settings, seconds: dict[str, float]) -> Segmentation:
     predictor, shapes = settings.predictor_for(scene), settings.shapes_for(scene.labels)
     rng = settings.random_state
     if settings.unify == "joint" or (settings.unify is None and shapes):

@@ -19,6 +19,7 @@ The network REPRESENTS the set: it is the trained one where {G <= 0} is the mask
 """
 
 import itertools
+import time
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -32,6 +33,7 @@ from ..geometry.certify import Certificate, certify_convexity
 from ..geometry.convex_sets import SMALL, half_spaces_around, inradius, refine, repair, search
 from ..geometry.raster import cheapest_pixel, grid_points, total
 from ..solvers._memory import here_or_on_the_cpu
+from ..threads import deadline, in_time
 from .base import Array, Callback, ConvexSets, grid_shape
 from .icnn import ICNN, exact_network, whole_numbers
 from .training import train
@@ -72,7 +74,7 @@ class FittedConvex:
     """sum of 1 - 2 target over `mask`."""
 
     history: Array = field(repr=False)
-    """Hard energy after every round of the training, on the sampled pixels, level by level."""
+    """Hard energy after every round of the training, on the sampled pixels, level by level; empty without one."""
 
     def __call__(self, points: Array) -> Array:
         """G at `points` ((n, 2) or (n, 3) float, in the target's pixels): (n,) float."""
@@ -163,6 +165,8 @@ class ConvexShape(ConvexSets[FittedConvex]):
         if not (cost < 0).any():
             empty = np.zeros(target.shape, bool)
             return FittedConvex(empty, 0, exact_network(empty), 0.0, np.zeros(0))
+        if time.perf_counter() >= deadline() and certify_convexity(cost < 0):  # no set is nearer
+            return FittedConvex(cost < 0, 0, exact_network(cost < 0), total(plain, cost < 0), np.zeros(0))
 
         from threadpoolctl import threadpool_limits
 
@@ -175,19 +179,22 @@ class ConvexShape(ConvexSets[FittedConvex]):
         # Products so narrow are slower on several threads, by an order of magnitude where cores are shared; with one, a
         # mask does not depend on the number of cores either.
         with threadpool_limits(1, "blas"):
-            network, history, raw = here_or_on_the_cpu(trained_on, self.backend or get_backend())
+            trained = in_time(lambda: here_or_on_the_cpu(trained_on, self.backend or get_backend()))
+        network, history, raw = trained or (None, [], start)
         # No gain elsewhere may outweigh a pixel that a scribble holds.
         exact = plain.astype(np.float64)
         exact[core], exact[outside] = np.array([-1, 1]) * (1 + 2 * float(np.abs(plain).sum(dtype=np.float64)))
         # One pixel may cost less than a start that was cut to avoid `outside`.
         starts = [repair(mask, core, outside, cost) for mask in (start, cheapest_pixel(cost))]
-        masks = [repair(raw, core, outside, cost), min(starts, key=lambda mask: total(cost, mask))]
+        masks = [repair(raw, core, outside, cost)] if network else []
+        masks.append(min(starts, key=lambda mask: total(cost, mask)))
         cheapest = min(masks, key=lambda mask: total(exact, mask))
         # Small ones take no time to refine, and noise decides which of them is cheapest before.
-        refined = [refine(mask, exact) for mask in masks if mask is cheapest or 0 < np.count_nonzero(mask) <= SMALL]
+        chosen = [mask for mask in masks if mask is cheapest or 0 < np.count_nonzero(mask) <= SMALL]
+        refined = in_time(lambda: [refine(mask, exact) for mask in chosen]) or [cheapest]
         mask = min(refined, key=lambda mask: total(exact, mask))
         changed = int(np.count_nonzero(mask ^ raw))
-        if changed:
+        if network is None or changed:
             network = exact_network(mask)
         return FittedConvex(mask, changed, network, total(plain, mask), np.array(history))
 
