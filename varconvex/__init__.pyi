@@ -26,6 +26,7 @@ from .energies import (
     TwoPhase as TwoPhase,
 )
 from .errors import (
+    AxesWarning as AxesWarning,
     BackendUnavailableError as BackendUnavailableError,
     ConvergenceWarning as ConvergenceWarning,
     DataTermWarning as DataTermWarning,
@@ -35,6 +36,7 @@ from .errors import (
     InvalidParameterError as InvalidParameterError,
     InvalidScribblesError as InvalidScribblesError,
     MissingExtraError as MissingExtraError,
+    NotEnoughMemoryError as NotEnoughMemoryError,
     ScribbleConflictError as ScribbleConflictError,
     ScribbleWarning as ScribbleWarning,
     ShapeWarning as ShapeWarning,

@@ -53,6 +53,10 @@ class BackendUnavailableError(VarconvexError, RuntimeError):
     """The requested backend cannot run on this machine; the message says what it needs."""
 
 
+class NotEnoughMemoryError(VarconvexError, MemoryError):
+    """More memory would be needed than there is; the message says how much, and how to do with less."""
+
+
 class MissingExtraError(VarconvexError, ImportError):
     """An optional package is not installed; the message names the command that installs it."""
 
@@ -71,6 +75,10 @@ class ConvergenceWarning(VarconvexWarning):
 
 class DataTermWarning(VarconvexWarning):
     """The data term is constant, or was changed to another one than asked for."""
+
+
+class AxesWarning(DataTermWarning):
+    """An array could be a volume or an image with channels; the message says as what it is taken."""
 
 
 class DeviceMemoryWarning(VarconvexWarning):

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from . import checks
-from .api import check_keywords, segment
+from .api import segment
 from .backends import get_backend
 from .errors import InvalidImageError, VarconvexError
 from .inputs import blank_scene
+from .keywords import check_keywords
 from .predictors.appearance.taught import TaughtLikelihood
 from .result import Segmentation
 from .scribbles import label_of
@@ -71,8 +72,8 @@ class Session:
 
     def __init__(self, image: Any, shape: Any = None, **keywords: Any) -> None:
         check_keywords("Session", keywords, list(_KEYWORDS))
-        passed = {"shape": shape, **keywords}.items()
-        self._keywords = {k: value.copy() if isinstance(value, np.ndarray) else value for k, value in passed}
+        passed = {"shape": shape, **keywords}
+        self._keywords = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in passed.items()}
         given = {**_KEYWORDS, **self._keywords}
         scene = blank_scene(image, **{name: given[name] for name in _OF_THE_IMAGE if name in self._keywords})
         self._strict = bool(given["strict"])
@@ -265,9 +266,8 @@ class Session:
         UnsupportedTypeError
             If a keyword has no form there: a generator, or a part of another distribution.
         """
-        with self._latest.changed:
-            drawing = self._latest.history.state.drawing
-        archive.save(path, self._keywords, drawing, self._image if image else None, self._solver.scene.seeds.shape)
+        shape, pixels = self._solver.scene.seeds.shape, self._image if image else None
+        archive.save(path, self._keywords, self._latest.history.state.drawing, pixels, shape)
 
     @classmethod
     def load(cls, path: str | os.PathLike, image: Any = None) -> "Session":

@@ -27,7 +27,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FileFormatError
-from ..io.reading import read_image, read_mask
+from ..io.reading import read_image, read_labels
+from ..keywords import known_keywords
 from .robot import robot_scribbles
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
@@ -79,6 +80,7 @@ class Entry:
     read: Callable[[], Sample]
 
 
+@known_keywords
 def read_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> Iterator[Sample]:
     """Iterate over the folder's samples in the order of their names.
 
@@ -103,6 +105,7 @@ def read_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> Iter
     return (entry.read() for entry in list_folder(folder, scribbles))
 
 
+@known_keywords
 def list_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> list[Entry]:
     """The folder's samples by name, as entries that are read later; parameters and errors as in `read_folder`."""
     root = Path(folder)
@@ -115,6 +118,7 @@ def list_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> list
     return [Entry(path.stem, partial(read_sample, root, path, scribbles)) for path in images_in(root / "images")]
 
 
+@known_keywords
 def list_samples(source: str | os.PathLike, scribbles: str = "scribbles") -> list[Entry]:
     """The samples of a folder or zip file, as entries that are read later.
 
@@ -144,6 +148,7 @@ def list_samples(source: str | os.PathLike, scribbles: str = "scribbles") -> lis
     return list_folder(root, scribbles)
 
 
+@known_keywords
 def list_convexity(source: str | os.PathLike) -> list[Entry]:
     """The data set's samples in the order of their numbers, as entries that are read later.
 
@@ -204,7 +209,7 @@ def read_rgb(path: Path) -> np.ndarray:
 
 def values_of(path: Path, image: np.ndarray, allowed: tuple[int, ...] | None) -> np.ndarray:
     """The (H, W) values of a mask, which must have the image's size and only the `allowed` values (None is any)."""
-    values = read_mask(path)
+    values = read_labels(path)
     if values.shape != image.shape[:2]:
         raise FileFormatError(
             f"{path} must have its image's size {image.shape[:2]}; it has {values.shape}. "

@@ -29,9 +29,10 @@ from numpy.random import Generator
 
 from ..backends import ArrayBackend, get_backend
 from ..errors import InvalidParameterError
-from ..geometry.certify import Certificate, certify_convexity
+from ..geometry.certify import Certificate, certificate
 from ..geometry.convex_sets import SMALL, half_spaces_around, inradius, refine, repair, search
 from ..geometry.raster import cheapest_pixel, grid_points, total
+from ..keywords import known_keywords
 from ..solvers._memory import here_or_on_the_cpu
 from ..threads import deadline, in_time
 from .base import Array, Callback, ConvexSets, grid_shape
@@ -83,7 +84,7 @@ class FittedConvex:
     @property
     def certificate(self) -> Certificate:
         """`certify_convexity` of `mask`."""
-        return certify_convexity(self.mask)
+        return certificate(self.mask)
 
     def rasterize(self, shape: tuple[int, ...]) -> Array:
         """The set on a grid of `shape` pixels over the same field of view: bool of this shape.
@@ -100,6 +101,7 @@ class FittedConvex:
         return repair(rasterize(self.network.compose(scale, scale / 2 - 0.5), grid))
 
 
+@known_keywords
 class ConvexShape(ConvexSets[FittedConvex]):
     """Fits a convex set, by search and exact refinement, and represents it by an input convex network.
 
@@ -165,7 +167,7 @@ class ConvexShape(ConvexSets[FittedConvex]):
         if not (cost < 0).any():
             empty = np.zeros(target.shape, bool)
             return FittedConvex(empty, 0, exact_network(empty), 0.0, np.zeros(0))
-        if time.perf_counter() >= deadline() and certify_convexity(cost < 0):  # no set is nearer
+        if time.perf_counter() >= deadline() and certificate(cost < 0):  # no set is nearer
             return FittedConvex(cost < 0, 0, exact_network(cost < 0), total(plain, cost < 0), np.zeros(0))
 
         from threadpoolctl import threadpool_limits

@@ -1,0 +1,85 @@
+"""Available memory is the least of what machine, control groups and process have, and more is refused with bytes."""
+
+import subprocess
+import sys
+
+import pytest
+
+from varconvex import memory
+from varconvex.errors import NotEnoughMemoryError
+
+GIB = 2**30
+
+
+def write(folder, **files):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(str(text))
+
+
+@pytest.fixture
+def system(tmp_path, monkeypatch):
+    """A machine with 8 GiB available, without control groups."""
+    write(tmp_path / "proc", meminfo=f"MemTotal: {16 * 2**20} kB\nMemFree: 1 kB\nMemAvailable: {8 * 2**20} kB\n")
+    write(tmp_path / "proc/self", cgroup="", status="")
+    monkeypatch.setattr("varconvex.memory._PROC", tmp_path / "proc")
+    monkeypatch.setattr("varconvex.memory._CGROUPS", tmp_path / "groups")
+    return tmp_path
+
+
+def test_without_groups_it_is_the_machines(system):
+    assert memory.available() == 8 * GIB
+
+
+@pytest.mark.parametrize("path", ["/a/b", "/somewhere/on/the/host"])
+def test_the_tightest_group_above_the_process_counts(system, path):
+    write(system / "proc/self", cgroup=f"0::{path}\n")
+    write(system / "groups", memory__max=4 * GIB, memory__current=GIB, memory__stat=f"anon 5\ninactive_file {GIB // 2}")
+    write(system / "groups/a", memory__max="max", memory__current=GIB)
+    assert memory.available() == 3 * GIB + GIB // 2
+    write(system / "groups/a/b", memory__max=2 * GIB, memory__current=GIB)
+    assert memory.available() == (GIB if path == "/a/b" else 3 * GIB + GIB // 2)
+
+
+def test_groups_of_version_1(system):
+    write(system / "proc/self", cgroup="4:cpu:/c\n3:memory:/c\n")
+    write(system / "groups/memory", memory__limit_in_bytes=2**63 - 4096, memory__usage_in_bytes=GIB)
+    assert memory.available() == 8 * GIB
+    write(system / "groups/memory/c", memory__limit_in_bytes=3 * GIB, memory__usage_in_bytes=GIB)
+    assert memory.available() == 2 * GIB
+    write(system / "groups/memory/c", memory__limit_in_bytes=GIB, memory__usage_in_bytes=2 * GIB)
+    assert memory.available() == 0
+
+
+def test_garbage_in_system_files_is_no_error(system):
+    write(system / "proc", meminfo="MemAvailable:\n:::\n")
+    write(system / "proc/self", cgroup="what\n0::/../..\n", status="VmSize: many kB\n")
+    write(system / "groups", memory__max="soon", memory__current="")
+    assert memory.available() is None or memory.available() > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v needs Linux")
+def test_the_process_has_a_limit_of_its_own():
+    code = (
+        "import resource; from varconvex import memory; before = memory.available();"
+        "resource.setrlimit(resource.RLIMIT_AS, (2**31, -1)); print(memory.available())"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 0 < int(run.stdout) < 2**31
+
+
+def test_more_than_there_is_is_refused_with_bytes_and_advice(system):
+    memory.require(8 * GIB, "the solver", "Crop the image.")
+    with pytest.raises(
+        NotEnoughMemoryError, match=r"the solver needs about 100 GiB of memory; 8 GiB are available\. Crop the image\."
+    ) as caught:
+        memory.require(100 * GIB, "the solver", "Crop the image.")
+    assert isinstance(caught.value, MemoryError)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (123 * GIB, "123 GiB"), (2**60, "1048576 TiB")],
+)
+def test_sizes_are_readable(size, text):
+    assert memory.readable(size) == text

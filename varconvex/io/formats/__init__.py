@@ -1,0 +1,1 @@
+"""Formats of files: one module a family, each with `NAME`, `matches` and `source`."""
