@@ -2,8 +2,7 @@
 
 A drawing's answer is that of `segment` for the same image, strokes and keywords, but for the pixels that stand for long
 strokes (`sessions.kernel_sums`). It is computed when it is asked for, and remembered with the drawing, so that undo
-finds it again. One lock guards all of it, and is never held while something is solved: strokes may come at any time,
-and a solve that they make stale stops.
+finds it again. One lock guards all of it, never held while something is solved: strokes that come stop a stale solve.
 """
 
 import inspect
@@ -266,8 +265,9 @@ class Session:
         UnsupportedTypeError
             If a keyword has no form there: a generator, or a part of another distribution.
         """
-        shape, pixels = self._solver.scene.seeds.shape, self._image if image else None
-        archive.save(path, self._keywords, self._latest.history.state.drawing, pixels, shape)
+        with self._latest.changed:
+            drawing = self._latest.history.state.drawing
+        archive.save(path, self._keywords, drawing, self._image if image else None, self._solver.scene.seeds.shape)
 
     @classmethod
     def load(cls, path: str | os.PathLike, image: Any = None) -> "Session":
