@@ -1,8 +1,8 @@
 """`Session`: strokes in, answers out, undo; what interactive tools stand on.
 
 A drawing's answer is that of `segment` for the same image, strokes and keywords, but for the pixels that stand for long
-strokes (`sessions.kernel_sums`). It is computed when it is asked for, and remembered with the drawing, so that undo
-finds it again. One lock guards all of it, never held while something is solved: strokes that come stop a stale solve.
+strokes (`sessions.kernel_sums`). It is computed when asked for and remembered with the drawing, so that undo finds it.
+One lock guards all of it, never held during a solve: strokes may come at any time, and make a solve stale, which stops.
 """
 
 import inspect
