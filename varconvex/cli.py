@@ -61,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     batch.add_to(commands)
 
     annotate = commands.add_parser("annotate", help="draw strokes, see the answer, save both")
-    annotate.add_argument("image", metavar="IMAGE", help="photograph (PNG, TIFF, JPEG, .npy)")
+    annotate.add_argument("image", metavar="IMAGE", help="image or volume (PNG, TIFF, JPEG, .npy, NIfTI, ...)")
+    segment.add_frame(annotate)
     annotate.add_argument(
         "--scribbles", metavar="FILE", help="strokes to go on with and to write (default: IMAGE-scribbles.png)"
     )
@@ -117,7 +118,8 @@ def _annotate(options: argparse.Namespace) -> int:
     segment.use_threads(options.threads)
     viewer: Viewer | None = "page" if options.no_browser else options.viewer
     files = (options.image, options.scribbles, options.output)
-    result, written = annotate(*files, viewer=viewer, started=started, **keywords(chosen))
+    ready = {"frame": options.frame, "level": options.level, **keywords(chosen)}
+    result, written = annotate(*files, viewer=viewer, started=started, **ready)
     if result is not None:
         if options.figure:
             write_picture(options.figure, result.plot())
