@@ -50,7 +50,7 @@ ARROWS = {
     "keywords": set(),
     "memory": set(),
     "metrics": set(),
-    "edges": {"colour", "images"},
+    "edges": {"colour", "images", "threads"},
     "images": set(),
     "scene": {"colour", "edges"},
     "colour": set(),

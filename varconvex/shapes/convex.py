@@ -31,7 +31,8 @@ from ..backends import ArrayBackend, get_backend
 from ..errors import InvalidParameterError
 from ..geometry.certify import Certificate, certificate
 from ..geometry.convex_sets import SMALL, half_spaces_around, inradius, refine, repair, search
-from ..geometry.raster import cheapest_pixel, grid_points, total
+from ..geometry.lattice_polygon import best_polygon
+from ..geometry.raster import cheapest_pixel, grid_points, polygon_mask, total
 from ..keywords import known_keywords
 from ..solvers._memory import here_or_on_the_cpu
 from ..threads import deadline, in_time
@@ -53,6 +54,9 @@ anyway."""
 _FLOOR = 0.1
 """Depth of the network's floor, as a share of the start's inradius: the deeper, the more the corners are
 cut."""
+
+_FEW_NODES = 17
+"""Nodes of the lattice on which a set is looked for when time is out: hundredths of a second."""
 
 _WIDEST = 4096
 """Its square is the number of weights between two such layers."""
@@ -167,8 +171,8 @@ class ConvexShape(ConvexSets[FittedConvex]):
         if not (cost < 0).any():
             empty = np.zeros(target.shape, bool)
             return FittedConvex(empty, 0, exact_network(empty), 0.0, np.zeros(0))
-        if time.perf_counter() >= deadline() and certificate(cost < 0):  # no set is nearer
-            return FittedConvex(cost < 0, 0, exact_network(cost < 0), total(plain, cost < 0), np.zeros(0))
+        if time.perf_counter() >= deadline() and cost.ndim == 2:
+            return _at_once(plain, cost, core, outside)
 
         from threadpoolctl import threadpool_limits
 
@@ -228,6 +232,16 @@ class ConvexShape(ConvexSets[FittedConvex]):
         watch = None if callback is None else lambda _: callback(rasterize(in_pixels(), cost.shape))
         history = train(backend, there, window, scale, shift, depth, rng, steps=self.steps, callback=watch)
         return in_pixels(), history
+
+
+def _at_once(plain: Array, cost: Array, core: Array, outside: Array) -> FittedConvex:
+    """The set of the negative costs where that is convex, or else the best polygon on a coarse lattice, repaired."""
+    mask = raw = cost < 0
+    if not certificate(mask):
+        corners, _ = best_polygon(cost, n_nodes=_FEW_NODES)
+        raw = polygon_mask(corners - 0.5, (cost.shape[0], cost.shape[1])) if len(corners) else core
+        mask = repair(raw if raw.any() else cheapest_pixel(cost), core, outside, cost)
+    return FittedConvex(mask, int(np.count_nonzero(mask ^ raw)), exact_network(mask), total(plain, mask), np.zeros(0))
 
 
 def rasterize(network: ICNN, shape: tuple[int, ...], block: int = 0, backend: ArrayBackend | None = None) -> np.ndarray:
