@@ -336,7 +336,7 @@ def test_bad_targets_are_named(target, error, match):
         probability_map(target)
 
 
-@pytest.mark.parametrize("shape", [(20, 30), (5, 9), (8, 9, 10)])
+@pytest.mark.parametrize("shape", [(20, 30), (7, 12), (8, 9, 10)])
 def test_the_border_stands_for_strokes(shape):
     point = [tuple(n // 2 for n in shape)]
     image = np.random.default_rng(0).random(shape)
