@@ -63,13 +63,14 @@ def source(path: str, wanted: Wanted) -> Source:
             partial(_numbers, path, number, level),
             {axis: step * scale.get(axis, 1) for axis, step in steps.items()},
             unit,
-            alpha="s" in letters and len(page.extrasamples) > 0 and int(page.extrasamples[-1]) in _OPACITY,
+            alpha="s" in letters and _opaque(page),
         )
         kind, samples = page.photometric, page.samplesperpixel
         palette = palette_colours(page.colormap.T) if kind == _INDEXED and not file.is_imagej else None
         turned = int(page.tags.valueof(274, 1))
-    if kind == _WHITE_IS_ZERO and (made.dtype == bool or wanted.indices):
-        made = _then(made, lambda array: ~array if array.dtype.kind in "bu" else array)
+        ours = series.kind == "shaped"  # tifffile itself calls bools so, and does not mean it
+    if kind == _WHITE_IS_ZERO and not ours and (made.dtype == bool or wanted.indices):
+        made = _then(made, _inverted)
     if kind == _SEPARATED and samples == 4:
         made = _without_inks(path, made)
     if palette is not None and wanted.indices:
@@ -196,6 +197,21 @@ def _by_pillow(path: str, pages: list[Any], trouble: str) -> np.ndarray:
             )
         arrays.append(array)
     return np.stack(arrays)
+
+
+def _opaque(page: Any) -> bool:
+    """Whether the last sample is opacity: by its tag, or of four where OpenCV and others leave the tag out."""
+    if page.tags.get(338) is None:
+        return bool(page.photometric == _RGB and page.samplesperpixel == 4)
+    return len(page.extrasamples) > 0 and int(page.extrasamples[-1]) in _OPACITY
+
+
+def _inverted(array: np.ndarray) -> np.ndarray:
+    """A mask in which 0 is white as it is seen; label images as they are."""
+    if array.dtype == bool:
+        return ~array
+    full = np.iinfo(array.dtype).max if array.dtype.kind == "u" else 0
+    return full - array if full and np.isin(array, (0, full)).all() else array
 
 
 def _then(made: Source, change: Any, **fields: Any) -> Source:
