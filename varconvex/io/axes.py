@@ -39,7 +39,9 @@ def image_file(
             f"an image of shape {shape} and type {source.dtype}, which {path} declares,",
             "Read a coarser level or one frame, crop it, or pass large=True if you know that it fits.",
         )
-    array = np.asarray(source.read(index))
+    found = source.read(index)
+    shared = isinstance(found, np.memmap) or not found.flags.writeable
+    array = np.array(found) if shared else np.asarray(found)  # what changes the array must not change the file
     if array.shape != shape:
         raise FileFormatError(f"{path} declares an image of shape {shape}; it holds {array.shape}. Is it truncated?")
     space = [axis for axis in kept if axis in _SPACE]

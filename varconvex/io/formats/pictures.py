@@ -27,8 +27,8 @@ _LAYERS = ("PSD", "ICO", "ICNS", "CUR")
 
 
 def matches(path: str, head: bytes) -> bool:
-    """Whether it is none of the other formats: Pillow itself is the judge."""
-    return True
+    """Whether it is a file of none of the other formats: Pillow itself is the judge."""
+    return head != b""
 
 
 def source(path: str, wanted: Wanted) -> Source:
