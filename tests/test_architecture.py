@@ -18,11 +18,12 @@ from varconvex.errors import InvalidParameterError, VarconvexWarning
 
 ROOT = Path(varconvex.__file__).parent
 
-# What each room may see of the package. `errors`, `checks` and `options` are open to all.
+# What each room may see of the package. `errors`, `checks`, `options` and `keywords` are open to all.
 ARROWS = {
     "api": {
         "inputs", "likelihoods", "predictors", "shapes", "unify", "proposals", "assembly", "result", "energies",
-        "settings", "solvers", "backends", "geometry",
+        "margins", "settings", "solvers", "backends", "geometry",
+        "logs",
     },
     "settings": {"backends", "families", "inputs", "likelihoods", "predictors", "shapes", "solvers"},
     "session": {"api", "backends", "inputs", "predictors", "result", "scribbles", "sessions", "settings"},
@@ -32,27 +33,39 @@ ARROWS = {
     },
     "annotate": {"io", "plots", "result", "session", "widget"},
     "widget": {"families", "plots", "result", "scribbles", "session"},
-    "cli": {"annotate", "api", "demo", "doctor", "io", "reproduce", "result", "solvers"},
+    "cli": {"annotate", "commands", "demo", "doctor", "io", "reproduce"},
+    "commands": {"api", "families", "io", "logs", "predictors", "result"},
     "demo": {"api", "result"},
     "doctor": {"backends", "threads"},
     "objects": {"geometry", "inputs", "shapes"},
-    "io": {"memory", "scribbles"},
+    "io": {"geometry", "memory", "scribbles"},
     "inputs": {"colour", "edges", "scribbles"},
+    "io": set(),
+    "inputs": {"images", "scene", "scribbles"},
     "scribbles": set(),
     "checks": set(),
     "options": set(),
     "geometry": {"threads"},
+    "margins": {"backends", "energies", "solvers"},
+    "keywords": set(),
     "memory": set(),
     "metrics": set(),
-    "edges": {"colour"},
+    "edges": {"colour", "images"},
+    "images": set(),
+    "scene": {"colour", "edges"},
     "colour": set(),
     "threads": set(),
-    "plots": {"result"},
+    "plots": {"geometry", "result"},
     "regions": {"backends", "edges", "energies", "inputs", "solvers"},
     "restoration": {"backends", "energies", "inputs", "solvers"},
-    "archive": {"io", "geometry", "result", "shapes"},
-    "result": {"archive", "io", "geometry", "plots", "shapes"},
-    "assembly": {"backends", "geometry", "inputs", "proposals", "result"},
+    "archive": {"io", "geometry", "margins", "result", "shapes"},
+    "result": {"archive", "io", "geometry", "margins", "plots", "shapes", "tables"},
+    "assembly": {"backends", "geometry", "inputs", "margins", "proposals", "result"},
+    "plots": {"result"},
+    "regions": {"backends", "edges", "energies", "images", "solvers"},
+    "restoration": {"backends", "energies", "images", "solvers"},
+    "tables": {"geometry", "plots", "result"},
+    "logs": set(),
     "unify": {"inputs", "objects", "predictors", "proposals", "shapes", "solvers", "threads"},
     "proposals": {"geometry", "inputs", "objects", "predictors", "shapes", "solvers", "threads"},
     "predictors": {
@@ -85,7 +98,7 @@ def imports_of(path):
 def test_rooms_see_only_what_they_may(room):
     files = [ROOT / f"{room}.py"] if (ROOT / f"{room}.py").exists() else sorted((ROOT / room).rglob("*.py"))
     assert files
-    allowed = ARROWS[room] | {room, "errors", "checks", "options", "_lazy", "__version__"}
+    allowed = ARROWS[room] | {room, "errors", "checks", "options", "keywords", "_lazy", "__version__"}
     for path in files:
         seen = {name[1] for name in imports_of(path) if name[0] == "varconvex" and len(name) > 1}
         assert seen <= allowed, f"{path.name} sees {sorted(seen - allowed)}"
@@ -99,7 +112,7 @@ def test_every_module_has_its_arrows():
 def test_networks_and_certificates_see_arrays_only():
     for name in ("shapes/icnn.py", "geometry/certify.py"):
         seen = {".".join(n) for n in imports_of(ROOT / name) if n[0] == "varconvex"}
-        arrays = ("varconvex.errors", "varconvex.checks", "varconvex.geometry")
+        arrays = ("varconvex.errors", "varconvex.checks", "varconvex.keywords", "varconvex.geometry")
         assert all(s.startswith(arrays) for s in seen), seen
 
 

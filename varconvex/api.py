@@ -1,23 +1,24 @@
 """`segment` and `project`, one stage a line: image and scribbles, costs, energy, solver, shape, certificate."""
 
-import inspect
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
-from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from . import checks
 from .assembly import assemble
 from .backends import ArrayBackend, get_backend
+from .energies.potts import Potts
 from .energies.two_phase import TwoPhase
-from .errors import UnknownKeywordError
+from .errors import InvalidParameterError
 from .geometry.components import keep_scribbled
-from .inputs import Scene, prepare, probability_map, region
+from .inputs import Scene, prepare, probability_map
+from .keywords import known_keywords
 from .likelihoods.base import Likelihood
+from .logs import LOGGER, compilation_logged
+from .margins import find_margins
 from .options import TV, Components, EdgeWeight, NanPolicy, Relaxation, Unify
 from .predictors.base import Prediction, Predictor
 from .proposals import Unified
@@ -25,32 +26,11 @@ from .result import Segmentation
 from .settings import Settings, part
 from .shapes.base import Shape
 from .solvers.pdhg import Progress, pdhg
+from .solvers.solution import StoppingRules
 from .unify import joint, sequential
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-def _nearest_keyword(function: F) -> F:
-    """A function whose unknown keywords raise an UnknownKeywordError that names the nearest one."""
-
-    @wraps(function)
-    def checked(*args: Any, **kwargs: Any) -> Any:
-        check_keywords(function.__name__, kwargs, list(inspect.signature(function).parameters))
-        return function(*args, **kwargs)
-
-    return checked  # type: ignore[return-value]
-
-
-def check_keywords(function: str, given: Iterable[str], known: Sequence[str]) -> None:
-    """An UnknownKeywordError, with the nearest one, for a keyword of a function that it does not know."""
-    for name in given:
-        if name not in known:
-            near = get_close_matches(name, known, 1, 0.5)
-            hint = f"Did you mean {near[0]!r}?" if near else f"It takes: {', '.join(known)}."
-            raise UnknownKeywordError(f"{function}() got an unknown keyword {name!r}. {hint}")
-
-
-@_nearest_keyword
+@known_keywords
 def segment(
     image: Any,
     scribbles: Any,
@@ -75,6 +55,7 @@ def segment(
     tol: float = 1e-3,
     time_limit: float | None = None,
     callback: Callable[[Progress], object] | None = None,
+    certainty: bool = False,
     random_state: int | np.random.Generator | None = None,
 ) -> Segmentation:
     """Segment an image from a few scribbles.
@@ -147,6 +128,9 @@ def segment(
     callback : callable, optional
         Called with a `Progress` at each gap evaluation of the solver on the full grid, and with a `JointProgress` at
         each step of joint unification; returning True stops everything.
+    certainty : bool
+        Also find how certain each label is, by solving one more problem for each object: `Segmentation.certainty`,
+        `area_interval` and `next_stroke`. For predictors with an energy.
     random_state : int or numpy.random.Generator, optional
         Seed of everything random: equal seeds give equal masks.
 
@@ -185,18 +169,24 @@ def segment(
     begin = time.perf_counter()
     settings = Settings(
         get_backend(backend, image), alpha, shape, unify, predictor, likelihood, edge_weight, tv, relaxation,
-        components, max_iter, tol, time_limit, callback, random_state,
+        components, max_iter, tol, time_limit, callback, certainty, random_state,
     )  # fmt: skip
     scene = prepare(
         image, scribbles, channel_axis=channel_axis, spacing=spacing, mask=mask, nan_policy=nan_policy, rgba=rgba,
         strict=strict,
     )  # fmt: skip
-    return solve(scene, settings, {"prepare": time.perf_counter() - begin})
+    pixels = "x".join(map(str, scene.seeds.shape))
+    LOGGER.info("segmenting %s pixels, labels %s", pixels, ", ".join(map(str, scene.labels)))
+    with compilation_logged():
+        result = solve(scene, settings, {"prepare": time.perf_counter() - begin})
+    LOGGER.info("segmented %s pixels in %.2f s: %r", pixels, time.perf_counter() - begin, result)
+    return replace(result, spacing=None if spacing is None else checks.spacing(spacing, scene.seeds.ndim))
 
 
 def solve(scene: Scene, settings: Settings, seconds: dict[str, float]) -> Segmentation:
     """The stages of `segment` after the checks; `seconds` are those of the stages before."""
     predictor, shapes = settings.predictor_for(scene), settings.shapes_for(scene.labels)
+    rules = StoppingRules.checked(settings.max_iter, settings.tol, settings.time_limit, settings.callback)
     rng = settings.random_state
     if settings.unify == "joint" or (settings.unify is None and shapes):
         limit, callback = settings.time_limit, settings.callback
@@ -205,10 +195,20 @@ def solve(scene: Scene, settings: Settings, seconds: dict[str, float]) -> Segmen
         found = sequential(predictor, shapes, scene, random_state=rng)
     if settings.components == "scribbled":  # an object with a shape is in one piece
         found = replace(found, index=keep_scribbled(found.index, scene.seeds, besides=shapes))
-    return assemble(scene, found, settings.backend, seconds)
+    margins = {}
+    if settings.certainty and not found.stopped:
+        begin, energy = time.perf_counter(), found.prediction.energy
+        if not isinstance(energy, TwoPhase | Potts):
+            raise InvalidParameterError(
+                "certainty needs a predictor with an energy of labels; got one that has none. Give it an energy, or "
+                "leave certainty out."
+            )
+        margins = find_margins(energy, scene.seeds < 0, settings.backend, rules)
+        seconds = seconds | {"certainty": time.perf_counter() - begin}
+    return assemble(scene, found, settings.backend, seconds, margins)
 
 
-@_nearest_keyword
+@known_keywords
 def project(
     target: Any,
     shape: str | Shape = "convex",
@@ -265,18 +265,15 @@ def project(
     begin = time.perf_counter()
     probability = probability_map(target)
     nowhere = np.zeros(probability.shape, bool)
-    held = nowhere if inside is None else region("inside", inside, nowhere.shape)
-    kept_out = nowhere if outside is None else region("outside", outside, nowhere.shape)
+    held = nowhere if inside is None else checks.region("inside", inside, nowhere.shape)
+    kept_out = nowhere if outside is None else checks.region("outside", outside, nowhere.shape)
     solver = get_backend(backend, target)
     chosen = part("shapes", shape).with_backend(solver)
     chosen.check(held, kept_out)
-    fitted = chosen.fit(
-        probability,
-        inside=held,
-        outside=kept_out,
-        spacing=checks.spacing(spacing, probability.ndim),
-        random_state=checks.generator(random_state),
-    )
+    steps, rng = checks.unit_spacing(spacing, probability.ndim), checks.generator(random_state)
+    LOGGER.info("projecting %s pixels", "x".join(map(str, probability.shape)))
+    with compilation_logged():
+        fitted = chosen.fit(probability, inside=held, outside=kept_out, spacing=steps, random_state=rng)
     seconds = {"shape": time.perf_counter() - begin}
     # Without a boundary term the energy is solved by thresholding: the bound is exact at once.
     energy = TwoPhase(1 - 2 * probability, 0.0, lower=held.astype(np.float32), upper=(~kept_out).astype(np.float32))
@@ -297,4 +294,4 @@ def project(
         valid=~nowhere,
     )
     found = Unified(prediction, fitted.mask.astype(np.int64), {1: fitted}, (), seconds, False)
-    return assemble(scene, found, solver, {})
+    return replace(assemble(scene, found, solver, {}), spacing=None if spacing is None else steps)

@@ -28,3 +28,6 @@ Kind = Literal["probability", "logits"]
 
 EdgeWeight = Literal["contrast"]
 """Edge weights computed from the image (None is 1 everywhere; an array holds the weights themselves)."""
+
+Content = Literal["labels", "mask", "probability", "outlines", "table"]
+"""What of a result is written to a file."""

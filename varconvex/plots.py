@@ -5,6 +5,7 @@ Panels are (H, W, 3) uint8 arrays, pages PIL images: `sheet` arranges panels, `o
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,31 +80,120 @@ def segmented(result: "Segmentation", labels: np.ndarray) -> np.ndarray:
     return picture
 
 
+def slices(result: "Segmentation") -> list[tuple[str, "Segmentation"]]:
+    """A volume's slices through the middle of its objects, one along each axis, as results of images; with titles.
+
+    Without objects they are the volume's middle slices. An image is its own only slice, without a title.
+    """
+    ndim = result.labels.ndim
+    if ndim == 2:
+        return [("", result)]
+    middle = [n // 2 for n in result.labels.shape]
+    if result.mask.any():
+        middle = [int(index) for index in np.median(np.argwhere(result.mask), axis=0)]
+
+    def at(values: np.ndarray | None, axis: int, before: int = 0) -> np.ndarray | None:
+        return None if values is None else values.take(middle[axis], axis + before)
+
+    found = []
+    for axis in range(ndim):
+        arrays: dict[str, Any] = {
+            name: at(getattr(result, name), axis) for name in ("labels", "unconstrained", "seeds", "image")
+        }
+        arrays |= {"costs": at(result.costs, axis, 1)}
+        arrays |= {"probability": at(result.probability, axis, result.probability.ndim - ndim)}
+        steps = tuple(step for k, step in enumerate(result.spacing or (1.0,) * ndim) if k != axis)
+        arrays |= {"margins": {k: replace(m, map=at(m.map, axis)) for k, m in result.margins.items()}}
+        found.append((f"axis {axis}, slice {middle[axis]}: ", replace(result, spacing=steps, **arrays)))
+    return found
+
+
 def summary(result: "Segmentation") -> Image.Image:
-    """The photograph with each object outlined, and a thin white outline of the energy's answer if it has a shape."""
-    picture = segmented(result, result.labels)
-    for label in result.shapes:
-        picture = outline(picture, result.unconstrained == label, _UNCONSTRAINED, 1)
-    return Image.fromarray(picture)
+    """The photograph with each object outlined, and a thin white outline of the energy's answer if it has a shape.
+
+    Of a volume, its `slices` side by side.
+    """
+    pictures = []
+    for title, view in slices(result):
+        picture = segmented(view, view.labels)
+        for label in view.shapes:
+            picture = outline(picture, view.unconstrained == label, _UNCONSTRAINED, 1)
+        pictures.append((title.rstrip(": "), _in_proportion(picture, view)))
+    return Image.fromarray(pictures[0][1]) if len(pictures) == 1 else sheet(pictures, columns=len(pictures))
 
 
 def overview(result: "Segmentation") -> Image.Image:
-    """One page: scribbles, likelihood, answer of the energy alone, answer with shapes (if any), curve of the gap."""
-    image = result.image if result.image is not None else np.ones((*result.labels.shape, 1))
+    """One page: scribbles, likelihood, answer of the energy alone, answer (if another), certainty, curve of the gap.
+
+    Of a volume, there is a row for each of its `slices`.
+    """
     energy = bool(result.history)
     alone = f"Total variation, energy {result.unconstrained_energy:,.0f}" if energy else "Prediction"
-    panels = [
-        ("Scribbles", strokes(photograph(image), result.seeds, result.label_ids)),
-        ("Likelihood: red object, blue background", evidence(result.costs)),
-        (alone, segmented(result, result.unconstrained)),
-    ]
-    if result.shapes:
-        proven = "Convex, certified" if all(result.certificates.values()) else "Not certified"
-        numbers = f": energy {result.energy:,.0f}, integrality gap {result.integrality_gap:,.0f}" if energy else ""
-        panels.append((f"{proven}{numbers}", segmented(result, result.labels)))
+    proven = "Convex, certified" if all(result.certificates.values()) else "Not certified"
     if energy:
-        panels.append((f"Relative gap {result.relative_gap:.1e}", gap_curve(result.history, result.labels.shape)))
-    return sheet(panels, columns=3)
+        proven += f": energy {result.energy:,.0f}, integrality gap {result.integrality_gap:,.0f}"
+    another = not np.array_equal(result.labels, result.unconstrained)
+    views, panels = slices(result), []
+    for title, view in views:
+        image = view.image if view.image is not None else np.ones((*view.labels.shape, 1))
+        row = [
+            (f"{title}scribbles".capitalize(), strokes(photograph(image), view.seeds, view.label_ids)),
+            ("Likelihood: red object, blue background", evidence(view.costs)),
+            (alone, segmented(view, view.unconstrained)),
+        ]
+        if result.shapes:
+            row.append((proven, segmented(view, view.labels)))
+        elif another:
+            row.append(("Parts that hold a scribble", segmented(view, view.labels)))
+        if view.certainty is not None:
+            row.append(("Certainty: black none, white most", photograph(shades(view)[..., None])))
+        panels += [(text, _in_proportion(panel, view)) for text, panel in row]
+    columns = 3 if len(views) == 1 else len(panels) // len(views)
+    if energy:
+        panels.append((f"Relative gap {result.relative_gap:.1e}", gap_curve(result.history, panels[0][1].shape[:2])))
+    return sheet(panels, columns=columns)
+
+
+def draw_on(ax: Any, result: "Segmentation") -> Any:
+    """Draw the image and the outline of each object on matplotlib axes, of a volume its first slice; return them."""
+    from .geometry.tracing import contours
+
+    title, view = slices(result)[0]
+    shape = view.labels.shape
+    picture = photograph(view.image if view.image is not None else np.ones((*shape, 1)))
+    down, across = _proportions(view)
+    ax.imshow(picture, aspect=down / across)
+    for k, label in enumerate(view.label_ids[1:]):
+        colour = _PALETTE[k % len(_PALETTE)] / 255
+        for number, curve in enumerate(contours(view.labels == label)):
+            name = f"label {label}" if number == 0 else None
+            ax.plot(curve[:, 1], curve[:, 0], color=tuple(colour), label=name)
+    ax.set_title(title.rstrip(": "))
+    ax.set_axis_off()
+    return ax
+
+
+def _proportions(view: "Segmentation") -> tuple[float, float]:
+    """Height and width of an image's pixels, the smaller one 1, neither above 16."""
+    down, across = view.spacing or (1.0, 1.0)
+    least = min(down, across)
+    return min(down / least, 16.0), min(across / least, 16.0)
+
+
+def _in_proportion(panel: np.ndarray, view: "Segmentation") -> np.ndarray:
+    """A panel whose pixels are as high and wide as those of the image."""
+    down, across = _proportions(view)
+    if down == across:
+        return panel
+    height, width = panel.shape[:2]
+    size = round(width * across), round(height * down)
+    return np.asarray(Image.fromarray(panel).resize(size, Image.Resampling.NEAREST))
+
+
+def shades(result: "Segmentation") -> np.ndarray:
+    """The certainty of a result from 0 to 1, its greatest possible value: (*spatial) float32."""
+    reach = max(found.reach for found in result.margins.values())
+    return np.asarray(result.certainty) / np.float32(reach)
 
 
 def gap_curve(history: Sequence[tuple[int, float, float, float]], shape: tuple[int, ...]) -> np.ndarray:

@@ -4,11 +4,11 @@ from .opening import open_image as open_image
 from .painted import colour as colour
 from .reading import read_image as read_image
 from .scribble_files import read_scribble_pair as read_scribble_pair, read_scribbles as read_scribbles
+from .whole import write_whole as write_whole
 from .writing import (
     check_outputs as check_outputs,
     write_labels as write_labels,
     write_mask as write_mask,
     write_picture as write_picture,
     write_text as write_text,
-    write_whole as write_whole,
 )

@@ -1,53 +1,114 @@
-"""Masks, labels, pictures and texts into files: whole or not at all."""
+"""Labels, probabilities, pictures, tables and texts into files: whole or not at all."""
 
+import csv
+import io
 import os
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import FileFormatError
+from .kinds import LABEL_ENDINGS, Grid, check_format, format_of, has_ending
+from .whole import check_writable, write_whole
 
-MASK_ENDINGS = (".png", ".tif", ".tiff", ".npy")
+MASK_ENDINGS = LABEL_ENDINGS
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".pdf")
 
 
-def write_labels(path: str | os.PathLike, labels: np.ndarray, colours: Sequence[str]) -> None:
-    """Write scribbles as an indexed picture, whose indices are the labels (at most 255), or as ``.npy``.
+def write_labels(
+    path: str | os.PathLike,
+    labels: np.ndarray,
+    colours: Sequence[str] = (),
+    *,
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
+    affine: np.ndarray | None = None,
+) -> None:
+    """Write a label image, whose ids come back as they are.
 
-    `colours` are those of the labels from 1 on in a picture, as #rrggbb.
+    Parameters
+    ----------
+    path : str or path
+        Its ending says the kind: .png (labels up to 65535, images only), .tif (compressed), .npy, .nii or .nii.gz
+        (extra nifti), .zarr (OME-Zarr, extra zarr).
+    labels : (H, W) or (D, H, W) integer array
+        Negative ones, outside, are 0 in a PNG file and kept in others.
+    colours : sequence of str
+        Colours of the labels from 1 on, as #rrggbb, for a PNG file that is to be looked at: it is indexed then, and
+        holds labels up to 255.
+    spacing : sequence of float, optional
+        Size of a pixel along each axis: written to TIFF, NIfTI and OME-Zarr files.
+    unit : str, optional
+        Unit of the spacing, such as "µm" or "mm".
+    affine : (4, 4) float array, optional
+        From indices to positions in millimetres: written to NIfTI files, in place of the spacing.
+
+    Raises
+    ------
+    FileFormatError
+        If this kind of file cannot hold the labels, or the file cannot be written.
+    MissingExtraError
+        If the package for this kind of file is not installed.
+
+    Examples
+    --------
+    >>> write_labels("cells.tif", labels, spacing=(2.5, 0.3, 0.3), unit="um")  # doctest: +SKIP
     """
+    labels = _integers(labels)
+    kind = check_format(path, labels.ndim, int(labels.max(initial=0)))
+    if has_ending(path, ".png"):
+        labels = np.maximum(labels, 0)
+    if not (colours and has_ending(path, ".png") and labels.max(initial=0) < 256):
+        kind.write(path, labels, Grid(_steps(spacing, labels.ndim), unit, affine))
+        return
     from PIL import Image
 
-    if Path(path).suffix.lower() == ".npy":
-        write_whole(path, lambda file: np.save(file, labels, allow_pickle=False))
-        return
-    if labels.max(initial=0) > 255:
-        raise FileFormatError(f"a picture holds labels up to 255; got {labels.max()}. Write to .npy.")
-    picture = Image.fromarray(np.maximum(labels, 0).astype(np.uint8))
+    picture = Image.fromarray(labels.astype(np.uint8))
     palette = bytes(3) + bytes.fromhex("".join(colours).replace("#", ""))
     picture.putpalette(palette[:768].ljust(768, b"\xff"))  # a short one would be written with fewer bits
     write_picture(path, picture)
 
 
-def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int, ...]) -> None:
-    """Write a label image: pictures hold 255 for a single object, or the ids of several; ``.npy`` the array itself."""
-    from PIL import Image
+def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int, ...], **place: Any) -> None:
+    """Write a label image as a mask: PNG and TIFF hold 255 for a single object, or the ids of several; others the ids.
 
-    if Path(path).suffix.lower() == ".npy":
-        write_whole(path, lambda file: np.save(file, labels, allow_pickle=False))
-        return
-    check_outputs([(path, MASK_ENDINGS)], [])
-    if len(label_ids) == 2:
-        picture = Image.fromarray(np.where(labels == label_ids[1], 255, 0).astype(np.uint8))
-    else:
-        largest = max(label_ids)
-        if largest > 65535:
-            raise FileFormatError(f"a picture holds labels up to 65535; got {largest}. Write to .npy.")
-        picture = Image.fromarray(np.maximum(labels, 0).astype(np.uint8 if largest < 256 else np.uint16))
-    write_picture(path, picture)
+    `place` and errors are those of `write_labels`.
+    """
+    check_labels(path, np.ndim(labels), label_ids, mask=True)
+    if has_ending(path, (".png", ".tif", ".tiff")) and len(label_ids) == 2:
+        labels = np.where(labels == label_ids[1], 255, 0).astype(np.uint8)
+    write_labels(path, labels, **place)
+
+
+def write_probability(
+    path: str | os.PathLike,
+    probability: np.ndarray,
+    *,
+    channels: bool = False,
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
+    affine: np.ndarray | None = None,
+) -> None:
+    """Write a map of probabilities in float32: TIFF, NumPy, NIfTI or OME-Zarr.
+
+    `probability` is (*spatial), or with `channels` (K, *spatial), which NIfTI holds with K as the last axis; the rest
+    and errors are as for `write_labels`.
+    """
+    values = np.asarray(probability, np.float32)
+    ndim = values.ndim - channels
+    kind = check_format(path, ndim, floats=True)
+    kind.write(path, values, Grid(_steps(spacing, ndim), unit, affine, channels))
+
+
+def check_labels(path: str | os.PathLike, ndim: int, label_ids: Sequence[int], *, mask: bool = False) -> None:
+    """Check, before anything is computed, that a file can hold labels; `mask` is for `write_mask`.
+
+    Errors are those of `write_labels`.
+    """
+    alone = mask and len(label_ids) == 2 and has_ending(path, (".png", ".tif", ".tiff"))
+    check_format(path, ndim, 255 if alone else max(label_ids, default=0))
 
 
 def write_picture(path: str | os.PathLike, picture: Any) -> None:
@@ -64,39 +125,50 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     write_whole(path, lambda file: file.write(text.encode()))
 
 
+def write_table(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows with the same keys as comma-separated values, the keys first; None is an empty cell."""
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_text(path, text.getvalue())
+
+
 def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str]]], inputs: Sequence[Any]) -> None:
     """Check files that will be written, pairs (path or None, endings), before anything is computed.
 
-    A FileFormatError if a folder does not exist, an ending is not allowed, or a file is an input or named twice.
+    A FileFormatError if an ending is not allowed, a file is an input or named twice, or it cannot be written: its
+    folder does not exist or is read-only, it is a folder itself, the disk is full. A MissingExtraError if a package
+    that writes it is not installed.
     """
     taken = {Path(path).resolve() for path in inputs}
     for path, endings in outputs:
         if path is None:
             continue
-        target = Path(path)
-        if target.suffix.lower() not in endings:
-            raise FileFormatError(f"the output's name must end in {', '.join(endings)}; got {target}. Rename it.")
-        if not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
-            raise FileFormatError(f"{target} cannot be written: no such folder, or none to write to. Choose another.")
-        if target.resolve() in taken:
-            raise FileFormatError(f"{target} is already an input or an output of this command. Choose another name.")
-        taken.add(target.resolve())
+        if not has_ending(path, tuple(endings)):
+            raise FileFormatError(f"the output's name must end in {', '.join(endings)}; got {path}. Rename it.")
+        target = Path(path).resolve()
+        if target in taken:
+            raise FileFormatError(f"{path} is already an input or an output of this command. Choose another name.")
+        taken.add(target)
+        kind = format_of(path) if has_ending(path, LABEL_ENDINGS) else None
+        check_writable(path, folder=kind is not None and kind.folder)
 
 
-def write_whole(path: str | os.PathLike, write: Callable[[Any], None]) -> None:
-    """Write a file by `write`, which takes a binary file: beside `path` first, then renamed, so that it is whole."""
-    target = Path(path)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    except OSError as error:
-        raise FileFormatError(f"{target} cannot be written ({error.strerror}). Choose a folder that exists.") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except BaseException as error:
-        os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise FileFormatError(f"{target} cannot be written ({error}). Is the disk full?") from error
-        raise
+def _integers(labels: np.ndarray) -> np.ndarray:
+    """Labels in the smallest integer type that holds them; a FileFormatError if they are no integers."""
+    labels = np.asarray(labels)
+    if labels.dtype.kind == "b":
+        return labels.astype(np.uint8)
+    if labels.dtype.kind not in "iu":
+        raise FileFormatError(f"labels must be integers; got dtype {labels.dtype}. Convert them first.")
+    least, largest = labels.min(initial=0), labels.max(initial=0)
+    kind = np.promote_types(np.min_scalar_type(least), np.min_scalar_type(largest))
+    return labels.astype(kind.str, copy=False)  # "Q" and "L" are the same to NumPy only
+
+
+def _steps(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...] | None:
+    """A spacing as one number for each of `ndim` axes."""
+    if spacing is None:
+        return None
+    return tuple(float(step) for step in np.broadcast_to(spacing, (ndim,)))

@@ -6,10 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from ..datasets.download import fetch
-from ..datasets.folders import list_samples
 from ..errors import InvalidParameterError, ShapeWarning
-from ..io.writing import write_picture, write_text
 
 
 def add_to(commands: Any) -> None:
@@ -45,6 +42,9 @@ def _table(tables: Any, name: str, text: str) -> Any:
 
 def _run(options: argparse.Namespace) -> int:
     """Compute a table, write and print it, and draw its page of pictures."""
+    from ..datasets.download import fetch
+    from ..datasets.folders import list_samples
+    from ..io.writing import write_picture, write_text
     from . import layout, table1, table2
 
     compute, draw, page = {

@@ -12,7 +12,7 @@ from ..backends import ArrayBackend
 from ..errors import InvalidImageError, UnsupportedTypeError
 from ..families import find, names
 from ..io.reading import readable
-from ..io.writing import write_whole
+from ..io.whole import write_whole
 from ..predictors.appearance.taught import TaughtLikelihood
 from .strokes import Drawing, Stroke
 

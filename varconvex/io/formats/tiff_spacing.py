@@ -19,6 +19,9 @@ def spacing(file: Any, number: int, page: Any) -> tuple[dict[str, float], str | 
         return _ome(file.ome_metadata, number)
     if file.is_imagej:
         return _imagej(file.imagej_metadata or {}, page)
+    own: dict[str, Any] = (file.shaped_metadata or ({},))[0] if file.is_shaped else {}
+    if "spacing" in own:  # as `write_labels` writes what neither ImageJ nor OME can hold
+        return _imagej(own, page)
     if file.is_lsm:
         found = {axis: file.lsm_metadata.get(f"VoxelSize{axis.upper()}", 0.0) for axis in "zyx"}
         return in_one_unit({axis: (1e6 * step, MICRON) for axis, step in found.items()})

@@ -1,0 +1,275 @@
+"""Kinds of files that hold an array over pixels: what each can hold, and how it is written.
+
+| ending | labels up to | axes | spacing | affine |
+|---|---|---|---|---|
+| .png | 65535 | 2 | | |
+| .tif, .tiff | any, compressed | 2, 3 | yes | |
+| .npy | any | 2, 3 | | |
+| .nii, .nii.gz (extra nifti) | any | 2, 3 | yes | yes |
+| .zarr, .ome.zarr (extra zarr) | any | 2, 3 | yes | its scale |
+
+A TIFF file is ImageJ's where ImageJ knows the type, so that Fiji shows the spacing, and OME-TIFF otherwise.
+"""
+
+import gzip
+import importlib.util
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import FileFormatError, MissingExtraError
+from .formats.base import MICRON, MILLIMETRE, unit_name
+from .whole import check_writable, write_folder, write_whole
+
+_METRES = {"m": "meter", MILLIMETRE: "millimeter", MICRON: "micrometer", "nm": "nanometer", "cm": "centimeter"}
+"""Units of length, as OME-Zarr calls them."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the pixels of an array are.
+
+    Attributes
+    ----------
+    spacing : tuple of float or None
+        Size of a pixel along each spatial axis.
+    unit : str or None
+        Of the spacing: "um", "mm", ...
+    affine : (4, 4) float array or None
+        From indices to positions in millimetres, as in NIfTI; it goes before the spacing.
+    channels : bool
+        Whether the first axis is none of the space.
+    """
+
+    spacing: tuple[float, ...] | None = None
+    unit: str | None = None
+    affine: np.ndarray | None = None
+    channels: bool = False
+
+    def axes(self, array: np.ndarray) -> str:
+        """The letters of an array's axes, such as "CZYX"."""
+        return "C" * self.channels + "ZYX"[-(array.ndim - self.channels) :]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file.
+
+    Attributes
+    ----------
+    name : str
+        What messages call it.
+    endings : tuple of str
+    write : callable
+        Writes a path, an array and its `Grid`.
+    largest : int
+        The largest label that it holds.
+    volumes, floats : bool
+        Whether it holds arrays with three spatial axes, and probabilities.
+    extra, module : str or None
+        The extra that installs what writes it, and its module.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    write: Callable[[str | os.PathLike, np.ndarray, Grid], None]
+    largest: int = 2**63 - 1
+    volumes: bool = True
+    floats: bool = True
+    extra: str | None = None
+    module: str | None = None
+
+    @property
+    def folder(self) -> bool:
+        """Whether it is a folder of files."""
+        return ".zarr" in self.endings
+
+
+def _write_png(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
+    from PIL import Image
+
+    picture = Image.fromarray(array.astype(np.uint8 if array.max(initial=0) < 256 else np.uint16))
+    write_whole(path, lambda file: picture.save(file, format="PNG"))
+
+
+def _write_npy(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
+    write_whole(path, lambda file: np.save(file, array, allow_pickle=False))
+
+
+def _write_tiff(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
+    import tifffile
+
+    axes, steps = grid.axes(array), dict(zip("XYZ", (grid.spacing or ())[::-1], strict=False))
+    imagej, ome = array.dtype in (np.uint8, np.uint16, np.float32), array.dtype.itemsize < 8
+    settings: dict[str, Any] = {"imagej": imagej, "ome": ome and not imagej}
+    metadata: dict[str, Any] = {"axes": axes}
+    unit = unit_name(grid.unit)
+    if settings["ome"]:
+        for axis, step in steps.items():
+            metadata |= {f"PhysicalSize{axis}": step, f"PhysicalSize{axis}Unit": unit or "pixel"}
+    elif steps:
+        metadata |= {"unit": "um" if unit == MICRON else unit or "", "spacing": steps.get("Z", 1.0)}
+    if imagej and axes == "CZYX":  # ImageJ's order
+        array, metadata["axes"] = np.moveaxis(array, 0, 1), "ZCYX"
+    if steps:
+        settings |= {"resolution": (1 / steps["X"], 1 / steps["Y"]), "resolutionunit": "NONE"}
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    write_whole(
+        path,
+        lambda file: tifffile.imwrite(
+            file, native, photometric="minisblack", compression="zlib", metadata=metadata, **settings
+        ),
+    )
+
+
+def _write_nifti(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
+    import nibabel
+
+    values = np.moveaxis(array, 0, -1) if grid.channels else array
+    ndim = array.ndim - grid.channels
+    affine = grid.affine
+    if affine is None:
+        affine = np.diag([*(grid.spacing or (1.0,) * ndim), *(1.0,) * (4 - ndim)])
+    if grid.channels and ndim == 2:  # NIfTI's fourth axis comes after three of space
+        values = values[:, :, None]
+    image = nibabel.Nifti1Image(values, affine, dtype=values.dtype)
+    unit = MILLIMETRE if grid.affine is not None else unit_name(grid.unit)
+    if unit in ("m", MILLIMETRE, MICRON):
+        image.header.set_xyzt_units({"m": "meter", MICRON: "micron"}.get(unit, "mm"))
+
+    def write(file: Any) -> None:
+        holder = nibabel.FileHolder(fileobj=file)
+        image.to_file_map({"header": holder, "image": holder})
+
+    def write_compressed(file: Any) -> None:
+        with gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed:
+            write(packed)
+
+    write_whole(path, write_compressed if str(path).lower().endswith(".gz") else write)
+
+
+def _write_zarr(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
+    import zarr
+
+    labels = array.dtype.kind != "f"
+    names = grid.axes(array).lower()
+    unit = unit_name(grid.unit)
+    axes = [{"name": name, "type": "channel" if name == "c" else "space"} for name in names]
+    for axis in axes:
+        if axis["type"] == "space" and unit in _METRES:
+            axis["unit"] = _METRES[unit]
+    scale = [1.0] * grid.channels + [float(step) for step in grid.spacing or (1.0,) * (array.ndim - grid.channels)]
+    level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
+    name = Path(path).name.split(".")[0]
+    attributes: dict[str, Any] = {
+        "multiscales": [{"version": "0.4", "name": name, "axes": axes, "datasets": [level]}],
+        "varconvex": {"content": "labels" if labels else "probability"},
+    }
+    if labels:
+        attributes["image-label"] = {"version": "0.4"}
+    if grid.affine is not None:
+        attributes["varconvex"]["affine"] = np.asarray(grid.affine, float).tolist()
+
+    def write(folder: Path) -> None:
+        group = zarr.open_group(str(folder), mode="w", zarr_format=2, attributes=attributes)
+        chunks = tuple(min(n, 256) for n in array.shape)
+        made = group.create_array(
+            "0",
+            shape=array.shape,
+            dtype=array.dtype,
+            chunks=chunks,
+            fill_value=0,
+            chunk_key_encoding={"name": "v2", "separator": "/"},
+        )
+        made[...] = array
+
+    _check_own(path)
+    write_folder(path, write)
+
+
+def _check_own(path: str | os.PathLike) -> None:
+    """A FileFormatError if a folder is there that was not written here: it may hold more than one array."""
+    import json
+
+    attributes = Path(path) / ".zattrs"
+    try:
+        own = not Path(path).exists() or "varconvex" in json.loads(attributes.read_text())
+    except (OSError, ValueError):
+        own = False
+    if not own:
+        raise FileFormatError(
+            f"an OME-Zarr output must be new, or an earlier output; {os.fspath(path)} holds something else. Choose "
+            "another name."
+        )
+
+
+FORMATS = (
+    Format("a PNG picture", (".png",), _write_png, 65535, volumes=False, floats=False),
+    Format("a TIFF file", (".tif", ".tiff"), _write_tiff),
+    Format("a NumPy file", (".npy",), _write_npy),
+    Format("a NIfTI file", (".nii", ".nii.gz"), _write_nifti, extra="nifti", module="nibabel"),
+    Format("an OME-Zarr folder", (".zarr",), _write_zarr, extra="zarr", module="zarr"),
+)
+"""All of them."""
+
+LABEL_ENDINGS = tuple(ending for kind in FORMATS for ending in kind.endings)
+"""Endings of files that hold labels."""
+
+PROBABILITY_ENDINGS = tuple(ending for kind in FORMATS if kind.floats for ending in kind.endings)
+"""Endings of files that hold probabilities."""
+
+
+def has_ending(path: str | os.PathLike, endings: tuple[str, ...] | str) -> bool:
+    """Whether a file's name ends so, in any case."""
+    return Path(path).name.lower().endswith(endings)
+
+
+def format_of(path: str | os.PathLike, *, floats: bool = False) -> Format:
+    """The kind of file that a name's ending says; a FileFormatError if it says none that holds what is to be written.
+
+    A MissingExtraError if the package that writes it is not installed.
+    """
+    for kind in FORMATS:
+        if has_ending(path, kind.endings) and (kind.floats or not floats):
+            require(kind.module, kind.extra, kind.name)
+            return kind
+    endings = PROBABILITY_ENDINGS if floats else LABEL_ENDINGS
+    raise FileFormatError(f"the output's name must end in {', '.join(endings)}; got {os.fspath(path)}. Rename it.")
+
+
+def require(module: str | None, extra: str | None, name: str) -> None:
+    """A MissingExtraError if the module of an extra is not installed."""
+    if module is not None and importlib.util.find_spec(module) is None:
+        raise MissingExtraError(
+            f'{name} needs {module}, which is not installed. Run: pip install "varconvex[{extra}]"; or use another.'
+        )
+
+
+def check_format(path: str | os.PathLike, ndim: int, largest: int = 0, *, floats: bool = False) -> Format:
+    """The kind of file of a name, if it can hold an array of `ndim` spatial axes and labels up to `largest`.
+
+    Raises
+    ------
+    FileFormatError
+        If it cannot, or cannot be written where it is.
+    MissingExtraError
+        If the package that writes it is not installed.
+    """
+    kind = format_of(path, floats=floats)
+    if ndim > 2 and not kind.volumes:
+        raise FileFormatError(
+            f"a volume needs a file that holds one, {', '.join(e for f in FORMATS if f.volumes for e in f.endings)}; "
+            f"got {os.fspath(path)}. Rename it."
+        )
+    if largest > kind.largest:
+        raise FileFormatError(
+            f"{kind.name} holds labels up to {kind.largest}; got {largest} for {os.fspath(path)}. Write to .tif."
+        )
+    check_writable(path, folder=kind.folder)
+    if kind.folder:
+        _check_own(path)
+    return kind

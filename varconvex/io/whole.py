@@ -1,0 +1,158 @@
+"""Files and folders that appear whole or not at all, also when the disk is full or the process is killed.
+
+What is written goes to a temporary name in the same folder first, and is renamed when it is complete. A temporary of a
+process that is no longer there is removed when the folder is next written to: its writer held a lock on it.
+"""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ..errors import FileFormatError
+
+try:
+    import fcntl
+except ImportError:  # Windows does not remove files that are open
+    fcntl = None  # type: ignore[assignment]
+
+PREFIX = ".varconvex-"
+"""Beginning of the names of temporaries."""
+
+_CAUSES = {
+    errno.ENOSPC: "the disk is full. Free some space, or choose another disk",
+    errno.EDQUOT: "the quota of this disk is used up. Free some space, or choose another disk",
+    errno.EFBIG: "the file is larger than this disk or shell allows. Choose another disk",
+    errno.EROFS: "the disk is read-only. Choose another folder",
+    errno.EACCES: "the folder is read-only. Choose another folder",
+    errno.EPERM: "the folder is read-only. Choose another folder",
+    errno.ENOENT: "no such folder. Make it first, or choose another",
+    errno.ENOTDIR: "no such folder. Make it first, or choose another",
+    errno.EISDIR: "it is a folder. Choose another name",
+    errno.ENAMETOOLONG: "its name is too long. Choose a shorter one",
+}
+
+
+def write_whole(path: str | os.PathLike, write: Callable[[Any], object]) -> None:
+    """Write a file by `write`, which takes a binary file: under a temporary name first, then renamed.
+
+    A link is followed. A FileFormatError that names the cause if the file cannot be written; what was there before is
+    there still.
+    """
+    with _named(path) as target:
+        clear_temporaries(target.parent)
+        handle, temporary = _locked_file(target)
+        try:
+            with open(temporary, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+        finally:
+            os.close(handle)
+
+
+def write_folder(path: str | os.PathLike, write: Callable[[Path], object]) -> None:
+    """Write a folder by `write`, which takes the path of an empty one; one that is there already is replaced."""
+    with _named(path) as target:
+        clear_temporaries(target.parent)
+        temporary, lock = _locked_folder(target)
+        try:
+            made = temporary / "new"
+            made.mkdir()
+            write(made)
+            if target.exists():
+                os.rename(target, temporary / "old")
+            os.rename(made, target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            if lock is not None:
+                os.close(lock)
+
+
+def check_writable(path: str | os.PathLike, *, folder: bool = False) -> None:
+    """A FileFormatError if a file (or with `folder` a folder) of this name cannot be written; a trial is made."""
+    with _named(path) as target:
+        if target.is_dir() and not folder:
+            raise IsADirectoryError(errno.EISDIR, "")
+        clear_temporaries(target.parent)
+        with tempfile.TemporaryFile(dir=target.parent, prefix=PREFIX) as trial:
+            trial.write(bytes(4096))
+
+
+def clear_temporaries(folder: Path) -> None:
+    """Remove what killed processes have left in a folder."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in [entry for entry in entries if entry.name.startswith(PREFIX)]:
+            lock = _lock(entry.path)
+            if lock is None:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    os.unlink(entry.path)
+            os.close(lock)
+
+
+def _locked_file(target: Path) -> tuple[int, str]:
+    """A new temporary beside `target` that this process has locked: its descriptor and name."""
+    while True:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=PREFIX, suffix=target.suffix)
+        if fcntl is None:
+            return handle, temporary
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        # Between the two calls, another process may have taken it for one that was left behind.
+        if os.path.exists(temporary):
+            return handle, temporary
+        os.close(handle)
+
+
+def _locked_folder(target: Path) -> tuple[Path, int | None]:
+    """The same for a folder; None where there are no locks."""
+    while True:
+        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=PREFIX))
+        lock = _lock(temporary)
+        if temporary.exists():
+            return temporary, lock
+
+
+def _lock(path: str | os.PathLike) -> int | None:
+    """The descriptor of a file or folder that is locked now; None if another process has it, or without locks."""
+    if fcntl is None:
+        return None
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+@contextmanager
+def _named(path: str | os.PathLike) -> Iterator[Path]:
+    """The file that a path stands for; errors of the operating system as a FileFormatError with its name and cause."""
+    try:
+        target = Path(os.path.realpath(path))
+    except ValueError as error:  # a null character
+        raise FileFormatError(f"{os.fspath(path)!r} cannot be written ({error}). Choose another name.") from error
+    try:
+        yield target
+    except OSError as error:
+        cause = _CAUSES.get(error.errno or 0)
+        told = f": {cause}" if cause else f" ({error}). Is the disk full? Choose another folder"
+        raise FileFormatError(f"{os.fspath(path)} cannot be written{told}.") from error
