@@ -87,7 +87,8 @@ def _named(path: str, source: Source, axes: str | None) -> str:
         return letters
     if source.axes != "?":
         return source.axes
-    last = ndim > 2 and (ndim == 4 or source.shape[-1] <= _MOST_CHANNELS)
+    small = source.shape[-1:] <= (_MOST_CHANNELS,) or (ndim == 4 and source.shape[-1] < min(source.shape[:-1]))
+    last = ndim > 2 and small
     if ndim - last not in (2, 3):
         raise FileFormatError(
             f"an image must have two or three spatial axes, and one of channels at most; {path} has the shape "

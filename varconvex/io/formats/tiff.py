@@ -49,6 +49,7 @@ def source(path: str, wanted: Wanted) -> Source:
     with _file(path) as file:
         number = _series(path, file, wanted.key)
         levels = file.series[number].levels
+        _marked(path, file, levels, wanted.level)
         level = level_of(path, len(levels), wanted.level)
         series, page = levels[level], levels[level].keyframe
         _complete(path, file, series)
@@ -117,10 +118,22 @@ def _series(path: str, file: Any, key: str | int | None) -> int:
     return offered[one_of_several(path, names, key if key is None else str(key), "series of pages")]
 
 
+def _marked(path: str, file: Any, levels: list[Any], level: int | None) -> None:
+    """An error if pages are taken for levels of a pyramid only because their sizes would fit."""
+    pyramids = file.is_svs or file.is_ndpi or file.is_scn or file.is_qpi or file.is_philips or file.is_bif
+    marked = all(isinstance(part.keyframe.index, tuple) or part.keyframe.is_reduced for part in levels[1:])
+    if level is None and not (marked or pyramids):
+        sizes = ", ".join(str(part.shape) for part in levels)
+        raise FileFormatError(
+            f"one image can be read; {path} has pages of the sizes {sizes}, which may be levels of one. Pass level= 0 "
+            f"to {len(levels) - 1} for one of them."
+        )
+
+
 def _letters(series: Any) -> str:
-    """A letter an axis of a series; "?" where they are those of a NumPy array without names."""
-    axes = series.axes
-    if series.kind == "shaped" and set(axes) <= set("QYX") and len(axes) > 2:
+    """A letter an axis of a series; "?" where they are those of a NumPy array (H, W, C) that was written as pages."""
+    axes, shape = series.axes, series.shape
+    if series.kind == "shaped" and set(axes) <= set("QYX") and len(axes) > 2 and shape[-1] < 5 <= shape[-2]:
         return "?"
     taken: list[str] = []
     for axis in axes:
