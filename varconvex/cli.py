@@ -1,6 +1,7 @@
-"""The command ``varconvex``: demo, segment, annotate, project, reproduce, doctor.
+"""The command ``varconvex``: demo, segment, batch, annotate, project, reproduce, doctor.
 
-Exit status: 0 done, 1 something is missing (doctor), 2 bad input or usage, 130 interrupted.
+Exit status: 0 done, 1 something is missing (doctor) or has failed (batch), 2 bad input or usage, 130 interrupted, 143
+terminated (batch, reproduce).
 """
 
 import argparse
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from . import __version__
+from .batch import command as batch
 from .commands import segment
 from .commands.console import Voice, in_shell_words, warnings_told, with_voice
 from .commands.options import SEGMENT, add_options, files_of, given, keywords
@@ -31,6 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("varconvex: interrupted", file=sys.stderr)
         return 130
+    except SystemExit as ending:
+        if ending.code == 143:
+            print("varconvex: terminated", file=sys.stderr)
+        raise
     except BrokenPipeError:
         # The reader of the pipe has ended (`| head`); Python would fail again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -52,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=with_voice(_demo))
 
     segment.add_to(commands)
+    batch.add_to(commands)
 
     annotate = commands.add_parser("annotate", help="draw strokes, see the answer, save both")
     annotate.add_argument("image", metavar="IMAGE", help="photograph (PNG, TIFF, JPEG, .npy)")

@@ -26,11 +26,7 @@ def add_to(commands: Any) -> None:
     add_outputs(segment)
     add_options(segment, SEGMENT)
     add_threads(segment)
-    for part, label, colour in (("object", 2, "red"), ("background", 1, "blue")):
-        told = f"label of the {part} (default: {label})"
-        segment.add_argument(f"--{part}-label", type=int, default=label, metavar="N", help=told)
-        told = f"of painted strokes (default: {colour})"
-        segment.add_argument(f"--{part}-colour", default=colour, metavar="COLOUR", help=told)
+    add_pens(segment)
     segment.set_defaults(run=with_voice(_segment))
 
     project = commands.add_parser("project", help="the nearest convex mask to a mask from any source")
@@ -42,6 +38,24 @@ def add_to(commands: Any) -> None:
     add_options(project, PROJECT)
     add_threads(project)
     project.set_defaults(run=with_voice(_project))
+
+
+def add_pens(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what marks object and background in a file of strokes; `pens` reads them."""
+    for part, label, colour in (("object", 2, "red"), ("background", 1, "blue")):
+        told = f"label of the {part} (default: {label})"
+        parser.add_argument(f"--{part}-label", type=int, metavar="N", help=told)
+        told = f"of painted strokes (default: {colour})"
+        parser.add_argument(f"--{part}-colour", metavar="COLOUR", help=told)
+
+
+def pens(options: argparse.Namespace) -> dict[str, Any]:
+    """Keywords of `read_scribbles` that were given by the options of `add_pens`."""
+    from ..io.painted import colour
+
+    names = [f"{part}_{kind}" for part in ("object", "background") for kind in ("label", "colour")]
+    given = {name: value for name in names if (value := getattr(options, name)) is not None}
+    return {name: colour(value) if name.endswith("colour") else value for name, value in given.items()}
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
@@ -80,17 +94,10 @@ def _segment(options: argparse.Namespace, voice: Voice) -> int:
     voice.say(f"reading {options.image}")
     use_threads(options.threads)
     from ..io.opening import open_image
-    from ..io.reading import colour, read_scribbles
+    from ..io.reading import read_scribbles
 
     file = open_image(options.image, frame=options.frame, level=options.level)
-    scribbles = read_scribbles(
-        options.scribbles,
-        file.array,
-        object_label=options.object_label,
-        background_label=options.background_label,
-        object_colour=colour(options.object_colour),
-        background_colour=colour(options.background_colour),
-    )
+    scribbles = read_scribbles(options.scribbles, file.array, **pens(options))
     ids = np.unique(scribbles)
     check_contents(options, np.ndim(scribbles), [int(i) for i in ids if i > 0])
     ready = {**image_keywords(file), **keywords(chosen)}
