@@ -22,7 +22,7 @@ ROOT = Path(varconvex.__file__).parent
 ARROWS = {
     "api": {
         "inputs", "likelihoods", "predictors", "shapes", "unify", "proposals", "assembly", "result", "energies",
-        "margins", "settings", "solvers", "backends", "geometry",
+        "coordinates", "margins", "settings", "solvers", "backends", "geometry",
         "logs",
     },
     "settings": {"backends", "families", "inputs", "likelihoods", "predictors", "shapes", "solvers"},
@@ -41,7 +41,8 @@ ARROWS = {
     "doctor": {"backends", "threads"},
     "objects": {"geometry", "inputs", "shapes"},
     "io": {"geometry", "memory", "scribbles"},
-    "inputs": {"images", "scene", "scribbles"},
+    "coordinates": set(),
+    "inputs": {"coordinates", "images", "scene", "scribbles"},
     "scribbles": set(),
     "checks": set(),
     "options": set(),

@@ -10,6 +10,7 @@ import numpy as np
 from . import checks
 from .assembly import assemble
 from .backends import ArrayBackend, get_backend
+from .coordinates import labelled
 from .energies.potts import Potts
 from .energies.two_phase import TwoPhase
 from .errors import InvalidParameterError
@@ -167,6 +168,7 @@ def segment(
     True
     """
     begin = time.perf_counter()
+    image, channel_axis, spacing = labelled(image, channel_axis, spacing)
     settings = Settings(
         get_backend(backend, image), alpha, shape, unify, predictor, likelihood, edge_weight, tv, relaxation,
         components, max_iter, tol, time_limit, callback, certainty, random_state,
@@ -263,6 +265,7 @@ def project(
     True
     """
     begin = time.perf_counter()
+    target, _, spacing = labelled(target, None, spacing)
     probability = probability_map(target)
     nowhere = np.zeros(probability.shape, bool)
     held = nowhere if inside is None else checks.region("inside", inside, nowhere.shape)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from . import checks
+from .coordinates import labelled
 from .errors import AxesWarning, InvalidImageError, InvalidScribblesError, ScribbleWarning
 from .images import MOST_CHANNELS, unit_range, without_alpha
 from .options import NanPolicy
@@ -26,6 +27,7 @@ def prepare(
 ) -> Scene:
     """Check an image and its scribbles and convert them to a `Scene`; parameters and errors are those of `segment`."""
     checks.one_of("nan_policy", nan_policy, NanPolicy)
+    image, channel_axis, spacing = labelled(image, channel_axis, spacing)
     image = checks.host(checks.as_numeric("image", image))
     seeds = label_image(scribbles, image, channel_axis, strict)
     image = _channels_last(image, seeds.shape, channel_axis, rgba)
@@ -49,6 +51,7 @@ def blank_scene(
     `channel_axis` has the channels where it is passed; else the last axis, if it is no longer than four.
     """
     checks.one_of("nan_policy", nan_policy, NanPolicy)
+    image, channel_axis, spacing = labelled(image, channel_axis, spacing)
     image = checks.host(checks.as_numeric("image", image))
     checks.spatial("image", image, (2, 3, 4))
     axis = channel_axis

@@ -33,7 +33,9 @@ def label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, str
         return _draw(scribbles, image, channel_axis, strict)
     if isinstance(scribbles, tuple | list) and len(scribbles) == 2 and np.ndim(scribbles[0]) >= 2:
         first, second = (checks.host(checks.as_numeric("scribbles", part)) for part in scribbles)
-        if first.dtype == second.dtype == bool:
+        volume = image.shape[:3] == (2, *first.shape)  # a label image of two slices as a list of them
+        if first.dtype == second.dtype == bool or (not volume and _is_mask(first) and _is_mask(second)):
+            first, second = first > 0, second > 0
             if first.shape != second.shape:
                 raise InvalidScribblesError(
                     f"the two masks (object, background) must have one shape; got {first.shape}, {second.shape}. Crop "
@@ -62,6 +64,12 @@ def label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, str
             f"labels must be at most {_LARGEST_LABEL} in size; got {seeds.min()} to {seeds.max()}. Renumber them."
         )
     return seeds.astype(np.int64)
+
+
+def _is_mask(array: np.ndarray) -> bool:
+    """Whether integers are 0 and one positive number, as in masks of 0 and 255."""
+    values = np.unique(array[array != 0]) if array.dtype.kind in "biu" and array.ndim > 1 else np.zeros(2)
+    return len(values) <= 1 and bool((values > 0).all())
 
 
 def _overwrite(seeds: np.ndarray, where: np.ndarray, label: int, strict: bool) -> np.ndarray:
