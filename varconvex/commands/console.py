@@ -7,6 +7,7 @@ seconds while it lasts.
 import logging
 import math
 import re
+import shutil
 import sys
 import threading
 import time
@@ -65,7 +66,9 @@ class Voice(logging.Handler):
         if self._bar is None:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=100, unit="%", leave=False, bar_format="{desc} {bar} {elapsed} {postfix}")
+            size = shutil.get_terminal_size()  # 80 x 24 where the terminal does not tell: tqdm would show nothing
+            form = "{desc} {bar} {elapsed} {postfix}"
+            self._bar = tqdm(total=100, leave=False, bar_format=form, ncols=size.columns, nrows=size.lines, desc=what)
         self._bar.set_description_str(what)
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -150,14 +150,6 @@ NOT_IN_A_SHELL = ("image", "scribbles", "target", "callback")
 """Keywords that are no options: what a command reads, and what it watches the solver with."""
 
 
-def names_of(function: Callable[..., Any]) -> tuple[str, ...]:
-    """Names of the options that a function's keywords make, `segment`'s with its predictor's parts."""
-    import inspect
-
-    own = tuple(name for name in inspect.signature(function).parameters if name not in NOT_IN_A_SHELL)
-    return own + (PARTS if "predictor" in own else ())
-
-
 SEGMENT = tuple(name for name in OPTIONS if name not in ("inside", "outside"))
 """Names of the options of commands that segment."""
 
