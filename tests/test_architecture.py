@@ -37,7 +37,7 @@ ARROWS = {
     "demo": {"api", "result"},
     "doctor": {"backends", "threads"},
     "objects": {"geometry", "inputs", "shapes"},
-    "io": {"memory", "geometry"},
+    "io": {"geometry", "memory", "scribbles"},
     "inputs": {"colour", "edges", "scribbles"},
     "scribbles": set(),
     "checks": set(),

@@ -75,7 +75,7 @@ def test_errors_are_sentences_not_traces(files, capsys):
     assert main(["segment", f"{files}/nothing.png", f"{files}/scribbles.png", "-o", f"{files}/mask.png"]) == 2
     assert "varconvex: error: a readable image file was expected" in capsys.readouterr().err
     assert main(["segment", f"{files}/photo.png", f"{files}/photo.png", "-o", f"{files}/mask.png"]) == 2
-    assert "at least two labels" in capsys.readouterr().err
+    assert "the pens found in it are: none" in capsys.readouterr().err
     with pytest.raises(SystemExit) as caught:
         main(["segment"])
     assert caught.value.code == 2

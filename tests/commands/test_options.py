@@ -12,8 +12,8 @@ from PIL import Image
 import varconvex
 from varconvex.cli import main
 from varconvex.commands import options
-from varconvex.commands.masks import object_of, target_of
 from varconvex.errors import InvalidParameterError
+from varconvex.io import open_image, read_scribbles
 from varconvex.predictors import FcnPredictor, GivenPredictor
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (6, 7), dtype=np.uint8)
@@ -187,32 +187,44 @@ def test_cells_of_a_table():
     assert options.parse("channel_axis", "None") == "none"
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([[0, 255]], [[0, 1]]),
-        ([[1, 2]], [[0, 1]]),
-        ([[-1, 2, 1]], [[0, 1, 0]]),
-        ([[255, 255]], [[1, 1]]),
-        ([[0, 0]], [[0, 0]]),
-        ([[1.0, 0.0]], [[1, 0]]),
-        ([[True, False]], [[1, 0]]),
-        ([[False, False]], [[0, 0]]),
-        ([[-1, -1]], [[0, 0]]),
-    ],
-)
-def test_the_object_of_a_mask(values, expected):
-    found = object_of(np.array(values), "file")
-    assert found.dtype == bool
-    np.testing.assert_array_equal(found, np.array(expected, bool))
+def test_options_of_files_are_keywords_of_the_readers():
+    opening = set(inspect.signature(open_image).parameters) - {"path", "indices"}
+    assert set(options.FILE_OPTIONS) == opening
+    pens = set(inspect.signature(read_scribbles).parameters) - {"path", "photograph"} - opening
+    assert set(options.PENS) == pens
+    assert len(options.ALL_OPTIONS) == len(options.OPTIONS) + len(opening) + len(pens)
 
 
-def test_the_object_among_labels():
-    labels = np.array([[1, 2, 3]])
-    np.testing.assert_array_equal(object_of(labels, "file", 3), [[False, False, True]])
-    with pytest.raises(InvalidParameterError, match=r"file holds 1, 2, 3\. Name the object's label with --label"):
-        object_of(labels, "file")
-    with pytest.raises(InvalidParameterError, match="got 7; file holds 1, 2, 3"):
-        object_of(labels, "file", 7)
-    soft = np.array([[0.0, 0.4]])
-    assert target_of(soft, "file") is soft
+def test_frames_and_keys_reach_the_file(called):
+    np.savez("images.npz", a=np.zeros((6, 7)), b=np.stack([IMAGE, IMAGE // 2]))
+    arguments = ["segment", "images.npz", "scribbles.png", "-o", "out.png", "-q"]
+    assert main([*arguments, "--key", "b", "--axes", "tyx", "--frame", "1"]) == 2
+    np.testing.assert_array_equal(called["arguments"][0], IMAGE // 2)
+    assert options.parse("frame", "1,2") == [1, 2]
+    assert options.parse("key", "3") == 3
+
+
+def test_scribbles_in_two_files(called, capsys):
+    Image.fromarray((SCRIBBLES == 2).astype(np.uint8) * 255).save("object.png")
+    Image.fromarray((SCRIBBLES == 1).astype(np.uint8) * 9).save("background.png")
+    pair = ["--object", "object.png", "--background", "background.png"]
+    assert main(["segment", "image.png", "-o", "out.png", "-q", *pair]) == 2
+    np.testing.assert_array_equal(called["arguments"][1], SCRIBBLES)
+    capsys.readouterr()
+    for wrong in (pair[:2], ["scribbles.png", *pair], []):
+        assert main(["segment", "image.png", *wrong, "-o", "out.png", "-q"]) == 2
+        assert "strokes must be in SCRIBBLES, or in --object FILE and --background FILE" in capsys.readouterr().err
+
+
+def test_pens_are_named_in_the_shell(called, capsys):
+    large = SCRIBBLES.repeat(5, axis=0).repeat(5, axis=1)
+    grey = np.stack([IMAGE.repeat(5, axis=0).repeat(5, axis=1) // 2] * 3, axis=-1)
+    painted = grey.copy()
+    painted[large == 1], painted[large == 2] = (255, 255, 0), (0, 255, 0)
+    Image.fromarray(grey).save("grey.png")
+    Image.fromarray(painted).save("painted.png")
+    arguments = ["segment", "grey.png", "painted.png", "-o", "out.png", "-q"]
+    assert main([*arguments, "--object-colour", "lime", "--background-colour", "#ffff00"]) == 2
+    np.testing.assert_array_equal(called["arguments"][1], large)
+    assert main([*arguments, "--object-colour", "nocolour"]) == 2
+    assert "a colour must be a name or #rrggbb" in capsys.readouterr().err

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from varconvex.errors import FileFormatError, InvalidParameterError
-from varconvex.io.reading import colour, read_image, read_mask, read_scribbles
+from varconvex.errors import FileFormatError
+from varconvex.io.reading import read_image, read_mask, read_scribbles
 from varconvex.io.writing import write_mask, write_picture
 
 
@@ -76,51 +76,18 @@ def test_pickles_are_never_loaded(tmp_path):
         read_image(path)
 
 
-def test_indexed_scribbles_are_read_as_indices(tmp_path, photograph):
-    labels = np.zeros((20, 30), np.uint8)
-    labels[2], labels[9] = 1, 2
-    picture = Image.frombytes("P", (30, 20), labels.tobytes())
-    picture.putpalette([0, 0, 0, 250, 10, 10, 10, 10, 250])
-    path = tmp_path / "scribbles.png"
-    picture.save(path)
-    np.testing.assert_array_equal(read_scribbles(path, photograph), labels)
-    swapped = read_scribbles(path, photograph, object_label=1, background_label=2)
-    np.testing.assert_array_equal(swapped, np.array([0, 2, 1])[labels])
-
-
-def test_strokes_painted_on_a_copy(tmp_path, photograph):
-    photograph[0, 0] = (255, 0, 0)  # red in the photograph itself is no stroke
-    painted = photograph.copy()
-    painted[5, 3:20] = (255, 0, 0)
-    painted[15, 3:20] = (0, 0, 255)
-    path = tmp_path / "painted.png"
-    Image.fromarray(painted).save(path)
-    seeds = read_scribbles(path, photograph)
-    assert (seeds[5, 3:20] == 2).all()
-    assert (seeds[15, 3:20] == 1).all()
-    assert (seeds > 0).sum() == 34
-    seeds = read_scribbles(path, photograph, object_colour=(0, 0, 255), background_colour=(255, 0, 0))
-    assert (seeds[5, 3:20] == 1).all()
-    with pytest.raises(FileFormatError, match="must be painted on a copy"):
-        read_scribbles(path, photograph[1:])
-
-
 def test_masks_come_back(tmp_path):
     labels = np.ones((8, 9), int)
     labels[2:5, 3:6] = 2
     write_mask(tmp_path / "mask.png", labels, (1, 2))
-    np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), np.where(labels == 2, 255, 0))
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), labels == 2)
+    np.testing.assert_array_equal(read_image(tmp_path / "mask.png"), np.where(labels == 2, 255, 0))
     labels[7] = 40000
     write_mask(tmp_path / "labels.png", labels, (1, 2, 40000))
     np.testing.assert_array_equal(read_image(tmp_path / "labels.png"), labels)
     write_mask(tmp_path / "labels.npy", labels, (1, 2, 40000))
     np.testing.assert_array_equal(np.load(tmp_path / "labels.npy"), labels)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["labels.npy", "labels.png", "mask.png"]
-
-
-def test_grey_values_as_probabilities(tmp_path):
-    Image.fromarray(np.array([[0, 51, 255]], np.uint8)).save(tmp_path / "p.png")
-    np.testing.assert_allclose(read_mask(tmp_path / "p.png", probability=True), [[0, 0.2, 1]], atol=1e-6)
 
 
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path):
@@ -145,10 +112,3 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path):
     with pytest.raises(FileFormatError, match=r"picture.png cannot be written \(disk full\)"):
         write_picture(tmp_path / "picture.png", Failing())
     assert not list(tmp_path.iterdir())
-
-
-def test_colours():
-    assert colour("red") == (255, 0, 0)
-    assert colour("#0a0B0c") == (10, 11, 12)
-    with pytest.raises(InvalidParameterError, match="a colour must be a name or #rrggbb; got 'reddish'"):
-        colour("reddish")

@@ -105,7 +105,7 @@ def test_bad_files_are_named_before_a_page_opens(photo, capsys, monkeypatch, arg
     monkeypatch.chdir(photo.parent)
     monkeypatch.setattr(annotate, "Page", None)
     photo.with_name("photo-mask.png").write_bytes(b"somebody's")
-    Image.new("RGB", (120, 90)).save("colours.png")
+    Image.new("RGB", (120, 90), "red").save("colours.png")
     Image.new("L", (12, 9)).save("small.png")
     assert main(["annotate", "photo.png", "--no-browser", *arguments]) == 2
     assert match in capsys.readouterr().err

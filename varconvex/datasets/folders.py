@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FileFormatError
-from ..io.reading import read_image, read_mask
+from ..io.reading import read_image, read_labels
 from .robot import robot_scribbles
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
@@ -204,7 +204,7 @@ def read_rgb(path: Path) -> np.ndarray:
 
 def values_of(path: Path, image: np.ndarray, allowed: tuple[int, ...] | None) -> np.ndarray:
     """The (H, W) values of a mask, which must have the image's size and only the `allowed` values (None is any)."""
-    values = read_mask(path)
+    values = read_labels(path)
     if values.shape != image.shape[:2]:
         raise FileFormatError(
             f"{path} must have its image's size {image.shape[:2]}; it has {values.shape}. "

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from ..errors import FileFormatError
 from .axes import image_file
-from .formats import arrays, elsewhere, pictures, tiff
+from .formats import arrays, dicom, elsewhere, hdf5, nifti, pictures, tiff, zarrs
 from .formats.base import Format, Source, Wanted, readable
 from .image_file import ImageFile
 
-FORMATS: tuple[Format, ...] = (tiff, arrays, pictures)
-"""In the order in which they are asked; the last one is the judge of all that is left."""
+FORMATS: tuple[Format, ...] = (dicom, tiff, nifti, zarrs, hdf5, arrays, pictures)
+"""In the order in which they are asked: DICOM may begin like TIFF; the last one is the judge of all that is left."""
 
 _HEAD = 4096
 
