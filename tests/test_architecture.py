@@ -22,7 +22,7 @@ ROOT = Path(varconvex.__file__).parent
 ARROWS = {
     "api": {
         "inputs", "likelihoods", "predictors", "shapes", "unify", "proposals", "assembly", "result", "energies",
-        "settings", "solvers", "backends", "geometry", "logs",
+        "logs", "margins", "settings", "solvers", "backends", "geometry",
     },
     "settings": {"backends", "families", "inputs", "likelihoods", "predictors", "shapes", "solvers"},
     "session": {"api", "backends", "inputs", "predictors", "result", "scribbles", "sessions", "settings"},
@@ -43,6 +43,7 @@ ARROWS = {
     "checks": set(),
     "options": set(),
     "geometry": {"threads"},
+    "margins": {"backends", "energies", "solvers"},
     "memory": set(),
     "metrics": set(),
     "edges": {"colour"},
@@ -51,11 +52,12 @@ ARROWS = {
     "plots": {"geometry", "result"},
     "regions": {"backends", "edges", "energies", "inputs", "solvers"},
     "restoration": {"backends", "energies", "inputs", "solvers"},
-    "archive": {"io", "geometry", "result", "shapes"},
-    "result": {"archive", "io", "geometry", "plots", "shapes", "tables"},
+    "archive": {"io", "geometry", "margins", "result", "shapes"},
+    "result": {"archive", "geometry", "margins", "output", "shapes"},
+    "output": {"geometry", "io", "plots", "tables"},
     "tables": {"geometry", "plots", "result"},
     "logs": set(),
-    "assembly": {"backends", "geometry", "inputs", "proposals", "result"},
+    "assembly": {"backends", "geometry", "inputs", "margins", "proposals", "result"},
     "unify": {"inputs", "objects", "predictors", "proposals", "shapes", "solvers", "threads"},
     "proposals": {"geometry", "inputs", "objects", "predictors", "shapes", "solvers", "threads"},
     "predictors": {

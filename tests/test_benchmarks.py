@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import backends, energies, interactive, quality, shape
+from benchmarks import backends, certainty, energies, interactive, quality, shape
 from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
 from benchmarks._strokes import correction
 from varconvex import ConvexShape
@@ -225,3 +225,14 @@ def test_strokes_correct_what_is_wrong():
         if label:
             assert found == label
             assert (mask != truth)[places].all()
+
+
+def test_certainty_beside_the_truth(folder, tmp_path, capsys):
+    path = tmp_path / "certainty.json"
+    assert certainty.main(["--data", str(folder), "--limit", "1", "--json", str(path)]) == 0
+    (row,) = json.loads(path.read_text())["sets"].values()
+    assert sum(share for _, share in row["wrong"]) == pytest.approx(1)
+    assert row["wrong"][-1][0] < row["wrong"][0][0] + 0.1
+    assert row["held"] == sorted(row["held"])
+    assert len(row["gained"]) == len(certainty.PLACES)
+    assert "next_stroke" in capsys.readouterr().out

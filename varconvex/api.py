@@ -13,12 +13,14 @@ import numpy as np
 from . import checks
 from .assembly import assemble
 from .backends import ArrayBackend, get_backend
+from .energies.potts import Potts
 from .energies.two_phase import TwoPhase
-from .errors import UnknownKeywordError
+from .errors import InvalidParameterError, UnknownKeywordError
 from .geometry.components import keep_scribbled
 from .inputs import Scene, prepare, probability_map, region
 from .likelihoods.base import Likelihood
 from .logs import LOGGER, compilation_logged
+from .margins import find_margins
 from .options import TV, Components, EdgeWeight, NanPolicy, Relaxation, Unify
 from .predictors.base import Prediction, Predictor
 from .proposals import Unified
@@ -26,6 +28,7 @@ from .result import Segmentation
 from .settings import Settings, part
 from .shapes.base import Shape
 from .solvers.pdhg import Progress, pdhg
+from .solvers.solution import StoppingRules
 from .unify import joint, sequential
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -76,6 +79,7 @@ def segment(
     tol: float = 1e-3,
     time_limit: float | None = None,
     callback: Callable[[Progress], object] | None = None,
+    certainty: bool = False,
     random_state: int | np.random.Generator | None = None,
 ) -> Segmentation:
     """Segment an image from a few scribbles.
@@ -148,6 +152,9 @@ def segment(
     callback : callable, optional
         Called with a `Progress` at each gap evaluation of the solver on the full grid, and with a `JointProgress` at
         each step of joint unification; returning True stops everything.
+    certainty : bool
+        Also find how certain each label is, by solving one more problem for each object: `Segmentation.certainty`,
+        `area_interval` and `next_stroke`. For predictors with an energy.
     random_state : int or numpy.random.Generator, optional
         Seed of everything random: equal seeds give equal masks.
 
@@ -186,7 +193,7 @@ def segment(
     begin = time.perf_counter()
     settings = Settings(
         get_backend(backend, image), alpha, shape, unify, predictor, likelihood, edge_weight, tv, relaxation,
-        components, max_iter, tol, time_limit, callback, random_state,
+        components, max_iter, tol, time_limit, callback, certainty, random_state,
     )  # fmt: skip
     scene = prepare(
         image, scribbles, channel_axis=channel_axis, spacing=spacing, mask=mask, nan_policy=nan_policy, rgba=rgba,
@@ -203,6 +210,7 @@ def segment(
 def solve(scene: Scene, settings: Settings, seconds: dict[str, float]) -> Segmentation:
     """The stages of `segment` after the checks; `seconds` are those of the stages before."""
     predictor, shapes = settings.predictor_for(scene), settings.shapes_for(scene.labels)
+    rules = StoppingRules.checked(settings.max_iter, settings.tol, settings.time_limit, settings.callback)
     rng = settings.random_state
     if settings.unify == "joint" or (settings.unify is None and shapes):
         limit, callback = settings.time_limit, settings.callback
@@ -211,7 +219,17 @@ def solve(scene: Scene, settings: Settings, seconds: dict[str, float]) -> Segmen
         found = sequential(predictor, shapes, scene, random_state=rng)
     if settings.components == "scribbled":  # an object with a shape is in one piece
         found = replace(found, index=keep_scribbled(found.index, scene.seeds, besides=shapes))
-    return assemble(scene, found, settings.backend, seconds)
+    margins = {}
+    if settings.certainty and not found.stopped:
+        begin, energy = time.perf_counter(), found.prediction.energy
+        if not isinstance(energy, TwoPhase | Potts):
+            raise InvalidParameterError(
+                "certainty needs a predictor with an energy of labels; got one that has none. Give it an energy, or "
+                "leave certainty out."
+            )
+        margins = find_margins(energy, scene.seeds < 0, settings.backend, rules)
+        seconds = seconds | {"certainty": time.perf_counter() - begin}
+    return assemble(scene, found, settings.backend, seconds, margins)
 
 
 @_nearest_keyword

@@ -15,6 +15,7 @@ from .errors import UnsupportedTypeError
 from .geometry.certify import Certificate
 from .io.reading import readable
 from .io.whole import write_whole
+from .margins import Margins
 from .result import Segmentation
 from .shapes.base import FittedShape
 from .shapes.convex import FittedConvex
@@ -29,12 +30,14 @@ _SHAPES: dict[str, type] = {kind.__name__: kind for kind in (FittedConvex, Fitte
 def save(path: str | os.PathLike, result: Segmentation) -> None:
     """Write a result; see `Segmentation.save`."""
     arrays = {name: value for name in _ARRAYS if (value := getattr(result, name)) is not None}
-    apart = (*_ARRAYS, "certificates", "shapes")
+    apart = (*_ARRAYS, "certificates", "shapes", "margins")
+    arrays |= {f"margins{label}": found.map for label, found in result.margins.items()}
     header = {
         "format": "varconvex.Segmentation",
         "version": _VERSION,
         "fields": {f.name: getattr(result, f.name) for f in fields(result) if f.name not in apart},
         "certificates": {label: asdict(found) for label, found in result.certificates.items()},
+        "margins": {k: {"reach": found.reach, "constant": found.constant} for k, found in result.margins.items()},
         "shapes": {label: _described(shape, f"shape{label}.", arrays) for label, shape in result.shapes.items()},
     }
     text = json.dumps(header, default=lambda scalar: scalar.item())
@@ -59,6 +62,7 @@ def load(path: str | os.PathLike) -> Segmentation:
         result = Segmentation(
             **found,
             certificates={int(label): Certificate(**values) for label, values in header["certificates"].items()},
+            margins={int(k): Margins(arrays[f"margins{k}"], **v) for k, v in header.get("margins", {}).items()},
             shapes={int(k): _made(values, f"shape{k}.", arrays) for k, values in header["shapes"].items()},
         )
         grid = result.labels.shape

@@ -1,6 +1,7 @@
 """From the result of unification to a `Segmentation`: labels as the user named them, their energy, certificates."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,19 @@ import numpy as np
 from .backends import ArrayBackend
 from .geometry.certify import certify_convexity
 from .inputs import Scene
+from .margins import Margins
 from .proposals import Unified
 from .result import Segmentation, label_type
 
 
-def assemble(scene: Scene, found: Unified, backend: ArrayBackend, seconds: dict[str, float]) -> Segmentation:
-    """The result for the user; `seconds` are those of the stages before unification."""
+def assemble(
+    scene: Scene,
+    found: Unified,
+    backend: ArrayBackend,
+    seconds: dict[str, float],
+    margins: Mapping[int, Margins] | None = None,
+) -> Segmentation:
+    """The result for the user; `seconds` are those of the other stages, `margins` by the label's index."""
     begin = time.perf_counter()
     numbers: dict[str, Any]
     prediction = found.prediction
@@ -47,6 +55,7 @@ def assemble(scene: Scene, found: Unified, backend: ArrayBackend, seconds: dict[
         certificates=certificates,
         shapes={scene.labels[k]: part for k, part in found.fitted.items()},
         objective=found.objective,
+        margins={scene.labels[k]: found for k, found in (margins or {}).items()},
         seconds=seconds | found.seconds | {"certify": time.perf_counter() - begin},
         image=scene.image,
         seeds=np.where(scene.seeds > 0, ids[np.maximum(scene.seeds, 1) - 1], scene.seeds).astype(kind),

@@ -95,16 +95,18 @@ def slices(result: "Segmentation") -> list[tuple[str, "Segmentation"]]:
     def at(values: np.ndarray | None, axis: int, before: int = 0) -> np.ndarray | None:
         return None if values is None else values.take(middle[axis], axis + before)
 
-    found = []
+    slices_ = []
     for axis in range(ndim):
         arrays: dict[str, Any] = {
             name: at(getattr(result, name), axis) for name in ("labels", "unconstrained", "seeds", "image")
         }
         arrays |= {"costs": at(result.costs, axis, 1)}
         arrays |= {"probability": at(result.probability, axis, result.probability.ndim - ndim)}
+        maps = ((k, found, found.map.take(middle[axis], axis)) for k, found in result.margins.items())
+        arrays["margins"] = {k: replace(found, map=taken) for k, found, taken in maps}
         steps = tuple(step for k, step in enumerate(result.spacing or (1.0,) * ndim) if k != axis)
-        found.append((f"axis {axis}, slice {middle[axis]}: ", replace(result, spacing=steps, **arrays)))
-    return found
+        slices_.append((f"axis {axis}, slice {middle[axis]}: ", replace(result, spacing=steps, **arrays)))
+    return slices_
 
 
 def summary(result: "Segmentation") -> Image.Image:
@@ -122,7 +124,7 @@ def summary(result: "Segmentation") -> Image.Image:
 
 
 def overview(result: "Segmentation") -> Image.Image:
-    """One page: scribbles, likelihood, answer of the energy alone, answer with shapes (if any), curve of the gap.
+    """One page: scribbles, likelihood, answer of the energy alone, answer (if another), certainty, curve of the gap.
 
     Of a volume, there is a row for each of its `slices`.
     """
@@ -141,6 +143,10 @@ def overview(result: "Segmentation") -> Image.Image:
         ]
         if result.shapes:
             row.append((proven, segmented(view, view.labels)))
+        elif not np.array_equal(result.labels, result.unconstrained):
+            row.append(("Parts that hold a scribble", segmented(view, view.labels)))
+        if view.certainty is not None:
+            row.append(("Certainty: black none, white most", photograph(shades(view)[..., None])))
         panels += [(text, _in_proportion(panel, view)) for text, panel in row]
     columns = 3 if len(views) == 1 else len(panels) // len(views)
     if energy:
@@ -182,6 +188,12 @@ def _in_proportion(panel: np.ndarray, view: "Segmentation") -> np.ndarray:
     height, width = panel.shape[:2]
     size = round(width * across), round(height * down)
     return np.asarray(Image.fromarray(panel).resize(size, Image.Resampling.NEAREST))
+
+
+def shades(result: "Segmentation") -> np.ndarray:
+    """The certainty of a result from 0 to 1, its greatest possible value: (*spatial) float32."""
+    reach = max(found.reach for found in result.margins.values())
+    return np.asarray(result.certainty) / np.float32(reach)
 
 
 def gap_curve(history: Sequence[tuple[int, float, float, float]], shape: tuple[int, ...]) -> np.ndarray:

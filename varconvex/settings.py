@@ -41,6 +41,7 @@ class Settings:
     tol: float
     time_limit: float | None
     callback: Callback
+    certainty: bool
     random_state: Any
 
     def __post_init__(self) -> None:

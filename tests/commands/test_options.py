@@ -95,6 +95,7 @@ CASES = {
     "--max-iter 7": {"max_iter": 7},
     "--tol 1e-5": {"tol": 1e-5},
     "--time-limit 3": {"time_limit": 3.0},
+    "--certainty": {"certainty": True},
     "--random-state 4": {"random_state": 4},
     "--seed 4": {"random_state": 4},
 }

@@ -151,6 +151,7 @@ OPTIONS: dict[str, Option] = {
     "max_iter": Option("most iterations", "N", int),
     "tol": Option("relative gap to stop at", "NUMBER", float),
     "time_limit": Option("most seconds for likelihood, solver and joint unification", "SECONDS", float),
+    "certainty": Option("also find how certain each label is", ""),
     "random_state": Option("the same seed gives the same mask", "N", int, flags=("--seed",)),
     "inside": Option("pixels that must belong to the object: a mask", "FILE", load=_mask, file=True),
     "outside": Option("pixels that must not belong to the object: a mask", "FILE", load=_mask, file=True),
