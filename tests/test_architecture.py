@@ -18,7 +18,7 @@ from varconvex.errors import InvalidParameterError, VarconvexWarning
 
 ROOT = Path(varconvex.__file__).parent
 
-# What each room may see of the package. `errors`, `checks` and `options` are open to all.
+# What each room may see of the package. `errors`, `checks`, `options` and `keywords` are open to all.
 ARROWS = {
     "api": {
         "inputs", "likelihoods", "predictors", "shapes", "unify", "proposals", "assembly", "result", "energies",
@@ -38,20 +38,23 @@ ARROWS = {
     "doctor": {"backends", "threads"},
     "objects": {"geometry", "inputs", "shapes"},
     "io": {"geometry", "memory", "scribbles"},
-    "inputs": {"colour", "edges", "scribbles"},
+    "inputs": {"images", "scene", "scribbles"},
     "scribbles": set(),
     "checks": set(),
     "options": set(),
     "geometry": {"threads"},
     "margins": {"backends", "energies", "solvers"},
+    "keywords": set(),
     "memory": set(),
     "metrics": set(),
-    "edges": {"colour"},
+    "edges": {"colour", "images"},
+    "images": set(),
+    "scene": {"colour", "edges"},
     "colour": set(),
     "threads": set(),
     "plots": {"geometry", "result"},
-    "regions": {"backends", "edges", "energies", "inputs", "solvers"},
-    "restoration": {"backends", "energies", "inputs", "solvers"},
+    "regions": {"backends", "edges", "energies", "images", "solvers"},
+    "restoration": {"backends", "energies", "images", "solvers"},
     "archive": {"io", "geometry", "margins", "result", "shapes"},
     "result": {"archive", "geometry", "margins", "output", "shapes"},
     "output": {"geometry", "io", "plots", "tables"},
@@ -90,7 +93,7 @@ def imports_of(path):
 def test_rooms_see_only_what_they_may(room):
     files = [ROOT / f"{room}.py"] if (ROOT / f"{room}.py").exists() else sorted((ROOT / room).rglob("*.py"))
     assert files
-    allowed = ARROWS[room] | {room, "errors", "checks", "options", "_lazy", "__version__"}
+    allowed = ARROWS[room] | {room, "errors", "checks", "options", "keywords", "_lazy", "__version__"}
     for path in files:
         seen = {name[1] for name in imports_of(path) if name[0] == "varconvex" and len(name) > 1}
         assert seen <= allowed, f"{path.name} sees {sorted(seen - allowed)}"
@@ -104,7 +107,7 @@ def test_every_module_has_its_arrows():
 def test_networks_and_certificates_see_arrays_only():
     for name in ("shapes/icnn.py", "geometry/certify.py"):
         seen = {".".join(n) for n in imports_of(ROOT / name) if n[0] == "varconvex"}
-        arrays = ("varconvex.errors", "varconvex.checks", "varconvex.geometry")
+        arrays = ("varconvex.errors", "varconvex.checks", "varconvex.keywords", "varconvex.geometry")
         assert all(s.startswith(arrays) for s in seen), seen
 
 

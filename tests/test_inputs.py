@@ -82,8 +82,8 @@ def test_the_scribbles_say_which_axes_are_spatial(rng, scribbles):
     assert prepare(rng.random((12, 15)), scribbles).image.shape == (12, 15, 1)
     assert prepare(rng.random((12, 15, 3)), scribbles).image.shape == (12, 15, 3)
     assert prepare(rng.random((3, 12, 15)), scribbles, channel_axis=0).image.shape == (12, 15, 3)
-    volume = np.stack([scribbles] * 3, axis=-1)
-    assert prepare(rng.random((12, 15, 3)), volume).image.shape == (12, 15, 3, 1)
+    volume = np.stack([scribbles] * 5, axis=-1)
+    assert prepare(rng.random((12, 15, 5)), volume).image.shape == (12, 15, 5, 1)
     with pytest.raises(InvalidScribblesError, match="scribbles must have the image's spatial shape"):
         prepare(rng.random((12, 15, 3)), scribbles, channel_axis=None)
     with pytest.raises(InvalidParameterError, match="channel_axis must be None or an axis"):

@@ -26,6 +26,7 @@ from .energies import (
     TwoPhase as TwoPhase,
 )
 from .errors import (
+    AxesWarning as AxesWarning,
     BackendUnavailableError as BackendUnavailableError,
     ConvergenceWarning as ConvergenceWarning,
     DataTermWarning as DataTermWarning,

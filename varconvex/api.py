@@ -1,12 +1,9 @@
 """`segment` and `project`, one stage a line: image and scribbles, costs, energy, solver, shape, certificate."""
 
-import inspect
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
-from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +12,10 @@ from .assembly import assemble
 from .backends import ArrayBackend, get_backend
 from .energies.potts import Potts
 from .energies.two_phase import TwoPhase
-from .errors import InvalidParameterError, UnknownKeywordError
+from .errors import InvalidParameterError
 from .geometry.components import keep_scribbled
-from .inputs import Scene, prepare, probability_map, region
+from .inputs import Scene, prepare, probability_map
+from .keywords import known_keywords
 from .likelihoods.base import Likelihood
 from .logs import LOGGER, compilation_logged
 from .margins import find_margins
@@ -31,30 +29,8 @@ from .solvers.pdhg import Progress, pdhg
 from .solvers.solution import StoppingRules
 from .unify import joint, sequential
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-def _nearest_keyword(function: F) -> F:
-    """A function whose unknown keywords raise an UnknownKeywordError that names the nearest one."""
-
-    @wraps(function)
-    def checked(*args: Any, **kwargs: Any) -> Any:
-        check_keywords(function.__name__, kwargs, list(inspect.signature(function).parameters))
-        return function(*args, **kwargs)
-
-    return checked  # type: ignore[return-value]
-
-
-def check_keywords(function: str, given: Iterable[str], known: Sequence[str]) -> None:
-    """An UnknownKeywordError, with the nearest one, for a keyword of a function that it does not know."""
-    for name in given:
-        if name not in known:
-            near = get_close_matches(name, known, 1, 0.5)
-            hint = f"Did you mean {near[0]!r}?" if near else f"It takes: {', '.join(known)}."
-            raise UnknownKeywordError(f"{function}() got an unknown keyword {name!r}. {hint}")
-
-
-@_nearest_keyword
+@known_keywords
 def segment(
     image: Any,
     scribbles: Any,
@@ -232,7 +208,7 @@ def solve(scene: Scene, settings: Settings, seconds: dict[str, float]) -> Segmen
     return assemble(scene, found, settings.backend, seconds, margins)
 
 
-@_nearest_keyword
+@known_keywords
 def project(
     target: Any,
     shape: str | Shape = "convex",
@@ -289,12 +265,12 @@ def project(
     begin = time.perf_counter()
     probability = probability_map(target)
     nowhere = np.zeros(probability.shape, bool)
-    held = nowhere if inside is None else region("inside", inside, nowhere.shape)
-    kept_out = nowhere if outside is None else region("outside", outside, nowhere.shape)
+    held = nowhere if inside is None else checks.region("inside", inside, nowhere.shape)
+    kept_out = nowhere if outside is None else checks.region("outside", outside, nowhere.shape)
     solver = get_backend(backend, target)
     chosen = part("shapes", shape).with_backend(solver)
     chosen.check(held, kept_out)
-    steps, rng = checks.spacing(spacing, probability.ndim), checks.generator(random_state)
+    steps, rng = checks.unit_spacing(spacing, probability.ndim), checks.generator(random_state)
     LOGGER.info("projecting %s pixels", "x".join(map(str, probability.shape)))
     with compilation_logged():
         fitted = chosen.fit(probability, inside=held, outside=kept_out, spacing=steps, random_state=rng)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .backends import ArrayBackend
-from .geometry.certify import certify_convexity
+from .geometry.certify import certificate
 from .inputs import Scene
 from .margins import Margins
 from .proposals import Unified
@@ -41,7 +41,7 @@ def assemble(
             "converged": bool(solution.converged),
             "status": "stopped" if found.stopped else solution.status,
         }
-    certificates = {scene.labels[k]: certify_convexity(part.mask) for k, part in found.fitted.items()}
+    certificates = {scene.labels[k]: certificate(part.mask) for k, part in found.fitted.items()}
     ids = np.array(scene.labels)
     outside = scene.seeds < 0
     kind = label_type(scene.labels, bool(outside.any()))

@@ -10,11 +10,14 @@ from typing import Any, get_args
 
 import numpy as np
 
-from .errors import InvalidImageError, InvalidParameterError, UnsupportedTypeError
+from .errors import AxesWarning, InvalidImageError, InvalidParameterError, UnsupportedTypeError
+
+LARGEST = 1e30
+"""Largest size of a number that enters an energy: sums over an image, and their squares, have to stay finite."""
 
 
-def real_number(name: str, value: Any, *, least: float = 0.0, strict: bool = False) -> float:
-    """A finite real number, at least (or, if `strict`, more than) `least`."""
+def real_number(name: str, value: Any, *, least: float = 0.0, strict: bool = False, most: float = LARGEST) -> float:
+    """A finite real number, at least (or, if `strict`, more than) `least`, and at most `most`."""
     bound = f"{'more than' if strict else 'at least'} {least:g}"
     try:
         number = float(value)
@@ -25,12 +28,19 @@ def real_number(name: str, value: Any, *, least: float = 0.0, strict: bool = Fal
         ) from None
     if isinstance(value, str | bytes) or not np.isfinite(number) or number < least or (strict and number == least):
         raise InvalidParameterError(f"{name} must be a finite number, {bound}; got {value!r}. Pass such a number.")
+    if number > most:
+        raise InvalidParameterError(f"{name} must be at most {most:g}; got {value!r}. Pass such a number.")
     return number
+
+
+def positive(name: str, value: Any, *, widest: float = 1e12) -> float:
+    """A width, more than 0, whose square and inverse float32 can hold: at most `widest`, at least its inverse."""
+    return real_number(name, real_number(name, value, strict=True), least=1 / widest, most=widest)
 
 
 def whole_number(name: str, value: Any, *, least: int = 0) -> int:
     """An integer, at least `least`."""
-    number = real_number(name, value, least=least)
+    number = real_number(name, value, least=least, most=np.inf)
     if number != int(number):
         raise InvalidParameterError(f"{name} must be a whole number, at least {least}; got {value!r}. Round it.")
     return int(number)
@@ -56,12 +66,21 @@ def spacing(value: Any, ndim: int) -> tuple[float, ...]:
             f"spacing must hold one positive number for each of the {ndim} axes; got {value!r}. "
             f"Pass e.g. {(1.0,) * ndim}."
         )
-    steps = tuple(real_number("spacing", step, strict=True) for step in value)
-    if max(steps) > 1e6 * min(steps):
+    steps = tuple(real_number("spacing", step, strict=True, most=np.inf) for step in value)
+    if max(steps) / 1e6 > min(steps):
         raise InvalidParameterError(
             f"spacing may differ by a factor of 1e6 between axes; got {steps}. Resample the image, or take a slice."
         )
     return steps
+
+
+def unit_spacing(value: Any, ndim: int) -> tuple[float, ...]:
+    """`spacing` in units in which a pixel has volume 1: only the ratios of what was passed matter."""
+    steps = spacing(value, ndim)
+    if len(set(steps)) == 1:
+        return (1.0,) * ndim
+    unit = float(np.exp(np.mean(np.log(steps))))
+    return tuple(step / unit for step in steps)
 
 
 def function(name: str, value: Any) -> None:
@@ -103,8 +122,16 @@ def as_numeric(name: str, value: Any) -> Any:
         except Exception as error:
             raise UnsupportedTypeError(
                 f"{name} must be an array of numbers; got {type(value).__name__}, which NumPy cannot read ({error}). "
-                "Pass a NumPy array."
+                f"{_how_to_read(value) or 'Pass a NumPy array.'}"
             ) from error
+        if array.dtype.kind not in "biuf" and (remedy := _how_to_read(value)):
+            what = f"the path {str(value)!r:.80}" if isinstance(value, str | bytes | os.PathLike) else _kind_of(value)
+            raise UnsupportedTypeError(f"{name} must be an array of numbers; got {what}. {remedy}")
+        if getattr(value, "mode", None) == "P" and name == "image":
+            raise UnsupportedTypeError(
+                "image must hold intensities; got a picture with a palette, whose pixels are indices of colours. "
+                "Pass image.convert('RGB')."
+            )
     if array.dtype == np.longdouble and array.dtype.itemsize > 8:
         with np.errstate(over="ignore", under="ignore"):
             array = array.astype(np.float64)  # what does not fit becomes infinite, and is refused as such
@@ -115,15 +142,77 @@ def as_numeric(name: str, value: Any) -> Any:
     return array
 
 
-def spatial(name: str, array: Any, allowed: tuple[int, ...] = (2, 3)) -> None:
-    """An array has one of the `allowed` numbers of axes and no axis of length 0."""
+_READERS = {
+    "get_fdata": "Pass its voxels: image.get_fdata().",
+    "pixel_array": "Pass its pixels: dataset.pixel_array.",
+    "GetPixelIDValue": "Pass SimpleITK.GetArrayFromImage(image).",
+    "toarray": "Pass matrix.toarray().",
+    "detach": "Pass tensor.detach().cpu().numpy().",
+    "todense": "Pass array.todense().",
+}
+"""What to pass instead of objects of other libraries, by a method or property that they are known by."""
+
+
+def _how_to_read(value: Any) -> str | None:
+    """What to pass instead of something that is no array but holds, or leads to, one; None where that is not known."""
+    if isinstance(value, str | bytes | os.PathLike):
+        return "Read it first: varconvex.io.read_image(path)."
+    if value is None or callable(value) or isinstance(value, dict | set):
+        return "Pass a NumPy array."
+    return next((remedy for known, remedy in _READERS.items() if hasattr(value, known)), None)
+
+
+def _kind_of(value: Any) -> str:
+    """The type of a value, with the package that it comes from."""
+    kind = type(value)
+    package = kind.__module__.partition(".")[0]
+    return f"{kind.__name__}" + ("" if package in ("builtins", "numpy") else f" of {package}")
+
+
+def spatial(name: str, array: Any, allowed: tuple[int, ...] = (2, 3), channels: bool = True) -> None:
+    """An array has one of the `allowed` numbers of axes, its channels included, and no axis of length 0."""
     if array.ndim not in allowed:
         known = " or ".join(f"{n}-D" for n in allowed)
-        raise InvalidImageError(f"{name} must be {known}; got shape {array.shape} ({array.ndim}-D). Reshape it.")
+        remedy = "Reshape it."
+        if not channels and array.ndim == 4 and (axis := _short_axis(array.shape)) is not None:
+            remedy = f"Pass channel_axis={axis} if its {_ENDS[axis]} axis holds channels."
+        raise InvalidImageError(f"{name} must be {known}; got shape {array.shape} ({array.ndim}-D). {remedy}")
     if 0 in array.shape:
         raise InvalidImageError(
             f"{name} must have pixels; got shape {array.shape}, an axis of length 0. Check the crop."
         )
+
+
+_ENDS = {-1: "last", 0: "first"}
+_SHORT = 8
+"""Pixels along an axis up to which an array is taken as a small volume without a word."""
+
+
+def _short_axis(shape: tuple[int, ...]) -> int | None:
+    """The last axis, or the first, if it may hold colours: three or four, where all others are long."""
+    for axis, others in ((-1, shape[:-1]), (0, shape[1:])):
+        if shape[axis] in (3, 4) and min(others) > _SHORT:
+            return axis
+    return None
+
+
+def taken_as_volume(name: str, shape: tuple[int, ...], *, mask: bool = False, scribbled: bool = False) -> None:
+    """A warning where an array of three axes is taken as a volume although one of them looks like colours.
+
+    What it advises depends on whether the array is a `mask`, which has no channels, or an image whose scribbles say
+    which axes are spatial (`scribbled`).
+    """
+    axis = _short_axis(shape) if len(shape) == 3 else None
+    if axis is None:
+        return
+    remedy = f"pass channel_axis={axis}"
+    if mask:
+        remedy = f"pass one of them, {name}[{'..., 0' if axis else '0'}],"
+    elif scribbled:
+        remedy = f"scribble on {shape[:-1] if axis else shape[1:]} and pass channel_axis={axis}"
+    warn_caller(
+        f"{name} of shape {shape} is taken as a volume; {remedy} if its {_ENDS[axis]} axis holds colours.", AxesWarning
+    )
 
 
 def finite(name: str, array: Any, remedy: str) -> None:
@@ -147,6 +236,30 @@ def host(array: Any) -> np.ndarray:
     """A NumPy array in the host's byte order, copied from the device if it is a CuPy array."""
     array = array.get() if hasattr(array, "get") and not isinstance(array, np.ndarray) else np.asarray(array)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def region(name: str, mask: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask (bool, or zeros and ones) as bool array of this `shape`, or an InvalidImageError."""
+    mask = host(as_numeric(name, mask))
+    if mask.shape != shape:
+        raise InvalidImageError(f"{name} must have the spatial shape {shape}; got {mask.shape}. Crop it alike.")
+    if mask.dtype.kind != "b" and not np.isin(mask, (0, 1)).all():
+        raise InvalidImageError(
+            f"{name} must be boolean; got dtype {mask.dtype} with other values than 0 and 1. Compare it."
+        )
+    return mask.astype(bool)
+
+
+def weight(value: Any, shape: tuple[int, ...]) -> Any:
+    """A factor on the boundary's cost at each pixel: an array of this spatial `shape`, finite and non-negative."""
+    array = as_numeric("weight", value)
+    finite("weight", array, "Replace them by 0 where the boundary costs nothing.")
+    if array.shape != shape or bool((array < 0).any()):
+        raise InvalidImageError(
+            f"weight must be non-negative with the spatial shape {shape}; got shape {array.shape}, least value "
+            f"{float(array.min()) if array.size else 0:g}. Pass one number per pixel."
+        )
+    return array
 
 
 def axis(value: Any, ndim: int) -> int:

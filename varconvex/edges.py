@@ -22,6 +22,8 @@ import numpy as np
 from . import checks
 from .colour import features
 from .errors import InvalidImageError, InvalidParameterError
+from .images import unit_range, without_alpha
+from .keywords import known_keywords
 
 BETA = 2.0
 """An edge of the image's root-mean-square contrast costs 0.43 of a flat place (0.1 + 0.9 exp(-1))."""
@@ -33,6 +35,7 @@ FLOOR = 0.1
 """Ten pixels of boundary along a strong edge cost as much as one across a flat place."""
 
 
+@known_keywords
 def contrast_weight(
     image: Any,
     *,
@@ -41,13 +44,15 @@ def contrast_weight(
     scale: float = SCALE,
     floor: float = FLOOR,
     valid: np.ndarray | None = None,
+    rgba: bool | None = None,
 ) -> np.ndarray:
     """Factor on the cost of a boundary at each pixel, small where the image has edges.
 
     Parameters
     ----------
     image : (*spatial, C) array, or (*spatial) if `spacing` is a tuple with an entry for each of its axes
-        Intensities; three channels are taken as sRGB in [0, 1], compared in Lab.
+        Intensities; three channels are taken as sRGB in [0, 1], compared in Lab. Integers, and floats beyond [0, 1],
+        are scaled by their own range, as in `segment`.
     spacing : float or tuple of float, optional
         Distance between neighbouring pixels along each spatial axis.
     beta : float, at least 0
@@ -60,6 +65,8 @@ def contrast_weight(
         long and ragged; 1 makes all weights 1.
     valid : (*spatial) bool array, optional
         Pixels to take into account. Others make no edges and are not part of the mean.
+    rgba : bool, optional
+        Meaning of a fourth channel: True leaves it out as transparency, False takes it as data.
 
     Returns
     -------
@@ -78,21 +85,31 @@ def contrast_weight(
     Rother, Kolmogorov, Blake, GrabCut, ACM TOG 23, 2004, doi:10.1145/1015706.1015720
     Boykov, Jolly, Interactive Graph Cuts, ICCV 2001, doi:10.1109/ICCV.2001.937505
     """
-    image = checks.as_numeric("image", image)
+    image = checks.host(checks.as_numeric("image", image))
     if np.ndim(spacing) == 1 and len(spacing) == image.ndim:
+        checks.taken_as_volume("image", image.shape)
         image = image[..., None]
     if image.ndim < 2 or 0 in image.shape:
         raise InvalidImageError(
             f"image must be (*spatial, C) with pixels and channels; got shape {image.shape}. Pass "
             "image[..., None] if it has one channel."
         )
+    image = without_alpha(image, image.ndim - 1, rgba)
     checks.finite("image", image, "Replace those values, and mark them by `valid`.")
+    if valid is not None:
+        valid = checks.region("valid", valid, image.shape[:-1])
     beta = checks.real_number("beta", beta)
     scale = checks.real_number("scale", scale)
     floor = checks.real_number("floor", floor)
     if floor > 1:
         raise InvalidParameterError(f"floor must be in [0, 1]; got {floor:g}. 1 makes all weights 1.")
-    steps = checks.spacing(spacing, image.ndim - 1)
+    steps = checks.unit_spacing(spacing, image.ndim - 1)
+    pixels = image if valid is None else image[valid]
+    low, high = (pixels.min(), pixels.max()) if pixels.size else (0, 0)
+    if low == high:
+        return np.ones(image.shape[:-1], np.float32)
+    if image.dtype.kind in "iu" or low < 0 or high > 1:
+        image = unit_range(image, np.ones(image.shape[:-1], bool) if valid is None else valid)
     return colour_contrast_weight(features(image), steps, valid, beta=beta, scale=scale, floor=floor)
 
 
@@ -111,7 +128,7 @@ def colour_contrast_weight(
     # A flat image that has been smoothed is flat up to rounding, which makes no edges.
     if mean <= np.finfo(np.float32).eps ** 2:
         return np.ones(contrast.shape, np.float32)
-    weight = floor + (1 - floor) * np.exp(-beta * contrast / (2 * mean))
+    weight = floor + (1 - floor) * np.exp(-beta * (contrast / (2 * mean)))
     return np.clip(weight, floor, 1).astype(np.float32)
 
 
@@ -149,7 +166,8 @@ def _smoothed(channels: np.ndarray, steps: tuple[float, ...], scale: float, vali
 
     within = valid.astype(np.float32)
     pixel = float(np.prod(steps)) ** (1 / len(steps))
-    widths = [scale * pixel / step for step in steps]
+    # Wider than the image is as wide as the image.
+    widths = [min(scale * pixel / step, 4.0 * n) for step, n in zip(steps, channels.shape[:-1], strict=True)]
     if valid.all():
         yield from (gaussian_filter(channel, widths) for channel in np.moveaxis(channels, -1, 0))
         return

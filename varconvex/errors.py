@@ -77,6 +77,10 @@ class DataTermWarning(VarconvexWarning):
     """The data term is constant, or was changed to another one than asked for."""
 
 
+class AxesWarning(DataTermWarning):
+    """An array could be a volume or an image with channels; the message says as what it is taken."""
+
+
 class DeviceMemoryWarning(VarconvexWarning):
     """The GPU ran out of memory and the CPU solved the problem."""
 

@@ -16,9 +16,8 @@ from typing import TypeVar
 import numpy as np
 
 from .errors import ScribbleConflictError
-from .geometry.certify import fill_hull, hull_half_spaces
 from .geometry.convex_sets import REACH
-from .geometry.hulls import extreme_points, half_spaces, hull_share
+from .geometry.hulls import extreme_points, fill, half_spaces, hull_share
 from .geometry.outline import Outline
 from .geometry.raster import primitive_vectors
 from .inputs import Scene
@@ -35,7 +34,7 @@ def check(shapes: Mapping[int, Shape], scene: Scene) -> None:
     for k, shape in shapes.items():
         shape.check(*scene.held(k))
     for i, j in combinations(shapes, 2):
-        hulls = fill_hull(scene.seeds == i + 1), fill_hull(scene.seeds == j + 1)
+        hulls = fill(scene.seeds == i + 1), fill(scene.seeds == j + 1)
         if not len(separating_normals(*hulls)[0]):
             pixels = np.argwhere(hulls[0] & hulls[1] if (hulls[0] & hulls[1]).any() else scene.seeds == j + 1)
             raise ScribbleConflictError(
@@ -106,7 +105,7 @@ def separated(
     masks: tuple[np.ndarray, np.ndarray], seeds: tuple[np.ndarray, np.ndarray], costs: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Two masks on either side of the line between their seeds that leaves them cheapest together."""
-    normals, lowest, highest = separating_normals(*map(fill_hull, seeds))
+    normals, lowest, highest = separating_normals(*map(fill, seeds))
     points = [np.argwhere(mask) for mask in masks]
     prices = [cost[mask].astype(np.float64) for cost, mask in zip(costs, masks, strict=True)]
     best, normal, offset = np.inf, normals[0], int(lowest[0])
@@ -132,7 +131,7 @@ def separating_normals(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarra
         ends = extreme_points(first)[:, None] - extreme_points(second)
         sides = [half_spaces(np.unique(ends.reshape(-1, 3), axis=0))[0]]
     else:
-        sides = [hull_half_spaces(first)[0], -hull_half_spaces(second)[0]]
+        sides = [half_spaces(extreme_points(first))[0], -half_spaces(extreme_points(second))[0]]
     normals = np.unique(np.concatenate([primitive_vectors(REACH[first.ndim], first.ndim), *sides]), axis=0)
     below = (normals @ np.argwhere(first).T).max(axis=1)
     above = (normals @ np.argwhere(second).T).min(axis=1)

@@ -133,6 +133,7 @@ def overview(result: "Segmentation") -> Image.Image:
     proven = "Convex, certified" if all(result.certificates.values()) else "Not certified"
     if energy:
         proven += f": energy {result.energy:,.0f}, integrality gap {result.integrality_gap:,.0f}"
+    another = not np.array_equal(result.labels, result.unconstrained)
     views, panels = slices(result), []
     for title, view in views:
         image = view.image if view.image is not None else np.ones((*view.labels.shape, 1))
@@ -143,7 +144,7 @@ def overview(result: "Segmentation") -> Image.Image:
         ]
         if result.shapes:
             row.append((proven, segmented(view, view.labels)))
-        elif not np.array_equal(result.labels, result.unconstrained):
+        elif another:
             row.append(("Parts that hold a scribble", segmented(view, view.labels)))
         if view.certainty is not None:
             row.append(("Certainty: black none, white most", photograph(shades(view)[..., None])))

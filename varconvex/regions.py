@@ -15,7 +15,8 @@ from .energies.chan_vese import ChanVese
 from .energies.geodesic_contours import GeodesicContours
 from .energies.potts import Potts
 from .errors import InvalidParameterError
-from .inputs import region, unit_image
+from .images import unit_image
+from .keywords import known_keywords
 from .options import TV, EdgeWeight, Relaxation
 from .solvers.pdhg import pdhg
 from .solvers.solution import Callback, Solution
@@ -27,6 +28,7 @@ _LLOYD = 20
 """Rounds of K-means from which the means start, on the coarsest grid."""
 
 
+@known_keywords
 def segment_chan_vese(
     image: Any,
     n_regions: int = 2,
@@ -34,6 +36,7 @@ def segment_chan_vese(
     *,
     means: Any = None,
     channel_axis: int | None = None,
+    rgba: bool | None = None,
     weight: Any = None,
     spacing: Any = None,
     tv: TV = "isotropic",
@@ -60,6 +63,8 @@ def segment_chan_vese(
         Colours to start from, in [0, 1]; by default those of K-means.
     channel_axis : int or None
         Where the channels are; None if there are none.
+    rgba : bool, optional
+        Meaning of a fourth channel: True leaves it out as transparency, False takes it as data.
     weight, spacing, tv, relaxation
         As in `Potts`; `contrast_weight(image)` is such a weight.
     tol : float
@@ -92,7 +97,11 @@ def segment_chan_vese(
     """
     n_regions = checks.whole_number("n_regions", n_regions, least=2)
     max_rounds = checks.whole_number("max_rounds", max_rounds, least=1)
-    layers = np.moveaxis(unit_image(image, channel_axis), -1, 0)
+    layers = np.moveaxis(unit_image(image, channel_axis, rgba), -1, 0)
+    if means is not None:
+        means = _checked_means(means, n_regions, len(layers))
+    if weight is not None:
+        weight = checks.weight(weight, layers.shape[1:])
     solver, halve = get_backend(backend, image), get_backend("numba").halve
     ndim = layers.ndim - 1
     grids = [(layers, weight, checks.real_number("alpha", alpha))]
@@ -105,7 +114,7 @@ def segment_chan_vese(
         pixels = np.moveaxis(fine, 0, -1)
         if means is None:
             means = _quantile_means(pixels, n_regions)
-        means = np.reshape(checks.as_numeric("means", means), (n_regions, -1))
+        means = np.reshape(means, (n_regions, -1))
         energy = ChanVese(pixels, means, strength, weight=factor, spacing=spacing, tv=tv, relaxation=relaxation)
         if labels is None:
             for _ in range(_LLOYD):
@@ -114,6 +123,18 @@ def segment_chan_vese(
         means = energy.means
     order = means.sum(axis=1).argsort(kind="stable")
     return order.argsort().astype(np.min_scalar_type(n_regions - 1))[labels]
+
+
+def _checked_means(means: Any, n_regions: int, channels: int) -> np.ndarray:
+    """Colours of the regions as an array (K, C), or an InvalidParameterError."""
+    means = checks.host(checks.as_numeric("means", means))
+    checks.finite("means", means, "Pass the regions' colours.")
+    if means.shape not in ((n_regions, channels), *([(n_regions,)] if channels == 1 else [])):
+        raise InvalidParameterError(
+            f"means must hold {n_regions} colours of {channels} channel(s), shape {(n_regions, channels)}; got shape "
+            f"{means.shape}. Pass one colour a region."
+        )
+    return means
 
 
 def _alternate(energy: ChanVese, backend: ArrayBackend, max_rounds: int, **options: Any) -> tuple[ChanVese, np.ndarray]:
@@ -144,6 +165,7 @@ def _quantile_means(pixels: np.ndarray, count: int) -> np.ndarray:
     return np.stack([part.mean(axis=0) for part in parts])
 
 
+@known_keywords
 def segment_geodesic_contours(
     image: Any,
     inside: Any,
@@ -154,6 +176,7 @@ def segment_geodesic_contours(
     cost: Any = None,
     edge_weight: Any = "contrast",
     channel_axis: int | None = None,
+    rgba: bool | None = None,
     spacing: Any = None,
     tv: TV = "isotropic",
     tol: float = 1e-3,
@@ -183,7 +206,7 @@ def segment_geodesic_contours(
         Region term: cost of the object minus cost of the background.
     edge_weight : "contrast", None, or (*spatial) array
         The metric g(x): low at the image's edges, 1 everywhere, or as given (>= 0).
-    channel_axis, spacing, tv, tol, max_iter, time_limit, callback, backend
+    channel_axis, rgba, spacing, tv, tol, max_iter, time_limit, callback, backend
         As in `denoise_rof`.
 
     Returns
@@ -203,14 +226,14 @@ def segment_geodesic_contours(
     >>> bool((mask == (distance < 15)).mean() > 0.97)
     True
     """
-    pixels = unit_image(image, channel_axis)
+    pixels = unit_image(image, channel_axis, rgba)
     shape = pixels.shape[:-1]
-    seeds = region("inside", inside, shape)
+    seeds = checks.region("inside", inside, shape)
     if outside is None:
         excluded = ~seeds
         excluded[(slice(1, -1),) * len(shape)] = False
     else:
-        excluded = region("outside", outside, shape)
+        excluded = checks.region("outside", outside, shape)
     if (seeds & excluded).any():
         raise InvalidParameterError(
             f"inside and outside must not share pixels; {int((seeds & excluded).sum())} are in both. Take them out of "
@@ -218,7 +241,7 @@ def segment_geodesic_contours(
         )
     if isinstance(edge_weight, str):
         checks.one_of("edge_weight", edge_weight, EdgeWeight)
-        edge_weight = contrast_weight(pixels, spacing=spacing)
+        edge_weight = contrast_weight(pixels, spacing=spacing, rgba=False)
     energy = GeodesicContours(
         np.zeros(shape, np.float32) if cost is None else cost,
         alpha,
@@ -234,6 +257,7 @@ def segment_geodesic_contours(
     return solver.to_numpy(solution.mask)
 
 
+@known_keywords
 def segment_potts(
     cost: Any,
     alpha: float,

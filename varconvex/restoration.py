@@ -1,6 +1,7 @@
 """Denoising in one call, from an image to an image of the same shape. For gaps and histories solve the energies.
 
-Integers are divided by the largest value of their type, as in scikit-image; floats are not scaled.
+Integers are divided by the largest value of their type, as in scikit-image; masks, and images of a camera of fewer bits
+(12 bits in uint16, 8 bits in int64), by the largest value of their kind, with a warning. Floats are not scaled.
 """
 
 from typing import Any
@@ -9,19 +10,22 @@ from .backends import ArrayBackend
 from .energies.mumford_shah import MumfordShah
 from .energies.rof import ROF
 from .energies.tv_l1 import TVL1
-from .inputs import intensities
+from .images import intensities
+from .keywords import known_keywords
 from .options import TV
 from .solvers.pdhg import pdhg
 from .solvers.solution import Callback
 from .solvers.stationary import stationary
 
 
+@known_keywords
 def denoise_rof(
     image: Any,
     alpha: float = 0.1,
     *,
     huber: float = 0.0,
     channel_axis: int | None = None,
+    rgba: bool | None = None,
     weight: Any = None,
     spacing: Any = None,
     tv: TV = "isotropic",
@@ -44,6 +48,8 @@ def denoise_rof(
         Slope below which the cost of gradients is quadratic: bigger makes fewer steps of slopes; 0 is total variation.
     channel_axis, weight, spacing, tv
         As in `ROF`.
+    rgba : bool, optional
+        Meaning of a fourth channel: True leaves it out as transparency, False takes it as data.
     tol, max_iter, time_limit, callback, backend
         As in `pdhg`.
 
@@ -73,17 +79,19 @@ def denoise_rof(
     (40, 40)
     """
     energy = ROF(
-        intensities(image, channel_axis), alpha, huber=huber, channel_axis=channel_axis, weight=weight,
+        intensities(image, channel_axis, rgba), alpha, huber=huber, channel_axis=channel_axis, weight=weight,
         spacing=spacing, tv=tv,
     )  # fmt: skip
     return pdhg(energy, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=callback, backend=backend).u
 
 
+@known_keywords
 def denoise_tv_l1(
     image: Any,
     alpha: float = 1.0,
     *,
     channel_axis: int | None = None,
+    rgba: bool | None = None,
     weight: Any = None,
     spacing: Any = None,
     tv: TV = "isotropic",
@@ -102,7 +110,7 @@ def denoise_tv_l1(
     alpha : float
         Weight of the total variation, in pixels: discs of a radius below 2 alpha vanish and bigger ones stay, whatever
         their contrast. 0 leaves the image unchanged.
-    channel_axis, weight, spacing, tv, tol, max_iter, time_limit, callback, backend
+    channel_axis, rgba, weight, spacing, tv, tol, max_iter, time_limit, callback, backend
         As in `denoise_rof`.
 
     Returns
@@ -123,17 +131,19 @@ def denoise_tv_l1(
     True
     """
     energy = TVL1(
-        intensities(image, channel_axis), alpha, channel_axis=channel_axis, weight=weight, spacing=spacing, tv=tv
+        intensities(image, channel_axis, rgba), alpha, channel_axis=channel_axis, weight=weight, spacing=spacing, tv=tv
     )
     return pdhg(energy, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=callback, backend=backend).u
 
 
+@known_keywords
 def denoise_mumford_shah(
     image: Any,
     alpha: float = 20.0,
     *,
     jump: float = 0.1,
     channel_axis: int | None = None,
+    rgba: bool | None = None,
     weight: Any = None,
     spacing: Any = None,
     tol: float = 5e-5,
@@ -152,7 +162,7 @@ def denoise_mumford_shah(
         Weight of the squared gradient. Bigger is flatter between edges.
     jump : float, more than 0
         Cost of a pixel of edge. Bigger leaves fewer edges.
-    channel_axis, weight, spacing
+    channel_axis, rgba, weight, spacing
         As in `denoise_rof`.
     tol : float
         Mean change of a pixel in one iteration, as a share of the image's range, to stop at.
@@ -177,7 +187,12 @@ def denoise_mumford_shah(
     True
     """
     energy = MumfordShah(
-        intensities(image, channel_axis), alpha, jump=jump, channel_axis=channel_axis, weight=weight, spacing=spacing
+        intensities(image, channel_axis, rgba),
+        alpha,
+        jump=jump,
+        channel_axis=channel_axis,
+        weight=weight,
+        spacing=spacing,
     )
     return stationary(
         energy, tol=tol, max_iter=max_iter, time_limit=time_limit, callback=callback, backend=backend

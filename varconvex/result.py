@@ -81,11 +81,11 @@ class Segmentation(Output):
         has nothing to learn. `costs`, energies and bounds are those of the last models that were accepted.
     image : (*spatial, C) float32 array or None
         The image in [0, 1], for pictures.
-    spacing : tuple of float or None
-        Size of a pixel along each axis as it was passed; None if none was, which is 1.
     margins : dict of int to Margins
         With ``certainty=True``, by label of each object: the price in nats per pixel at which the energy alone would
         lose, or win, each pixel. Else empty.
+    spacing : tuple of float or None
+        Size of a pixel along each axis as it was passed; None if none was, which is 1.
     """
 
     labels: np.ndarray
@@ -107,8 +107,8 @@ class Segmentation(Output):
     seconds: Mapping[str, float] = field(default_factory=dict)
     objective: tuple[float, ...] = ()
     image: np.ndarray | None = None
-    spacing: tuple[float, ...] | None = None
     margins: Mapping[int, "Margins"] = field(default_factory=dict)
+    spacing: tuple[float, ...] | None = None
 
     @property
     def certificate(self) -> Certificate | None:

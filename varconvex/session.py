@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from . import checks
-from .api import check_keywords, segment
+from .api import segment
 from .backends import get_backend
 from .errors import InvalidImageError, VarconvexError
 from .inputs import blank_scene
+from .keywords import check_keywords
 from .predictors.appearance.taught import TaughtLikelihood
 from .result import Segmentation
 from .scribbles import label_of

@@ -77,7 +77,8 @@ def test_volumes_and_spacing(backend, rng):
     solution = pdhg(ROF(image, 0.5), tol=1e-5, backend=backend)
     assert solution.converged
     flat = np.repeat(rng.normal(size=(1, 7, 8)), 5, axis=0)  # nothing changes along the first axis
-    slices = pdhg(ROF(flat, 0.5, spacing=(3, 1, 1)), tol=1e-5, backend=backend).u
+    # In units in which a pixel has volume 1, rows and columns are 3^(-1/3) apart.
+    slices = pdhg(ROF(flat, 0.5 * 3 ** (-1 / 3), spacing=(3, 1, 1)), tol=1e-5, backend=backend).u
     alone = pdhg(ROF(flat[0], 0.5), tol=1e-5, backend=backend).u
     np.testing.assert_allclose(backend.to_numpy(slices), np.repeat(backend.to_numpy(alone)[None], 5, 0), atol=5e-3)
 

@@ -6,12 +6,14 @@ import numpy as np
 
 from ..errors import InvalidParameterError
 from ..families import find, names
+from ..keywords import known_keywords
 from ._grids import ends
 from .base import ArrayBackend, Offsets, Problem
 
 __all__ = ["ArrayBackend", "Offsets", "Problem", "ends", "get_backend"]
 
 
+@known_keywords
 def get_backend(name: str | ArrayBackend | None = None, array: Any = None) -> ArrayBackend:
     """The backend called `name`, or the one for the device that holds `array`.
 

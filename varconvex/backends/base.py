@@ -257,7 +257,8 @@ class ArrayBackend(Grids, Densities):
         """(array - offset) / unit in float32, and the sum of the rounding errors; |unit| is a power of two."""
         if array.dtype == np.float32 and unit == 1 and offset == 0:
             return self.asarray(array), 0.0
-        exact = (array.astype(np.float64) - offset) / unit if offset else array / unit
+        wide = array if array.dtype == np.float32 and not offset else array.astype(np.float64)
+        exact = (wide - offset) / unit
         out = exact.astype(np.float32)
         return self.asarray(out), float(abs(out - exact).sum(dtype=np.float64))
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import checks
 from ..errors import InvalidImageError, MissingExtraError
+from ..keywords import known_keywords
 
 CORRUPTIONS = (
     "spatter",
@@ -35,6 +36,7 @@ _IMPULSES = (0.03, 0.06, 0.09, 0.17, 0.27)
 _one_at_a_time = threading.Lock()
 
 
+@known_keywords
 def corrupt(
     image: np.ndarray, name: str, severity: int = 5, *, random_state: int | np.random.Generator | None = None
 ) -> np.ndarray:

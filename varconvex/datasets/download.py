@@ -15,8 +15,10 @@ from urllib.parse import urlparse
 
 from .. import checks
 from ..errors import FileFormatError
+from ..keywords import known_keywords
 
 
+@known_keywords
 def fetch(url: str, folder: str | os.PathLike, *, time_limit: float = 60.0) -> Path:
     """The path of an archive in `folder`, downloaded if it is not there yet.
 

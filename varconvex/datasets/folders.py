@@ -28,6 +28,7 @@ import numpy as np
 
 from ..errors import FileFormatError
 from ..io.reading import read_image, read_labels
+from ..keywords import known_keywords
 from .robot import robot_scribbles
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
@@ -79,6 +80,7 @@ class Entry:
     read: Callable[[], Sample]
 
 
+@known_keywords
 def read_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> Iterator[Sample]:
     """Iterate over the folder's samples in the order of their names.
 
@@ -103,6 +105,7 @@ def read_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> Iter
     return (entry.read() for entry in list_folder(folder, scribbles))
 
 
+@known_keywords
 def list_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> list[Entry]:
     """The folder's samples by name, as entries that are read later; parameters and errors as in `read_folder`."""
     root = Path(folder)
@@ -115,6 +118,7 @@ def list_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> list
     return [Entry(path.stem, partial(read_sample, root, path, scribbles)) for path in images_in(root / "images")]
 
 
+@known_keywords
 def list_samples(source: str | os.PathLike, scribbles: str = "scribbles") -> list[Entry]:
     """The samples of a folder or zip file, as entries that are read later.
 
@@ -144,6 +148,7 @@ def list_samples(source: str | os.PathLike, scribbles: str = "scribbles") -> lis
     return list_folder(root, scribbles)
 
 
+@known_keywords
 def list_convexity(source: str | os.PathLike) -> list[Entry]:
     """The data set's samples in the order of their numbers, as entries that are read later.
 

@@ -9,6 +9,7 @@ import numpy as np
 from .. import checks
 from ..errors import InvalidScribblesError
 from ..geometry.certify import as_mask, fill_hull
+from ..keywords import known_keywords
 
 _CLEAR = 0.35
 """Least distance of the cross from the boundary, as a share of the object's largest."""
@@ -23,6 +24,7 @@ _PEN = 1.5
 """Half of a stroke's width in pixels, as of polylines."""
 
 
+@known_keywords
 def robot_scribbles(truth: np.ndarray, *, random_state: int | np.random.Generator | None = None) -> np.ndarray:
     """Scribbles for an object: 0 unlabelled, 1 background, 2 object.
 

@@ -12,7 +12,11 @@ from ..backends import ArrayBackend, Problem
 from ..errors import InvalidParameterError
 from ..options import TV
 from .base import rounding_slack
-from .total_variation import check_fields, differences, dual_radius, power_of_two
+from .total_variation import check_fields, check_sizes, differences, dual_radius, longest, power_of_two
+
+_LEAST_RANGE, _FARTHEST, _SHORTEST = 1e-150, 1e15, 1e-20
+"""Least range whose square is a number; largest distance of the data from the bounds, in ranges; gradients that count
+as none, in ranges."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,23 @@ class ImageEnergy(ABC):
         if channels:
             change(self, "channel_axis", checks.axis(self.channel_axis, image.ndim))
         check_fields(self, "image", self.shape[1:])
-        low = float(image.min() if self.lower is None else self.lower)
-        high = float(image.max() if self.upper is None else self.upper)
-        if not (np.isfinite(low) and np.isfinite(high) and low <= high):
+        low = float(image.min()) if self.lower is None else checks.real_number("lower", self.lower, least=-np.inf)
+        high = float(image.max()) if self.upper is None else checks.real_number("upper", self.upper, least=-np.inf)
+        if low > high:
             raise InvalidParameterError(
                 f"lower and upper must be finite numbers with lower <= upper; got {self.lower!r} and {self.upper!r}. "
                 "Leave them out to use the image's own range."
+            )
+        check_sizes("lower and upper", low, high)
+        if 0 < high - low < _LEAST_RANGE:
+            raise InvalidParameterError(
+                f"the range of the image, or from lower to upper, must be 0 or at least {_LEAST_RANGE:g}, so that its "
+                f"square is a number; got {high - low:g}. Multiply the image and its parameters by one number."
+            )
+        if max(high - float(image.min()), float(image.max()) - low) > _FARTHEST * (high - low) > 0:
+            raise InvalidParameterError(
+                f"the image must be within {_FARTHEST:g} times upper - lower of both; got values from {image.min():g} "
+                f"to {image.max():g} for {low:g} and {high:g}. Widen the bounds."
             )
         change(self, "lower", low)
         change(self, "upper", high)
@@ -70,6 +85,13 @@ class ImageEnergy(ABC):
     ) -> Problem:
         """The fields that all image energies have; `radius` and `terms` are in units of `cost_unit`, for v."""
         ndim, top = len(self.spacing), (self.upper - self.lower) / self.scale
+        grid = differences(self.tv, self.spacing)
+        radius, terms = self._within_reach(radius, terms, top, grid["steps"])
+        unit = longest(self, radius)
+        if unit != 1:
+            cost_unit, radius, data_error = cost_unit * unit, radius / unit, data_error / unit
+            terms["cost"] = terms["cost"] / np.float32(unit)
+            terms |= {name: terms[name] / unit for name in ("quadratic_weight", "l1_weight") if name in terms}
         problem = Problem(
             dual_radius=dual_radius(backend, self, radius),
             lower=backend.xp.zeros((1,) * (ndim + 1), np.float32),
@@ -77,18 +99,34 @@ class ImageEnergy(ABC):
             coupling="joint" if self.shape[0] > 1 else "separate",
             cost_unit=cost_unit,
             value_scale=self.scale,
-            **differences(self.tv, self.spacing),
+            **grid,
             **terms,
         )
         if problem.truncated:
             return problem
-        data, unit = (problem.target, 1.0) if problem.l1_weight else (problem.cost, -problem.quadratic_weight)
-        low, high = sorted((float(data.min()) / unit, float(data.max()) / unit))
+        data, per_value = (problem.target, 1.0) if problem.l1_weight else (problem.cost, -problem.quadratic_weight)
+        low, high = sorted((float(data.min()) / per_value, float(data.max()) / per_value))
         # Bounds around the data bind nowhere. A change of the data enters the square times |v - data|.
         wide = low >= 0 and high <= float(problem.upper.max())
         reach = 1.0 if problem.l1_weight else max(2.0, max(high, top) - min(low, 0.0))
         slack = rounding_slack(backend, problem, data_error=data_error, reach=reach, upper=None if wide else top)
         return replace(problem, rounding_slack=slack)
+
+    def _within_reach(
+        self, radius: float, terms: dict[str, Any], top: float, steps: tuple[float, ...]
+    ) -> tuple[float, dict[str, Any]]:
+        """The same charge of gradients, as long as they can be within the bounds, by numbers that float32 can hold.
+
+        radius t^2 / (2 huber) depends on the quotient only; it is all there is where t <= huber, or where a truncation
+        t^2 = 2 huber is not met. So `huber` need not be more than what the longest gradient asks for; and less than
+        1e-20 of that, squared for a truncation, float32 does not tell from as much.
+        """
+        reach = top * float(np.sqrt(self.shape[0] * sum(step * step for step in steps)))
+        huber = terms.get("huber", 0.0)
+        most = reach**2 / 2 if terms.get("truncated") else reach
+        if huber > most:
+            return radius * (most / huber), terms | {"huber": most}
+        return radius, terms | ({"huber": max(huber, _SHORTEST * most)} if huber else {})
 
     def data(self, backend: ArrayBackend, times: float = 1.0) -> tuple[Any, float]:
         """The image in the solver's unit, (C, *spatial) float32, times a power of two; and the sum of its changes."""

@@ -12,7 +12,7 @@ from ..backends import ArrayBackend, Problem
 from ..errors import InvalidImageError, InvalidParameterError
 from ..options import TV
 from .base import rounding_slack
-from .total_variation import check_fields, differences, dual_radius, power_of_two
+from .total_variation import check_fields, differences, dual_radius, longest, power_of_two
 
 _ORDINARY = 2.0**20
 """Costs of a mean size between its inverse and it are iterated on as they are; others in another unit."""
@@ -65,6 +65,7 @@ class LinearEnergy(ABC):
         cost = backend.asarray(cost).reshape(self.shape)
         size = backend.mean_size(cost) or self.alpha or 1.0
         unit = 1.0 if 1 / _ORDINARY < size < _ORDINARY else power_of_two(size)
+        unit *= longest(self, share * self.alpha / unit)
         rounded, data_error = backend.rounded(cost, unit)
 
         def bound(value: Any) -> Any:

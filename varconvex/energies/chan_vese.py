@@ -15,12 +15,15 @@ import numpy as np
 from .. import checks
 from ..backends import ArrayBackend, Problem
 from ..errors import InvalidParameterError
+from ..keywords import known_keywords
 from ..options import TV, Relaxation
 from ._linear import Delegate
 from .potts import Potts
+from .total_variation import check_sizes
 from .two_phase import TwoPhase
 
 
+@known_keywords
 @dataclass(frozen=True)
 class ChanVese(Delegate):
     """Energy of K regions of one colour each, for given colours.
@@ -64,14 +67,15 @@ class ChanVese(Delegate):
         image, means = checks.as_numeric("image", self.image), checks.as_numeric("means", self.means)
         checks.finite("image", image, "Repair them first: every pixel is data here.")
         checks.finite("means", means, "Pass the regions' colours.")
+        for name, values in (("image", image), ("means", means)):
+            check_sizes(name, values, most=checks.LARGEST**0.5)  # squared
         split = image.ndim - means.ndim + 1
         if means.ndim not in (1, 2) or len(means) < 2 or split not in (2, 3) or image.shape[split:] != means.shape[1:]:
             raise InvalidParameterError(
                 "means must be (K,) for a grey image, or (K, C) for one of shape (*spatial, C), with K >= 2; got shape "
                 f"{means.shape} for an image of shape {image.shape}. Pass one colour a region."
             )
-        object.__setattr__(self, "image", image)
-        object.__setattr__(self, "means", means)
+        vars(self).update(image=image, means=means)
         object.__setattr__(self, "spacing", self.regions.spacing)
 
     @cached_property

@@ -13,9 +13,11 @@ import numpy as np
 from .. import checks
 from ..backends import ArrayBackend, Problem
 from ..errors import InvalidParameterError
+from ..keywords import known_keywords
 from .two_phase import TwoPhase
 
 
+@known_keywords
 @dataclass(frozen=True)
 class GeodesicContours(TwoPhase):
     """Energy of an object whose boundary follows the image's edges.

@@ -17,10 +17,12 @@ import numpy as np
 from .. import checks
 from ..backends import ArrayBackend, Problem
 from ..errors import InvalidImageError, InvalidParameterError
+from ..keywords import known_keywords
 from ..options import Relaxation
 from ._linear import LinearEnergy
 
 
+@known_keywords
 @dataclass(frozen=True)
 class Potts(LinearEnergy):
     """Energy of K regions that share the image among them.

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 from .. import checks
 from ..backends import ArrayBackend, Problem
+from ..keywords import known_keywords
 from ._image import ImageEnergy
 
 
+@known_keywords
 @dataclass(frozen=True)
 class ROF(ImageEnergy):
     """Total-variation denoising of an image with Gaussian noise.

@@ -14,14 +14,14 @@ import numpy as np
 
 from .. import checks
 from ..backends import ArrayBackend
-from ..errors import InvalidImageError, InvalidParameterError
+from ..errors import InvalidParameterError
 from ..options import TV
 
 _ONLY = {"octagonal": "images"}
 """Variants that are defined for images or for volumes only."""
 
-_LARGEST = 1e30
-"""Sums over an image, and their squares, have to stay finite; a longer dual vector forbids boundaries anyway."""
+_LONGEST = 2.0**53
+"""Longest dual vector, in the unit that is iterated in: a sum of its squares has to stay finite in float32."""
 
 
 def supports(tv: str, ndim: int) -> bool:
@@ -56,26 +56,25 @@ def check_fields(energy: Any, name: str, spatial: tuple[int, ...]) -> None:
     """
     change = object.__setattr__
     change(energy, "alpha", checks.real_number("alpha", energy.alpha))
-    change(energy, "spacing", checks.spacing(energy.spacing, len(spatial)))
+    change(energy, "spacing", checks.unit_spacing(energy.spacing, len(spatial)))
     checks.one_of("tv", energy.tv, TV)
     check_supported(energy.tv, len(spatial))
     heaviest = 1.0
     if energy.weight is not None:
-        weight = checks.as_numeric("weight", energy.weight)
-        checks.finite("weight", weight, "Replace them by 0 where the boundary costs nothing.")
-        if weight.shape != spatial or bool((weight < 0).any()):
-            raise InvalidImageError(
-                f"weight must be non-negative with the spatial shape {spatial}; got shape {weight.shape}, "
-                f"least value {float(weight.min()) if weight.size else 0:g}. Pass one number per pixel."
-            )
+        weight = checks.weight(energy.weight, spatial)
         change(energy, "weight", weight)
         heaviest = float(weight.max())
-    data = getattr(energy, name)
-    largest = max(-float(data.min()), float(data.max()), energy.alpha, energy.alpha * heaviest)
-    if largest > _LARGEST:
+    check_sizes(f"{name}, alpha and alpha * weight", getattr(energy, name), energy.alpha, energy.alpha * heaviest)
+
+
+def check_sizes(names: str, *values: Any, most: float = checks.LARGEST) -> None:
+    """An InvalidParameterError if a number, or one in an array, is too large for sums of squares to stay finite."""
+    largest = max(max(-float(value.min()), float(value.max())) if hasattr(value, "min") else abs(value)
+                  for value in values)  # fmt: skip
+    if not largest <= most:
         raise InvalidParameterError(
-            f"{name}, alpha and alpha * weight must be at most {_LARGEST:g} in size; got {largest:g}. Divide "
-            "all of them by one number: the answer is the same."
+            f"{names} must be at most {most:g} in size; got {largest:g}. Divide all of them by one number: "
+            "the answer is the same."
         )
 
 
@@ -84,10 +83,14 @@ def power_of_two(size: float) -> float:
     return 2.0 ** float(np.clip(np.floor(np.log2(size)), -1000, 1000))
 
 
+def longest(energy: Any, factor: float) -> float:
+    """A power of two by which `factor` * weight has to be divided to be short enough to be iterated on; 1 mostly."""
+    most = factor * (1.0 if energy.weight is None else float(energy.weight.max()))
+    return 1.0 if most <= _LONGEST else 2 * power_of_two(most / _LONGEST)
+
+
 def dual_radius(backend: ArrayBackend, energy: Any, factor: float) -> Any:
     """factor * weight: float32, of the spatial shape or broadcastable to it."""
-    factor = min(factor, _LARGEST)
     if energy.weight is None:
         return backend.asarray(factor, np.float32).reshape((1,) * len(energy.spacing))
-    radius = backend.asarray(factor * backend.asarray(energy.weight, np.float64)).clip(None, _LARGEST)
-    return radius.astype(np.float32)
+    return backend.asarray(factor * backend.asarray(energy.weight, np.float64)).astype(np.float32)

@@ -9,9 +9,11 @@ Esedoglu 2005, doi:10.1137/040604297). Not strictly convex: the minimiser need n
 from dataclasses import dataclass
 
 from ..backends import ArrayBackend, Problem
+from ..keywords import known_keywords
 from ._image import ImageEnergy
 
 
+@known_keywords
 @dataclass(frozen=True)
 class TVL1(ImageEnergy):
     """Total-variation denoising of an image with outliers (salt and pepper), or removal of small structures.

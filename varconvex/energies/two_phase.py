@@ -15,11 +15,14 @@ import numpy as np
 from .. import checks
 from ..backends import ArrayBackend, Problem
 from ..errors import InvalidParameterError
+from ..keywords import known_keywords
 from ._linear import LinearEnergy
+from .total_variation import check_sizes
 
 _THRESHOLDS = (0.5, 0.3, 0.7, 0.1, 0.9)
 
 
+@known_keywords
 @dataclass(frozen=True)
 class TwoPhase(LinearEnergy):
     """Energy of an object and its background.
@@ -84,6 +87,9 @@ class TwoPhase(LinearEnergy):
                 f"target must have the cost's shape {cost.shape} when quadratic_weight > 0; got "
                 f"{np.shape(self.target)}. Pass both."
             )
+        if self.quadratic_weight:
+            size = max(-float(self.target.min()), float(self.target.max()))
+            check_sizes("target and quadratic_weight * target", size, self.quadratic_weight * size)
 
     def problem(self, backend: ArrayBackend) -> Problem:
         """In the arrays of `backend`; the quadratic term's linear part goes into the cost."""

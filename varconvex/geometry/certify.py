@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
 from ..errors import InvalidImageError
+from ..keywords import known_keywords
 from . import hulls
 
 
@@ -47,6 +49,7 @@ class Certificate:
         )
 
 
+@known_keywords
 def certify_convexity(mask: np.ndarray) -> Certificate:
     """Prove or refute that `mask` is digitally convex and connected, in integer arithmetic.
 
@@ -69,7 +72,11 @@ def certify_convexity(mask: np.ndarray) -> Certificate:
     >>> bool(certify_convexity(np.ones((3, 4), bool)))
     True
     """
-    mask = as_mask(mask, (2, 3))
+    return certificate(as_mask(mask, (2, 3)))
+
+
+def certificate(mask: np.ndarray) -> Certificate:
+    """`certify_convexity` of a bool array that has been checked."""
     n_pixels = int(np.count_nonzero(mask))
     if n_pixels == 0:
         return Certificate(False, 0, 0, 0)
@@ -77,6 +84,7 @@ def certify_convexity(mask: np.ndarray) -> Certificate:
     return Certificate(n_missing == 0 and n_components == 1, n_missing, n_components, n_pixels)
 
 
+@known_keywords
 def fill_hull(mask: np.ndarray) -> np.ndarray:
     """The lattice points of the convex hull of `mask`: digitally convex, but a thin sliver may be in pieces.
 
@@ -85,6 +93,7 @@ def fill_hull(mask: np.ndarray) -> np.ndarray:
     return hulls.fill(as_mask(mask, (2, 3)))
 
 
+@known_keywords
 def hull_vertices(mask: np.ndarray) -> np.ndarray:
     """Corners of the convex hull of the pixel centres of `mask`, down the left side and up the right one.
 
@@ -95,6 +104,7 @@ def hull_vertices(mask: np.ndarray) -> np.ndarray:
     return hulls.extreme_points(mask) if mask.any() else np.empty((0, 2), np.int64)
 
 
+@known_keywords
 def hull_half_spaces(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The convex hull of the pixel centres of `mask` as half-spaces, normals @ x <= offsets, in integers.
 
@@ -109,12 +119,13 @@ def hull_half_spaces(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def as_mask(mask: Any, dimensions: tuple[int, ...] = (2,)) -> np.ndarray:
     """`mask` as a bool array of one of these numbers of dimensions, or an InvalidImageError that says why it isn't."""
-    array = np.asarray(mask)
+    array = checks.host(checks.as_numeric("mask", mask))
     if array.ndim not in dimensions or array.size == 0:
         known = {(2,): "two", (2, 3): "two or three"}[dimensions]
         raise InvalidImageError(
             f"a mask must have {known} dimensions and at least one pixel; got shape {array.shape}: pass one slice of it"
         )
+    checks.taken_as_volume("mask", array.shape, mask=True)
     if array.dtype == bool:
         return array
     if array.dtype.kind not in "iu" or array.min() < 0 or array.max() > 1:

@@ -4,7 +4,10 @@ from collections.abc import Collection
 
 import numpy as np
 
+from ..keywords import known_keywords
 
+
+@known_keywords
 def keep_scribbled(index: np.ndarray, seeds: np.ndarray, besides: Collection[int] = ()) -> np.ndarray:
     """A copy of a label image in which components of objects that hold none of their own seeds are background.
 

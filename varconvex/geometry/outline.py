@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..keywords import known_keywords
 from ..threads import checkpoint
 from .raster import edge_normals, polygon_mask
 from .ray_search import HARD, BoundaryCost, Frame, best_outline
@@ -56,6 +57,7 @@ class Outline:
         return float((found * np.repeat(lengths / counts, counts)).sum())
 
 
+@known_keywords
 def least_outline(cost: Array, boundary_cost: BoundaryCost, inside: Array, outside: Array) -> Outline:
     """The best outline around `inside`; then on rays that fit it, and twice along it, while that is better.
 

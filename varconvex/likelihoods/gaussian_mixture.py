@@ -11,12 +11,14 @@ import numpy as np
 
 from .. import checks
 from ..inputs import Scene
+from ..keywords import known_keywords
 from .base import CLIP, bounded, training_pixels
 
 _SEEDS_PER_COMPONENT = 20
 """Fewer do not tell a mean and a full covariance of three channels (9 numbers), with two samples for each."""
 
 
+@known_keywords
 @dataclass(frozen=True)
 class GaussianMixtureLikelihood:
     """Gaussian mixtures of the scribbles' colours, fitted by EM.
@@ -48,7 +50,7 @@ class GaussianMixtureLikelihood:
 
     def __post_init__(self) -> None:
         checks.whole_number("n_components", self.n_components, least=1)
-        checks.real_number("reg_covar", self.reg_covar, strict=True)
+        checks.positive("reg_covar", self.reg_covar)
         checks.whole_number("random_state", self.random_state)
         if self.clip is not None:
             checks.real_number("clip", self.clip)

@@ -10,12 +10,15 @@ import numpy as np
 from .. import checks
 from ..errors import InvalidImageError, InvalidParameterError
 from ..inputs import Scene
+from ..keywords import known_keywords
 from .base import CLIP, bounded, training_pixels
 
 _MAX_CHANNELS = 3
 _MAX_CELLS = 1 << 24
+_MAX_WORK = 1e9
 
 
+@known_keywords
 @dataclass(frozen=True)
 class HistogramLikelihood:
     """Joint histograms of the scribbles' colours: a Parzen window, binned.
@@ -69,7 +72,13 @@ class HistogramLikelihood:
         from scipy.ndimage import gaussian_filter
 
         bins, shape = self._bins(scene)
-        cells, width = int(np.prod(shape)), self.sigma / self.bin_width
+        # Wider than eight times the whole histogram it is flat.
+        cells, width = int(np.prod(shape)), min(self.sigma / self.bin_width, 8.0 * max(shape))
+        if width * cells * len(shape) > _MAX_WORK:
+            raise InvalidImageError(
+                f"smoothing the histogram may take at most {_MAX_WORK:g} additions; got {shape} bins and a width of "
+                f"{width:.3g} of them. Pass a bigger bin_width: half of sigma loses hardly anything."
+            )
         costs = []
         for mine in training_pixels(scene):
             counts = np.bincount(bins[mine], minlength=cells).reshape(shape)

@@ -21,6 +21,7 @@ from .. import checks
 from ..backends import ArrayBackend, get_backend
 from ..errors import InvalidParameterError
 from ..inputs import Scene
+from ..keywords import known_keywords
 from ..threads import run
 from ._harmonic import harmonic_measure
 from .base import CLIP, bounded, training_pixels
@@ -29,6 +30,7 @@ _FREE, _LEAST_REACHED = 2.0, 1e-3
 """Log-odds that cost nothing: e^2 is 7 in 8. Least h_k: what is computed below is not exact."""
 
 
+@known_keywords
 @dataclass(frozen=True)
 class NieuwenhuisCremersLikelihood:
     """Spatially varying colour distributions, learnt from the scribbles.
@@ -86,8 +88,8 @@ class NieuwenhuisCremersLikelihood:
     backend: str | ArrayBackend | None = None
 
     def __post_init__(self) -> None:
-        checks.real_number("rho_factor", self.rho_factor, strict=True)
-        checks.real_number("sigma", self.sigma, strict=True)
+        for name in ("rho_factor", "sigma"):
+            checks.positive(name, getattr(self, name))
         checks.real_number("detour", self.detour or 0.0)
         checks.whole_number("max_seeds", self.max_seeds, least=1)
         if self.clip is not None:

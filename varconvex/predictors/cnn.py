@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..keywords import known_keywords
 from .fcn import NetworkPredictor
 
 
+@known_keywords
 @dataclass(frozen=True)
 class CnnPredictor(NetworkPredictor):
     """Convolutional network for 2-D images; parameters as in `NetworkPredictor`, by default fewer networks and steps.

@@ -17,6 +17,7 @@ from ..energies.two_phase import TwoPhase
 from ..errors import InvalidParameterError
 from ..geometry.components import keep_scribbled
 from ..inputs import Scene
+from ..keywords import known_keywords
 from ..likelihoods.base import Likelihood
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 from ..options import TV, EdgeWeight, Relaxation
@@ -49,6 +50,7 @@ def default_alpha(scene: Scene) -> float:
     return ALPHA_PER_SIDE * scene.side
 
 
+@known_keywords
 @dataclass(frozen=True)
 class EnergyPredictor(LearningPredictor, SetPredictor):
     """The minimiser of a total-variation energy.

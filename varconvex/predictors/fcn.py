@@ -14,6 +14,7 @@ import numpy as np
 from .. import checks
 from ..errors import InvalidImageError
 from ..inputs import Scene
+from ..keywords import known_keywords
 from .appearance.base import GivenCosts, check_labels, costs_of, grid_weights, scribble_weights
 from .appearance.channels import groups_of
 from .appearance.networks import NetworkAppearance
@@ -154,6 +155,7 @@ class NetworkPredictor(LearningPredictor, SetPredictor):
         return self.energy
 
 
+@known_keywords
 @dataclass(frozen=True)
 class FcnPredictor(NetworkPredictor):
     """Pointwise network; parameters as in `NetworkPredictor`.

@@ -25,6 +25,7 @@ import numpy as np
 from .. import checks
 from ..errors import InvalidImageError, InvalidParameterError
 from ..inputs import Scene, probability_map
+from ..keywords import known_keywords
 from ..likelihoods.base import CLIP
 from ..options import Kind
 from .appearance.base import check_labels
@@ -32,6 +33,7 @@ from .base import Prediction, Predictor, ProximalTerm
 from .energy import EnergyPredictor, predict_log_odds
 
 
+@known_keywords
 @dataclass(frozen=True)
 class GivenPredictor(Predictor):
     """A given map of the object, as a predictor.

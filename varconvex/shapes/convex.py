@@ -28,9 +28,10 @@ from numpy.random import Generator
 
 from ..backends import ArrayBackend, get_backend
 from ..errors import InvalidParameterError
-from ..geometry.certify import Certificate, certify_convexity
+from ..geometry.certify import Certificate, certificate
 from ..geometry.convex_sets import SMALL, half_spaces_around, inradius, refine, repair, search
 from ..geometry.raster import cheapest_pixel, grid_points, total
+from ..keywords import known_keywords
 from ..solvers._memory import here_or_on_the_cpu
 from .base import Array, Callback, ConvexSets, grid_shape
 from .icnn import ICNN, exact_network, whole_numbers
@@ -81,7 +82,7 @@ class FittedConvex:
     @property
     def certificate(self) -> Certificate:
         """`certify_convexity` of `mask`."""
-        return certify_convexity(self.mask)
+        return certificate(self.mask)
 
     def rasterize(self, shape: tuple[int, ...]) -> Array:
         """The set on a grid of `shape` pixels over the same field of view: bool of this shape.
@@ -98,6 +99,7 @@ class FittedConvex:
         return repair(rasterize(self.network.compose(scale, scale / 2 - 0.5), grid))
 
 
+@known_keywords
 class ConvexShape(ConvexSets[FittedConvex]):
     """Fits a convex set, by search and exact refinement, and represents it by an input convex network.
 

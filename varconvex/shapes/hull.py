@@ -12,6 +12,7 @@ from numpy.random import Generator
 from ..geometry.convex_sets import check_hulls, repair
 from ..geometry.hulls import fill
 from ..geometry.raster import total
+from ..keywords import known_keywords
 from .base import Array, Callback, Shape
 from .convex import FittedConvex
 from .icnn import exact_network
@@ -19,6 +20,7 @@ from .icnn import exact_network
 __all__ = ["HullShape"]
 
 
+@known_keywords
 class HullShape(Shape[FittedConvex]):
     """The hull of the largest component of {target > 1/2}.
 

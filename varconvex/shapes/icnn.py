@@ -17,11 +17,13 @@ import numpy as np
 from .. import checks
 from ..errors import InvalidParameterError
 from ..geometry.hulls import extreme_points, half_spaces
+from ..keywords import known_keywords
 
 _CHUNK = 4096
 """Points at a time: their activations stay in the cache, which is two to three times faster."""
 
 
+@known_keywords
 class ICNN:
     """Input convex network from R^d to R (Amos, Xu and Kolter, ICML 2017, arXiv:1609.07152).
 

@@ -18,6 +18,7 @@ from ..errors import InvalidParameterError
 from ..geometry.convex_sets import repair
 from ..geometry.lattice_polygon import best_polygon
 from ..geometry.raster import edge_normals, polygon_mask, total
+from ..keywords import known_keywords
 from .base import Array, Callback, ConvexSets, grid_shape
 from .convex import SCRIBBLE_COST
 
@@ -73,6 +74,7 @@ class FittedPolygon:
         return repair(polygon_mask((self.corners + 0.5) * scale - 0.5, grid))
 
 
+@known_keywords
 class PolygonShape(ConvexSets[FittedPolygon]):
     """The globally best convex polygon on a lattice; images only, and nothing is random.
 

@@ -22,6 +22,7 @@ from ..energies.potts import Potts
 from ..energies.total_variation import supports
 from ..energies.two_phase import TwoPhase
 from ..errors import ConvergenceWarning, InvalidParameterError
+from ..keywords import known_keywords
 from ..options import TV, Status
 from ..threads import checkpoint
 from ._memory import or_on_the_cpu
@@ -54,6 +55,7 @@ _REACH = 0.1
 """Least change of u, as a share of its range, that flow on a grid must allow against a quadratic term to be solved."""
 
 
+@known_keywords
 @or_on_the_cpu
 def pdhg(
     energy: Energy,
@@ -252,6 +254,7 @@ def _interval(record: GapRecord, least: int) -> int:
     return int(np.clip(_SHARE * left, least, _MOST_INTERVAL)) // least * least
 
 
+@known_keywords
 def warm_up(backend: str | ArrayBackend | None = None, *, ndim: int = 2) -> None:
     """Compile, or load from the cache, the kernels of two-phase and Potts problems.
 

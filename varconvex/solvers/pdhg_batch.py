@@ -13,6 +13,7 @@ import numpy as np
 
 from ..backends import ArrayBackend, Problem, get_backend
 from ..energies.base import Energy
+from ..keywords import known_keywords
 from ..options import Status
 from ._memory import of_cupy
 from .pdhg import COARSE_ITERATIONS, COARSEST, RELAXATION, pdhg
@@ -28,6 +29,7 @@ _FIRST_INTERVAL, _MOST_INTERVAL = 16, 48
 iterations that one launch can do."""
 
 
+@known_keywords
 def pdhg_batch(
     energies: Iterable[Energy],
     *,

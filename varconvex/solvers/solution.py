@@ -65,7 +65,7 @@ class Solution:
     energy : float
         Energy of `binary`.
     primal, dual : float
-        Energy of u, and a lower bound of every energy.
+        Energy of u, raised by what float32 may have rounded off it, and a lower bound of every energy.
     gap, relative_gap : float
         primal - dual, and its share of the energy's size (or of a thousandth of the data's, if that is more),
         not counting the cost that all labels have in common.
@@ -134,7 +134,7 @@ class StoppingRules:
         """The rules, from parameters as a user gave them."""
         checks.function("callback", callback)
         max_iter, tol = checks.whole_number("max_iter", max_iter), checks.real_number("tol", tol)
-        seconds = np.inf if time_limit is None else checks.real_number("time_limit", time_limit)
+        seconds = np.inf if time_limit is None else checks.real_number("time_limit", time_limit, most=np.inf)
         return cls(max_iter, tol, seconds, callback)
 
     def elapsed(self) -> float:
@@ -242,7 +242,8 @@ class GapRecord:
             p=p if per_pixel == 1 else p * np.float32(per_pixel),
             binary=shown if binary is u else self.energy.present(binary),
             energy=rounded,
-            primal=self.primal,
+            # The energy as given may be higher than the rounded problem's by its slack, as the bound may be lower.
+            primal=self.primal + self.problem.cost_unit * self.problem.rounding_slack,
             dual=self.dual,
             relative_gap=self.relative_gap,
             history=tuple(self.history),

@@ -16,6 +16,7 @@ from ..backends import ArrayBackend, get_backend
 from ..backends.base import next_steps
 from ..energies.base import Energy
 from ..errors import InvalidParameterError
+from ..keywords import known_keywords
 from ..options import Status
 from .solution import Callback, Progress, StoppingRules, check_energy
 
@@ -60,6 +61,7 @@ class Stationary:
         return self.history[-1][0] if self.history else 0
 
 
+@known_keywords
 def stationary(
     energy: Energy,
     *,
