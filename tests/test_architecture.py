@@ -58,6 +58,7 @@ ARROWS = {
     "archive": {"io", "geometry", "margins", "result", "shapes"},
     "result": {"archive", "geometry", "margins", "output", "shapes"},
     "output": {"geometry", "io", "plots", "tables"},
+    "estimator": {"api", "families"},
     "tables": {"geometry", "plots", "result"},
     "logs": set(),
     "assembly": {"backends", "geometry", "inputs", "margins", "proposals", "result"},
