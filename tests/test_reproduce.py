@@ -11,13 +11,14 @@ import pytest
 from PIL import Image
 
 from varconvex import segment
+from varconvex.batch.manifest import Manifest
 from varconvex.cli import main
 from varconvex.datasets.folders import list_samples
 from varconvex.errors import FileFormatError, ShapeWarning
 from varconvex.io.reading import read_image
 from varconvex.metrics import iou
 from varconvex.reproduce import layout, table1, table2
-from varconvex.reproduce.run import key_of, stored
+from varconvex.reproduce.run import sample_key
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_a_figure_is_the_mean_over_images_and_then_over_seeds(data, tmp_path):
     assert f"{cell['predictor']:.3f}+-{cell['predictor_spread']:.3f}" in layout.table(found)
 
 
-def test_nothing_is_computed_twice_and_half_written_files_are(data, tmp_path, monkeypatch):
+def test_nothing_is_computed_twice_and_nothing_that_was_changed_is_believed(data, tmp_path, monkeypatch):
     calls = counted(monkeypatch, table1)
     out = tmp_path / "out"
     first, _ = small(data, out)
@@ -101,12 +102,13 @@ def test_nothing_is_computed_twice_and_half_written_files_are(data, tmp_path, mo
     assert len(calls) == 2 * 4
     assert again["reused"] == 2 * 4
     assert again["cells"] == first["cells"]
-    files = sorted((out / "cells").rglob("*.json"))
-    files[0].write_text(files[0].read_text()[:20])  # as a killed run leaves it, were it not written whole
-    files[1].write_text("[]")
-    files[2].unlink()
+    lines = (out / "manifest.jsonl").read_text().splitlines()
+    lines[0] = lines[0].replace('"convex": 0.', '"convex": 0.1')  # a number changed by hand
+    lines[1] = json.dumps({**json.loads(lines[1]), "result": {}})
+    lines[2] = "[" * 100_000
+    (out / "manifest.jsonl").write_text("\n".join([*lines[:-1], lines[-1][:40]]))  # as a killed run leaves it
     third, _ = small(data, out)
-    assert len(calls) == 2 * 4 + 3
+    assert len(calls) == 2 * 4 + 4
     for one, two in zip(third["cells"], first["cells"], strict=True):
         assert one | {"seconds": 0} == two | {"seconds": 0}
 
@@ -126,33 +128,32 @@ def test_a_run_that_is_interrupted_goes_on_where_it_was(data, tmp_path, monkeypa
     found, _ = small(data, tmp_path / "out")
     assert found["reused"] == 5
     assert len(calls) == 6 + 3
-    assert not list((tmp_path / "out").rglob(".*"))
 
 
 def test_other_settings_images_or_code_are_noticed(data, monkeypatch):
     sample = list_samples(data)[0].read()
     settings = {"seed": 1}
-    key = key_of(settings, sample)
-    assert key == key_of({"seed": 1}, list_samples(data)[0].read())
-    others = [key_of({"seed": 2}, sample)]
+    key = sample_key(settings, sample)
+    assert key == sample_key({"seed": 1}, list_samples(data)[0].read())
+    others = [sample_key({"seed": 2}, sample)]
     for part in ("image", "scribbles", "truth", "scored"):
         array = getattr(sample, part).copy()
         array.flat[0] ^= True
-        others.append(key_of(settings, replace(sample, **{part: array})))
-    monkeypatch.setattr("varconvex.reproduce.run.fingerprint", lambda: "another version")
-    others.append(key_of(settings, sample))
+        others.append(sample_key(settings, replace(sample, **{part: array})))
+    monkeypatch.setattr("varconvex.batch.keys.fingerprint", lambda: "another version")
+    others.append(sample_key(settings, sample))
     assert len({key, *others}) == 7
 
 
-def test_names_stay_in_their_folder_and_apart(tmp_path):
-    folder = tmp_path / "out" / "cells" / "cell"
-    names = ["a", "../../a", "a/b", "a b", "a_b", ".hidden", "A\n"]
-    for k, name in enumerate(names):
-        assert stored(folder, name, "key", lambda k=k: {"value": k})[0] == {"value": k}
-    for k, name in enumerate(names):
-        assert stored(folder, name, "key", dict)[0] == {"value": k}
-    assert len(list(folder.iterdir())) == len(names)
-    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+def test_two_images_of_one_name_are_refused(data):
+    shutil.copy(data / "images" / "a.png", data / "images" / "a.jpeg")
+    with pytest.raises(FileFormatError, match=r"a name of its own; got a\.jpeg and a\.png"):
+        list_samples(data)
+
+
+def test_a_second_run_into_the_folder_is_refused(data, tmp_path):
+    with Manifest(tmp_path / "out"), pytest.raises(FileFormatError, match="in use by process"):
+        small(data, tmp_path / "out")
 
 
 def break_truth(data):
@@ -207,7 +208,7 @@ def test_no_image_at_all_is_an_error(data, tmp_path):
     with pytest.raises(FileFormatError, match=r"at least one image that can be used.*a: "):
         small(data, tmp_path / "out")
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileFormatError, match="cannot be made"):
+    with pytest.raises(FileFormatError, match="can be written was expected"):
         small(data, tmp_path / "file")
 
 
@@ -287,9 +288,9 @@ def test_the_command_writes_table_numbers_and_pictures(data, tmp_path, capsys):
     assert (out / "table1.txt").read_text().strip() in text
     assert json.loads((out / "table1.json").read_text())["images"] == 1
     assert read_image(out / "figure2.png").shape[1] > 4 * 400
-    cells = list((out / "cells").rglob("*.json"))
-    assert len(cells) == 4
-    assert json.loads(cells[0].read_text())["image"] == "a"
+    lines = (out / "manifest.jsonl").read_text().splitlines()
+    assert len(lines) == 4
+    assert json.loads(lines[0])["image"] == "a"
 
 
 def test_the_command_does_not_warn_of_each_image(data, tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
 from . import (
+    batch as batch,
     datasets as datasets,
     energies as energies,
     errors as errors,

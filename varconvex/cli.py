@@ -1,6 +1,7 @@
-"""The command ``varconvex``: demo, segment, annotate, project, reproduce, doctor.
+"""The command ``varconvex``: demo, segment, batch, annotate, project, reproduce, doctor.
 
-Exit status: 0 done, 1 something is missing (doctor), 2 bad input or usage, 130 interrupted.
+Exit status: 0 done, 1 something is missing (doctor) or has failed (batch), 2 bad input or usage, 130 interrupted, 143
+terminated (batch, reproduce).
 """
 
 import argparse
@@ -8,12 +9,15 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from typing import get_args
 
 from . import __version__
+from .batch import command as batch
 from .commands import segment
 from .commands.console import Voice, in_shell_words, warnings_told, with_voice
 from .commands.options import SEGMENT, add_options, files_of, given, keywords
 from .errors import VarconvexError
+from .options import Viewer
 from .reproduce import command as reproduce
 
 
@@ -29,6 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("varconvex: interrupted", file=sys.stderr)
         return 130
+    except SystemExit as ending:
+        if ending.code == 143:
+            print("varconvex: terminated", file=sys.stderr)
+        raise
     except BrokenPipeError:
         # The reader of the pipe has ended (`| head`); Python would fail again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -50,14 +58,17 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=with_voice(_demo))
 
     segment.add_to(commands)
+    batch.add_to(commands)
 
-    annotate = commands.add_parser("annotate", help="draw strokes on a page of this machine, see the answer, save both")
+    annotate = commands.add_parser("annotate", help="draw strokes, see the answer, save both")
     annotate.add_argument("image", metavar="IMAGE", help="photograph (PNG, TIFF, JPEG, .npy)")
     annotate.add_argument(
         "--scribbles", metavar="FILE", help="strokes to go on with and to write (default: IMAGE-scribbles.png)"
     )
     annotate.add_argument("-o", "--output", metavar="MASK", help="mask to write (default: IMAGE-mask.png)")
-    annotate.add_argument("--no-browser", action="store_true", help="print the address only")
+    told = "where to draw (default: napari where it is installed, or else a page of this machine)"
+    annotate.add_argument("--viewer", choices=get_args(Viewer), help=told)
+    annotate.add_argument("--no-browser", action="store_true", help="serve the page and print its address only")
     annotate.add_argument("--figure", metavar="FILE", help="also draw a picture")
     annotate.add_argument("--json", action="store_true", help="print the numbers as JSON")
     add_options(annotate, SEGMENT)
@@ -89,7 +100,7 @@ def _demo(options: argparse.Namespace, voice: Voice) -> int:
 
 
 def _annotate(options: argparse.Namespace) -> int:
-    """Serve the page until it is closed; print the last answer's numbers and where everything is."""
+    """Open napari or serve the page until it is closed; print the last answer's numbers and where everything is."""
     import webbrowser
 
     from .annotate import annotate
@@ -104,7 +115,9 @@ def _annotate(options: argparse.Namespace) -> int:
     chosen = given(options)
     check_outputs([(options.figure, PICTURE_ENDINGS)], [options.image, *files_of(chosen)])
     segment.use_threads(options.threads)
-    result, written = annotate(options.image, options.scribbles, options.output, started=started, **keywords(chosen))
+    viewer: Viewer | None = "page" if options.no_browser else options.viewer
+    files = (options.image, options.scribbles, options.output)
+    result, written = annotate(*files, viewer=viewer, started=started, **keywords(chosen))
     if result is not None:
         if options.figure:
             write_picture(options.figure, result.plot())

@@ -95,18 +95,17 @@ def slices(result: "Segmentation") -> list[tuple[str, "Segmentation"]]:
     def at(values: np.ndarray | None, axis: int, before: int = 0) -> np.ndarray | None:
         return None if values is None else values.take(middle[axis], axis + before)
 
-    slices_ = []
+    found = []
     for axis in range(ndim):
         arrays: dict[str, Any] = {
             name: at(getattr(result, name), axis) for name in ("labels", "unconstrained", "seeds", "image")
         }
         arrays |= {"costs": at(result.costs, axis, 1)}
         arrays |= {"probability": at(result.probability, axis, result.probability.ndim - ndim)}
-        maps = ((k, found, found.map.take(middle[axis], axis)) for k, found in result.margins.items())
-        arrays["margins"] = {k: replace(found, map=taken) for k, found, taken in maps}
         steps = tuple(step for k, step in enumerate(result.spacing or (1.0,) * ndim) if k != axis)
-        slices_.append((f"axis {axis}, slice {middle[axis]}: ", replace(result, spacing=steps, **arrays)))
-    return slices_
+        arrays |= {"margins": {k: replace(m, map=m.map.take(middle[axis], axis)) for k, m in result.margins.items()}}
+        found.append((f"axis {axis}, slice {middle[axis]}: ", replace(result, spacing=steps, **arrays)))
+    return found
 
 
 def summary(result: "Segmentation") -> Image.Image:

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import checks
-from .errors import InvalidParameterError
 from .geometry.certify import Certificate
-from .output import Output
 from .shapes.base import FittedShape
+from .views import Views
 
 if TYPE_CHECKING:
     from .margins import Margins
@@ -31,7 +29,7 @@ def label_type(ids: Sequence[int], outside: bool) -> np.dtype:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Segmentation(Output):
+class Segmentation(Views):
     """A segmented image. ``np.asarray(segmentation)`` is its label image.
 
     Comparisons are those of the label image: ``segmentation == 2`` is a bool array, as with any array, so that a
@@ -140,74 +138,6 @@ class Segmentation(Output):
         """Deprecated name of `integrality_gap`."""
         warnings.warn("Segmentation.price is now called integrality_gap", DeprecationWarning, stacklevel=2)
         return self.integrality_gap
-
-    @property
-    def certainty(self) -> np.ndarray | None:
-        """How certain each pixel's label is, in nats: (*spatial) float32, or None without ``certainty=True``.
-
-        By so much each pixel of an object would have to be dearer for the energy to lose this pixel; outside of the
-        objects, cheaper to win it. 0 where the energy alone says otherwise: in parts without a scribble, and where a
-        shape has its way. The greatest value is the largest cost of a pixel, usually 3 nats. It says how firm the
-        answer is under this likelihood, not whether the likelihood is right.
-        """
-        from .margins import certainty_of
-
-        return certainty_of(self.labels, self.margins) if self.margins else None
-
-    def area_interval(self, excess: float = 0.01, label: int | None = None) -> tuple[int, int]:
-        """Bounds on the number of pixels of an object, in all segmentations with nearly this energy.
-
-        Parameters
-        ----------
-        excess : float, at least 0
-            How much more energy they may have, as a share of this one's size.
-        label : int, optional
-            The object, where there are several.
-
-        Returns
-        -------
-        least, most : int
-            No segmentation with an energy of at most ``energy + excess * abs(energy)`` has fewer or more pixels of the
-            object, whatever its shape: a proven bound (`varconvex.margins`), not an estimate. It need not be reached.
-
-        Raises
-        ------
-        InvalidParameterError
-            If the result was computed without ``certainty=True``, or `label` is no object of it.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from varconvex import segment
-        >>> image = (np.hypot(*np.mgrid[-30:31, -30:31]) < 15).astype(float)
-        >>> strokes = {"object": [(28, 28), (32, 32)], "background": [(2, 2), (2, 58)]}
-        >>> result = segment(image, strokes, certainty=True)
-        >>> least, most = result.area_interval(0.01)
-        >>> least <= image.sum() <= most
-        True
-        """
-        excess = checks.real_number("excess", excess)
-        if label is None and len(self.margins) == 1:
-            label = next(iter(self.margins))
-        if label is None or label not in self.margins:
-            raise InvalidParameterError(
-                f"label must be an object of a result with certainty=True, one of {sorted(self.margins)}; got "
-                f"{label!r}. Pass certainty=True to segment, and a label if there are several objects."
-            )
-        return self.margins[label].size_interval(self.energy + excess * abs(self.energy))
-
-    def next_stroke(self) -> tuple[int, ...] | None:
-        """Where one more stroke would tell most: a pixel, or None if no label is doubtful.
-
-        The middle of the region of doubtful pixels (a certainty below log 3) that holds most of the errors to be
-        expected. An InvalidParameterError if the result was computed without ``certainty=True``.
-        """
-        from .margins import most_doubtful
-
-        certainty = self.certainty
-        if certainty is None:
-            raise InvalidParameterError("next_stroke() needs the certainty; got none. Pass certainty=True to segment.")
-        return most_doubtful(certainty, self.seeds == 0)
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers without the arrays, ready for JSON; numbers that are not finite are None."""

@@ -22,6 +22,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,11 @@ def images_in(folder: Path) -> list[Path]:
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS and not p.name.startswith("."))
     if not paths:
         raise FileFormatError(f"{folder} must hold images ({', '.join(sorted(_ENDINGS))}); it has none. Add some.")
+    for one, other in pairwise(sorted(paths, key=lambda path: path.stem)):
+        if one.stem == other.stem:
+            raise FileFormatError(
+                f"each image in {folder} must have a name of its own; got {one.name} and {other.name}. Rename one."
+            )
     return paths
 
 

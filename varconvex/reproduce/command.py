@@ -36,6 +36,7 @@ def _table(tables: Any, name: str, text: str) -> Any:
     add("--limit", type=int, default=None, metavar="N", help="only the first N images")
     add("--seeds", type=int, nargs="+", metavar="N", help="the paper's for table1: 42 47 131")
     add("--out", type=Path, default=Path(f"varconvex-{name}"), metavar="DIR", help=results)
+    add("--jobs", type=int, metavar="N", help="worker processes (default: this one)")
     add("--pictures", type=int, default=3, metavar="N", help="images on the page (default: 3)")
     return add
 

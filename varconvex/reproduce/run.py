@@ -1,30 +1,25 @@
-"""Computation of a table, one result per image and cell, each on disk, so that an interruption loses one at most.
+"""Computation of a table as a batch of one task per image and cell, so that an interruption loses one at most.
 
-    <folder>/cells/<cell>/<image>.json
-    key = SHA-256 of the settings, the sample's pixels, and the package's source code
-
-A result is used again only if its key is the present one; after a change of settings, image or code it is computed
-again.
+<folder>/manifest.jsonl      a line a task, "<cell>/<image>"
+key = SHA-256 of the settings, the sample's pixels, and the package's source code
 """
 
 import hashlib
-import json
-import os
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
+from ..batch.keys import key_of
+from ..batch.manifest import Manifest, Record
+from ..batch.progress import Counter, Reporter
+from ..batch.tasks import Prepared, Task, complete, ended_by_sigterm, way
 from ..datasets.folders import Entry, Sample
-from ..errors import FileFormatError, MissingExtraError, VarconvexError
-from ..io.writing import write_text
+from ..errors import FileFormatError, MissingExtraError
 
 Settings = dict[str, Any]
 
@@ -67,115 +62,71 @@ class Results:
 def run(
     entries: Sequence[Entry],
     cells: dict[str, Settings],
-    compute: Callable[[Settings, Sample], Result],
+    compute: Callable[[tuple[Settings, Sample]], Result],
     folder: Path,
     depends: Callable[[Settings, Sample], Settings],
     pictures: int = 0,
     whole: bool = True,
+    jobs: int | None = None,
 ) -> Results:
-    """Compute every cell for every image, or read it from `folder`.
+    """Compute every cell for every image, or take it from the manifest of `folder`.
 
     A cell's settings, with those that `depends` adds for an image (such as a file's checksum), hold everything that its
     result depends on besides the image. `whole` leaves an image out of all cells if one of them fails, so that all
-    means are over the same images. `pictures` samples are kept for pictures. A FileFormatError if no image has a
-    result, or the folder cannot be written; a MissingExtraError if a package is missing.
+    means are over the same images. `pictures` samples are kept for pictures, `jobs` is as in `batch.run`. A
+    FileFormatError if no image has a result, or the folder is in use or cannot be written; a MissingExtraError if a
+    package is missing.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileFormatError(f"{folder} cannot be made ({error.strerror}). Choose another folder.") from error
-    if not os.access(folder, os.W_OK):
-        raise FileFormatError(f"{folder} cannot be written. Choose another folder.")
-    found = Results({name: {} for name in cells})
+    read = lru_cache(maxsize=1)(lambda entry: entry.read())
 
-    def row(sample: Sample) -> dict[str, Result]:
-        done = {}
-        for name, settings in cells.items():
-            try:
-                key = key_of({**settings, **depends(settings, sample)}, sample)
-                make = partial(compute, settings, sample)
-                done[name], there = stored(folder / "cells" / name, sample.name, key, make)
-                found.reused += there
-            except VarconvexError as error:
-                if whole or isinstance(error, MissingExtraError):
-                    raise
-                found.skipped[f"{sample.name}, {name}"] = str(error)
-            bar.update()
-        return done
+    def prepare(entry: Entry, cell: str) -> Prepared:
+        sample = read(entry)
+        settings = {**cells[cell], **depends(cells[cell], sample)}
+        return Prepared(sample_key(settings, sample), (cells[cell], sample), {"image": entry.name})
 
-    # disable=None shows the bar only where standard error is a terminal.
-    with tqdm(total=len(entries) * len(cells), unit="result", disable=None, smoothing=0.05) as bar:
-        for k, entry in enumerate(entries):
-            bar.set_description(entry.name[:24])
-            try:
-                sample = entry.read()
-                done = row(sample)
-            except MissingExtraError:
-                raise
-            except VarconvexError as error:
-                found.skipped[entry.name] = str(error)
-                continue
-            finally:
-                bar.update((k + 1) * len(cells) - bar.n)
-            for name, result in done.items():
-                found.by_cell[name][sample.name] = result
-            if done and len(found.samples) < pictures:
-                found.samples.append(sample)
-    if not any(found.by_cell.values()):
-        reasons = "; ".join(f"{name}: {why}" for name, why in list(found.skipped.items())[:3])
+    names = {f"{cell}/{entry.name}": (cell, entry) for entry in entries for cell in cells}
+    tasks = [Task(name, partial(prepare, entry, cell)) for name, (cell, entry) in names.items()]
+    records: dict[str, Record] = {}
+    with ended_by_sigterm(), Manifest(folder) as manifest, Reporter("result") as reporter:
+        counter = Counter(len(tasks), reporter)
+        counter.tell()
+        with closing(complete(manifest, tasks, compute, way(jobs))) as found:
+            for kind, record in found:
+                if record.get("error") == "MissingExtraError":
+                    raise MissingExtraError(record["message"])
+                records[record["name"]] = record
+                counter.tell(kind, record["name"])
+    results = Results({cell: {} for cell in cells}, reused=counter.counts["reused"])
+    for entry in entries:
+        _collect(results, entry, {cell: records[f"{cell}/{entry.name}"] for cell in cells}, whole)
+        used = any(entry.name in done for done in results.by_cell.values())
+        if used and len(results.samples) < pictures:
+            results.samples.append(entry.read())
+    if not any(results.by_cell.values()):
+        reasons = "; ".join(f"{name}: {why}" for name, why in list(results.skipped.items())[:3])
         raise FileFormatError(f"at least one image that can be used was expected; got none ({reasons}). Repair them.")
-    return found
+    return results
 
 
-def stored(folder: Path, image: str, key: str, compute: Callable[[], Result]) -> tuple[Result, bool]:
-    """The result of a cell, whose `folder` this is, for an image, computed and written unless it is there; whether so.
-
-    A file that is invalid, as a killed run leaves it, is written again.
-    """
-    # A file name without path separators, different for different images.
-    name = re.sub(r"[^\w.-]", "_", image)[:100]
-    if name != image or image.startswith("."):
-        name = f"{name.lstrip('.')}-{hashlib.sha256(image.encode()).hexdigest()[:8]}"
-    path = folder / f"{name}.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        found = None
-    if isinstance(found, dict) and found.get("key") == key and isinstance(found.get("result"), dict):
-        return found["result"], True
-    result = compute()
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps({"key": key, "image": image, "result": result}, indent=1))
-    return result, False
+def _collect(results: Results, entry: Entry, row: dict[str, Record], whole: bool) -> None:
+    """Add an image's results to those of the table, or the reasons why there are none."""
+    failed = {cell: record["message"] for cell, record in row.items() if record["status"] == "failed"}
+    if failed and (whole or len(failed) == len(row)):
+        results.skipped[entry.name] = next(iter(failed.values()))
+        return
+    results.skipped |= {f"{entry.name}, {cell}": why for cell, why in failed.items()}
+    for cell, record in row.items():
+        if cell not in failed:
+            results.by_cell[cell][entry.name] = record["result"]
 
 
-def key_of(settings: Settings, sample: Sample) -> str:
+def sample_key(settings: Settings, sample: Sample) -> str:
     """SHA-256 of everything that a result depends on, in hexadecimal digits."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    digest.update(fingerprint().encode())
+    digest = hashlib.sha256()
     for array in (sample.image, sample.scribbles, sample.truth, sample.scored):
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
-@lru_cache(maxsize=1)
-def fingerprint() -> str:
-    """SHA-256 of the package's source code, except for modules that only present results."""
-    digest = hashlib.sha256()
-    for name, text in _sources(files("varconvex")):
-        if not name.startswith(("reproduce/layout", "cli", "plots", "doctor", "demo")):
-            digest.update(name.encode() + text)
-    return digest.hexdigest()
-
-
-def _sources(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
-    """Relative path and text of every Python file below a package's folder, in a zip file as well."""
-    for item in sorted(folder.iterdir(), key=lambda item: item.name):
-        if item.is_dir():
-            yield from _sources(item, f"{prefix}{item.name}/")
-        elif item.name.endswith(".py"):
-            yield prefix + item.name, item.read_bytes()
+    return key_of(settings, digest.hexdigest())
 
 
 def own_file(folder: Path, sample: Sample, *endings: str) -> Path:

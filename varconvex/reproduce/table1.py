@@ -8,6 +8,7 @@ The paper's figures are means of 51 images and three seeds. Its semantic feature
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, get_args
@@ -55,6 +56,7 @@ def table1(
     alone: bool = False,
     features: Path | None = None,
     pictures: int = 0,
+    jobs: int | None = None,
 ) -> tuple[dict[str, Any], Results]:
     """Compute the table; results in `folder` are used again.
 
@@ -80,7 +82,7 @@ def table1(
     def depends(settings: dict[str, Any], sample: Sample) -> dict[str, Any]:
         return {"own": checksum(own_file(features, sample, ".npy"))} if features and settings.get("features") else {}
 
-    results = run(entries, cells, lambda s, sample: score(s, sample, features), folder, depends, pictures=pictures)
+    results = run(entries, cells, partial(_scored, features), folder, depends, pictures, jobs=jobs)
     rows = []
     for (given, network), how in product([*product(inputs, networks), ("", "energy")], UNIFY):
         row = {"inputs": given, "network": network, "unify": how}
@@ -94,6 +96,11 @@ def table1(
         })  # fmt: skip
     described = "filter responses" if features is None else str(features)
     return results.table(1, rows, seeds=list(seeds), alone=alone, features=described), results
+
+
+def _scored(features: Path | None, cell: tuple[dict[str, Any], Sample]) -> dict[str, Result]:
+    """What is recorded of a cell for an image."""
+    return {"result": score(*cell, features)}
 
 
 def score(settings: dict[str, Any], sample: Sample, features: Path | None = None) -> Result:

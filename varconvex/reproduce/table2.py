@@ -9,6 +9,7 @@ prompted with one pixel of the object's scribble. The projection holds the scrib
 import time
 import zlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def table2(
     severity: int = 5,
     masks: Path | None = None,
     pictures: int = 0,
+    jobs: int | None = None,
 ) -> tuple[dict[str, Any], Results]:
     """Compute the table; results in `folder` are used again.
 
@@ -79,7 +81,7 @@ def table2(
         return {} if masks is None else {"mask": checksum(own_file(masks / settings["corruption"], sample, *_ENDINGS))}
 
     whole = masks is None
-    results = run(entries, cells, lambda s, sample: score(s, sample, masks), folder, depends, pictures, whole)
+    results = run(entries, cells, partial(_scored, masks), folder, depends, pictures, whole, jobs)
     rows = []
     for column in columns:
         names = [name for name, s in cells.items() if s["corruption"] == column]
@@ -87,6 +89,11 @@ def table2(
         rows.append({"corruption": column, "images": len(results.by_cell[names[0]]), **figures})
     maps = predictor if masks is None else str(masks)
     return results.table(2, rows, seeds=list(seeds), severity=severity, maps=maps), results
+
+
+def _scored(masks: Path | None, cell: tuple[dict[str, Any], Sample]) -> dict[str, Result]:
+    """What is recorded of a cell for an image."""
+    return {"result": score(*cell, masks)}
 
 
 def score(settings: dict[str, Any], sample: Sample, masks: Path | None = None) -> Result:

@@ -1,23 +1,101 @@
-"""What a result gives to others: outlines, tables, files of other programs, pictures.
-
-`Output` holds the methods of `Segmentation` for it; they see its attributes, and nothing else of it.
-"""
+"""What a `Segmentation` says and shows of itself: certainty, outlines, tables, files for other programs, pictures."""
 
 import os
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from .errors import InvalidImageError
+from . import checks
+from .errors import InvalidImageError, InvalidParameterError
 from .options import Content
 
+if TYPE_CHECKING:
+    from .margins import Margins
+    from .result import Segmentation
 
-class Output:
-    """Outlines, tables, files and pictures of a segmentation."""
+
+class Views:
+    """Methods of `Segmentation`, whose fields they read."""
 
     labels: np.ndarray
     label_ids: tuple[int, ...]
+    seeds: np.ndarray
+    energy: float
+    margins: Mapping[int, "Margins"]
     spacing: tuple[float, ...] | None
+
+    @property
+    def _whole(self) -> "Segmentation":
+        return cast("Segmentation", self)
+
+    @property
+    def certainty(self) -> np.ndarray | None:
+        """How certain each pixel's label is, in nats: (*spatial) float32, or None without ``certainty=True``.
+
+        By so much each pixel of an object would have to be dearer for the energy to lose this pixel; outside of the
+        objects, cheaper to win it. 0 where the energy alone says otherwise: in parts without a scribble, and where a
+        shape has its way. The greatest value is the largest cost of a pixel, usually 3 nats. It says how firm the
+        answer is under this likelihood, not whether the likelihood is right.
+        """
+        from .margins import certainty_of
+
+        return certainty_of(self.labels, self.margins) if self.margins else None
+
+    def area_interval(self, excess: float = 0.01, label: int | None = None) -> tuple[int, int]:
+        """Bounds on the number of pixels of an object, in all segmentations with nearly this energy.
+
+        Parameters
+        ----------
+        excess : float, at least 0
+            How much more energy they may have, as a share of this one's size.
+        label : int, optional
+            The object, where there are several.
+
+        Returns
+        -------
+        least, most : int
+            No segmentation with an energy of at most ``energy + excess * abs(energy)`` has fewer or more pixels of the
+            object, whatever its shape: a proven bound (`varconvex.margins`), not an estimate. It need not be reached.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the result was computed without ``certainty=True``, or `label` is no object of it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from varconvex import segment
+        >>> image = (np.hypot(*np.mgrid[-30:31, -30:31]) < 15).astype(float)
+        >>> strokes = {"object": [(28, 28), (32, 32)], "background": [(2, 2), (2, 58)]}
+        >>> result = segment(image, strokes, certainty=True)
+        >>> least, most = result.area_interval(0.01)
+        >>> least <= image.sum() <= most
+        True
+        """
+        excess = checks.real_number("excess", excess)
+        if label is None and len(self.margins) == 1:
+            label = next(iter(self.margins))
+        if label is None or label not in self.margins:
+            raise InvalidParameterError(
+                f"label must be an object of a result with certainty=True, one of {sorted(self.margins)}; got "
+                f"{label!r}. Pass certainty=True to segment, and a label if there are several objects."
+            )
+        return self.margins[label].size_interval(self.energy + excess * abs(self.energy))
+
+    def next_stroke(self) -> tuple[int, ...] | None:
+        """Where one more stroke would tell most: a pixel, or None if no label is doubtful.
+
+        The middle of the region of doubtful pixels (a certainty below log 3) that holds most of the errors to be
+        expected. An InvalidParameterError if the result was computed without ``certainty=True``.
+        """
+        from .margins import most_doubtful
+
+        certainty = self.certainty
+        if certainty is None:
+            raise InvalidParameterError("next_stroke() needs the certainty; got none. Pass certainty=True to segment.")
+        return most_doubtful(certainty, self.seeds == 0)
 
     def polygons(self) -> dict[int, list[list[np.ndarray]]]:
         """The objects of an image as polygons along the edges of pixels, by label.
@@ -59,7 +137,7 @@ class Output:
         """
         from .tables import object_rows
 
-        return object_rows(cast(Any, self), unit)
+        return object_rows(self._whole, unit)
 
     def export(
         self,
@@ -99,7 +177,7 @@ class Output:
         """
         from .io.export import export
 
-        export(path, self, content, spacing=self.spacing, unit=unit, affine=affine)
+        export(path, self._whole, content, spacing=self.spacing, unit=unit, affine=affine)
 
     def plot(self, path: str | os.PathLike | None = None, *, ax: Any = None) -> Any:
         """The picture of the result; of a volume three slices through its objects, one along each axis.
@@ -118,8 +196,8 @@ class Output:
         from . import plots
 
         if ax is not None:
-            return plots.draw_on(ax, cast(Any, self))
-        picture = plots.overview(cast(Any, self))
+            return plots.draw_on(ax, self._whole)
+        picture = plots.overview(self._whole)
         if path is not None:
             from .io.writing import write_picture
 
@@ -130,10 +208,10 @@ class Output:
         """The picture that a notebook shows."""
         from .plots import png_bytes, summary
 
-        return png_bytes(summary(cast(Any, self)))
+        return png_bytes(summary(self._whole))
 
     def _repr_html_(self) -> str:
         """The picture and the numbers, for a notebook."""
         from .tables import page
 
-        return page(cast(Any, self))
+        return page(self._whole)
