@@ -180,7 +180,7 @@ def segment(
     with compilation_logged():
         result = solve(scene, settings, {"prepare": time.perf_counter() - begin})
     LOGGER.info("segmented %s pixels in %.2f s: %r", pixels, time.perf_counter() - begin, result)
-    return replace(result, spacing=None if spacing is None else checks.spacing(spacing, scene.seeds.ndim))
+    return result
 
 
 def solve(scene: Scene, settings: Settings, seconds: dict[str, float]) -> Segmentation:
@@ -292,6 +292,7 @@ def project(
         labels=(1, 2),
         spacing=(1.0,) * probability.ndim,
         valid=~nowhere,
+        pixel_size=None if spacing is None else checks.spacing(spacing, probability.ndim),
     )
     found = Unified(prediction, fitted.mask.astype(np.int64), {1: fitted}, (), seconds, False)
-    return replace(assemble(scene, found, solver, {}), spacing=None if spacing is None else steps)
+    return assemble(scene, found, solver, {})
