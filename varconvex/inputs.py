@@ -114,6 +114,7 @@ def _scene(image: np.ndarray, labels: tuple[int, ...], seeds: np.ndarray, spacin
         labels=labels,
         spacing=checks.unit_spacing(spacing, seeds.ndim),
         valid=valid,
+        pixel_size=None if spacing is None else checks.spacing(spacing, seeds.ndim),
     )
 
 
