@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from varconvex import NieuwenhuisCremersLikelihood, Session, segment
+from varconvex import NieuwenhuisCremersLikelihood, Session, checks, segment
+from varconvex.checks import heard_warnings
 from varconvex.errors import (
     FileFormatError,
     InvalidImageError,
@@ -208,6 +209,43 @@ def test_undo_returns_to_the_answer_bit_for_bit(session):
     assert (session.labels, session.ready, session.result, session.preview()) == ((), False, None, None)
     assert session.undo()
     assert session.result is second
+
+
+@pytest.mark.filterwarnings("ignore::varconvex.errors.ConvergenceWarning")
+def test_warnings_stay_with_the_answer_they_came_with(two_blobs):
+    image, scribbles, _ = two_blobs
+    session = Session(image, max_iter=1, tol=1e-9)
+    session.add(scribbles == 1, 1)
+    session.add(scribbles == 2, 2)
+    assert session.warnings == ()
+    with heard_warnings() as heard:
+        assert not session.result.converged
+    (text,) = session.warnings
+    assert "max_iter" in text
+    assert heard == [text]
+    session.clear()
+    assert session.warnings == ()
+    session.undo()
+    assert session.warnings == (text,)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_warnings_are_heard_by_the_thread_they_come_in():
+    heard = {}
+
+    def warned(name):
+        with heard_warnings() as heard[name]:
+            met.wait(10)
+            checks.warn_caller(name, UserWarning)
+            met.wait(10)
+
+    met = threading.Barrier(2)
+    threads = [threading.Thread(target=warned, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert heard == {"a": ["a"], "b": ["b"]}
 
 
 def test_erasing_uncovers_what_was_below(session):

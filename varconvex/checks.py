@@ -5,7 +5,10 @@ Each returns the value in one form, or raises an error with what was expected, w
 
 import os
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, get_args
 
 import numpy as np
@@ -96,12 +99,34 @@ def generator(value: Any) -> np.random.Generator:
     return np.random.default_rng(whole_number("random_state", 0 if value is None else value))
 
 
+_heard = threading.local()
+
+
+@contextmanager
+def heard_warnings() -> Iterator[list[str]]:
+    """A list to which the texts of this thread's warnings of `warn_caller` are added within it.
+
+    `warnings.catch_warnings` would take those of all threads.
+    """
+    texts: list[str] = []
+    outer = getattr(_heard, "texts", None)
+    _heard.texts = texts
+    try:
+        yield texts
+    finally:
+        _heard.texts = outer
+        if outer is not None:
+            outer += texts
+
+
 def warn_caller(message: str, category: type[Warning]) -> None:
     """Issue a warning that is attributed to the caller's first line outside of this package."""
     package = os.path.dirname(__file__)
     level, frame = 1, sys._getframe()
     while frame is not None and frame.f_code.co_filename.startswith(package):
         level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    if (texts := getattr(_heard, "texts", None)) is not None:
+        texts.append(message)
     warnings.warn(message, category, stacklevel=level)
 
 

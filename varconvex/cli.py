@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from typing import get_args
 
 from . import __version__
 from .batch import command as batch
@@ -16,6 +17,7 @@ from .commands import segment
 from .commands.console import Voice, in_shell_words, warnings_told, with_voice
 from .commands.options import SEGMENT, add_options, files_of, given, keywords
 from .errors import VarconvexError
+from .options import Viewer
 from .reproduce import command as reproduce
 
 
@@ -58,13 +60,15 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_to(commands)
     batch.add_to(commands)
 
-    annotate = commands.add_parser("annotate", help="draw strokes on a page of this machine, see the answer, save both")
+    annotate = commands.add_parser("annotate", help="draw strokes, see the answer, save both")
     annotate.add_argument("image", metavar="IMAGE", help="photograph (PNG, TIFF, JPEG, .npy)")
     annotate.add_argument(
         "--scribbles", metavar="FILE", help="strokes to go on with and to write (default: IMAGE-scribbles.png)"
     )
     annotate.add_argument("-o", "--output", metavar="MASK", help="mask to write (default: IMAGE-mask.png)")
-    annotate.add_argument("--no-browser", action="store_true", help="print the address only")
+    told = "where to draw (default: napari where it is installed, or else a page of this machine)"
+    annotate.add_argument("--viewer", choices=get_args(Viewer), help=told)
+    annotate.add_argument("--no-browser", action="store_true", help="serve the page and print its address only")
     annotate.add_argument("--figure", metavar="FILE", help="also draw a picture")
     annotate.add_argument("--json", action="store_true", help="print the numbers as JSON")
     add_options(annotate, SEGMENT)
@@ -96,7 +100,7 @@ def _demo(options: argparse.Namespace, voice: Voice) -> int:
 
 
 def _annotate(options: argparse.Namespace) -> int:
-    """Serve the page until it is closed; print the last answer's numbers and where everything is."""
+    """Open napari or serve the page until it is closed; print the last answer's numbers and where everything is."""
     import webbrowser
 
     from .annotate import annotate
@@ -111,7 +115,9 @@ def _annotate(options: argparse.Namespace) -> int:
     chosen = given(options)
     check_outputs([(options.figure, PICTURE_ENDINGS)], [options.image, *files_of(chosen)])
     segment.use_threads(options.threads)
-    result, written = annotate(options.image, options.scribbles, options.output, started=started, **keywords(chosen))
+    viewer: Viewer | None = "page" if options.no_browser else options.viewer
+    files = (options.image, options.scribbles, options.output)
+    result, written = annotate(*files, viewer=viewer, started=started, **keywords(chosen))
     if result is not None:
         if options.figure:
             write_picture(options.figure, result.plot())

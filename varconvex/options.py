@@ -31,3 +31,5 @@ EdgeWeight = Literal["contrast"]
 
 Content = Literal["labels", "mask", "probability", "outlines", "table"]
 """What of a result is written to a file."""
+Viewer = Literal["napari", "page"]
+"""Where `varconvex annotate` shows an image."""

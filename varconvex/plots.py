@@ -103,7 +103,7 @@ def slices(result: "Segmentation") -> list[tuple[str, "Segmentation"]]:
         arrays |= {"costs": at(result.costs, axis, 1)}
         arrays |= {"probability": at(result.probability, axis, result.probability.ndim - ndim)}
         steps = tuple(step for k, step in enumerate(result.spacing or (1.0,) * ndim) if k != axis)
-        arrays |= {"margins": {k: replace(m, map=at(m.map, axis)) for k, m in result.margins.items()}}
+        arrays |= {"margins": {k: replace(m, map=m.map.take(middle[axis], axis)) for k, m in result.margins.items()}}
         found.append((f"axis {axis}, slice {middle[axis]}: ", replace(result, spacing=steps, **arrays)))
     return found
 

@@ -1,9 +1,8 @@
 """`Session`: strokes in, answers out, undo; what interactive tools stand on.
 
 A drawing's answer is that of `segment` for the same image, strokes and keywords, but for the pixels that stand for long
-strokes (`sessions.kernel_sums`). It is computed when it is asked for, and remembered with the drawing, so that undo
-finds it again. One lock guards all of it, and is never held while something is solved: strokes may come at any time,
-and a solve that they make stale stops.
+strokes (`sessions.kernel_sums`). It is computed when asked for and remembered with the drawing, so that undo finds it.
+One lock guards all of it, never held during a solve: strokes may come at any time, and make a solve stale, which stops.
 """
 
 import inspect
@@ -72,8 +71,8 @@ class Session:
 
     def __init__(self, image: Any, shape: Any = None, **keywords: Any) -> None:
         check_keywords("Session", keywords, list(_KEYWORDS))
-        copied = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in keywords.items()}
-        self._keywords = {"shape": shape, **copied}
+        passed = {"shape": shape, **keywords}.items()
+        self._keywords = {k: value.copy() if isinstance(value, np.ndarray) else value for k, value in passed}
         given = {**_KEYWORDS, **self._keywords}
         scene = blank_scene(image, **{name: given[name] for name in _OF_THE_IMAGE if name in self._keywords})
         self._strict = bool(given["strict"])
@@ -211,6 +210,12 @@ class Session:
         with self._latest.changed:
             return self._latest.history.state.answer
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Texts of the warnings that came with the result for the strokes as they are, if it is known already."""
+        with self._latest.changed:
+            return self._latest.history.state.warnings
+
     def preview(self, callback: Callable[[Segmentation, int], object] | None = None) -> Segmentation | None:
         """A segmentation for the strokes as they are, on a coarse grid if the result is not known yet.
 
@@ -262,8 +267,7 @@ class Session:
         """
         with self._latest.changed:
             drawing = self._latest.history.state.drawing
-        pixels = self._image if image else None
-        archive.save(path, self._keywords, drawing, pixels, self._solver.scene.seeds.shape)
+        archive.save(path, self._keywords, drawing, self._image if image else None, self._solver.scene.seeds.shape)
 
     @classmethod
     def load(cls, path: str | os.PathLike, image: Any = None) -> "Session":
@@ -316,12 +320,10 @@ class Session:
             If the image cannot be used.
         """
         with self._latest.changed:
-            scene = self._solver.scribbled(self._latest.history)
-        taught = TaughtLikelihood.of(scene, self._solver.taught)
-        kept = {k: v for k, v in self._keywords.items() if k not in ("mask", "predictor", "likelihood")}
-        if isinstance(kept.get("edge_weight"), np.ndarray):
-            del kept["edge_weight"]
-        session = Session(image, **kept, likelihood=taught)
+            taught = TaughtLikelihood.of(self._solver.scribbled(self._latest.history), self._solver.taught)
+        theirs = {"mask", "predictor", "likelihood"}
+        theirs |= {"edge_weight"} if isinstance(self._keywords.get("edge_weight"), np.ndarray) else set()
+        session = Session(image, **{k: v for k, v in self._keywords.items() if k not in theirs}, likelihood=taught)
         taught.check(session._solver.scene)
         return session
 

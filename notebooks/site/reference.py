@@ -16,7 +16,19 @@ HEADINGS = {
 }  # fmt: skip
 """Heading of a module's public names; those of other modules stand under the module's own name."""
 
-NOT_SHOWN = {"annotate", "cli", "doctor", "demo", "inputs", "scribbles", "checks", "geometry", "reproduce", "widget"}
+NOT_SHOWN = {
+    "annotate",
+    "cli",
+    "doctor",
+    "demo",
+    "inputs",
+    "scribbles",
+    "checks",
+    "geometry",
+    "napari",
+    "reproduce",
+    "widget",
+}
 """Modules without anything to call from outside, apart from the command line's."""
 
 SHOWN = {"geometry.certify", "widget", "widget.notebook"}

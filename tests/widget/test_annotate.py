@@ -1,7 +1,9 @@
 """``varconvex annotate``: files in, a page, files out."""
 
 import json
+import sys
 import threading
+from importlib.machinery import ModuleSpec
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from test_page import ask
 
 from varconvex import annotate, segment
 from varconvex.cli import main
+from varconvex.errors import MissingExtraError
 from varconvex.io.reading import read_image, read_labels
 from varconvex.io.writing import write_labels
 from varconvex.widget.messages import frame
@@ -84,7 +87,9 @@ def test_ctrl_c_saves(photo, monkeypatch):
         raise KeyboardInterrupt
 
     write_labels(photo.with_name("s.png"), np.pad([[1, 2]], ((40, 49), (30, 88))), ["#0000ff", "#ff0000"])
-    result, written = annotate.annotate(photo, photo.with_name("s.png"), photo.with_name("m.png"), started=interrupted)
+    result, written = annotate.annotate(
+        photo, photo.with_name("s.png"), photo.with_name("m.png"), viewer="page", started=interrupted
+    )
     assert result is not None
     assert [path.name for path in written] == ["s.png", "m.png"]
 
@@ -110,6 +115,21 @@ def test_bad_files_are_named_before_a_page_opens(photo, capsys, monkeypatch, arg
     assert main(["annotate", "photo.png", "--no-browser", *arguments]) == 2
     assert match in capsys.readouterr().err
     assert photo.with_name("photo-mask.png").read_bytes() == b"somebody's"
+
+
+def test_napari_is_opened_where_it_is_and_can_be_seen(photo, monkeypatch):
+    monkeypatch.setattr(annotate.sys, "platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    for spec in (None, ModuleSpec("napari", None), ModuleSpec("napari", None, origin="napari/__init__.py")):
+        monkeypatch.setattr(annotate, "find_spec", lambda _name, spec=spec: spec)
+        assert annotate.usual_viewer() == "page"
+        monkeypatch.setenv("DISPLAY", ":0")
+        assert annotate.usual_viewer() == ("napari" if spec is not None and spec.origin else "page")
+        monkeypatch.delenv("DISPLAY")
+    monkeypatch.setitem(sys.modules, "napari", None)
+    with pytest.raises(MissingExtraError, match=r"varconvex\[napari\].*--viewer page"):
+        annotate.annotate(photo, viewer="napari")
 
 
 def test_labels_travel_through_files(tmp_path, rng):

@@ -153,6 +153,21 @@ def test_zoomed_and_moved_a_stroke_is_where_it_was_drawn(desk):
     assert desk.tab.evaluate("varconvex.scale === varconvex.fitScale()")
 
 
+@pytest.mark.filterwarnings("ignore::varconvex.errors.ConvergenceWarning")
+def test_warnings_of_the_answer_are_shown_as_text(context, two_blobs):
+    desk = Desk(context, Session(two_blobs[0], max_iter=1, tol=1e-9))
+    desk.draw(1, *SIDES)
+    desk.pen.draw(2, OBJECT)
+    desk.settle()
+    said = desk.tab.locator(".vc-said.vc-warning")
+    assert "max_iter" in said.text_content()
+    assert said.locator("*").count() == 0
+    desk.press("Control+z")
+    desk.settle()
+    assert desk.tab.locator(".vc-warning").count() == 0
+    desk.close()
+
+
 def test_names_of_labels_are_text(context, two_blobs):
     name = '<img src=x onerror="window.hacked=1"><b>'
     desk = Desk(context, Session(two_blobs[0]), labels={2: name})

@@ -192,6 +192,25 @@ def test_contradictions_are_said_and_the_next_stroke_mends_them(two_blobs):
     canvas.exchange.close()
 
 
+@pytest.mark.filterwarnings("ignore::varconvex.errors.ConvergenceWarning")
+def test_warnings_of_the_answer_are_said_with_it(two_blobs):
+    canvas = Canvas(Session(two_blobs[0], max_iter=1, tol=1e-9))
+    canvas.look()
+    canvas.draw(1, *SIDES)
+    canvas.settle()
+    assert not canvas.last("state")[0]["warning"]
+    canvas.draw(2, *OBJECT)
+    canvas.settle()
+    said = canvas.last("state")[0]
+    assert "max_iter" in said["text"]
+    assert said["warning"]
+    assert not said["trouble"]
+    canvas.send("action", name="undo")
+    canvas.settle()
+    assert not canvas.last("state")[0]["text"]
+    canvas.exchange.close()
+
+
 def test_each_object_has_a_shape_of_its_own(canvas):
     canvas.send(
         "labels", labels=[{"id": k, "name": n, "colour": "#00ff00"} for k, n in ((1, "b"), (2, "a"), (3, "<i>"))]

@@ -32,12 +32,8 @@ def _table(tables: Any, name: str, text: str) -> Any:
     source = "the convexity data set (folder, zip file or the zip file's address), or a folder of samples"
     results = "results, table and pictures; what is there is not computed again (default: %(default)s)"
     add("--data", required=True, metavar="DIR", help=source)
-    add(
-        "--sha256",
-        default=None,
-        metavar="HEX",
-        help="checksum of an archive that is downloaded (default: the first one's)",
-    )
+    told = "checksum that an archive from an address must have (default: that of the first download)"
+    add("--sha256", default=None, metavar="HEX", help=told)
     add("--scribbles", default="scribbles", metavar="NAME", help="subfolder of the scribbles")
     add("--limit", type=int, default=None, metavar="N", help="only the first N images")
     add("--seeds", type=int, nargs="+", metavar="N", help="the paper's for table1: 42 47 131")

@@ -7,6 +7,7 @@ what is computed for a state that has been left is interrupted.
 import threading
 from collections.abc import Callable
 
+from ..checks import heard_warnings
 from ..errors import InvalidParameterError
 from ..result import Segmentation
 from ..threads import Interrupted, while_wanted
@@ -68,10 +69,12 @@ class Latest:
                 self._thread = threading.get_ident()
             answer = None
             try:
-                answer = self._computed(compute, state, cancels)
+                with heard_warnings() as texts:
+                    answer = self._computed(compute, state, cancels)
             finally:
                 with self.changed:
                     self._thread, state.answer = None, answer
+                    state.warnings = tuple(dict.fromkeys(texts)) if answer is not None else ()
                     self.history.forget(_REMEMBERED)
                     self.changed.notify_all()
 

@@ -87,10 +87,11 @@ def erased(drawing: Drawing, pixels: np.ndarray, image: np.ndarray) -> Drawing:
 
 @dataclass(eq=False)
 class State:
-    """A drawing and, once it is known, its answer."""
+    """A drawing and, once it is known, its answer, with the texts of the warnings that came with it."""
 
     drawing: Drawing
     answer: Segmentation | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class History:
@@ -158,7 +159,7 @@ class History:
             if state.answer is not None:
                 total += _bytes(state.answer)
                 if total > most and state is not self.state:
-                    state.answer = None
+                    state.answer, state.warnings = None, ()
 
     def _move(self, drawing: Drawing) -> None:
         self.version += 1

@@ -374,7 +374,7 @@ export class Canvas {
     this.showChoice();
     this.ready = header.ready;
     this.busy(header.busy);
-    if (header.text) this.say(header.text, header.trouble);
+    if (header.text) this.say(header.text, header.trouble, header.warning);
     else if (!header.ready) this.say(this.hint(header.drawn), false);
     else if (!header.busy) this.say("", false);
     if (!header.ready) { this.answer = null; this.path = null; this.numbers.textContent = ""; this.draw(); }
@@ -426,10 +426,11 @@ export class Canvas {
     this.say(online ? "" : text || "Python does not answer any more. Your strokes are kept in this browser.", !online);
   }
 
-  say(text, trouble) {
+  say(text, trouble, warning) {
     if (!this.online && !trouble) return;
     this.said.textContent = text;
     this.said.classList.toggle("vc-trouble", Boolean(trouble));
+    this.said.classList.toggle("vc-warning", Boolean(warning && !trouble));
   }
 
   busy(is) { this.root.classList.toggle("vc-busy", Boolean(is) && this.online); }

@@ -257,6 +257,7 @@ class Exchange:
     def _state(self) -> None:
         """Tell all canvases what there is; under the lock, so that what is said last is so."""
         with self._lock:
+            warned = "" if self._at_work else " ".join(self.session.warnings)
             self._post(
                 "state",
                 {
@@ -267,8 +268,9 @@ class Exchange:
                     "busy": self._at_work,
                     "ready": self.session.ready,
                     "drawn": list(self.session.labels),
-                    "text": self._text,
+                    "text": self._text or warned,
                     "trouble": bool(self._text),
+                    "warning": bool(warned),
                 },
             )
 
