@@ -361,7 +361,7 @@ def test_bad_images_and_keywords_are_named_at_once(image, keywords, error, messa
         ((9, 8, 3), {}, (9, 8)),
         ((3, 9, 8), {"channel_axis": 0}, (9, 8)),
         ((9, 8, 7), {}, (9, 8, 7)),
-        ((9, 8, 7), {"channel_axis": -1}, (9, 8)),
+        ((9, 8, 7), {"channel_axis": 2}, (9, 8)),
         ((9, 8, 3), {"channel_axis": None}, (9, 8, 3)),
         ((9, 8, 7, 3), {}, (9, 8, 7)),
         ((9, 8, 4), {"rgba": True}, (9, 8)),
