@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,7 @@ def annotate(
     *,
     viewer: Viewer | None = None,
     started: Callable[[str], object] = print,
-    frame: int | None = None,
-    level: int | None = None,
+    opening: Mapping[str, Any] | None = None,
     **keywords: Any,
 ) -> tuple[Segmentation | None, list[Path]]:
     """Open napari until its window is closed, or serve a page to draw on until "Save and close" or Ctrl-C.
@@ -53,8 +52,8 @@ def annotate(
         By default napari, where it is installed and there is a display.
     started : callable
         Gets the page's address.
-    frame, level : int, optional
-        As in `varconvex.io.open_image`.
+    opening : mapping, optional
+        Keywords of `varconvex.io.open_image`: which frame, level or array to read.
     **keywords
         Those of `segment` besides the scribbles.
 
@@ -74,7 +73,7 @@ def annotate(
     """
     if viewer is not None:
         checks.one_of("viewer", viewer, Viewer)
-    file = open_image(image, frame=frame, level=level)
+    file = open_image(image, **(opening or {}))
     session = Session(file.array, **{"channel_axis": file.channel_axis, "spacing": file.spacing, **keywords})
     targets = _targets(Path(image), scribbles, output, session.scribbles.ndim)
     if targets[0].exists():

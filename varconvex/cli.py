@@ -16,7 +16,7 @@ from .batch import command as batch
 from .batch.tasks import ended_by_sigterm
 from .commands import segment
 from .commands.console import Voice, in_shell_words, warnings_told, with_voice
-from .commands.options import SEGMENT, add_options, files_of, given, keywords
+from .commands.options import FILE_OPTIONS, SEGMENT, add_options, files_of, given, keywords
 from .errors import VarconvexError
 from .options import Viewer
 from .reproduce import command as reproduce
@@ -63,7 +63,6 @@ def _parser() -> argparse.ArgumentParser:
 
     annotate = commands.add_parser("annotate", help="draw strokes, see the answer, save both")
     annotate.add_argument("image", metavar="IMAGE", help="image or volume (PNG, TIFF, JPEG, .npy, NIfTI, ...)")
-    segment.add_frame(annotate)
     annotate.add_argument(
         "--scribbles", metavar="FILE", help="strokes to go on with and to write (default: IMAGE-scribbles.png)"
     )
@@ -73,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     annotate.add_argument("--no-browser", action="store_true", help="serve the page and print its address only")
     annotate.add_argument("--figure", metavar="FILE", help="also draw a picture")
     annotate.add_argument("--json", action="store_true", help="print the numbers as JSON")
-    add_options(annotate, SEGMENT)
+    add_options(annotate, [*FILE_OPTIONS, *SEGMENT])
     segment.add_threads(annotate)
     annotate.set_defaults(run=_annotate)
 
@@ -119,8 +118,8 @@ def _annotate(options: argparse.Namespace) -> int:
     segment.use_threads(options.threads)
     viewer: Viewer | None = "page" if options.no_browser else options.viewer
     files = (options.image, options.scribbles, options.output)
-    ready = {"frame": options.frame, "level": options.level, **keywords(chosen)}
-    result, written = annotate(*files, viewer=viewer, started=started, **ready)
+    opening = keywords(given(options, FILE_OPTIONS))
+    result, written = annotate(*files, viewer=viewer, started=started, opening=opening, **keywords(chosen))
     if result is not None:
         if options.figure:
             write_picture(options.figure, result.plot())
