@@ -10,6 +10,7 @@ import numpy as np
 from . import checks
 from .assembly import assemble
 from .backends import ArrayBackend, get_backend
+from .coordinates import labelled
 from .energies.potts import Potts
 from .energies.two_phase import TwoPhase
 from .errors import InvalidParameterError
@@ -72,7 +73,7 @@ def segment(
     scribbles : (*spatial) int array, pair of bool arrays, or dict
         A label image (0 unlabelled, 1 background, 2.. objects, -1 outside), whose shape says which axes of the image
         are spatial; or masks (object, background); or polylines {"object": [(row, column), ...], "background": ...},
-        where a value may also be a list of lines and a key a label.
+        where a value may also be a list of lines, or "border" for the image's border, and a key a label.
     alpha : float, optional
         Weight of the total variation, in nats per pixel of boundary. Bigger is smoother; 0 leaves the likelihood alone.
         By default a quarter of the image's side N^(1/d), N pixels in d dimensions, so that the same picture at another
@@ -167,6 +168,7 @@ def segment(
     True
     """
     begin = time.perf_counter()
+    image, channel_axis, spacing = labelled(image, channel_axis, spacing)
     settings = Settings(
         get_backend(backend, image), alpha, shape, unify, predictor, likelihood, edge_weight, tv, relaxation,
         components, max_iter, tol, time_limit, callback, certainty, random_state,
@@ -263,6 +265,7 @@ def project(
     True
     """
     begin = time.perf_counter()
+    target, _, spacing = labelled(target, None, spacing)
     probability = probability_map(target)
     nowhere = np.zeros(probability.shape, bool)
     held = nowhere if inside is None else checks.region("inside", inside, nowhere.shape)

@@ -110,7 +110,7 @@ def enough(labels: tuple[int, ...]) -> tuple[int, ...]:
         names = ", ".join(str(i) for i in labels) or "none"
         raise InvalidScribblesError(
             f"scribbles must hold at least two labels (1 background, 2 object); got labels: {names}. Scribble on both "
-            "the object and the background."
+            'the object and the background; in a dict "border" in place of a line is the border of the image.'
         )
     if len(labels) > _MOST_LABELS:
         raise InvalidScribblesError(
