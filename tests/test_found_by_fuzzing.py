@@ -12,7 +12,7 @@ IMAGE, SCRIBBLES = np.arange(12.0).reshape(3, 4), np.array([[1, 0, 0, 0], [0, 0,
 @pytest.mark.parametrize("keywords", [{"spacing": [[1, 2], [3]]}, {"strict": np.zeros(0)}, {"rgba": "yes"}])
 def test_keywords_of_another_kind_are_named(keywords):
     with pytest.raises(InvalidParameterError, match=f"{next(iter(keywords))} must"):
-        segment(IMAGE, SCRIBBLES, **keywords)
+        segment(np.stack([IMAGE] * 3, axis=-1), SCRIBBLES, **keywords)
 
 
 def test_a_constant_image_has_an_energy():

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from . import checks, memory
+from .coordinates import labelled
 from .errors import AxesWarning, InvalidImageError, InvalidScribblesError, ScribbleWarning
 from .images import MOST_CHANNELS, unit_range, without_alpha
 from .options import NanPolicy
@@ -30,6 +31,7 @@ def prepare(
     """Check an image and its scribbles and convert them to a `Scene`; parameters and errors are those of `segment`."""
     checks.one_of("nan_policy", nan_policy, NanPolicy)
     strict = checks.boolean("strict", strict)
+    image, channel_axis, spacing = labelled(image, channel_axis, spacing)
     image = _read(image)
     seeds = label_image(scribbles, image, channel_axis, strict)
     image = _channels_last(image, seeds.shape, channel_axis, rgba)
@@ -53,6 +55,7 @@ def blank_scene(
     `channel_axis` has the channels where it is passed; else the last axis, if it is no longer than four.
     """
     checks.one_of("nan_policy", nan_policy, NanPolicy)
+    image, channel_axis, spacing = labelled(image, channel_axis, spacing)
     image = _read(image)
     checks.spatial("image", image, (2, 3, 4))
     axis = channel_axis
@@ -127,6 +130,7 @@ def _scene(image: np.ndarray, labels: tuple[int, ...], seeds: np.ndarray, spacin
         labels=labels,
         spacing=checks.unit_spacing(spacing, seeds.ndim),
         valid=valid,
+        pixel_size=None if spacing is None else checks.spacing(spacing, seeds.ndim),
     )
 
 

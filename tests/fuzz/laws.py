@@ -14,27 +14,13 @@ import strategies as cases
 from hypothesis import assume, example, given, strategies as st
 
 import varconvex
-from varconvex import (
-    ROF,
-    TVL1,
-    MumfordShah,
-    Potts,
-    TwoPhase,
-    certify_convexity,
-    contrast_weight,
-    denoise_mumford_shah,
-    denoise_rof,
-    denoise_tv_l1,
-    pdhg,
-    project,
-    segment,
-    segment_chan_vese,
-    segment_geodesic_contours,
-    segment_potts,
-    stationary,
-)
+from varconvex import certify_convexity, contrast_weight, project, segment
+from varconvex.energies import ROF, TVL1, MumfordShah, Potts, TwoPhase
 from varconvex.errors import VarconvexError, VarconvexWarning
 from varconvex.geometry import fill_hull
+from varconvex.regions import segment_chan_vese, segment_geodesic_contours, segment_potts
+from varconvex.restoration import denoise_mumford_shah, denoise_rof, denoise_tv_l1
+from varconvex.solvers import pdhg, stationary
 
 LAWS = {}
 

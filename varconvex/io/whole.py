@@ -58,7 +58,8 @@ def write_whole(path: str | os.PathLike, write: Callable[[Any], object]) -> None
                 os.unlink(temporary)
             raise
         finally:
-            os.close(handle)
+            if handle is not None:
+                os.close(handle)
 
 
 def write_folder(path: str | os.PathLike, write: Callable[[Path], object]) -> None:
@@ -80,12 +81,13 @@ def write_folder(path: str | os.PathLike, write: Callable[[Path], object]) -> No
 
 
 def check_writable(path: str | os.PathLike, *, folder: bool = False) -> None:
-    """A FileFormatError if a file (or with `folder` a folder) of this name cannot be written; a trial is made."""
+    """A FileFormatError if a file of this name, or a folder in one that may be missing, cannot be written; it tries."""
     with _named(path) as target:
         if target.is_dir() and not folder:
             raise IsADirectoryError(errno.EISDIR, "")
-        clear_temporaries(target.parent)
-        with tempfile.TemporaryFile(dir=target.parent, prefix=PREFIX) as trial:
+        place = target.parent if target.parent.exists() or not folder else target.parent.parent
+        clear_temporaries(place)
+        with tempfile.TemporaryFile(dir=place, prefix=PREFIX) as trial:
             trial.write(bytes(4096))
 
 
@@ -104,12 +106,13 @@ def clear_temporaries(folder: Path) -> None:
             os.close(lock)
 
 
-def _locked_file(target: Path) -> tuple[int, str]:
-    """A new temporary beside `target` that this process has locked: its descriptor and name."""
+def _locked_file(target: Path) -> tuple[int | None, str]:
+    """A new temporary beside `target` that this process has locked: its descriptor, None without locks, and name."""
     while True:
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=PREFIX, suffix=target.suffix)
         if fcntl is None:
-            return handle, temporary
+            os.close(handle)
+            return None, temporary
         with suppress(OSError):  # a file system without locks
             fcntl.flock(handle, fcntl.LOCK_EX)
         # Between the two calls, another process may have taken it for one that was left behind.
