@@ -138,7 +138,9 @@ def the_bound_is_below_the_enumerated_minimum(data, shape, alpha):
     energy = answer(TwoPhase, cost, alpha, weight=weight, lower=lower, upper=upper, tv="anisotropic")
     assume(energy is not None)
     found = answer(pdhg, energy, max_iter=100)
-    noise = Fraction(1e-14) * (Fraction(float(np.abs(cost).sum())) + abs(least))
+    # Sums are in float64, whose own rounding is not part of the bound.
+    sizes = float(np.abs(cost).sum()) + float(np.abs(found.p).sum(dtype=np.float64))
+    noise = Fraction(1e-14) * (Fraction(sizes) + abs(least))
     assert Fraction(found.dual) <= least + noise
     # The energy of u counts boundaries in float32.
     assert Fraction(found.primal) >= least - noise - Fraction(1e-6) * Fraction(alpha * float(weight.sum()))
@@ -278,7 +280,8 @@ def other_functions_name_what_nobody_should_pass(data, shape, junk):
     ]  # fmt: skip
     function, arguments, more = data.draw(st.sampled_from(calls))
     name = data.draw(st.sampled_from([*arguments, *more]))
-    assume(not (name == "max_iter" and isinstance(junk, int | float)))
+    # As many iterations as somebody asks for; what a callback raises comes through.
+    assume(not (name == "max_iter" and isinstance(junk, int | float)) and not (name == "callback" and callable(junk)))
     found = answer(function, **{**arguments, name: junk})
     if isinstance(found, np.ndarray):
         assert np.isfinite(found).all()

@@ -51,7 +51,8 @@ def images(draw, shape):
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         top = draw(st.sampled_from([1, 255, 4095, 65535, min(limits.max, 2**53)]))
-        low, high = np.nanmin(values), np.nanmax(values)
+        values = np.nan_to_num(values, nan=0, posinf=1e9, neginf=-1e9)
+        low, high = values.min(), values.max()
         with np.errstate(all="ignore"):
             values = (values - low) / (high - low) * min(top, limits.max) * (1 - 1e-9)
         values = np.nan_to_num(values, nan=0, posinf=0, neginf=0)
