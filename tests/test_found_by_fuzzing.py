@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from varconvex import ROF, MumfordShah, TwoPhase, pdhg, segment, stationary
+from varconvex import ROF, MumfordShah, TwoPhase, contrast_weight, pdhg, segment, stationary
 from varconvex.errors import InvalidParameterError
 
 IMAGE, SCRIBBLES = np.arange(12.0).reshape(3, 4), np.array([[1, 0, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]])
@@ -13,6 +13,11 @@ IMAGE, SCRIBBLES = np.arange(12.0).reshape(3, 4), np.array([[1, 0, 0, 0], [0, 0,
 def test_keywords_of_another_kind_are_named(keywords):
     with pytest.raises(InvalidParameterError, match=f"{next(iter(keywords))} must"):
         segment(np.stack([IMAGE] * 3, axis=-1), SCRIBBLES, **keywords)
+
+
+def test_a_ragged_spacing_of_an_image_is_named():
+    with pytest.raises(InvalidParameterError, match="spacing must be a number"):
+        contrast_weight(IMAGE, spacing=[[1, 2], [3]])
 
 
 def test_a_constant_image_has_an_energy():

@@ -58,11 +58,16 @@ def one_of(name: str, value: Any, allowed: Any) -> Any:
     return value
 
 
+def several(value: Any) -> bool:
+    """Whether a value is a sequence or an array with axes, rather than a single thing."""
+    return isinstance(value, Sequence) or getattr(value, "ndim", 0) > 0
+
+
 def spacing(value: Any, ndim: int) -> tuple[float, ...]:
     """Distance between neighbouring pixels along each of `ndim` axes; None is 1 everywhere, a number holds for all."""
     if value is None:
         return (1.0,) * ndim
-    if not isinstance(value, Sequence) and getattr(value, "ndim", 0) == 0:
+    if not several(value):
         value = (value,) * ndim
     if len(value) != ndim:
         raise InvalidParameterError(

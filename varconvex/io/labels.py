@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileFormatError
+from ..keywords import known_keywords
 from .image_file import ImageFile
 from .opening import open_image
 
 
+@known_keywords
 def read_labels(path: str | os.PathLike, **which: Any) -> np.ndarray:
     """A label image from a file of any format.
 
@@ -40,6 +42,7 @@ def read_labels(path: str | os.PathLike, **which: Any) -> np.ndarray:
     return plain_labels(open_image(path, indices=True, **which))
 
 
+@known_keywords
 def read_mask(
     path: str | os.PathLike, *, probability: bool = False, label: int | None = None, **which: Any
 ) -> np.ndarray:
