@@ -58,6 +58,14 @@ def one_of(name: str, value: Any, allowed: Any) -> Any:
     return value
 
 
+def n_axes(value: Any) -> int:
+    """Number of axes of an array or of nested sequences; 0 of a single thing, and of what is ragged."""
+    try:
+        return int(np.ndim(value))
+    except ValueError:
+        return 0
+
+
 def several(value: Any) -> bool:
     """Whether a value is a sequence or an array with axes, rather than a single thing."""
     return isinstance(value, Sequence) or getattr(value, "ndim", 0) > 0

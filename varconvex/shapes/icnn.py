@@ -184,7 +184,7 @@ class ICNN:
 
 def whole_numbers(name: str, values: Any, *, least: int, shortest: int = 0) -> tuple[int, ...]:
     """`values` as a tuple of at least `shortest` integers of at least `least`, or an InvalidParameterError."""
-    if isinstance(values, str) or np.ndim(values) != 1 or len(values) < shortest:
+    if isinstance(values, str) or checks.n_axes(values) != 1 or len(values) < shortest:
         raise InvalidParameterError(f"{name} must be a tuple of whole numbers; got {values!r}: try (48,)")
     return tuple(checks.whole_number(name, value, least=least) for value in values)
 
