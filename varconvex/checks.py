@@ -41,9 +41,9 @@ def positive(name: str, value: Any, *, widest: float = 1e12) -> float:
     return real_number(name, real_number(name, value, strict=True), least=1 / widest, most=widest)
 
 
-def whole_number(name: str, value: Any, *, least: int = 0) -> int:
-    """An integer, at least `least`."""
-    number = real_number(name, value, least=least, most=np.inf)
+def whole_number(name: str, value: Any, *, least: int = 0, most: float = np.inf) -> int:
+    """An integer, at least `least` and at most `most`."""
+    number = real_number(name, value, least=least, most=most)
     if number != int(number):
         raise InvalidParameterError(f"{name} must be a whole number, at least {least}; got {value!r}. Round it.")
     return int(number)
