@@ -49,6 +49,7 @@ ARROWS = {
     "geometry": {"compiling", "threads"},
     "margins": {"backends", "energies", "solvers"},
     "keywords": set(),
+    "optimality": {"geometry", "result"},
     "memory": set(),
     "metrics": set(),
     "edges": {"colour", "images", "threads"},
