@@ -191,8 +191,8 @@ def test_a_palette_is_no_image():
 
 PACKAGES = ("", ".datasets", ".energies", ".geometry", ".likelihoods", ".predictors", ".shapes", ".solvers")
 RESULTS = {
-    "Certificate", "Entry", "FittedConvex", "FittedPolygon", "Outline", "Prediction", "Progress", "ProximalTerm",
-    "Sample", "Segmentation", "Solution", "Stationary",
+    "Certificate", "Entry", "FittedConvex", "FittedPolygon", "OptimalityCertificate", "Outline", "Prediction", "Progress",
+    "ProximalTerm", "Sample", "Segmentation", "Solution", "Stationary",
 }  # fmt: skip
 """What functions return: nobody but the package makes one."""
 
