@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import struct
 import time
 import zipfile
@@ -385,6 +386,13 @@ def test_truncated_files_are_never_read_in_part(tmp_path, name):
         except VarconvexError:
             continue
         np.testing.assert_array_equal(array, expected)  # only trailing metadata were cut
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(FileFormatError, match="is a pipe or a device"):
+        open_image(tmp_path / "a.png")
 
 
 def test_content_counts_not_the_name(tmp_path):

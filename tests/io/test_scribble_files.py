@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from varconvex import segment
 from varconvex.errors import FileFormatError, InvalidParameterError, InvalidScribblesError, ScribbleWarning
 from varconvex.io import colour, open_image, read_labels, read_mask, read_scribble_pair, read_scribbles
 from varconvex.scribbles import label_image
@@ -337,6 +338,17 @@ def test_masks_that_need_a_look(tmp_path, labels):
     np.save(tmp_path / "broken.npy", labels + 0.5)
     with pytest.raises(FileFormatError, match=r"must be whole numbers; .* has 2000 others, the first 0\.5"):
         read_labels(tmp_path / "broken.npy")
+
+
+def test_a_saved_result_is_its_labels(tmp_path):
+    image = np.zeros((16, 20))
+    image[4:12, 5:15] = 1
+    result = segment(image, {"object": [(8, 10)], "background": [(1, 1)]})
+    result.save(tmp_path / "a.npz")
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.npz"), result.labels)
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.npz"), result.mask)
+    probability = read_mask(tmp_path / "a.npz", probability=True, key="probability")
+    np.testing.assert_allclose(probability, np.asarray(result.probability).squeeze(), atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["u1", ">u2", "i2", "f4", "f8", "?"])

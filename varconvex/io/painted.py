@@ -16,8 +16,12 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 _TOLERANCE = 60
 """Largest difference of a channel between a stroke and its pen: JPEG blurs the colour of thin strokes."""
 
-_CHANGED = 30
-"""Difference of a channel from which on a pixel counts as painted: more than compression causes."""
+_CHANGED = (4, 30, 60)
+"""Difference of a channel from which on a pixel counts as painted: of an exact copy; at least and at most of others, of
+which it is four times what most pixels differ by."""
+
+_OTHER = 25
+"""If most pixels differ by more, it is another photograph."""
 
 _NAMED = 150
 """Largest difference of a channel between a pen and the colour that somebody calls it by."""
@@ -99,7 +103,21 @@ class Strokes:
         for pen, own in found:
             if not kept or not self._beside(own, np.concatenate([stronger for _, stronger in kept])):
                 kept.append((pen, own))
+        if len(kept) > 2:  # what compression and few colours leave of a photograph is weak, or of many shades
+            kept = [pair for k, pair in enumerate(kept) if k < 2 or self._plain(*pair, kept[1][1])]
         return sorted((pen for pen, _ in kept), key=lambda pen: -pen.count)
+
+    def near(self, wanted: Colour) -> Pen | None:
+        """A pen of this very colour, if some painted pixels have it."""
+        values = self.colours[self.where].astype(np.int64)
+        count = int((np.abs(values - wanted).max(axis=1) <= _TOLERANCE).sum())
+        return Pen(wanted, count) if count >= _FEWEST else None
+
+    def _plain(self, pen: Pen, own: np.ndarray, strong: np.ndarray) -> bool:
+        """Whether pixels have the pen's colour nearly exactly, and differ from what is below as `strong` ones do."""
+        values = self.colours[self.where][own].astype(np.int64)
+        sharp = np.mean(np.abs(values - pen.colour).max(axis=1) <= _TOLERANCE / 4) > 0.5
+        return bool(sharp) and (self.below is None or self._strength(own) > 0.5 * self._strength(strong))
 
     def _strength(self, own: np.ndarray) -> float:
         """How much painted pixels, given by their numbers, differ from what is below; if that is unknown, how many."""
@@ -143,7 +161,7 @@ def strokes(file: ImageFile, photograph: np.ndarray, ndim: int) -> Strokes:
         return Strokes(colours, seen(file), None)
     options = [Strokes(colours, _differs(colours, shown), shown) for shown in _as_shown(photograph, ndim)]
     if photograph.ndim == ndim:  # whatever its contrast was, a copy of a grey photograph is grey
-        options.append(Strokes(colours, np.ptp(colours, axis=-1) > _CHANGED, None))
+        options.append(Strokes(colours, np.ptp(colours, axis=-1) > _CHANGED[1], None))
     ground = np.broadcast_to(_ground(colours), colours.shape)
     options.append(Strokes(colours, _differs(colours, ground), ground))
     for option in options:
@@ -156,12 +174,13 @@ def strokes(file: ImageFile, photograph: np.ndarray, ndim: int) -> Strokes:
     )
 
 
-def choose(found: list[Pen], path: str, object_colour: Colour | None, background_colour: Colour | None) -> list[Pen]:
-    """The object's and the background's pen among those that were found; a FileFormatError that says what was found.
+def choose(strokes: Strokes, path: str, object_colour: Colour | None, background_colour: Colour | None) -> list[Pen]:
+    """The object's and the background's pen of strokes; a FileFormatError that says what was found.
 
     A named colour is the nearest pen. If one is named and there are two pens, the other one is the other part's. If
     none is named, red is the object's and blue the background's, with a warning: others paint the other way round.
     """
+    found = strokes.pens()
     if not found:
         raise FileFormatError(
             f"strokes were looked for where {path} differs from the photograph; the pens found in it are: none. Is it "
@@ -169,7 +188,9 @@ def choose(found: list[Pen], path: str, object_colour: Colour | None, background
         )
     named = {"object": object_colour, "background": background_colour}
     told = ", ".join(map(str, found))
-    chosen = {part: _nearest(found, wanted) for part, wanted in named.items() if wanted is not None}
+    chosen = {
+        part: _nearest(found, wanted) or strokes.near(wanted) for part, wanted in named.items() if wanted is not None
+    }
     for part, pen in chosen.items():
         if pen is None:
             wanted = named[part] or RED
@@ -179,6 +200,8 @@ def choose(found: list[Pen], path: str, object_colour: Colour | None, background
             )
     if len(chosen) == 2:
         first, second = chosen["object"], chosen["background"]
+        if first == second and _apart(object_colour or RED, background_colour or BLUE) > _TOLERANCE:
+            first, second = strokes.near(object_colour), strokes.near(background_colour)
         if first is None or second is None or first == second:
             raise FileFormatError(
                 f"strokes of two pens were looked for, {name_of(object_colour or RED)} and "
@@ -218,13 +241,17 @@ def holds(palette: np.ndarray, wanted: Colour | None, channel: int) -> int | Non
 
 def _nearest(found: list[Pen], wanted: Colour) -> Pen | None:
     """The pen that somebody means by a colour; None if none is near, or two are."""
-    away = [int(np.abs(np.subtract(pen.colour, wanted)).max()) for pen in found]
+    away = [_apart(pen.colour, wanted) for pen in found]
     order = np.argsort(away, kind="stable")
     if not found or away[order[0]] > _NAMED:
         return None
     if away[order[0]] > _TOLERANCE and len(found) > 1 and away[order[1]] < 1.3 * away[order[0]]:
         return None
     return found[order[0]]
+
+
+def _apart(first: Colour, second: Colour) -> int:
+    return int(np.abs(np.subtract(first, second)).max())
 
 
 def _of_hue(found: list[Pen], channel: int) -> Pen | None:
@@ -234,7 +261,12 @@ def _of_hue(found: list[Pen], channel: int) -> Pen | None:
 
 
 def _differs(colours: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.abs(colours.astype(np.int16) - other.astype(np.int16)).max(axis=-1) > _CHANGED
+    """Where colours differ from others by more than most pixels do; everywhere if most differ by much."""
+    away = np.abs(colours.astype(np.int16) - other.astype(np.int16)).max(axis=-1)
+    noise = float(np.percentile(away, 60))
+    if noise > _OTHER:
+        return np.ones(away.shape, bool)
+    return away > (np.clip(4 * noise, *_CHANGED[1:]) if noise else _CHANGED[0])
 
 
 def _ground(colours: np.ndarray) -> np.ndarray:

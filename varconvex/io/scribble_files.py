@@ -98,7 +98,7 @@ def read_scribbles(
             )
         return _rename(seeds, object_label, background_label)
     strokes = painted.strokes(pictured, image, len(shape))
-    chosen = painted.choose(strokes.pens(), name, object_colour, background_colour)
+    chosen = painted.choose(strokes, name, object_colour, background_colour)
     return np.array([0, 2, 1])[strokes.numbers(chosen)]
 
 

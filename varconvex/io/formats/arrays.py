@@ -31,7 +31,8 @@ def source(path: str, wanted: Wanted) -> Source:
             raise FileFormatError(f"{path} declares {shape} numbers of type {dtype}; it is shorter. Is it truncated?")
         return Source(shape, dtype, "?", lambda index: np.load(path, mmap_mode="r", allow_pickle=False)[index])
     names = _members(path)
-    name = names[one_of_several(path, names, wanted.key, "array")]
+    ours = wanted.key is None and {"header", "labels"} <= set(names)  # what `Segmentation.save` wrote
+    name = names[one_of_several(path, names, "labels" if ours else wanted.key, "array")]
     with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
         shape, dtype = _header(member, path)
 

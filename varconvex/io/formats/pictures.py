@@ -1,6 +1,7 @@
 """Pictures by Pillow: PNG, JPEG, GIF, WebP, BMP, PNM and others, upright, in all of their bits."""
 
 import re
+import threading
 import warnings
 from functools import partial
 from typing import Any
@@ -21,6 +22,9 @@ _SCREEN = (72.0, 96.0)
 
 _TURNED = (5, 6, 7, 8)
 """EXIF orientations that exchange rows and columns."""
+
+_LOCK = threading.Lock()
+"""Pillow's own limit of pixels, which belongs to all threads, is changed by one at a time."""
 
 _LAYERS = ("PSD", "ICO", "ICNS", "CUR")
 """Formats whose first picture is the whole one; others are its layers, or smaller."""
@@ -74,13 +78,14 @@ def opened(path: str) -> Any:
     """A PIL image of which the header has been read; sizes are judged by whoever decodes it."""
     from PIL import Image
 
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Image.open(path)
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    with _LOCK:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return Image.open(path)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _target(mode: str, info: dict[str, Any], indices: bool) -> str:
