@@ -1,7 +1,10 @@
 """Layouts of data sets, robot, download and corruptions: written here, read back, and broken in every way."""
 
+import hashlib
 import sys
+import time
 import zipfile
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -169,28 +172,97 @@ def test_a_download_is_kept_and_its_checksum_recorded(tmp_path, convexity):
         fetch(archive.as_uri(), tmp_path / "kept")
 
 
-def test_a_download_that_ends_early_is_not_kept(tmp_path):
-    class Short(BaseHTTPRequestHandler):
+@contextmanager
+def served(answer):
+    """The address of a server that answers one request by a function of its handler."""
+
+    class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            self.send_response(200)
-            self.send_header("Content-Length", "1500")
-            self.end_headers()
-            self.wfile.write(b"x" * 500)
+            with suppress(OSError):
+                answer(self)
 
         def log_message(self, *_):
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Short) as server:
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.handle_request, daemon=True).start()
-        with pytest.raises(FileFormatError, match=r"could not be fetched \(500 bytes came of 1500"):
-            fetch(f"http://127.0.0.1:{server.server_port}/a.zip", tmp_path)
+        yield f"http://127.0.0.1:{server.server_port}/a.zip"
+
+
+def short(handler):
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1500")
+    handler.end_headers()
+    handler.wfile.write(b"x" * 500)
+
+
+def page(handler):
+    handler.send_response(200)
+    handler.end_headers()
+    handler.wfile.write(b"<html>moved</html>")
+
+
+def slow(handler):
+    handler.send_response(200)
+    handler.end_headers()
+    for _ in range(40):  # a byte now and then, each before any socket's time is over
+        handler.wfile.write(b"x")
+        handler.wfile.flush()
+        time.sleep(0.05)
+
+
+def slow_head(handler):
+    handler.wfile.write(b"HTTP/1.0 200 OK\r\n")
+    for _ in range(40):
+        handler.wfile.write(b"X: y\r\n")
+        time.sleep(0.05)
+
+
+def missing(handler):
+    handler.send_error(404)
+
+
+@pytest.mark.parametrize(
+    ("answer", "match"),
+    [
+        (short, r"500 bytes came of 1500"),
+        (page, "18 bytes came that are no zip file"),
+        (slow, r"more than 0\.3 seconds"),
+        (slow_head, r"more than 0\.3 seconds"),
+        (missing, "404"),
+    ],
+)
+def test_a_download_that_is_not_whole_and_in_time_is_not_kept(tmp_path, answer, match):
+    with served(answer) as url, pytest.raises(FileFormatError, match=rf"could not be fetched .*{match}"):
+        fetch(url, tmp_path, time_limit=0.3)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_checksum_that_is_known_beforehand(tmp_path, convexity):
+    archive = zipped(convexity)
+    known = hashlib.sha256(archive.read_bytes()).hexdigest()
+    with pytest.raises(FileFormatError, match=f"its SHA-256 is {known}, and 0000"):
+        fetch(archive.as_uri(), tmp_path / "kept", sha256="0" * 64)
+    assert not list((tmp_path / "kept").iterdir())
+    assert fetch(archive.as_uri(), tmp_path / "kept", sha256=known.upper()).name == "convexity.zip"
+    with pytest.raises(FileFormatError, match="or asked for, 0000"):
+        fetch(archive.as_uri(), tmp_path / "kept", sha256="0" * 64)
+    for wrong in ("", "12", "g" * 64):
+        with pytest.raises(InvalidParameterError, match="64 hexadecimal digits"):
+            fetch(archive.as_uri(), tmp_path / "kept", sha256=wrong)
+
+
+def test_a_folder_in_the_place_of_a_download_is_named(tmp_path, convexity):
+    (tmp_path / "kept" / "convexity.zip").mkdir(parents=True)
+    with pytest.raises(FileFormatError, match="a folder is there"):
+        fetch(zipped(convexity).as_uri(), tmp_path / "kept")
 
 
 @pytest.mark.parametrize(
     "url",
     ["ftp://host/a.zip", "convexity.zip", "https://host/", "file:///no/such/thing.zip", "http://127.0.0.1:1/a b/c.zip",
-     "file:///tmp/.."],
+     "file:///tmp/..", "https://host/.", "https://host/a b.zip", "https://host/a\nb.zip", "https://host:port/a.zip",
+     "https://[::1/a.zip", "file:///etc", "", "https://host/x/..."],
 )  # fmt: skip
 def test_what_cannot_be_fetched_is_named(tmp_path, url):
     with pytest.raises(FileFormatError, match=r"an address of a file was expected|could not be fetched"):

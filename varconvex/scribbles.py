@@ -15,6 +15,12 @@ from .errors import InvalidScribblesError, ScribbleConflictError, ScribbleWarnin
 WIDTH = 3.0
 """Width of a polyline's stroke in pixels."""
 
+BORDER = "border"
+"""What stands for the border of the image in place of a polyline."""
+
+_RIM = 2
+"""Width in pixels of what is scribbled along the border."""
+
 _LARGEST_LABEL = 2**53
 """Largest integer up to which float64 represents every integer."""
 
@@ -83,7 +89,9 @@ def _overwrite(seeds: np.ndarray, where: np.ndarray, label: int, strict: bool) -
 
 def _draw(strokes: Mapping, image: np.ndarray, channel_axis: int | None, strict: bool) -> np.ndarray:
     """The label image of polylines {label: line or lines}, each (n, d) points in array order (row, column)."""
-    lines = [(label_of(key), line) for key, value in strokes.items() for line in _polylines(value)]
+    border = [label_of(key) for key, value in strokes.items() if isinstance(value, str) and value == BORDER]
+    drawn = {key: value for key, value in strokes.items() if not (isinstance(value, str) and value == BORDER)}
+    lines = [(label_of(key), line) for key, value in drawn.items() for line in _polylines(value)]
     if not lines:
         raise InvalidScribblesError("scribbles must hold a polyline for each of two labels; got an empty dict.")
     ndim = lines[0][1].shape[1]
@@ -91,6 +99,8 @@ def _draw(strokes: Mapping, image: np.ndarray, channel_axis: int | None, strict:
     if image.ndim == ndim + 1 and channel_axis is not None:
         shape = tuple(np.delete(shape, checks.axis(channel_axis, image.ndim)))
     seeds = np.zeros(tuple(int(n) for n in shape), np.int64)
+    for label in border:
+        seeds[border_pixels(seeds.shape)] = label  # strokes cover it
     for label, line in lines:
         if line.shape[1] != seeds.ndim:
             raise InvalidScribblesError(
@@ -99,6 +109,13 @@ def _draw(strokes: Mapping, image: np.ndarray, channel_axis: int | None, strict:
             )
         seeds = _overwrite(seeds, _stroke(line, seeds.shape), label, strict)
     return seeds
+
+
+def border_pixels(shape: tuple[int, ...]) -> np.ndarray:
+    """Pixels along the border of an image or volume of this shape: bool array."""
+    found = np.ones(shape, bool)
+    found[tuple(slice(_RIM, n - _RIM) for n in shape)] = False
+    return found
 
 
 def label_of(name: Any) -> int:

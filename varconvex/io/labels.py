@@ -150,7 +150,7 @@ def _probabilities(file: ImageFile) -> np.ndarray:
 
 def _two_values(file: ImageFile, values: np.ndarray, label: int | None) -> np.ndarray:
     """A mask from a label image."""
-    found = np.unique(values)
+    found = np.unique(values[values >= 0]) if (values >= 0).any() else np.zeros(1, values.dtype)  # -1 is outside
     if label is not None:
         if label not in found:
             raise FileFormatError(f"the label must be one of {_few(found)}, which {file.path} has; got {label}.")
@@ -158,7 +158,7 @@ def _two_values(file: ImageFile, values: np.ndarray, label: int | None) -> np.nd
     positive = found[found != 0]
     if len(found) == 2 and found.tolist() == [1, 2]:
         return values == 2
-    if len(positive) <= 1 and (positive >= 0).all():
+    if len(positive) <= 1:
         return values > 0
     raise FileFormatError(
         f"a mask must hold 0 and one other value, or 1 and 2; {file.path} has {len(found)} values: {_few(found)}. Say "

@@ -32,6 +32,8 @@ def _table(tables: Any, name: str, text: str) -> Any:
     source = "the convexity data set (folder, zip file or the zip file's address), or a folder of samples"
     results = "results, table and pictures; what is there is not computed again (default: %(default)s)"
     add("--data", required=True, metavar="DIR", help=source)
+    told = "checksum that an archive from an address must have (default: that of the first download)"
+    add("--sha256", default=None, metavar="HEX", help=told)
     add("--scribbles", default="scribbles", metavar="NAME", help="subfolder of the scribbles")
     add("--limit", type=int, default=None, metavar="N", help="only the first N images")
     add("--seeds", type=int, nargs="+", metavar="N", help="the paper's for table1: 42 47 131")
@@ -52,9 +54,9 @@ def _run(options: argparse.Namespace) -> int:
         "table1": (table1.table1, layout.fig2, "figure2.png"),
         "table2": (table2.table2, layout.before_and_after, "corruptions.png"),
     }[options.table]
-    common = ("run", "table", "data", "scribbles", "limit", "out")
+    common = ("run", "table", "data", "sha256", "scribbles", "limit", "out")
     chosen = {name: value for name, value in vars(options).items() if name not in common}
-    source = fetch(options.data, options.out / "data") if "://" in options.data else options.data
+    source = fetch(options.data, options.out / "data", sha256=options.sha256) if "://" in options.data else options.data
     entries = list_samples(source, options.scribbles)
     if options.limit is not None and options.limit < 1:
         raise InvalidParameterError(f"--limit must be at least 1; got {options.limit}. Leave it out for all images.")
