@@ -201,7 +201,7 @@ def choose(strokes: Strokes, path: str, object_colour: Colour | None, background
     if len(chosen) == 2:
         first, second = chosen["object"], chosen["background"]
         if first == second and _apart(object_colour or RED, background_colour or BLUE) > _TOLERANCE:
-            first, second = strokes.near(object_colour), strokes.near(background_colour)
+            first, second = strokes.near(object_colour or RED), strokes.near(background_colour or BLUE)
         if first is None or second is None or first == second:
             raise FileFormatError(
                 f"strokes of two pens were looked for, {name_of(object_colour or RED)} and "
