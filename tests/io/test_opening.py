@@ -396,6 +396,41 @@ def test_a_pipe_is_not_waited_for(tmp_path):
         open_image(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("mode", ["PA", "LAB"])
+def test_colours_that_are_not_understood_are_refused(tmp_path, mode):
+    image = (
+        Image.merge("LAB", Image.fromarray(PICTURE).split())
+        if mode == "LAB"
+        else Image.fromarray(PICTURE).convert(mode)
+    )
+    image.save(tmp_path / "a.tif")
+    with pytest.raises(FileFormatError, match=r"grey, colours or a palette were expected; .*Convert it to RGB"):
+        open_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Pillow RGB.png",
+        "NumPy u1.npy",
+        "nibabel u1.nii",
+        "h5py u1.h5",
+        "zarr 3 u1.zarr",
+        "pydicom u1.dcm",
+        "tifffile bool.tif",
+    ],
+)
+def test_what_is_asked_for_and_not_there_is_refused(tmp_path, name):
+    path = tmp_path / name
+    CASES[name](path)
+    open_image(path, level=0)
+    for keywords in ({"level": 1}, {"key": "nothing"}, {"frame": 99}):
+        with pytest.raises(
+            FileFormatError, match=r"level must be from 0|key|of nothing|there is one only|must be from 0"
+        ):
+            open_image(path, **keywords)
+
+
 def test_content_counts_not_the_name(tmp_path):
     Image.fromarray(PICTURE).save(tmp_path / "a.png")
     (tmp_path / "a.png").rename(tmp_path / "a.tif")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import FileFormatError
-from .base import Source, Wanted, one_of_several
+from .base import Source, Wanted, alone, level_of, one_of_several
 
 NAME = "NumPy arrays (.npy, .npz)"
 
@@ -23,7 +23,9 @@ def source(path: str, wanted: Wanted) -> Source:
     """The array, of which the header has been read."""
     with open(path, "rb") as begun:
         head = begun.read(6)
+    level_of(path, 1, wanted.level)
     if not _is_zip(head):
+        alone(path, wanted)
         with open(path, "rb") as plain:
             shape, dtype = _header(plain, path)
             room = plain.seek(0, 2)

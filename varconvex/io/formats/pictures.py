@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import FileFormatError
-from .base import MILLIMETRE, Source, Wanted
+from .base import MILLIMETRE, Source, Wanted, alone
 
 NAME = "pictures (PNG, JPEG, GIF, WebP, BMP, PNM, JPEG 2000, TGA, ...)"
 
@@ -37,6 +37,7 @@ def matches(path: str, head: bytes) -> bool:
 
 def source(path: str, wanted: Wanted) -> Source:
     """The picture, or the frames of an animation along t, none of them decoded yet."""
+    alone(path, wanted)
     if (numbers := _netpbm(path)) is not None:
         return numbers
     with opened(path) as image:
@@ -174,7 +175,7 @@ def _deep(path: str, image: Any) -> tuple[str, int]:
 
     A FileFormatError of other formats whose upper bits alone Pillow would keep.
     """
-    raw = image.tile[0].args if image.tile and isinstance(image.tile[0].args, str) else ""
+    raw = image.tile[0][3] if image.tile else ""
     if image.format == "PNG" and raw in ("RGB;16B", "RGBA;16B", "LA;16B"):
         return raw[:-4], {"RGB": 3, "RGBA": 4, "LA": 2}[raw[:-4]]
     with open(path, "rb") as file:
@@ -202,7 +203,7 @@ def _load_deep(path: str, mode: str, frame: int) -> np.ndarray:
         with opened(path) as image:
             orientation = {0x0112: _orientation(image)}
             image._mode = target
-            image.tile = [image.tile[0]._replace(args=rawmode)]
+            image.tile = [(*image.tile[0][:3], rawmode)]
             image.load()
             plain = Image.fromarray(np.asarray(image))
         plain.getexif().update(orientation)
