@@ -191,7 +191,7 @@ def _numbers(path: str, number: int, level: int, index: tuple[Any, ...]) -> np.n
         try:
             array = file.asarray(key=keys, series=number, level=level)
         except (ValueError, NotImplementedError) as error:
-            if "imagecodecs" not in str(error):
+            if "imagecodecs" not in str(error) and "COMPRESSION" not in str(error):
                 raise
             array = _by_pillow(path, [series[k] for k in keys], str(error))
         return array.reshape(*pages.shape, *series.keyframe.shape)[rest]
