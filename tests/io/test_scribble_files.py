@@ -10,7 +10,8 @@ from PIL import Image
 
 from varconvex import segment
 from varconvex.errors import FileFormatError, InvalidParameterError, InvalidScribblesError, ScribbleWarning
-from varconvex.io import colour, open_image, read_labels, read_mask, read_scribble_pair, read_scribbles
+from varconvex.io import colour, open_image, read_labels, read_mask, read_scribble_pair, read_scribbles, write_labels
+from varconvex.plots import colours
 from varconvex.scribbles import label_image
 
 SIZE = (40, 50)
@@ -167,15 +168,28 @@ def test_pictures_of_labels(tmp_path, photograph, labels):
         read_scribbles(tmp_path / "grey.png", photograph, object_label=9)
 
 
-def test_a_palette_that_holds_both_pens_has_the_say(tmp_path, photograph, labels):
+@pytest.mark.parametrize("red_first", [True, False])
+def test_a_palette_that_holds_both_pens_has_the_say(tmp_path, photograph, labels, red_first):
+    pens = [250, 10, 10, 40, 120, 255] if red_first else [40, 120, 255, 250, 10, 10]
     picture = Image.frombytes("P", SIZE[::-1], labels.astype(np.uint8).tobytes())
-    picture.putpalette([255, 255, 255, 250, 10, 10, 10, 10, 250])  # index 1 is red
+    picture.putpalette([255, 255, 255, *pens])
     picture.save(tmp_path / "a.png")
+    by_colour = np.array([0, 2, 1])[labels] if red_first else labels
     with pytest.warns(ScribbleWarning, match="the red one is taken for the object"):
         seeds = read_scribbles(tmp_path / "a.png", photograph)
-    np.testing.assert_array_equal(seeds, np.array([0, 2, 1])[labels])
+    np.testing.assert_array_equal(seeds, by_colour)
+    named = read_scribbles(tmp_path / "a.png", photograph, object_colour=colour("blue"))
+    np.testing.assert_array_equal(named, np.array([0, 2, 1])[by_colour])
     by_index = read_scribbles(tmp_path / "a.png", photograph, object_label=2, background_label=1)
-    assert set(np.unique(by_index)) == {0, 1, 2}
+    np.testing.assert_array_equal(by_index, labels)
+
+
+def test_our_own_pictures_of_labels_are_read_without_a_word(tmp_path, photograph, labels):
+    write_labels(tmp_path / "a.png", labels, colours=colours(3))
+    np.testing.assert_array_equal(read_scribbles(tmp_path / "a.png", photograph), labels)
+    labels[35, 20:40] = 3
+    write_labels(tmp_path / "b.png", labels, colours=colours(3))
+    np.testing.assert_array_equal(read_scribbles(tmp_path / "b.png", photograph), labels)
 
 
 def test_a_pair_of_files(tmp_path, photograph, labels):

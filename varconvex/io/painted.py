@@ -232,10 +232,10 @@ def choose(strokes: Strokes, path: str, object_colour: Colour | None, background
     return [red, blue]
 
 
-def holds(palette: np.ndarray, wanted: Colour | None, channel: int) -> int | None:
-    """Index of a palette's ((n, 3) uint8) colour that is the wanted one, or else nearly pure in a channel; or None."""
-    options = [Pen(tuple(int(c) for c in entry), k) for k, entry in enumerate(palette)]  # type: ignore[arg-type]
-    pen = _of_hue(options, channel) if wanted is None else _nearest(options, wanted)
+def holds(palette: np.ndarray, channel: int) -> int | None:
+    """Number of the only colour of a palette ((n, 3) uint8) that is nearly pure in a channel; None without one."""
+    options = [Pen((int(r), int(g), int(b)), k) for k, (r, g, b) in enumerate(palette)]
+    pen = _of_hue(options, channel)
     return None if pen is None else pen.count
 
 
