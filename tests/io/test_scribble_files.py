@@ -81,6 +81,13 @@ def test_grounds_and_palettes(tmp_path, photograph, labels, ground, indexed):
     np.testing.assert_array_equal(seeds, labels)
 
 
+def test_a_plain_ground_beside_a_dark_photograph(tmp_path, photograph, labels):
+    """What is on black paper differs from a photograph that is mostly black where this is bright: no strokes."""
+    photograph[:, :35] = 0
+    Image.fromarray(paint(np.zeros_like(photograph), labels, (0, 0, 255), (255, 0, 0))).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_scribbles(tmp_path / "a.png", photograph, object_colour=(0, 0, 255)), labels)
+
+
 @pytest.mark.parametrize("kind", ["uint16", "float32", "grey", "12 bits", "range"])
 def test_copies_of_photographs_that_are_no_pictures(tmp_path, rng, labels, kind):
     """What a program shows of 16 bits or floats is painted on in 8 bits."""

@@ -27,9 +27,9 @@ _NAMED = 150
 """Largest difference of a channel between a pen and the colour that somebody calls it by."""
 
 _SHARE, _FEWEST = 0.03, 3
-"""A pen has at least this share of the painted pixels, and so many of them; the rest are soft edges."""
+"""A pen has at least so many pixels, and this share of all painted ones unless it is one exact colour."""
 
-_MOST_PENS = 9
+_MOST_COLOURS = 32
 
 _SOFT = 4
 """Width of a stroke's soft edge in pixels: JPEG blurs colours by blocks."""
@@ -86,26 +86,46 @@ class Strokes:
 
     def pens(self) -> list[Pen]:
         """The pens that were used, the most used one first; soft edges of a pen's strokes are none."""
-        values = self.colours[self.where].astype(np.int64)
-        least = max(_FEWEST, _SHARE * len(values))
-        rest = np.arange(len(values))
-        found: list[tuple[Pen, np.ndarray]] = []
-        while len(rest) >= least and len(found) < _MOST_PENS:
-            codes = values[rest] // 16 @ [256, 16, 1]
-            bins, counts = np.unique(codes, return_counts=True)
-            centre = np.rint(np.median(values[rest[codes == bins[counts.argmax()]]], axis=0)).astype(np.int64)
-            near = np.abs(values[rest] - centre).max(axis=1) <= _TOLERANCE
-            if near.sum() >= least:
-                found.append((Pen((int(centre[0]), int(centre[1]), int(centre[2])), int(near.sum())), rest[near]))
-            rest = rest[~near]
-        found.sort(key=lambda pair: -self._strength(pair[1]))
         kept: list[tuple[Pen, np.ndarray]] = []
-        for pen, own in found:
-            if not kept or not self._beside(own, np.concatenate([stronger for _, stronger in kept])):
+        for pen, own in sorted(self._clusters(), key=lambda pair: -self._strength(pair[1])):
+            stronger = np.concatenate([numbers for _, numbers in kept]) if kept else own[:0]
+            edge = self._beside(own, stronger) and (not self._flat(pen, own) or self._mixed(own, kept))
+            if not edge:
                 kept.append((pen, own))
         if len(kept) > 2:  # what compression and few colours leave of a photograph is weak, or of many shades
             kept = [pair for k, pair in enumerate(kept) if k < 2 or self._plain(*pair, kept[1][1])]
         return sorted((pen for pen, _ in kept), key=lambda pen: -pen.count)
+
+    def _clusters(self) -> list[tuple[Pen, np.ndarray]]:
+        """Colours that are frequent among painted pixels, or exactly the same in a few, and the numbers of these."""
+        values = self.colours[self.where].astype(np.int64)
+        rest, found = np.arange(len(values)), []
+        for _ in range(_MOST_COLOURS):
+            if len(rest) < _FEWEST:
+                break
+            codes = values[rest] // 16 @ [256, 16, 1]
+            bins, counts = np.unique(codes, return_counts=True)
+            centre = np.rint(np.median(values[rest[codes == bins[counts.argmax()]]], axis=0)).astype(np.int64)
+            near = np.abs(values[rest] - centre).max(axis=1) <= _TOLERANCE
+            pen, own = Pen((int(centre[0]), int(centre[1]), int(centre[2])), int(near.sum())), rest[near]
+            rest = rest[~near]
+            if pen.count >= _FEWEST and (pen.count >= _SHARE * len(values) or self._flat(pen, own)):
+                found.append((pen, own))
+        return found
+
+    def _flat(self, pen: Pen, own: np.ndarray) -> bool:
+        """Whether nearly all of some painted pixels have exactly the pen's colour."""
+        away = np.abs(self.colours[self.where][own].astype(np.int64) - pen.colour).max(axis=1)
+        return bool(np.mean(away <= 2) > 0.9)
+
+    def _mixed(self, own: np.ndarray, pens: list[tuple[Pen, np.ndarray]]) -> bool:
+        """Whether pixels are mixtures of one of the pens with what is below."""
+        if self.below is None:
+            return False
+        made, below = (np.median(array[self.where][own], axis=0) for array in (self.colours, self.below))
+        ways = np.array([pen.colour for pen, _ in pens]) - below
+        shares = np.clip(ways @ (made - below) / np.maximum((ways**2).sum(axis=1), 1), 0, 1)
+        return bool((np.abs(made - below - shares[:, None] * ways).max(axis=1) <= _TOLERANCE / 3).any())
 
     def near(self, wanted: Colour) -> Pen | None:
         """A pen of this very colour, if some painted pixels have it."""
@@ -128,6 +148,8 @@ class Strokes:
 
     def _beside(self, own: np.ndarray, others: np.ndarray) -> bool:
         """Whether nearly all of some painted pixels are at the edges of others."""
+        if not len(others):
+            return False
         from scipy.ndimage import binary_dilation
 
         masks = np.zeros((2, *self.where.shape), bool)
@@ -163,13 +185,14 @@ def strokes(file: ImageFile, photograph: np.ndarray, ndim: int) -> Strokes:
     if photograph.ndim == ndim:  # whatever its contrast was, a copy of a grey photograph is grey
         options.append(Strokes(colours, np.ptp(colours, axis=-1) > _CHANGED[1], None))
     ground = np.broadcast_to(_ground(colours), colours.shape)
-    options.append(Strokes(colours, _differs(colours, ground), ground))
-    for option in options:
-        if option.where.mean() <= 0.5:
-            return option
+    on_ground = Strokes(colours, _differs(colours, ground), ground)
+    copy = next((option for option in options if option.where.mean() <= 0.5), on_ground)
+    best = min(copy, on_ground, key=lambda option: option.where.mean())
+    if best.where.mean() <= 0.5:
+        return best
     raise FileFormatError(
         "strokes must be painted on a copy of the photograph, on a transparent layer or on a plain ground; of "
-        f"{file.path} {min(option.where.mean() for option in options):.0%} of the pixels differ from the photograph, "
+        f"{file.path} {best.where.mean():.0%} of the pixels differ from the photograph, "
         "and it has no ground. Is it another photograph's?"
     )
 
