@@ -9,7 +9,13 @@ import pytest
 from PIL import Image
 
 from varconvex import segment
-from varconvex.errors import FileFormatError, InvalidParameterError, InvalidScribblesError, ScribbleWarning
+from varconvex.errors import (
+    FileFormatError,
+    InvalidParameterError,
+    InvalidScribblesError,
+    ScribbleWarning,
+    VarconvexWarning,
+)
 from varconvex.io import colour, open_image, read_labels, read_mask, read_scribble_pair, read_scribbles, write_labels
 from varconvex.plots import colours
 from varconvex.scribbles import label_image
@@ -359,6 +365,18 @@ def test_masks_that_need_a_look(tmp_path, labels):
     np.save(tmp_path / "broken.npy", labels + 0.5)
     with pytest.raises(FileFormatError, match=r"must be whole numbers; .* has 2000 others, the first 0\.5"):
         read_labels(tmp_path / "broken.npy")
+
+
+def test_masks_with_soft_edges_are_cut_with_a_word(tmp_path, labels):
+    inside = np.kron(labels > 0, np.ones((4, 4), bool))
+    Image.fromarray(inside.astype(np.uint8) * 255).save(tmp_path / "a.jpg", quality=80)
+    with pytest.warns(VarconvexWarning, match=r"nearly all of them near 0 or 255.*cut at 128"):
+        mask = read_mask(tmp_path / "a.jpg")
+    assert (mask == inside).mean() > 0.999
+    shades = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
+    Image.fromarray(shades).save(tmp_path / "shades.png")
+    with pytest.raises(FileFormatError, match="has 256 values"):
+        read_mask(tmp_path / "shades.png")
 
 
 def test_a_saved_result_is_its_labels(tmp_path):
