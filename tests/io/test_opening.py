@@ -73,6 +73,30 @@ def test_orientation_of_16_bits(tmp_path):
     np.testing.assert_array_equal(open_image(tmp_path / "a.png").array, np.rot90(deep, -1))
 
 
+def png_of_16_bits(array, kind, interlaced):
+    """The bytes of a PNG file with two bytes a channel, which few programs write with opacity or interlaced."""
+    values = array.astype(">u2")
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    parts = [values[y::down, x::across] for y, x, down, across in passes] if interlaced else [values]
+    rows = b"".join(b"\0" + row.tobytes() for part in parts for row in part if part.size)
+    head = struct.pack(">IIBBBBB", *array.shape[1::-1], 16, kind, 0, 0, interlaced)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize(("kind", "channels"), [(0, 1), (4, 2), (2, 3), (6, 4)])
+def test_all_bits_of_png(tmp_path, kind, channels, interlaced):
+    array = numbers((13, 17, channels), "u2")
+    (tmp_path / "a.png").write_bytes(png_of_16_bits(array, kind, interlaced))
+    file = open_image(tmp_path / "a.png")
+    np.testing.assert_array_equal(file.array.reshape(13, 17, -1), array[..., : channels - (channels + 1) % 2])
+    if channels in (2, 4):
+        np.testing.assert_array_equal(file.alpha, array[..., -1])
+
+
 # --- spacing, unit, affine --------------------------------------------------------------------------------------------
 
 
