@@ -116,6 +116,7 @@ def _annotate(options: argparse.Namespace) -> int:
         if not options.no_browser:
             webbrowser.open(address)
 
+    print(f"varconvex: reading {options.image}", file=sys.stderr, flush=True)
     chosen = given(options)
     check_outputs([(options.figure, PICTURE_ENDINGS)], [options.image, *files_of(chosen)])
     segment.use_threads(options.threads)
