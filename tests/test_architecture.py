@@ -22,7 +22,7 @@ ROOT = Path(varconvex.__file__).parent
 ARROWS = {
     "api": {
         "inputs", "likelihoods", "predictors", "shapes", "unify", "proposals", "assembly", "result", "energies",
-        "coordinates", "margins", "settings", "solvers", "backends", "geometry",
+        "coordinates", "margins", "settings", "solvers", "backends", "geometry", "threads",
         "logs",
     },
     "settings": {"backends", "families", "inputs", "likelihoods", "predictors", "shapes", "solvers"},
@@ -51,7 +51,7 @@ ARROWS = {
     "keywords": set(),
     "memory": set(),
     "metrics": set(),
-    "edges": {"colour", "images"},
+    "edges": {"colour", "images", "threads"},
     "images": set(),
     "scene": {"colour", "edges"},
     "colour": set(),
@@ -76,7 +76,7 @@ ARROWS = {
     "likelihoods": {"compiling", "inputs", "backends", "threads"},
     "energies": {"backends"},
     "solvers": {"backends", "energies", "memory", "threads"},
-    "shapes": {"geometry", "solvers", "backends"},
+    "shapes": {"geometry", "solvers", "backends", "threads"},
     "backends": {"compiling", "families", "threads"},
     "datasets": {"geometry", "io"},
     "reproduce": {"api", "batch", "geometry", "datasets", "io", "metrics", "plots", "predictors"},
