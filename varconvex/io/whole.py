@@ -8,6 +8,7 @@ import errno
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -75,7 +76,7 @@ def write_folder(path: str | os.PathLike, write: Callable[[Path], object]) -> No
                 os.rename(target, temporary / "old")
             os.rename(made, target)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            _remove(temporary)
             if lock is not None:
                 os.close(lock)
 
@@ -128,6 +129,15 @@ def _locked_folder(target: Path) -> tuple[Path, int | None]:
         lock = _lock(temporary)
         if temporary.exists():
             return temporary, lock
+
+
+def _remove(folder: Path) -> None:
+    """Delete a folder, into which threads of a writer that has failed may still be writing."""
+    for _ in range(20):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.05)
 
 
 def _lock(path: str | os.PathLike) -> int | None:
