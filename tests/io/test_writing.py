@@ -381,6 +381,16 @@ def test_temporaries_of_a_killed_process_are_cleared_and_those_of_a_living_one_k
     assert [entry.name for entry in tmp_path.iterdir()] == ["c.txt"]
 
 
+def test_a_folder_that_was_being_replaced_is_put_back(tmp_path):
+    left = tmp_path / f"{whole.PREFIX}left"
+    (left / "old").mkdir(parents=True)
+    (left / "old" / "content").write_text("before")
+    (left / "name").write_text("a.zarr")
+    write_text(tmp_path / "c.txt", "c")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.zarr", "c.txt"]
+    assert (tmp_path / "a.zarr" / "content").read_text() == "before"
+
+
 def test_a_link_is_followed_and_a_folder_is_not_replaced(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link.txt").symlink_to(tmp_path / "real" / "file.txt")
