@@ -175,7 +175,7 @@ def require(module: str | None, extra: str | None, name: str) -> None:
     """A MissingExtraError if the module of an extra is not installed."""
     if module is not None and importlib.util.find_spec(module) is None:
         raise MissingExtraError(
-            f'{name} needs {module}, which is not installed. Run: pip install "varconvex[{extra}]"; or use another.'
+            f"{name} needs {module}, which is not installed. Install it: pip install {module}, or the extra {extra}."
         )
 
 
