@@ -115,6 +115,18 @@ def test_a_nifti_file_has_the_affine(tmp_path):
     assert gzip.decompress((tmp_path / "a.nii.gz").read_bytes()) == first
 
 
+def test_a_png_file_has_a_fine_spacing_only(tmp_path):
+    labels = label_image((1, 2), 2)
+    write_labels(tmp_path / "a.png", labels, spacing=(0.5, 0.325), unit="µm")
+    found = open_image(tmp_path / "a.png")
+    assert found.unit == "mm"
+    assert found.spacing == pytest.approx((0.5e-3, 0.325e-3), rel=1e-4)
+    np.testing.assert_array_equal(found.array, labels)
+    for place in ({"spacing": (3.1, 3.1), "unit": "mm"}, {"spacing": (1, 1)}, {"spacing": 1, "unit": "furlong"}):
+        write_labels(tmp_path / "a.png", labels, **place)  # not as whole numbers of pixels a metre
+        assert open_image(tmp_path / "a.png").spacing is None
+
+
 @pytest.mark.parametrize("name", ["a.tif", "a.nii", "a.ome.zarr"])
 @pytest.mark.parametrize("unit", ["um", "µm", "micron", "mm", "nm", "cm", "m", "inch", "Å", None])
 def test_units_come_back_as_the_same_length(tmp_path, name, unit):

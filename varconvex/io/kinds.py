@@ -2,7 +2,7 @@
 
 | ending | labels up to | axes | spacing | affine |
 |---|---|---|---|---|
-| .png | 65535 | 2 | | |
+| .png | 65535 | 2 | below 1 mm | |
 | .tif, .tiff | any, compressed | 2, 3 | yes | |
 | .npy | any | 2, 3 | | |
 | .nii, .nii.gz (extra nifti) | any | 2, 3 | yes | yes |
@@ -29,6 +29,10 @@ from .whole import check_writable, write_whole
 
 _OF_NIFTI = {"m": "meter", MILLIMETRE: "mm", MICRON: "micron"}
 """Units of NIfTI; others of length are converted."""
+
+
+_TOLERANCE = 1e-4
+"""Error of a spacing up to which a PNG file gets one: it holds whole numbers of pixels a metre."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,12 @@ def _write_png(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
     from PIL import Image
 
     picture = Image.fromarray(array.astype(np.uint8 if array.max(initial=0) < 256 else np.uint16))
-    write_whole(path, lambda file: picture.save(file, format="PNG"))
+    dots = {}
+    if grid.spacing is not None and grid.unit in METRES:
+        per_metre = [1 / (step * METRES[grid.unit]) for step in reversed(grid.spacing)]
+        if all(1 <= count < 2**32 and abs(round(count) / count - 1) < _TOLERANCE for count in per_metre):
+            dots["dpi"] = tuple(round(count) * 0.0254 for count in per_metre)
+    write_whole(path, lambda file: picture.save(file, format="PNG", **dots))
 
 
 def _write_npy(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
