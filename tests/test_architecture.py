@@ -65,7 +65,7 @@ ARROWS = {
     "assembly": {"backends", "geometry", "inputs", "margins", "proposals", "result"},
     "regions": {"backends", "edges", "energies", "images", "solvers"},
     "restoration": {"backends", "energies", "images", "solvers"},
-    "estimator": {"api", "families"},
+    "estimator": {"api", "families", "scribbles"},
     "tables": {"geometry", "plots", "result"},
     "logs": set(),
     "unify": {"inputs", "objects", "predictors", "proposals", "shapes", "solvers", "threads"},

@@ -76,11 +76,10 @@ class Voice(logging.Handler):
         self.say(record.getMessage())
 
     def progress(self, progress: Any) -> None:
-        """Show the relative gap's way from 1 to 1e-3, on a logarithmic scale; a callback."""
-        gap = getattr(progress, "relative_gap", None)
-        if gap is None or self._quiet:
-            return
-        self._numbers = f"gap {gap:.1e}"
+        """Show the relative gap's way from 1 to 1e-3, logarithmically, or the rounds of unification; a callback."""
+        gap, rounds = progress.relative_gap, getattr(progress, "round", None)
+        self.say("solving" if rounds is None else "unifying energy, shape and colours")
+        self._numbers = f"gap {gap:.1e}" if rounds is None else f"round {rounds}"
         if self._bar is not None:
             done = round(100 * min(1.0, max(0.0, -math.log10(max(gap, 1e-12)) / 3)))
             self._bar.set_postfix_str(self._numbers)

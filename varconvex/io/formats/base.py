@@ -24,8 +24,8 @@ _UNITS = {
     "Å": {"å", "angstrom"},
     "km": {"km", "kilometer", "kilometre"},
 }
-_METRES = {"pm": 1e-12, "Å": 1e-10, "nm": 1e-9, MICRON: 1e-6, MILLIMETRE: 1e-3, "cm": 1e-2, "inch": 0.0254, "m": 1.0}
-_METRES["km"] = 1e3
+METRES = {"pm": 1e-12, "Å": 1e-10, "nm": 1e-9, MICRON: 1e-6, MILLIMETRE: 1e-3, "cm": 1e-2, "inch": 0.0254, "m": 1.0}
+METRES["km"] = 1e3
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def in_one_unit(steps: Mapping[str, tuple[float, str | None]]) -> tuple[dict[str
         return {}, None
     unit = good["x" if "x" in good else list(good)[-1]][1]
     factors = {
-        axis: _METRES.get(own or "", 0) / _METRES[unit] if unit in _METRES else 0 for axis, (_, own) in good.items()
+        axis: METRES.get(own or "", 0) / METRES[unit] if unit in METRES else 0 for axis, (_, own) in good.items()
     }
     return {axis: step * (factors[axis] or 1) for axis, (step, _) in good.items()}, unit
 

@@ -1,5 +1,6 @@
 """Files of the commands: own output is input, volumes are written, and what cannot be is refused before solving."""
 
+import csv
 import json
 
 import numpy as np
@@ -89,6 +90,26 @@ def test_a_volume_keeps_its_spacing(files, capsys):
     np.testing.assert_array_equal(result.labels, expected.labels)
     assert main([*VOLUME, "-o", "out.tif", "--spacing", "7"]) == 0
     assert open_image("out.tif").spacing == pytest.approx((7, 7, 7))
+
+
+def test_a_nifti_volume_keeps_its_affine(files):
+    nibabel = pytest.importorskip("nibabel")
+    affine = np.array([[0, -0.5, 0, 7], [0.5, 0, 0, -3], [0, 0, 3, 1.5], [0, 0, 0, 1]])
+    volume = np.moveaxis(open_image("volume.tif").array, 0, -1)
+    nibabel.save(nibabel.Nifti1Image(volume, affine), "volume.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(np.moveaxis(np.load("volume.npy"), 0, -1), affine), "scribbles.nii")
+    arguments = ["segment", "volume.nii.gz", "scribbles.nii", "-q", "--tol", "1e-2", "--save-probability", "p.nii"]
+    assert main([*arguments, "-o", "out.nii.gz", "--table", "t.csv"]) == 0
+    for name in ("out.nii.gz", "p.nii"):
+        image = nibabel.load(name)
+        np.testing.assert_array_equal(image.affine, affine)
+        assert image.header.get_xyzt_units()[0] == "mm"
+    np.testing.assert_array_equal(nibabel.load("out.nii.gz").dataobj, np.stack([1 + DISC] * 6, axis=-1))
+    (row,) = csv.DictReader((files / "t.csv").read_text(encoding="utf-8").splitlines())
+    assert float(row["volume"]) == pytest.approx(DISC.sum() * 6 * 0.75)
+    assert row["unit"] == "mm³"
+    assert main(["project", "out.nii.gz", "-o", "convex.nii", "-q"]) == 0
+    np.testing.assert_array_equal(nibabel.load("convex.nii").affine, affine)
 
 
 def test_outlines_of_the_command_are_those_of_the_mask(files):
