@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
+from varconvex import segment
 from varconvex.errors import (
     DataTermWarning,
     InvalidImageError,
@@ -333,3 +334,20 @@ def test_targets():
 def test_bad_targets_are_named(target, error, match):
     with pytest.raises(error, match=match):
         probability_map(target)
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (7, 12), (8, 9, 10)])
+def test_the_border_stands_for_strokes(shape):
+    point = [tuple(n // 2 for n in shape)]
+    image = np.random.default_rng(0).random(shape)
+    scene = prepare(image, {"background": "border", "object": [point]}, channel_axis=None)
+    deep = np.min([np.minimum(axis, n - 1 - axis) for axis, n in zip(np.indices(shape), shape, strict=True)], axis=0)
+    free = scene.seeds != 2
+    assert scene.seeds[point[0]] == 2
+    np.testing.assert_array_equal((scene.seeds == 1)[free], (deep < 2)[free])
+
+
+def test_one_stroke_and_the_border_give_the_object():
+    disc = np.hypot(*np.mgrid[-30:31, -40:41]) < 15
+    found = segment(disc.astype(float), {"object": [[(30, 38), (30, 42)]], "background": "border"})
+    np.testing.assert_array_equal(found.mask, disc)

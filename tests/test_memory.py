@@ -3,9 +3,10 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from varconvex import memory
+from varconvex import Potts, Session, memory, pdhg, segment
 from varconvex.errors import NotEnoughMemoryError
 
 GIB = 2**30
@@ -83,3 +84,15 @@ def test_more_than_there_is_is_refused_with_bytes_and_advice(system):
 )
 def test_sizes_are_readable(size, text):
     assert memory.readable(size) == text
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_allocated(monkeypatch):
+    monkeypatch.setattr("varconvex.memory.available", lambda: 2**26)
+    image = np.broadcast_to(np.uint8(0), (2000, 2000, 3))  # three bytes
+    strokes = {"object": [(5, 5)], "background": [(50, 50)]}
+    for call in (lambda: segment(image, strokes), lambda: Session(image)):
+        with pytest.raises(NotEnoughMemoryError, match=r"shape \(2000, 2000, 3\) needs about .* MiB.* are available"):
+            call()
+    costs = np.broadcast_to(np.float32(0), (40, 300, 300))
+    with pytest.raises(NotEnoughMemoryError, match=r"solving for 40 label\(s\) on \(300, 300\) pixels needs about 8"):
+        pdhg(Potts(costs, 1.0))

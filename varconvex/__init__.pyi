@@ -46,6 +46,7 @@ from .errors import (
     VarconvexError as VarconvexError,
     VarconvexWarning as VarconvexWarning,
 )
+from .estimator import ScribbleClassifier as ScribbleClassifier, pixel_table as pixel_table
 from .geometry import certify_convexity as certify_convexity
 from .likelihoods import (
     GaussianMixtureLikelihood as GaussianMixtureLikelihood,
@@ -53,6 +54,7 @@ from .likelihoods import (
     NieuwenhuisCremersLikelihood as NieuwenhuisCremersLikelihood,
 )
 from .predictors import (
+    ClassifierPredictor as ClassifierPredictor,
     CnnPredictor as CnnPredictor,
     EnergyPredictor as EnergyPredictor,
     FcnPredictor as FcnPredictor,

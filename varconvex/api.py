@@ -10,6 +10,7 @@ import numpy as np
 from . import checks
 from .assembly import assemble
 from .backends import ArrayBackend, get_backend
+from .coordinates import labelled
 from .energies.potts import Potts
 from .energies.two_phase import TwoPhase
 from .errors import InvalidParameterError
@@ -72,7 +73,7 @@ def segment(
     scribbles : (*spatial) int array, pair of bool arrays, or dict
         A label image (0 unlabelled, 1 background, 2.. objects, -1 outside), whose shape says which axes of the image
         are spatial; or masks (object, background); or polylines {"object": [(row, column), ...], "background": ...},
-        where a value may also be a list of lines and a key a label.
+        where a value may also be a list of lines, or "border" for the image's border, and a key a label.
     alpha : float, optional
         Weight of the total variation, in nats per pixel of boundary. Bigger is smoother; 0 leaves the likelihood alone.
         By default a quarter of the image's side N^(1/d), N pixels in d dimensions, so that the same picture at another
@@ -86,11 +87,11 @@ def segment(
         accepted if an objective falls (`Segmentation.objective`). "joint" also learns from pixels that no stroke
         touches. With a convex shape the outline is minimised directly, with two fifths of `alpha` as boundary cost,
         less along edges; labels without a shape keep only parts that hold a scribble. None: "joint" if one has a shape.
-    predictor : {"energy", "fcn", "cnn"} or Predictor
+    predictor : {"energy", "fcn", "cnn"}, Predictor or a classifier of scikit-learn
         Gives the probability of the object at each pixel: the energy of likelihood and total variation; or a network
         trained on the scribbles, pointwise or with 3x3 windows, whose log-odds replace the likelihood in that energy
         (with ``alpha=0`` they are not smoothed). `FcnPredictor` and `CnnPredictor` have parameters for the network's
-        input and training, `GivenPredictor` takes a map from another program.
+        input and training, `GivenPredictor` takes a map from another program, `ClassifierPredictor` any classifier.
     likelihood : {"nieuwenhuis_cremers", "gaussian_mixture", "histogram"} or Likelihood
         How the scribbles' appearance becomes a cost per pixel.
     edge_weight : "contrast", None, or (*spatial) array
@@ -167,6 +168,7 @@ def segment(
     True
     """
     begin = time.perf_counter()
+    image, channel_axis, spacing = labelled(image, channel_axis, spacing)
     settings = Settings(
         get_backend(backend, image), alpha, shape, unify, predictor, likelihood, edge_weight, tv, relaxation,
         components, max_iter, tol, time_limit, callback, certainty, random_state,
@@ -180,7 +182,7 @@ def segment(
     with compilation_logged():
         result = solve(scene, settings, {"prepare": time.perf_counter() - begin})
     LOGGER.info("segmented %s pixels in %.2f s: %r", pixels, time.perf_counter() - begin, result)
-    return replace(result, spacing=None if spacing is None else checks.spacing(spacing, scene.seeds.ndim))
+    return result
 
 
 def solve(scene: Scene, settings: Settings, seconds: dict[str, float]) -> Segmentation:
@@ -263,6 +265,7 @@ def project(
     True
     """
     begin = time.perf_counter()
+    target, _, spacing = labelled(target, None, spacing)
     probability = probability_map(target)
     nowhere = np.zeros(probability.shape, bool)
     held = nowhere if inside is None else checks.region("inside", inside, nowhere.shape)
@@ -292,6 +295,7 @@ def project(
         labels=(1, 2),
         spacing=(1.0,) * probability.ndim,
         valid=~nowhere,
+        pixel_size=None if spacing is None else checks.spacing(spacing, probability.ndim),
     )
     found = Unified(prediction, fitted.mask.astype(np.int64), {1: fitted}, (), seconds, False)
-    return replace(assemble(scene, found, solver, {}), spacing=None if spacing is None else steps)
+    return assemble(scene, found, solver, {})

@@ -58,5 +58,6 @@ def assemble(
         margins={scene.labels[k]: found for k, found in (margins or {}).items()},
         seconds=seconds | found.seconds | {"certify": time.perf_counter() - begin},
         image=scene.image,
+        spacing=scene.pixel_size,
         seeds=np.where(scene.seeds > 0, ids[np.maximum(scene.seeds, 1) - 1], scene.seeds).astype(kind),
     )

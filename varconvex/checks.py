@@ -143,7 +143,7 @@ def as_numeric(name: str, value: Any) -> Any:
         array = value.data
     else:
         try:
-            array = np.asarray(value)
+            array = np.asarray(_on_host(value))
         except Exception as error:
             raise UnsupportedTypeError(
                 f"{name} must be an array of numbers; got {type(value).__name__}, which NumPy cannot read ({error}). "
@@ -176,6 +176,16 @@ _READERS = {
     "todense": "Pass array.todense().",
 }
 """What to pass instead of objects of other libraries, by a method or property that they are known by."""
+
+
+def _on_host(value: Any) -> Any:
+    """A tensor of PyTorch on any device, or an array that only speaks DLPack, as NumPy reads it; others as they are."""
+    if hasattr(value, "detach") and hasattr(value, "cpu"):
+        tensor = value.detach().cpu()
+        return tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        return np.from_dlpack(value)
+    return value
 
 
 def _how_to_read(value: Any) -> str | None:

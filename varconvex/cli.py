@@ -1,7 +1,7 @@
 """The command ``varconvex``: demo, segment, batch, annotate, project, reproduce, doctor.
 
 Exit status: 0 done, 1 something is missing (doctor) or has failed (batch), 2 bad input or usage, 130 interrupted, 143
-terminated (batch, reproduce).
+terminated.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from typing import get_args
 
 from . import __version__
 from .batch import command as batch
+from .batch.tasks import ended_by_sigterm
 from .commands import segment
 from .commands.console import Voice, in_shell_words, warnings_told, with_voice
 from .commands.options import SEGMENT, add_options, files_of, given, keywords
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     options = _parser().parse_args(argv)
     try:
-        with warnings_told():
+        with warnings_told(), ended_by_sigterm():
             return options.run(options)
     except VarconvexError as error:
         print(f"varconvex: error: {in_shell_words(str(error))}", file=sys.stderr)

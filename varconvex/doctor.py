@@ -114,7 +114,10 @@ def _numba() -> tuple[int, str]:
     if importlib.util.find_spec("numba") is None:
         return 1, "nowhere (numba is missing)"
     from .backends._numba_steps import simplex_block
+    from .compiling import interpreted
     from .threads import n_threads
 
+    if interpreted:
+        return n_threads(), "nowhere: NUMBA_DISABLE_JIT is set, so that nothing is compiled"
     folder = os.environ.get("NUMBA_CACHE_DIR") or simplex_block.stats.cache_path or "nowhere: every start compiles anew"
     return n_threads(), str(folder).replace(os.path.expanduser("~") + os.sep, "~" + os.sep)

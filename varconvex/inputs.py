@@ -5,12 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from . import checks
+from . import checks, memory
+from .coordinates import labelled
 from .errors import AxesWarning, InvalidImageError, InvalidScribblesError, ScribbleWarning
 from .images import MOST_CHANNELS, unit_range, without_alpha
 from .options import NanPolicy
 from .scene import Scene, enough
 from .scribbles import label_image
+
+_BYTES_A_PIXEL, _BYTES_A_CHANNEL = 84, 36
+"""Most memory that two labels take beside the image, measured on photographs; more labels take more in the solver."""
 
 
 def prepare(
@@ -26,7 +30,8 @@ def prepare(
 ) -> Scene:
     """Check an image and its scribbles and convert them to a `Scene`; parameters and errors are those of `segment`."""
     checks.one_of("nan_policy", nan_policy, NanPolicy)
-    image = checks.host(checks.as_numeric("image", image))
+    image, channel_axis, spacing = labelled(image, channel_axis, spacing)
+    image = _read(image)
     seeds = label_image(scribbles, image, channel_axis, strict)
     image = _channels_last(image, seeds.shape, channel_axis, rgba)
     labels, seeds = _compact(_without_outside(seeds, mask))
@@ -49,7 +54,8 @@ def blank_scene(
     `channel_axis` has the channels where it is passed; else the last axis, if it is no longer than four.
     """
     checks.one_of("nan_policy", nan_policy, NanPolicy)
-    image = checks.host(checks.as_numeric("image", image))
+    image, channel_axis, spacing = labelled(image, channel_axis, spacing)
+    image = _read(image)
     checks.spatial("image", image, (2, 3, 4))
     axis = channel_axis
     if isinstance(axis, EllipsisType):
@@ -60,6 +66,18 @@ def blank_scene(
     checks.spatial("image without its channels", np.empty(shape, bool))
     image = _channels_last(image, shape, axis, rgba)
     return _scene(image, (), _without_outside(np.zeros(shape, np.int64), mask).astype(np.int32), spacing, nan_policy)
+
+
+def _read(image: Any) -> np.ndarray:
+    """An image on the host, unless there is not enough memory to segment it."""
+    array = checks.as_numeric("image", image)
+    colours = array.shape[-1] if array.ndim > 2 and 0 < array.shape[-1] <= MOST_CHANNELS else 1
+    memory.require(
+        array.size * (_BYTES_A_CHANNEL + _BYTES_A_PIXEL / colours),
+        f"segmenting an image of shape {array.shape}",
+        "Cut out a part of it, or halve its size.",
+    )
+    return checks.host(array)
 
 
 def _remark(seeds: np.ndarray) -> None:
@@ -111,6 +129,7 @@ def _scene(image: np.ndarray, labels: tuple[int, ...], seeds: np.ndarray, spacin
         labels=labels,
         spacing=checks.unit_spacing(spacing, seeds.ndim),
         valid=valid,
+        pixel_size=None if spacing is None else checks.spacing(spacing, seeds.ndim),
     )
 
 

@@ -12,12 +12,12 @@ from typing import Any
 LOGGER = logging.getLogger("varconvex")
 
 COMPILING = "compiling kernels: once on this machine, up to a minute"
-"""What is logged when the first kernel is compiled."""
+"""What `compiling` says before the first kernel is compiled."""
 
 
 @contextmanager
 def compilation_logged() -> Iterator[None]:
-    """Log, within it, that kernels are compiled, and how long it took."""
+    """Log, after it, how many kernels were compiled within, and how long it took."""
     if not LOGGER.isEnabledFor(logging.INFO):
         yield
         return
@@ -31,8 +31,6 @@ def compilation_logged() -> Iterator[None]:
 
         def on_start(self, event: Any) -> None:
             """A kernel begins to be compiled."""
-            if self.count == self.open == 0:
-                LOGGER.info(COMPILING)
             if self.open == 0:
                 self.begin = time.perf_counter()
             self.open += 1

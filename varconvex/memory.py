@@ -11,6 +11,9 @@ from .errors import NotEnoughMemoryError
 
 _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
+_WORTH_A_LOOK = 2**25
+"""Bytes; asking the system takes as long as the smallest problems."""
+
 _UNLIMITED = 2**60
 """Version 1 of control groups writes a number near 2^63 where there is no limit."""
 
@@ -25,9 +28,11 @@ def available() -> int | None:
 
 
 def require(needed: float, what: str, remedy: str) -> None:
-    """A NotEnoughMemoryError if `needed` bytes are more than there are; `what` needs them, `remedy` is a sentence."""
-    there = available()
-    if there is not None and needed > there:
+    """A NotEnoughMemoryError if `needed` bytes are more than there are; `what` needs them, `remedy` is a sentence.
+
+    A few megabytes are not worth the look.
+    """
+    if needed >= _WORTH_A_LOOK and (there := available()) is not None and needed > there:
         raise NotEnoughMemoryError(
             f"{what} needs about {readable(needed)} of memory; {readable(there)} are available. {remedy}"
         )

@@ -33,6 +33,8 @@ class Scene:
         Distance between neighbouring pixels along each spatial axis, in units in which a pixel has volume 1.
     valid : (*spatial,) bool
         Pixels whose intensities may be used; False where they were not finite (``nan_policy="mask"``) or outside.
+    pixel_size : tuple of float or None
+        The spacing in the user's units, where it was passed.
     """
 
     image: np.ndarray
@@ -40,6 +42,7 @@ class Scene:
     labels: tuple[int, ...]
     spacing: tuple[float, ...]
     valid: np.ndarray
+    pixel_size: tuple[float, ...] | None = None
 
     @property
     def colours(self) -> np.ndarray:
@@ -107,7 +110,7 @@ def enough(labels: tuple[int, ...]) -> tuple[int, ...]:
         names = ", ".join(str(i) for i in labels) or "none"
         raise InvalidScribblesError(
             f"scribbles must hold at least two labels (1 background, 2 object); got labels: {names}. Scribble on both "
-            "the object and the background."
+            'the object and the background; in a dict "border" in place of a line is the border of the image.'
         )
     if len(labels) > _MOST_LABELS:
         raise InvalidScribblesError(

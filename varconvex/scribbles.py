@@ -15,6 +15,12 @@ from .errors import InvalidScribblesError, ScribbleConflictError, ScribbleWarnin
 WIDTH = 3.0
 """Width of a polyline's stroke in pixels."""
 
+BORDER = "border"
+"""What stands for the border of the image in place of a polyline."""
+
+_RIM = 2
+"""Width in pixels of what is scribbled along the border."""
+
 _LARGEST_LABEL = 2**53
 """Largest integer up to which float64 represents every integer."""
 
@@ -27,7 +33,9 @@ def label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, str
         return _draw(scribbles, image, channel_axis, strict)
     if isinstance(scribbles, tuple | list) and len(scribbles) == 2 and np.ndim(scribbles[0]) >= 2:
         first, second = (checks.host(checks.as_numeric("scribbles", part)) for part in scribbles)
-        if first.dtype == second.dtype == bool:
+        volume = image.shape[:3] == (2, *first.shape)  # a label image of two slices as a list of them
+        if first.dtype == second.dtype == bool or (not volume and _is_mask(first) and _is_mask(second)):
+            first, second = first > 0, second > 0
             if first.shape != second.shape:
                 raise InvalidScribblesError(
                     f"the two masks (object, background) must have one shape; got {first.shape}, {second.shape}. Crop "
@@ -58,6 +66,12 @@ def label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, str
     return seeds.astype(np.int64)
 
 
+def _is_mask(array: np.ndarray) -> bool:
+    """Whether integers are 0 and one positive number, as in masks of 0 and 255."""
+    values = np.unique(array[array != 0]) if array.dtype.kind in "biu" and array.ndim > 1 else np.zeros(2)
+    return len(values) <= 1 and bool((values > 0).all())
+
+
 def _overwrite(seeds: np.ndarray, where: np.ndarray, label: int, strict: bool) -> np.ndarray:
     """`seeds` with `label` at the pixels `where`; an error or warning where another label is replaced."""
     clash = where & (seeds > 0) & (seeds != label)
@@ -75,7 +89,9 @@ def _overwrite(seeds: np.ndarray, where: np.ndarray, label: int, strict: bool) -
 
 def _draw(strokes: Mapping, image: np.ndarray, channel_axis: int | None, strict: bool) -> np.ndarray:
     """The label image of polylines {label: line or lines}, each (n, d) points in array order (row, column)."""
-    lines = [(label_of(key), line) for key, value in strokes.items() for line in _polylines(value)]
+    border = [label_of(key) for key, value in strokes.items() if isinstance(value, str) and value == BORDER]
+    drawn = {key: value for key, value in strokes.items() if not (isinstance(value, str) and value == BORDER)}
+    lines = [(label_of(key), line) for key, value in drawn.items() for line in _polylines(value)]
     if not lines:
         raise InvalidScribblesError("scribbles must hold a polyline for each of two labels; got an empty dict.")
     ndim = lines[0][1].shape[1]
@@ -83,6 +99,8 @@ def _draw(strokes: Mapping, image: np.ndarray, channel_axis: int | None, strict:
     if image.ndim == ndim + 1 and channel_axis is not None:
         shape = tuple(np.delete(shape, checks.axis(channel_axis, image.ndim)))
     seeds = np.zeros(tuple(int(n) for n in shape), np.int64)
+    for label in border:
+        seeds[border_pixels(seeds.shape)] = label  # strokes cover it
     for label, line in lines:
         if line.shape[1] != seeds.ndim:
             raise InvalidScribblesError(
@@ -91,6 +109,13 @@ def _draw(strokes: Mapping, image: np.ndarray, channel_axis: int | None, strict:
             )
         seeds = _overwrite(seeds, _stroke(line, seeds.shape), label, strict)
     return seeds
+
+
+def border_pixels(shape: tuple[int, ...]) -> np.ndarray:
+    """Pixels along the border of an image or volume of this shape: bool array."""
+    found = np.ones(shape, bool)
+    found[tuple(slice(_RIM, n - _RIM) for n in shape)] = False
+    return found
 
 
 def label_of(name: Any) -> int:

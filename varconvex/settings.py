@@ -15,6 +15,7 @@ from .inputs import Scene
 from .likelihoods.base import Likelihood
 from .options import TV, Components, EdgeWeight, Relaxation, Unify
 from .predictors.base import Predictor
+from .predictors.classifier import ClassifierPredictor
 from .predictors.energy import EnergyPredictor, default_alpha
 from .shapes.base import Shape
 from .solvers.solution import Callback
@@ -150,6 +151,8 @@ _KINDS = {"likelihoods": (Likelihood, "costs"), "predictors": (Predictor, "predi
 def part(family: str, value: Any) -> Any:
     """A part by its name, or the object itself if it is one of this family."""
     kind, method = _KINDS[family]
+    if family == "predictors" and hasattr(value, "fit") and hasattr(value, "predict_proba"):
+        return ClassifierPredictor(value)  # of scikit-learn, or like one
     if isinstance(value, str):
         return find(family, value)()
     if isinstance(value, type) or not isinstance(value, kind):

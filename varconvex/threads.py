@@ -15,6 +15,9 @@ from typing import Any, TypeVar
 
 import numba
 
+from . import checks
+from .errors import VarconvexWarning
+
 T = TypeVar("T")
 
 
@@ -75,9 +78,13 @@ def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
     first, *others = calls
     if threading.get_native_id() in _workers:
         return [kernel(*call) for call in (*others[::-1], first)][::-1]
-    if others:
-        _part()
-    futures = [_pool().submit(kernel, *call) for call in reversed(others)][::-1]
+    if not others:
+        return [kernel(*first)]
+    pool = _pool()
+    if pool is None:
+        return [kernel(*call) for call in (*others[::-1], first)][::-1]
+    _part()
+    futures = [pool.submit(kernel, *call) for call in reversed(others)][::-1]
     try:
         return [kernel(*first), *map(_result, futures)]
     finally:
@@ -104,8 +111,24 @@ _workers: dict[int, int | None] = {}
 
 
 @lru_cache(maxsize=1)
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(n_threads(), "varconvex", lambda: _workers.setdefault(threading.get_native_id()))
+def _pool() -> ThreadPoolExecutor | None:
+    """The threads, all of them started; None where the system lets no more be started."""
+    pool = ThreadPoolExecutor(n_threads(), "varconvex", lambda: _workers.setdefault(threading.get_native_id()))
+    gate = threading.Event()
+    try:
+        for _ in range(n_threads()):
+            pool.submit(gate.wait)
+    except RuntimeError as error:
+        checks.warn_caller(
+            f"kernels should run in {n_threads()} threads; no more can be started here ({error}), so one computes all. "
+            "Raise the limit of processes, or set NUMBA_NUM_THREADS=1.",
+            VarconvexWarning,
+        )
+        pool.shutdown(wait=False, cancel_futures=True)
+        return None
+    finally:
+        gate.set()
+    return pool
 
 
 def _part() -> None:

@@ -22,6 +22,8 @@ from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
+from .. import compiling as caching
+
 
 class _NoAlias(Compiler):
     """Numba's compiler, told that no two arrays of a call overlap where one of them is written."""
@@ -33,7 +35,7 @@ class _NoAlias(Compiler):
 
 # Divisions are NumPy's: a check for 0 would stop the vectoriser.
 _options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": True}
-compiled: Any = numba.njit(cache=True, **_options)
+compiled: Any = caching.compiled(**_options)
 inlined: Any = numba.njit(forceinline=True, **_options)
 row_function: Any = numba.njit(pipeline_class=_NoAlias, forceinline=True, **_options)
 

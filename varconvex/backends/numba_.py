@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ..compiling import interpreted, say_interpreted
 from ..threads import n_threads, run
 from . import _numba_grids as grids, _numba_values as values
 from ._numba_distance import distance
@@ -19,7 +20,7 @@ from ._numba_kernel_costs import kernel_costs
 from ._numba_kernel_sum import log_kernel_mean
 from ._numba_networks import NumbaNetworks
 from ._numba_steps import MOST_DIRECTIONS, RHO, simplex_block
-from .base import SAFE, Array, Problem, next_steps
+from .base import SAFE, Array, ArrayBackend, Problem, next_steps
 from .numba_layout import SHARE, ActiveSet, Layout, cut, iterate_band, matrix
 
 _WATCHED = 2**26
@@ -39,6 +40,13 @@ class NumbaBackend(NumbaNetworks):
     """float32 problems in fused, threaded kernels; anything else as in the specification."""
 
     name = "numba"
+
+    def __new__(cls) -> "NumbaBackend":
+        """A backend; where Numba may not compile, the specification by this name."""
+        if not interpreted:
+            return super().__new__(cls)
+        say_interpreted()
+        return _Interpreted()  # type: ignore[return-value]
 
     def __init__(self) -> None:
         self._layouts: WeakKeyDictionary[Problem, Layout] = WeakKeyDictionary()
@@ -202,6 +210,12 @@ class NumbaBackend(NumbaNetworks):
         head = (matrix(projected), layout.shape, layout.fields[2], layout.shapes[2], len(v))
         run(simplex_block, [(*head, *rows) for rows in _rows(layout.shape[0], v.size)])
         return projected
+
+
+class _Interpreted(ArrayBackend):
+    """The specification, where Numba has been told not to compile."""
+
+    name = "numba"
 
 
 def _compiled(u: np.ndarray, problem: Problem) -> bool:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..commands.console import in_shell_words
-from ..commands.options import SEGMENT, add_options, given
-from ..commands.segment import add_frame, add_pens, add_threads, pens, use_threads
+from ..commands.options import FILE_OPTIONS, PENS, SEGMENT, add_options, given, keywords
+from ..commands.segment import add_threads, use_threads
 from ..io.kinds import LABEL_ENDINGS
 
 _MOST_TOLD = 20
@@ -33,8 +33,8 @@ def add_to(commands: Any) -> None:
     add("-q", "--quiet", action="store_true", help="say nothing while it works")
     add_options(parser, SEGMENT)
     add_threads(parser)
-    add_frame(parser)
-    add_pens(parser)
+    add_options(parser, FILE_OPTIONS)
+    add_options(parser, PENS)
     parser.set_defaults(run=_run)
 
 
@@ -47,11 +47,11 @@ def _run(options: argparse.Namespace) -> int:
     from .batch import run
     from .progress import Reporter
 
-    opening = {name: getattr(options, name) for name in ("frame", "level") if getattr(options, name) is not None}
+    opening, reading = (keywords(given(options, names)) for names in (FILE_OPTIONS, PENS))
     with Reporter() as reporter:
         summary = run(
             options.images, options.out, options.scribbles, transfer=options.transfer, ending=options.ending,
-            jobs=options.jobs, dask=options.dask, reading=pens(options), opening=opening, options=given(options),
+            jobs=options.jobs, dask=options.dask, reading=reading, opening=opening, options=given(options),
             progress=None if options.quiet else reporter,
         )  # fmt: skip
     if options.json:

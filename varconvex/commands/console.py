@@ -7,6 +7,7 @@ seconds while it lasts.
 import logging
 import math
 import re
+import shutil
 import sys
 import threading
 import time
@@ -17,7 +18,7 @@ from typing import Any
 
 from ..errors import VarconvexWarning
 from ..logs import LOGGER
-from .options import NONE, OPTIONS, flag
+from .options import ALL_OPTIONS, NONE, flag
 
 _EVERY = 10.0
 """Seconds between two lines about the same thing in a log."""
@@ -65,7 +66,9 @@ class Voice(logging.Handler):
         if self._bar is None:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=100, unit="%", leave=False, bar_format="{desc} {bar} {elapsed} {postfix}")
+            size = shutil.get_terminal_size()  # 80 x 24 where the terminal does not tell: tqdm would show nothing
+            form = "{desc} {bar} {elapsed} {postfix}"
+            self._bar = tqdm(total=100, leave=False, bar_format=form, ncols=size.columns, nrows=size.lines, desc=what)
         self._bar.set_description_str(what)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -126,7 +129,7 @@ def warnings_told() -> Iterator[None]:
 
 def in_shell_words(message: str) -> str:
     """A message with the options of the shell where it names keywords: ``nan_policy="mask"`` is --nan-policy mask."""
-    for name in sorted(OPTIONS, key=len, reverse=True):
+    for name in sorted(ALL_OPTIONS, key=len, reverse=True):
         message = re.sub(
             rf"`?\b{name}\s?=\s?(\{{.*?\}}|\(.*?\)|'[^']*'|\"[^\"]*\"|[\w.+-]*[\w+-])?`?", _as_option(name), message
         )
@@ -139,7 +142,7 @@ def in_shell_words(message: str) -> str:
 
 def _as_option(name: str) -> Any:
     """Replacement of a match of ``name=value`` by the option's name and its value in the shell."""
-    option = OPTIONS[name]
+    option = ALL_OPTIONS[name]
 
     def replaced(match: re.Match[str]) -> str:
         value = (match[1] or option.metavar).strip("'\"")

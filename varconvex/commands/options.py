@@ -1,4 +1,4 @@
-"""Keywords of `segment` and `project` as options of a shell: declared once, for all commands and for tables of runs.
+"""Keywords of our functions as options of a shell: declared once, for all commands and for tables of runs.
 
 An option's value has two forms. The *given* one is a number or a text as in the shell, ready for JSON, a hash or a
 cell of a table: `parse` makes it. The *keyword* is what `segment` takes: `keywords` makes it, and reads the files that
@@ -90,12 +90,28 @@ def _optional(value: Any) -> Any:
     return None if value == NONE else value
 
 
+def _frames(text: str) -> int | list[int]:
+    """One number, or several after commas."""
+    found = [int(part) for part in text.split(",")]
+    return found[0] if len(found) == 1 else found
+
+
+def _key(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
 def _mask(path: str) -> Any:
     """A file's mask as bool array."""
     from ..io.reading import read_mask
-    from .masks import object_of
 
-    return object_of(read_mask(path), path)
+    return read_mask(path) > 0.5
+
+
+def _colour(text: str) -> Any:
+    """Red, green and blue of a colour."""
+    from ..io.reading import colour
+
+    return colour(text)
 
 
 def _edge_weight(value: str) -> Any:
@@ -135,6 +151,7 @@ OPTIONS: dict[str, Option] = {
     "max_iter": Option("most iterations", "N", int),
     "tol": Option("relative gap to stop at", "NUMBER", float),
     "time_limit": Option("most seconds for likelihood, solver and joint unification", "SECONDS", float),
+    "certainty": Option("also find how certain each label is", ""),
     "random_state": Option("the same seed gives the same mask", "N", int, flags=("--seed",)),
     "inside": Option("pixels that must belong to the object: a mask", "FILE", load=_mask, file=True),
     "outside": Option("pixels that must not belong to the object: a mask", "FILE", load=_mask, file=True),
@@ -143,19 +160,31 @@ OPTIONS: dict[str, Option] = {
 }  # fmt: skip
 """Every option by its name: a keyword of `segment` or `project`, or one of `PARTS`."""
 
+FILE_OPTIONS: dict[str, Option] = {
+    "frame": Option("frame of a file with a time axis, or page of one whose pages have no meaning", "N", _frames),
+    "level": Option("resolution level of a pyramid; 0 is the finest", "N", int),
+    "key": Option("name or number of the array in a file that holds several", "KEY", _key),
+    "axes": Option("a letter for each axis of the file, where it does not tell: z, y, x, c, t", "LETTERS"),
+    "large": Option("read what is larger than the memory there is", ""),
+}
+"""Options that are keywords of `open_image`."""
+
+PENS: dict[str, Option] = {
+    "object_label": Option("label of the object in SCRIBBLES (default: 2)", "N", int),
+    "background_label": Option("label of the background in SCRIBBLES (default: 1)", "N", int),
+    "object_colour": Option("colour of the object's painted strokes (default: as found)", "COLOUR", load=_colour),
+    "background_colour": Option("colour of the background's painted strokes", "COLOUR", load=_colour),
+}
+"""Options that are keywords of `read_scribbles`, besides those of `open_image`."""
+
+ALL_OPTIONS = {**OPTIONS, **FILE_OPTIONS, **PENS}
+"""Options by name, of all three declarations."""
+
 PARTS = ("features", "given")
 """Options that are no keywords but become part of one, `predictor`."""
 
 NOT_IN_A_SHELL = ("image", "scribbles", "target", "callback")
 """Keywords that are no options: what a command reads, and what it watches the solver with."""
-
-
-def names_of(function: Callable[..., Any]) -> tuple[str, ...]:
-    """Names of the options that a function's keywords make, `segment`'s with its predictor's parts."""
-    import inspect
-
-    own = tuple(name for name in inspect.signature(function).parameters if name not in NOT_IN_A_SHELL)
-    return own + (PARTS if "predictor" in own else ())
 
 
 SEGMENT = tuple(name for name in OPTIONS if name not in ("inside", "outside"))
@@ -173,7 +202,7 @@ def flag(name: str) -> str:
 def add_options(parser: argparse.ArgumentParser, names: Iterable[str] = SEGMENT) -> None:
     """Add options to a parser; what is not given is None in its namespace."""
     for name in names:
-        option = OPTIONS[name]
+        option = ALL_OPTIONS[name]
         flags = (flag(name), *option.flags)
         if option.switch:
             parser.add_argument(*flags, dest=name, action="store_true", default=None, help=option.help)
@@ -201,11 +230,11 @@ def parse(name: str, text: str) -> Any:
 
     An InvalidParameterError if there is no such option (the nearest is named) or its text cannot be used.
     """
-    if name not in OPTIONS:
-        near = get_close_matches(name, OPTIONS, 1, 0.5)
-        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(OPTIONS)}."
+    if name not in ALL_OPTIONS:
+        near = get_close_matches(name, ALL_OPTIONS, 1, 0.5)
+        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(ALL_OPTIONS)}."
         raise InvalidParameterError(f"an option must be a keyword of segment; got {name!r}. {hint}")
-    option = OPTIONS[name]
+    option = ALL_OPTIONS[name]
     kind = f"one of {', '.join(option.choices)}" if option.choices else option.metavar or "yes or no"
     try:
         value = _switch(text) if option.switch else option.parse(text)
@@ -225,15 +254,15 @@ def given(options: argparse.Namespace | Mapping[str, Any], names: Iterable[str] 
 def files_of(options: Mapping[str, Any]) -> list[str]:
     """Files that given options name."""
     words = ("contrast", NONE)
-    return [value for name, value in options.items() if OPTIONS[name].file and value not in words]
+    return [value for name, value in options.items() if ALL_OPTIONS[name].file and value not in words]
 
 
 def keywords(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Keywords of `segment` or `project` from given options; files that these name are read.
+    """Keywords of `segment`, `project`, `open_image` or `read_scribbles` from given options; files they name are read.
 
     A FileFormatError if a file cannot be read, an InvalidParameterError if options do not go together.
     """
-    ready = {name: OPTIONS[name].load(value) for name, value in options.items() if name not in PARTS}
+    ready = {name: ALL_OPTIONS[name].load(value) for name, value in options.items() if name not in PARTS}
     predictor = options.get("predictor", "energy")
     if "given" in options:
         from ..io.reading import read_mask

@@ -3,9 +3,9 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InvalidParameterError
 from .console import Voice, with_voice
-from .masks import target_of
-from .options import PROJECT, SEGMENT, add_options, files_of, given, keywords
+from .options import FILE_OPTIONS, PENS, PROJECT, SEGMENT, add_options, files_of, given, keywords
 from .outputs import add_outputs, check_contents, check_names, print_numbers, write_outputs
 
 if TYPE_CHECKING:
@@ -17,56 +17,54 @@ def add_to(commands: Any) -> None:
     """Add the commands to the parser's subcommands."""
     segment = commands.add_parser("segment", help="cut an object out of an image with scribbles")
     segment.add_argument("image", metavar="IMAGE", help="image or volume (PNG, TIFF, JPEG, .npy, NIfTI, ...)")
-    add_frame(segment)
-    segment.add_argument(
-        "scribbles",
-        metavar="SCRIBBLES",
-        help="labels as an indexed or grey PNG (0 none, 1 background, 2 object), or strokes painted on a copy",
-    )
+    add_scribbles(segment)
     add_outputs(segment)
     add_options(segment, SEGMENT)
+    add_options(segment, FILE_OPTIONS)
     add_threads(segment)
-    add_pens(segment)
     segment.set_defaults(run=with_voice(_segment))
 
     project = commands.add_parser("project", help="the nearest convex mask to a mask from any source")
     project.add_argument("target", metavar="MASK", help="mask with two values, labels, or probabilities")
-    add_frame(project)
     add_outputs(project)
     project.add_argument("--label", type=int, metavar="N", help="the object's label, if there are several")
     project.add_argument("--probability", action="store_true", help="grey values are probabilities of the object")
     add_options(project, PROJECT)
+    add_options(project, FILE_OPTIONS)
     add_threads(project)
     project.set_defaults(run=with_voice(_project))
 
 
-def add_pens(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what marks object and background in a file of strokes; `pens` reads them."""
-    for part, label, colour in (("object", 2, "red"), ("background", 1, "blue")):
-        told = f"label of the {part} (default: {label})"
-        parser.add_argument(f"--{part}-label", type=int, metavar="N", help=told)
-        told = f"of painted strokes (default: {colour})"
-        parser.add_argument(f"--{part}-colour", metavar="COLOUR", help=told)
+def add_scribbles(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say where scribbles are; `scribbles_of` reads them."""
+    told = "labels (0 none, 1 background, 2 object), strokes painted on a copy or a layer, GeoJSON, polylines"
+    parser.add_argument("scribbles", nargs="?", metavar="SCRIBBLES", help=told)
+    parser.add_argument("--object", metavar="FILE", help="the object's strokes, in a file of their own: any pen")
+    parser.add_argument("--background", metavar="FILE", help="the background's strokes, in a file of their own")
+    parser.add_argument("--scribbles-frame", type=int, metavar="N", help="frame of the scribbles' file")
+    add_options(parser, PENS)
 
 
-def pens(options: argparse.Namespace) -> dict[str, Any]:
-    """Keywords of `read_scribbles` that were given by the options of `add_pens`."""
-    from ..io.painted import colour
+def scribbles_of(options: argparse.Namespace, photograph: "ImageFile") -> Any:
+    """The label image of the scribbles that are named; an InvalidParameterError if none are, or too many."""
+    from ..io.reading import read_scribble_pair, read_scribbles
 
-    names = [f"{part}_{kind}" for part in ("object", "background") for kind in ("label", "colour")]
-    given = {name: value for name in names if (value := getattr(options, name)) is not None}
-    return {name: colour(value) if name.endswith("colour") else value for name, value in given.items()}
+    pair = (options.object, options.background)
+    if options.scribbles is not None and pair == (None, None):
+        chosen = keywords(given(options, PENS))
+        return read_scribbles(options.scribbles, photograph, frame=options.scribbles_frame, **chosen)
+    if options.scribbles is None and None not in pair:
+        return read_scribble_pair(*pair, photograph, frame=options.scribbles_frame)
+    named = [name for name in ("scribbles", "object", "background") if getattr(options, name) is not None]
+    raise InvalidParameterError(
+        f"strokes must be in SCRIBBLES, or in --object FILE and --background FILE; got {', '.join(named) or 'none'}. "
+        "Name one file, or these two."
+    )
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add the option for the number of threads; `use_threads` obeys it."""
     parser.add_argument("--threads", type=int, metavar="N", help="threads that compute (default: all processors)")
-
-
-def add_frame(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what to read of a file that holds more than one image."""
-    parser.add_argument("--frame", type=int, metavar="N", help="frame of a file with several")
-    parser.add_argument("--level", type=int, metavar="N", help="resolution level of a pyramid; 0 is the finest")
 
 
 def use_threads(count: int | None) -> None:
@@ -90,14 +88,14 @@ def _segment(options: argparse.Namespace, voice: Voice) -> int:
     import numpy as np
 
     chosen = given(options)
-    check_names(options, [options.image, options.scribbles, *files_of(chosen)])
+    named = [path for path in (options.scribbles, options.object, options.background) if path is not None]
+    check_names(options, [options.image, *named, *files_of(chosen)])
     voice.say(f"reading {options.image}")
     use_threads(options.threads)
     from ..io.opening import open_image
-    from ..io.reading import read_scribbles
 
-    file = open_image(options.image, frame=options.frame, level=options.level)
-    scribbles = read_scribbles(options.scribbles, file.array, **pens(options))
+    file = open_image(options.image, **keywords(given(options, FILE_OPTIONS)))
+    scribbles = scribbles_of(options, file)
     ids = np.unique(scribbles)
     check_contents(options, np.ndim(scribbles), [int(i) for i in ids if i > 0])
     ready = {**image_keywords(file), **keywords(chosen)}
@@ -117,9 +115,9 @@ def _project(options: argparse.Namespace, voice: Voice) -> int:
     from ..io.opening import open_image
     from ..io.reading import read_mask
 
-    file = open_image(options.target, frame=options.frame, level=options.level)
-    values = read_mask(options.target, probability=options.probability)
-    target = values if options.probability else target_of(values, options.target, options.label)
+    which = keywords(given(options, FILE_OPTIONS))
+    file = open_image(options.target, **which)
+    target = read_mask(options.target, probability=options.probability, label=options.label, **which)
     check_contents(options, target.ndim, (1, 2))
     ready = {"spacing": file.spacing, **keywords(chosen)}
     voice.say("loading the solver")

@@ -8,9 +8,9 @@ as many steps as there are pixels in the corner, and noise stops it; here it is 
 row by row, from prefix sums. The pair of edges of least cost comes first, then those that share no edge with it.
 """
 
-import numba
 import numpy as np
 
+from ..compiling import compiled
 from .components import cheapest_piece
 from .hulls import extreme_points, is_convex
 from .raster import cost_of_runs
@@ -71,7 +71,7 @@ def _caps(gains: Array, corners: Array, shape: tuple[int, ...]) -> Array:
     return caps
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@compiled(error_model="numpy", nogil=True)
 def cap_costs(prefix: Array, corners: Array, top: int, first: Array, last: Array, most: int) -> Array:
     """(n, most): cost of the cap between edge i and edge i + 2, i + 3, ...; infinite where the two do not meet."""
     n = len(corners)
@@ -93,7 +93,7 @@ def cap_costs(prefix: Array, corners: Array, top: int, first: Array, last: Array
     return gains
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@compiled(error_model="numpy", nogil=True)
 def _fill(mask: Array, corners: Array, i: int, between: int) -> None:
     """Set the pixels of a cap in `mask`."""
     low, high = _row_range(corners, i, between, mask.shape[0])
@@ -103,7 +103,7 @@ def _fill(mask: Array, corners: Array, i: int, between: int) -> None:
             mask[r, c] = True
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@compiled(error_model="numpy", nogil=True)
 def _row_range(corners: Array, i: int, between: int, height: int) -> tuple[int, int]:
     """Rows of the triangle over the dropped edges; none where the two lines do not meet."""
     n = len(corners)
@@ -117,7 +117,7 @@ def _row_range(corners: Array, i: int, between: int, height: int) -> tuple[int, 
     return max(int(np.ceil(low - 1e-9)), 0), min(int(np.floor(high + 1e-9)), height - 1)
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@compiled(error_model="numpy", nogil=True)
 def _columns(corners: Array, i: int, between: int, r: int, width: int) -> tuple[int, int]:
     """First and last column of the triangle in row r, without rounding."""
     n = len(corners)

@@ -8,9 +8,9 @@ tests are signs of integer determinants, so that points in one plane are no spec
 facets: it would prove nothing.
 """
 
-import numba
 import numpy as np
 
+from ..compiling import compiled
 from . import hulls_2d
 
 Array = np.ndarray
@@ -44,7 +44,8 @@ def half_spaces(points: Array) -> tuple[Array, Array]:
 
 def lattice_points(normals: Array, offsets: Array, shape: tuple[int, ...]) -> Array:
     """Which points of a grid are in all half-spaces: (D, H, W) bool."""
-    return hulls_2d.pixels_between(*_runs(normals, offsets, shape[0], shape[1], shape[2]), shape[2])
+    first, last = _runs(normals, offsets, shape[0], shape[1], shape[2])
+    return hulls_2d.pixels_between(first, last, shape[2])
 
 
 def _independent(points: Array) -> Array:
@@ -85,7 +86,7 @@ def _flat_normals(points: Array, base: Array) -> Array:
     return np.concatenate([outward, [across, -across]])
 
 
-@numba.njit(cache=True)
+@compiled()
 def _facets(points: Array, order: Array) -> Array:
     """Triangles of the hull as indices of their corners (n, 3); the first four of `order` span a tetrahedron."""
     corners, planes = _tetrahedron(points, order[:4])
@@ -114,7 +115,7 @@ def _facets(points: Array, order: Array) -> Array:
     return corners[:count]
 
 
-@numba.njit(cache=True)
+@compiled()
 def _tetrahedron(points: Array, order: Array) -> tuple[Array, Array]:
     """Facets and planes of four points, in arrays with space for more."""
     corners, planes = np.empty((64, 3), np.int64), np.empty((64, 4), np.int64)
@@ -130,7 +131,7 @@ def _tetrahedron(points: Array, order: Array) -> tuple[Array, Array]:
     return corners, planes
 
 
-@numba.njit(cache=True)
+@compiled()
 def _add_edges(horizon: set[tuple[int, int]], facet: Array) -> None:
     """Add the three edges of a facet; an edge that is there from its other side is removed instead."""
     for i in range(3):
@@ -141,7 +142,7 @@ def _add_edges(horizon: set[tuple[int, int]], facet: Array) -> None:
             horizon.add((a, b))
 
 
-@numba.njit(cache=True)
+@compiled()
 def _plane(points: Array, a: int, b: int, c: int) -> Array:
     """Normal and offset of the plane through three points, outwards if they turn anticlockwise seen from outside."""
     plane = np.empty(4, np.int64)
@@ -153,7 +154,7 @@ def _plane(points: Array, a: int, b: int, c: int) -> Array:
     return plane
 
 
-@numba.njit(cache=True)
+@compiled()
 def _runs(normals: Array, offsets: Array, depth: int, height: int, width: int) -> tuple[Array, Array]:
     """First and last lattice point of the half-spaces on every line along the last axis; none where first > last."""
     first = np.zeros((depth, height), np.int64)

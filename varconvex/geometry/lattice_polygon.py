@@ -27,9 +27,9 @@ counted, not areas.
 import math
 from itertools import pairwise
 
-import numba
 import numpy as np
 
+from ..compiling import compiled
 from .components import cheapest_piece
 from .hulls import fill
 from .raster import primitive_vectors, row_sums
@@ -104,7 +104,7 @@ def trace_from(weights: Array, steps: Array, row: int, column: int) -> list[tupl
     return corners
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@compiled(error_model="numpy", nogil=True)
 def _step_costs(prefix: Array, directions: Array, lengths: Array, steps: Array, n_rows: int, n_columns: int) -> Array:
     """w_k(v) for every direction and node; infinite where the step leaves the lattice."""
     height, width = prefix.shape[0], prefix.shape[1] - 1
@@ -125,7 +125,7 @@ def _step_costs(prefix: Array, directions: Array, lengths: Array, steps: Array, 
     return weights
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@compiled(error_model="numpy", nogil=True)
 def energies_from(weights: Array, directions: Array) -> Array:
     """(rows, columns): least energy of the polygons whose top node is this one, for every node; at most 0."""
     _, n_rows, n_columns = weights.shape
@@ -140,7 +140,7 @@ def energies_from(weights: Array, directions: Array) -> Array:
     return energies
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@compiled(error_model="numpy", nogil=True)
 def _sweep(f: Array, weight: Array, dr: int, dc: int, top: int) -> None:
     """One direction of the recursion, in place, on the rows from `top` down."""
     n_rows, n_columns = f.shape
@@ -159,7 +159,7 @@ def _sweep(f: Array, weight: Array, dr: int, dc: int, top: int) -> None:
             here[c] = min(here[c], there[c] + w[c])
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@compiled(error_model="numpy", nogil=True)
 def _sweep_and_record(weights: Array, directions: Array, row: int, column: int) -> Array:
     """(directions, rows, columns) bool: whether a step along a direction has lowered f at a node, from one top node."""
     _, n_rows, n_columns = weights.shape
@@ -199,7 +199,7 @@ def best_nearby(mask: np.ndarray, cost: np.ndarray) -> np.ndarray:
     return mask if better is sets[0] else found
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@compiled(error_model="numpy", nogil=True)
 def window_costs(prefix: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """(directions, H, W): the cost of a step in each direction from each pixel; infinite where it leaves the window."""
     n_rows, n_columns = prefix.shape[0], prefix.shape[1] - 1

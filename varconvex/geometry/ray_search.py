@@ -23,9 +23,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numba
 import numpy as np
 
+from ..compiling import compiled
 from ..threads import n_threads, run
 
 Array = np.ndarray
@@ -52,7 +52,7 @@ _NORMALS = 16
 HARD = 60.0
 """Cost of a scribbled pixel on the wrong side, in nats: more than the evidence of its neighbourhood."""
 
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+_compiled = compiled(nogil=True, error_model="numpy", fastmath=True)
 
 BoundaryCost = Callable[[Array, Array], Array]
 """boundary_cost(points (..., 2), unit normals (..., 2)) -> (...), nats a pixel of boundary there; the two broadcast."""

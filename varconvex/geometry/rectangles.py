@@ -7,8 +7,9 @@ misses those that noise has torn apart; a rectangle of about the object's size f
 angles and its integral image computed for each; then the cost of any rectangle is four look-ups.
 """
 
-import numba
 import numpy as np
+
+from ..compiling import compiled
 
 SIZES = np.array([(w, n) for w in (1, 2, 4) for n in (3, 6, 12, 24) if w <= n])
 """Sides of the rectangles in cells; the lattice finds objects wider than four."""
@@ -63,7 +64,7 @@ def _apart(found: list[tuple[float, np.ndarray]], count: int, shape: tuple[int, 
     return kept
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@compiled(error_model="numpy", nogil=True)
 def _turned_sums(cells: np.ndarray, frame: np.ndarray, centre: np.ndarray, middle: np.ndarray, side: int) -> np.ndarray:
     """(side + 1, side + 1): integral image of the turned image, which is interpolated linearly between cells."""
     height, width = cells.shape
@@ -79,7 +80,7 @@ def _turned_sums(cells: np.ndarray, frame: np.ndarray, centre: np.ndarray, middl
     return sums
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@compiled(error_model="numpy", nogil=True)
 def _interpolated(cells: np.ndarray, r: float, c: float, total: float) -> float:
     """`total` plus the value between the four cells around (r, c); 0 beyond the border."""
     r0, c0 = int(np.floor(r)), int(np.floor(c))
@@ -90,7 +91,7 @@ def _interpolated(cells: np.ndarray, r: float, c: float, total: float) -> float:
     return total
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@compiled(error_model="numpy", nogil=True)
 def _least(sums: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rectangle of least cost that begins in each block: costs (n,); row, column, height and width (n, 4)."""
     side = len(sums) - 1

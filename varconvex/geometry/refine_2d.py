@@ -11,9 +11,9 @@ upper and lower one of the columns, then corners that are cut off (`corners`), i
 set is digitally convex after every step.
 """
 
-import numba
 import numpy as np
 
+from ..compiling import compiled
 from ..threads import run
 from .corners import runs, with_corners
 from .hulls_2d import pixels_between
@@ -28,7 +28,7 @@ smaller denominators differs by less than a pixel."""
 _MEDIUM = 12_000
 """Pixels of a set up to which chains may move two pixels at a time by default."""
 
-_compiled = numba.njit(cache=True, error_model="numpy", nogil=True)
+_compiled = compiled(error_model="numpy", nogil=True)
 
 
 def refine(mask: Array, cost: Array, *, band: int | None = None, sweeps: int = 3, least: float = 1e-3) -> Array:

@@ -7,9 +7,9 @@ found at once among all there are. Descent of this kind has local minima (`searc
 the voxels near the boundary of a set it moves and tilts the set's sides, and cuts it from all directions.
 """
 
-import numba
 import numpy as np
 
+from ..compiling import compiled
 from .hulls import extreme_points, fill, half_spaces, is_convex
 from .raster import primitive_vectors, total
 
@@ -118,7 +118,7 @@ def place(along: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(((along - low) * ((_BINS - 1) / np.maximum(high - low, 1e-9))).astype(np.int16).T)
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@compiled(error_model="numpy", nogil=True)
 def coordinate_descent(bins: np.ndarray, cost: np.ndarray, limits: np.ndarray, lowest: np.ndarray) -> None:
     """Move each of the offsets `limits` ((k,) bins) to its best bin with the others given, in turns, till none moves.
 
@@ -147,7 +147,7 @@ def coordinate_descent(bins: np.ndarray, cost: np.ndarray, limits: np.ndarray, l
             break
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@compiled(error_model="numpy", nogil=True)
 def _least_sum(totals: np.ndarray, limit: int, lowest: int) -> tuple[int, float, float]:
     """The bin from `lowest` on with the least sum of `totals` up to it, this sum, and the sum up to `limit`."""
     here, least, best, now = 0.0, 0.0, -1, 0.0

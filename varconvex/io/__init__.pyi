@@ -1,6 +1,7 @@
 from .image_file import ImageFile as ImageFile
 from .labels import read_labels as read_labels, read_mask as read_mask
 from .opening import open_image as open_image
+from .outlines import write_outlines as write_outlines
 from .painted import colour as colour
 from .reading import read_image as read_image
 from .scribble_files import read_scribble_pair as read_scribble_pair, read_scribbles as read_scribbles
@@ -10,5 +11,6 @@ from .writing import (
     write_labels as write_labels,
     write_mask as write_mask,
     write_picture as write_picture,
+    write_probability as write_probability,
     write_text as write_text,
 )

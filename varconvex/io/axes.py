@@ -39,7 +39,9 @@ def image_file(
             f"an image of shape {shape} and type {source.dtype}, which {path} declares,",
             "Read a coarser level or one frame, crop it, or pass large=True if you know that it fits.",
         )
-    array = np.asarray(source.read(index))
+    found = source.read(index)
+    shared = isinstance(found, np.memmap) or not found.flags.writeable
+    array = np.array(found) if shared else np.asarray(found)  # what changes the array must not change the file
     if array.shape != shape:
         raise FileFormatError(f"{path} declares an image of shape {shape}; it holds {array.shape}. Is it truncated?")
     space = [axis for axis in kept if axis in _SPACE]
@@ -85,7 +87,8 @@ def _named(path: str, source: Source, axes: str | None) -> str:
         return letters
     if source.axes != "?":
         return source.axes
-    last = ndim > 2 and (ndim == 4 or source.shape[-1] <= _MOST_CHANNELS)
+    small = source.shape[-1:] <= (_MOST_CHANNELS,) or (ndim == 4 and source.shape[-1] < min(source.shape[:-1]))
+    last = ndim > 2 and small
     if ndim - last not in (2, 3):
         raise FileFormatError(
             f"an image must have two or three spatial axes, and one of channels at most; {path} has the shape "

@@ -79,9 +79,21 @@ def read_mask(
         low, high = float(np.nanmin(values)), float(np.nanmax(values))
         if low >= 0 and high <= 1 and np.isfinite(values).all():
             return values.astype(np.float32)
+    if file.alpha is not None and file.palette is None and label is None and (file.alpha == 0).any():
+        colours = values if file.channel_axis is not None else values[..., None]
+        if len(np.unique(colours[seen(file)], axis=0)) == 1:
+            return seen(file)
     if file.channel_axis is not None and grey_levels(file) is None:
         return _two_colours(file)
     return _two_values(file, plain_labels(file), label)
+
+
+def seen(file: ImageFile) -> np.ndarray:
+    """Where a file is more opaque than not: bool array."""
+    if file.alpha is None:
+        return np.ones(file.shape, bool)
+    full = np.iinfo(file.alpha.dtype).max if file.alpha.dtype.kind in "iu" else 1
+    return file.alpha > full / 2
 
 
 def grey_levels(file: ImageFile) -> np.ndarray | None:
@@ -109,6 +121,8 @@ def plain_labels(file: ImageFile) -> np.ndarray:
             "another file."
         )
     values = file.array if values is None else values
+    if file.alpha is not None:
+        values = np.where(seen(file), values, values.dtype.type(0))
     if values.dtype.kind == "b":
         return values.astype(np.uint8)
     if values.dtype.kind != "f":
@@ -136,7 +150,7 @@ def _probabilities(file: ImageFile) -> np.ndarray:
 
 def _two_values(file: ImageFile, values: np.ndarray, label: int | None) -> np.ndarray:
     """A mask from a label image."""
-    found = np.unique(values)
+    found = np.unique(values[values >= 0]) if (values >= 0).any() else np.zeros(1, values.dtype)  # -1 is outside
     if label is not None:
         if label not in found:
             raise FileFormatError(f"the label must be one of {_few(found)}, which {file.path} has; got {label}.")
@@ -144,7 +158,7 @@ def _two_values(file: ImageFile, values: np.ndarray, label: int | None) -> np.nd
     positive = found[found != 0]
     if len(found) == 2 and found.tolist() == [1, 2]:
         return values == 2
-    if len(positive) <= 1 and (positive >= 0).all():
+    if len(positive) <= 1:
         return values > 0
     raise FileFormatError(
         f"a mask must hold 0 and one other value, or 1 and 2; {file.path} has {len(found)} values: {_few(found)}. Say "
@@ -154,7 +168,7 @@ def _two_values(file: ImageFile, values: np.ndarray, label: int | None) -> np.nd
 
 def _two_colours(file: ImageFile) -> np.ndarray:
     """A mask from a picture of black and one colour."""
-    colours = file.array
+    colours = np.where(seen(file)[..., None], file.array, 0)
     black = (colours == 0).all(axis=-1)
     others = np.unique(colours[~black], axis=0)
     count = len(others) + int(black.any())

@@ -7,6 +7,7 @@ import numpy as np
 from ..checks import warn_caller
 from ..errors import FileFormatError, InvalidParameterError, ScribbleWarning
 from .image_file import ImageFile
+from .labels import seen
 
 Colour = tuple[int, int, int]
 
@@ -139,8 +140,7 @@ def strokes(file: ImageFile, photograph: np.ndarray, ndim: int) -> Strokes:
             f"{file.shape}. Export it at the photograph's size."
         )
     if file.alpha is not None and (file.alpha == 0).any():
-        full = np.iinfo(file.alpha.dtype).max if file.alpha.dtype.kind in "iu" else 1
-        return Strokes(colours, file.alpha > full / 2, None)
+        return Strokes(colours, seen(file), None)
     options = [Strokes(colours, _differs(colours, shown), shown) for shown in _as_shown(photograph, ndim)]
     if photograph.ndim == ndim:  # whatever its contrast was, a copy of a grey photograph is grey
         options.append(Strokes(colours, np.ptp(colours, axis=-1) > _CHANGED, None))

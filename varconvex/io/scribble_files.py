@@ -186,6 +186,8 @@ def _colours(file: ImageFile, wanted: tuple[Colour | None, Colour | None], one: 
         first, second = painted.holds(palette, red, 0), painted.holds(palette, blue, 2)
         usual = first is None or second is None or (used[first], used[second]) == (2, 1)
         asked = any(colour is not None for colour in wanted) and wanted != (RED, BLUE)
+        if one and file.alpha is not None:
+            return _with(file, file.palette[file.array])
         if one or (usual and not asked and len(used) <= _MOST_LABELS // 3):
             return None
         return _with(file, file.palette[file.array])

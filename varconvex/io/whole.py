@@ -58,7 +58,8 @@ def write_whole(path: str | os.PathLike, write: Callable[[Any], object]) -> None
                 os.unlink(temporary)
             raise
         finally:
-            os.close(handle)
+            if handle is not None:
+                os.close(handle)
 
 
 def write_folder(path: str | os.PathLike, write: Callable[[Path], object]) -> None:
@@ -104,12 +105,13 @@ def clear_temporaries(folder: Path) -> None:
             os.close(lock)
 
 
-def _locked_file(target: Path) -> tuple[int, str]:
-    """A new temporary beside `target` that this process has locked: its descriptor and name."""
+def _locked_file(target: Path) -> tuple[int | None, str]:
+    """A new temporary beside `target` that this process has locked: its descriptor, None without locks, and name."""
     while True:
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=PREFIX, suffix=target.suffix)
         if fcntl is None:
-            return handle, temporary
+            os.close(handle)
+            return None, temporary
         with suppress(OSError):  # a file system without locks
             fcntl.flock(handle, fcntl.LOCK_EX)
         # Between the two calls, another process may have taken it for one that was left behind.

@@ -13,8 +13,9 @@ a side, from coarse to fine, by successive over-relaxation.
 
 import math
 
-import numba
 import numpy as np
+
+from ..compiling import compiled
 
 SIDE = 128
 """Pixels along the longest side of the grid: h is smooth but for the neighbourhood of scribbles."""
@@ -34,7 +35,7 @@ _CHANGE, _SWEEPS = 1e-4, 400
 _WITHIN = np.s_[1:-1, 1:-1, 1:-1]
 """What a frame of one pixel leaves of a volume."""
 
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+_compiled = compiled(nogil=True, error_model="numpy", fastmath=True)
 
 
 def harmonic_measure(seeds: np.ndarray, colours: np.ndarray, count: int, spacing: tuple[float, ...]) -> np.ndarray:

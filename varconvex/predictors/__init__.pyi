@@ -5,6 +5,7 @@ from .base import (
     ProximalTerm as ProximalTerm,
     SetPredictor as SetPredictor,
 )
+from .classifier import ClassifierPredictor as ClassifierPredictor
 from .cnn import CnnPredictor as CnnPredictor
 from .energy import EnergyPredictor as EnergyPredictor
 from .fcn import FcnPredictor as FcnPredictor

@@ -16,6 +16,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from .. import memory
 from ..backends import ArrayBackend, Problem, get_backend
 from ..energies.base import Energy
 from ..energies.potts import Potts
@@ -46,6 +47,9 @@ _RESET = 8
 
 _CHUNK_SECONDS = 0.1
 """Longest time in one kernel call, so that Ctrl-C and the time limit take effect."""
+
+_BYTES, _BYTES_AN_AXIS = 5, 10
+"""Memory that a label takes at a pixel, measured: cost, u and p, copies of both, coarse grids."""
 
 COARSEST, COARSE_ITERATIONS = 32, 500
 """A grid whose shorter side is below twice the first is not coarsened. Most iterations on a coarse grid: it only has to
@@ -124,6 +128,14 @@ def pdhg(
     check_energy("energy", energy, "TwoPhase(cost, alpha=1.0)")
     rules = StoppingRules.checked(max_iter, tol, time_limit, callback)
     backend = get_backend(backend, getattr(energy, "cost", getattr(energy, "image", None)))
+    if backend.xp is np:
+        labels, *spatial = energy.shape
+        needed = labels * float(np.prod(spatial)) * (_BYTES + _BYTES_AN_AXIS * len(spatial))
+        memory.require(
+            needed,
+            f"solving for {labels} label(s) on {tuple(spatial)} pixels",
+            "Cut out a part, halve its size, or pass fewer labels.",
+        )
     problems = [energy.problem(backend)]
     if problems[0].truncated:
         raise InvalidParameterError(

@@ -27,8 +27,8 @@ _LAYERS = ("PSD", "ICO", "ICNS", "CUR")
 
 
 def matches(path: str, head: bytes) -> bool:
-    """Whether it is none of the other formats: Pillow itself is the judge."""
-    return True
+    """Whether it is a file of none of the other formats: Pillow itself is the judge."""
+    return head != b""
 
 
 def source(path: str, wanted: Wanted) -> Source:
@@ -49,7 +49,7 @@ def source(path: str, wanted: Wanted) -> Source:
     target = _target(mode, image.info, wanted.indices)
     if frames > 1 and target in ("L", "RGB", "LA"):
         target = "RGBA"  # later frames may have colours and transparency that the first has not
-    count = bands or {"RGB": 3, "RGBA": 4, "LA": 2}.get(target, 1)
+    count = bands or {"RGB": 3, "RGBA": 4, "LA": 2, "PA": 2}.get(target, 1)
     dtype = np.dtype(np.uint16 if bands or mode.startswith("I;16") else _TYPES.get(target, np.uint8))
     load = partial(_load_deep, path, depth) if bands else partial(_load, path, target)
 
@@ -65,7 +65,7 @@ def source(path: str, wanted: Wanted) -> Source:
         read=read,
         steps=steps,
         unit=MILLIMETRE,
-        alpha=count in (2, 4) and target in ("LA", "RGBA"),
+        alpha=count in (2, 4),
         palette=palette,
     )
 
@@ -85,9 +85,12 @@ def opened(path: str) -> Any:
 
 def _target(mode: str, info: dict[str, Any], indices: bool) -> str:
     """The mode whose numbers are those of the file."""
-    if mode == "P":
-        return "P" if indices else "RGBA" if "transparency" in info else "RGB"
-    return "RGB" if mode in _COLOURS else _LOSSLESS.get(mode, mode)
+    seen = "transparency" in info  # one colour, or some of a palette, that is not seen
+    if mode == "P" and indices:
+        return "PA" if seen else "P"
+    if seen and mode in ("P", "RGB", "L"):
+        return "LA" if mode == "L" else "RGBA"
+    return "RGB" if mode == "P" or mode in _COLOURS else _LOSSLESS.get(mode, mode)
 
 
 def _load(path: str, target: str, frame: int) -> np.ndarray:
@@ -100,8 +103,10 @@ def _load(path: str, target: str, frame: int) -> np.ndarray:
             image.seek(frame)
         image.load()
         upright = ImageOps.exif_transpose(image)
-        if target == "P" and upright.mode != "P":
+        if target in ("P", "PA") and upright.mode != "P":
             raise FileFormatError(f"{path} has colours of its own in this frame. Read frame 0, or save it by itself.")
+        if target == "PA":
+            return np.dstack([np.asarray(upright), np.asarray(upright.convert("RGBA"))[..., 3]])
         return np.asarray(upright if upright.mode == target else upright.convert(target))
 
 

@@ -49,6 +49,7 @@ def source(path: str, wanted: Wanted) -> Source:
     with _file(path) as file:
         number = _series(path, file, wanted.key)
         levels = file.series[number].levels
+        _marked(path, file, levels, wanted.level)
         level = level_of(path, len(levels), wanted.level)
         series, page = levels[level], levels[level].keyframe
         _complete(path, file, series)
@@ -63,13 +64,14 @@ def source(path: str, wanted: Wanted) -> Source:
             partial(_numbers, path, number, level),
             {axis: step * scale.get(axis, 1) for axis, step in steps.items()},
             unit,
-            alpha="s" in letters and len(page.extrasamples) > 0 and int(page.extrasamples[-1]) in _OPACITY,
+            alpha="s" in letters and _opaque(page),
         )
         kind, samples = page.photometric, page.samplesperpixel
         palette = palette_colours(page.colormap.T) if kind == _INDEXED and not file.is_imagej else None
         turned = int(page.tags.valueof(274, 1))
-    if kind == _WHITE_IS_ZERO and (made.dtype == bool or wanted.indices):
-        made = _then(made, lambda array: ~array if array.dtype.kind in "bu" else array)
+        ours = series.kind == "shaped"  # tifffile itself calls bools so, and does not mean it
+    if kind == _WHITE_IS_ZERO and not ours and (made.dtype == bool or wanted.indices):
+        made = _then(made, _inverted)
     if kind == _SEPARATED and samples == 4:
         made = _without_inks(path, made)
     if palette is not None and wanted.indices:
@@ -116,10 +118,22 @@ def _series(path: str, file: Any, key: str | int | None) -> int:
     return offered[one_of_several(path, names, key if key is None else str(key), "series of pages")]
 
 
+def _marked(path: str, file: Any, levels: list[Any], level: int | None) -> None:
+    """An error if pages are taken for levels of a pyramid only because their sizes would fit."""
+    pyramids = file.is_svs or file.is_ndpi or file.is_scn or file.is_qpi or file.is_philips or file.is_bif
+    marked = all(isinstance(part.keyframe.index, tuple) or part.keyframe.is_reduced for part in levels[1:])
+    if level is None and not (marked or pyramids):
+        sizes = ", ".join(str(part.shape) for part in levels)
+        raise FileFormatError(
+            f"one image can be read; {path} has pages of the sizes {sizes}, which may be levels of one. Pass level= 0 "
+            f"to {len(levels) - 1} for one of them."
+        )
+
+
 def _letters(series: Any) -> str:
-    """A letter an axis of a series; "?" where they are those of a NumPy array without names."""
-    axes = series.axes
-    if series.kind == "shaped" and set(axes) <= set("QYX") and len(axes) > 2:
+    """A letter an axis of a series; "?" where they are those of a NumPy array (H, W, C) that was written as pages."""
+    axes, shape = series.axes, series.shape
+    if series.kind == "shaped" and set(axes) <= set("QYX") and len(axes) > 2 and shape[-1] < 5 <= shape[-2]:
         return "?"
     taken: list[str] = []
     for axis in axes:
@@ -196,6 +210,21 @@ def _by_pillow(path: str, pages: list[Any], trouble: str) -> np.ndarray:
             )
         arrays.append(array)
     return np.stack(arrays)
+
+
+def _opaque(page: Any) -> bool:
+    """Whether the last sample is opacity: by its tag, or of four where OpenCV and others leave the tag out."""
+    if page.tags.get(338) is None:
+        return bool(page.photometric == _RGB and page.samplesperpixel == 4)
+    return len(page.extrasamples) > 0 and int(page.extrasamples[-1]) in _OPACITY
+
+
+def _inverted(array: np.ndarray) -> np.ndarray:
+    """A mask in which 0 is white as it is seen; label images as they are."""
+    if array.dtype == bool:
+        return ~array
+    full = np.iinfo(array.dtype).max if array.dtype.kind == "u" else 0
+    return full - array if full and np.isin(array, (0, full)).all() else array
 
 
 def _then(made: Source, change: Any, **fields: Any) -> Source:
