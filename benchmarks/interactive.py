@@ -25,7 +25,14 @@ from ._environment import describe, pin
 
 _PARTS = ("calls", "strokes", "convex", "waits", "limits")
 _LIMITS = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
-_KEYWORDS: tuple[dict[str, Any], ...] = ({}, {"shape": "convex"}, {"unify": "joint"}, {"shape": "hull"})
+_KEYWORDS: tuple[dict[str, Any], ...] = (
+    {},
+    {"shape": "convex"},
+    {"unify": "joint"},
+    {"shape": "hull"},
+    {"shape": "polygon"},
+    {"shape": "convex", "unify": "sequential"},
+)
 
 
 def main(argv: list[str] | None = None) -> int:

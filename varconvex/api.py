@@ -1,5 +1,6 @@
 """`segment` and `project`, one stage a line: image and scribbles, costs, energy, solver, shape, certificate."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -28,6 +29,7 @@ from .settings import Settings, part
 from .shapes.base import Shape
 from .solvers.pdhg import Progress, pdhg
 from .solvers.solution import StoppingRules
+from .threads import until
 from .unify import joint, sequential
 
 
@@ -186,7 +188,13 @@ def segment(
 
 
 def solve(scene: Scene, settings: Settings, seconds: dict[str, float]) -> Segmentation:
-    """The stages of `segment` after the checks; `seconds` are those of the stages before."""
+    """The stages of `segment` after the checks; `seconds` are those of the stages before, and count for the limit."""
+    limit = math.inf if settings.time_limit is None else settings.time_limit
+    with until(time.perf_counter() - sum(seconds.values()) + limit):
+        return _solve(scene, settings, seconds)
+
+
+def _solve(scene: Scene, settings: Settings, seconds: dict[str, float]) -> Segmentation:
     predictor, shapes = settings.predictor_for(scene), settings.shapes_for(scene.labels)
     rules = StoppingRules.checked(settings.max_iter, settings.tol, settings.time_limit, settings.callback)
     rng = settings.random_state

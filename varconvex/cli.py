@@ -16,7 +16,7 @@ from .batch import command as batch
 from .batch.tasks import ended_by_sigterm
 from .commands import segment
 from .commands.console import Voice, in_shell_words, warnings_told, with_voice
-from .commands.options import SEGMENT, add_options, files_of, given, keywords
+from .commands.options import FILE_OPTIONS, SEGMENT, add_options, files_of, given, keywords
 from .errors import VarconvexError
 from .options import Viewer
 from .reproduce import command as reproduce
@@ -31,6 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VarconvexError as error:
         print(f"varconvex: error: {in_shell_words(str(error))}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # The reader of the pipe has ended (`| head`); Python would fail again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"varconvex: error: {error}. Check the path and its permissions.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("varconvex: interrupted", file=sys.stderr)
         return 130
@@ -38,10 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if ending.code == 143:
             print("varconvex: terminated", file=sys.stderr)
         raise
-    except BrokenPipeError:
-        # The reader of the pipe has ended (`| head`); Python would fail again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     batch.add_to(commands)
 
     annotate = commands.add_parser("annotate", help="draw strokes, see the answer, save both")
-    annotate.add_argument("image", metavar="IMAGE", help="photograph (PNG, TIFF, JPEG, .npy)")
+    annotate.add_argument("image", metavar="IMAGE", help="image or volume (PNG, TIFF, JPEG, .npy, NIfTI, ...)")
     annotate.add_argument(
         "--scribbles", metavar="FILE", help="strokes to go on with and to write (default: IMAGE-scribbles.png)"
     )
@@ -72,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     annotate.add_argument("--no-browser", action="store_true", help="serve the page and print its address only")
     annotate.add_argument("--figure", metavar="FILE", help="also draw a picture")
     annotate.add_argument("--json", action="store_true", help="print the numbers as JSON")
-    add_options(annotate, SEGMENT)
+    add_options(annotate, [*FILE_OPTIONS, *SEGMENT])
     segment.add_threads(annotate)
     annotate.set_defaults(run=_annotate)
 
@@ -118,7 +121,8 @@ def _annotate(options: argparse.Namespace) -> int:
     segment.use_threads(options.threads)
     viewer: Viewer | None = "page" if options.no_browser else options.viewer
     files = (options.image, options.scribbles, options.output)
-    result, written = annotate(*files, viewer=viewer, started=started, **keywords(chosen))
+    opening = keywords(given(options, FILE_OPTIONS))
+    result, written = annotate(*files, viewer=viewer, started=started, opening=opening, **keywords(chosen))
     if result is not None:
         if options.figure:
             write_picture(options.figure, result.plot())

@@ -24,6 +24,7 @@ from .colour import features
 from .errors import InvalidImageError, InvalidParameterError
 from .images import unit_range, without_alpha
 from .keywords import known_keywords
+from .threads import run
 
 BETA = 2.0
 """An edge of the image's root-mean-square contrast costs 0.43 of a flat place (0.1 + 0.9 exp(-1))."""
@@ -168,12 +169,12 @@ def _smoothed(channels: np.ndarray, steps: tuple[float, ...], scale: float, vali
     pixel = float(np.prod(steps)) ** (1 / len(steps))
     # Wider than the image is as wide as the image.
     widths = [min(scale * pixel / step, 4.0 * n) for step, n in zip(steps, channels.shape[:-1], strict=True)]
+    each = [(channel,) for channel in np.moveaxis(channels, -1, 0)]
     if valid.all():
-        yield from (gaussian_filter(channel, widths) for channel in np.moveaxis(channels, -1, 0))
+        yield from run(lambda channel: gaussian_filter(channel, widths), each)
         return
     share = np.maximum(gaussian_filter(within, widths), 1e-6)
-    for channel in np.moveaxis(channels, -1, 0):
-        yield gaussian_filter(channel * within, widths) / share
+    yield from run(lambda channel: gaussian_filter(channel * within, widths) / share, each)
 
 
 def _squared_gradient(

@@ -12,8 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 from .api import segment
 from .errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
 from .families import find
+from .keywords import known_keywords
 
 
+@known_keywords
 class ScribbleClassifier(ClassifierMixin, BaseEstimator):
     """Segmentation from scribbles in scikit-learn's form: `fit`, `predict`, `predict_proba`, `clone`, `GridSearchCV`.
 
@@ -211,6 +213,7 @@ class ScribbleClassifier(ClassifierMixin, BaseEstimator):
         return replace(made, **widths)
 
 
+@known_keywords
 def pixel_table(image: Any, scribbles: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """An image and its scribbles as rows for `ScribbleClassifier` in cross-validation.
 

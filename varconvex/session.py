@@ -71,8 +71,8 @@ class Session:
 
     def __init__(self, image: Any, shape: Any = None, **keywords: Any) -> None:
         check_keywords("Session", keywords, list(_KEYWORDS))
-        passed = {"shape": shape, **keywords}.items()
-        self._keywords = {k: value.copy() if isinstance(value, np.ndarray) else value for k, value in passed}
+        passed = {"shape": shape, **keywords}
+        self._keywords = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in passed.items()}
         given = {**_KEYWORDS, **self._keywords}
         scene = blank_scene(image, **{name: given[name] for name in _OF_THE_IMAGE if name in self._keywords})
         self._strict = bool(given["strict"])

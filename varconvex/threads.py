@@ -4,6 +4,7 @@ Kernels release the GIL, so no threading layer of Numba's is involved: forks, si
 """
 
 import ctypes
+import math
 import os
 import threading
 import time
@@ -57,14 +58,39 @@ def checkpoint() -> None:
         raise Interrupted
 
 
-def in_time(work: Callable[[], T], deadline: float) -> T | None:
-    """What `work` returns, or None if it was interrupted at `deadline`, by `time.perf_counter`, or begins after it."""
+@contextmanager
+def until(moment: float) -> Iterator[None]:
+    """Within it, in this thread, `deadline` is this moment, by `time.perf_counter`, or that of an outer one before."""
+    outer = deadline()
+    _thread.deadline = min(outer, moment)
     try:
-        with while_wanted(lambda: time.perf_counter() < deadline):
+        yield
+    finally:
+        _thread.deadline = outer
+
+
+def deadline() -> float:
+    """When the work of this thread is to be done, by `time.perf_counter`: see `until`. Infinite if there is no limit.
+
+    Nothing is interrupted then by itself: who can do with less looks here, or does what is not needed by `in_time`.
+    """
+    return getattr(_thread, "deadline", math.inf)
+
+
+def in_time(work: Callable[[], T], moment: float = math.inf) -> T | None:
+    """What `work` returns; None if it was interrupted at a moment, by `time.perf_counter`, or would begin after it.
+
+    The moment is `deadline()` or, where that is earlier, the one that is passed.
+    """
+    moment = min(moment, deadline())
+    if math.isinf(moment):
+        return work()
+    try:
+        with while_wanted(lambda: time.perf_counter() < moment):
             checkpoint()
             return work()
     except Interrupted:
-        checkpoint()  # it may not have been the deadline
+        checkpoint()  # it may not have been the moment
         return None
 
 

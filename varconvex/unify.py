@@ -103,7 +103,8 @@ def joint(
     first = problem.fit_scribbled(problem.predict(predictor))
     if not isinstance(predictor, LearningPredictor) or rules.out_of_time():
         return problem.unified(first, ())
-    return _alternate(Projections(problem, predictor, first), rules)
+    start = in_time(lambda: Projections(problem, predictor, first), rules.deadline)
+    return problem.unified(first, ()) if start is None else _alternate(start, rules)
 
 
 def _alternate(model: "Proposals[T]", rules: StoppingRules) -> Unified:

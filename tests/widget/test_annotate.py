@@ -13,8 +13,9 @@ from test_page import ask
 from varconvex import annotate, segment
 from varconvex.cli import main
 from varconvex.errors import MissingExtraError
+from varconvex.io.opening import open_image
 from varconvex.io.reading import read_image, read_labels
-from varconvex.io.writing import write_labels
+from varconvex.io.writing import write_labels, write_probability
 from varconvex.widget.messages import frame
 
 
@@ -74,6 +75,21 @@ def test_strokes_are_gone_on_with(photo, drawing, capsys):
     assert "certificate" in capsys.readouterr().out
     assert set(np.unique(np.load(photo.with_name("s.npy")))) == {0, 1, 2}
     assert set(np.unique(np.load(photo.with_name("m.npy")))) == {1, 2}
+
+
+def test_strokes_and_mask_of_a_volume_are_files_like_it_with_its_spacing(tmp_path, drawing, capsys, rng):
+    z, y, x = np.mgrid[:6, :30, :40]
+    image = (np.hypot(y - 15, x - 20) < 9) + rng.normal(scale=0.1, size=z.shape)
+    write_probability(tmp_path / "cell.ome.tif", image, spacing=(2.0, 0.5, 0.5), unit="um")
+    drawing += [(1, [(3, 3), (3, 37), (27, 37)]), (2, [(12, 18), (18, 22)])]
+    assert main(["annotate", str(tmp_path / "cell.ome.tif"), "--no-browser", "--json"]) == 0
+    strokes, mask = (open_image(tmp_path / f"cell.ome-{name}.tif") for name in ("scribbles", "mask"))
+    assert strokes.spacing == mask.spacing == (2.0, 0.5, 0.5)
+    assert set(np.unique(strokes.array)) == {0, 1, 2}
+    expected = segment(open_image(tmp_path / "cell.ome.tif").array, strokes.array, spacing=(2.0, 0.5, 0.5))
+    np.testing.assert_array_equal(mask.array == 255, expected.mask)
+    assert main(["annotate", str(tmp_path / "cell.ome.tif"), "-o", str(tmp_path / "m.png"), "--no-browser"]) == 2
+    assert "m.png" in capsys.readouterr().err
 
 
 def test_nothing_drawn_nothing_written(photo, drawing, capsys):

@@ -135,6 +135,11 @@ class Panel(Controls):
         return done
 
     @property
+    def busy(self) -> bool:
+        """Whether a stroke is still to be taken, or something is being solved."""
+        return self._timer.isActive() or self.cancel_button.isEnabled()
+
+    @property
     def result(self) -> Segmentation | None:
         """The last final answer."""
         return self._answered[1] if self._answered else None

@@ -15,6 +15,7 @@ import numpy as np
 from .. import checks
 from ..errors import InvalidParameterError
 from ..inputs import Scene
+from ..keywords import known_keywords
 from ..likelihoods.base import CLIP, bounded, training_pixels
 from ..threads import checkpoint
 from .appearance.base import GivenCosts
@@ -26,6 +27,7 @@ _BLOCK = 1 << 17
 """Pixels whose probabilities are asked for at once."""
 
 
+@known_keywords
 @dataclass(frozen=True)
 class ClassifierPredictor(Predictor):
     """A classifier of scikit-learn, trained on the scribbles of one image.

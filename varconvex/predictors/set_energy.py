@@ -12,6 +12,7 @@ All of it on a grid of at most `SIDE` pixels a side: neither a region's colours 
 pixels.
 """
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -31,13 +32,17 @@ from ..likelihoods.base import Likelihood
 from ..options import EdgeWeight
 from ..shapes.base import FittedShape
 from ..solvers.pdhg import pdhg
+from ..threads import deadline
 from .appearance.base import Appearance
 from .appearance.regional import RegionalAppearance
 from .others import StrokeModel, count_others, shares_of
 from .small_grid import resized, shrink
 
-SIDE = 320
-"""Pixels along the longer side of the grid."""
+SIDE, _ROUGH = 320, 128
+"""Pixels along the longer side of the grid; where a time limit leaves little."""
+
+_HURRY = 0.3
+"""Seconds until a time limit below which the grid is a rough one: theta by itself takes a third of it on the other."""
 
 CONVEX_SHARE = 0.4
 """alpha_C as a share of the total variation's alpha: convexity gives smoothness, for which the rest would pay."""
@@ -125,7 +130,7 @@ class SetEnergy:
         """
         from scipy.ndimage import binary_dilation
 
-        scene = shrink(full, SIDE)
+        scene = shrink(full, SIDE if deadline() - time.perf_counter() > _HURRY else _ROUGH)
         strokes = None if isinstance(first, Appearance) else StrokeModel.of(first, full, scene)
         if isinstance(first, Appearance):
             appearance: Appearance = first

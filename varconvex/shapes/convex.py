@@ -19,6 +19,7 @@ The network REPRESENTS the set: it is the trained one where {G <= 0} is the mask
 """
 
 import itertools
+import time
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -30,9 +31,11 @@ from ..backends import ArrayBackend, get_backend
 from ..errors import InvalidParameterError
 from ..geometry.certify import Certificate, certificate
 from ..geometry.convex_sets import SMALL, half_spaces_around, inradius, refine, repair, search
-from ..geometry.raster import cheapest_pixel, grid_points, total
+from ..geometry.lattice_polygon import best_polygon
+from ..geometry.raster import cheapest_pixel, grid_points, polygon_mask, total
 from ..keywords import known_keywords
 from ..solvers._memory import here_or_on_the_cpu
+from ..threads import deadline, in_time
 from .base import Array, Callback, ConvexSets, grid_shape
 from .icnn import ICNN, exact_network, whole_numbers
 from .training import train
@@ -51,6 +54,9 @@ anyway."""
 _FLOOR = 0.1
 """Depth of the network's floor, as a share of the start's inradius: the deeper, the more the corners are
 cut."""
+
+_FEW_NODES = 17
+"""Nodes of the lattice on which a set is looked for when time is out: hundredths of a second."""
 
 _WIDEST = 4096
 """Its square is the number of weights between two such layers."""
@@ -73,7 +79,7 @@ class FittedConvex:
     """sum of 1 - 2 target over `mask`."""
 
     history: Array = field(repr=False)
-    """Hard energy after every round of the training, on the sampled pixels, level by level."""
+    """Hard energy after every round of the training, on the sampled pixels, level by level; empty without one."""
 
     def __call__(self, points: Array) -> Array:
         """G at `points` ((n, 2) or (n, 3) float, in the target's pixels): (n,) float."""
@@ -165,6 +171,8 @@ class ConvexShape(ConvexSets[FittedConvex]):
         if not (cost < 0).any():
             empty = np.zeros(target.shape, bool)
             return FittedConvex(empty, 0, exact_network(empty), 0.0, np.zeros(0))
+        if time.perf_counter() >= deadline() and cost.ndim == 2:
+            return _at_once(plain, cost, core, outside)
 
         from threadpoolctl import threadpool_limits
 
@@ -177,19 +185,22 @@ class ConvexShape(ConvexSets[FittedConvex]):
         # Products so narrow are slower on several threads, by an order of magnitude where cores are shared; with one, a
         # mask does not depend on the number of cores either.
         with threadpool_limits(1, "blas"):
-            network, history, raw = here_or_on_the_cpu(trained_on, self.backend or get_backend())
+            trained = in_time(lambda: here_or_on_the_cpu(trained_on, self.backend or get_backend()))
+        network, history, raw = trained or (None, [], start)
         # No gain elsewhere may outweigh a pixel that a scribble holds.
         exact = plain.astype(np.float64)
         exact[core], exact[outside] = np.array([-1, 1]) * (1 + 2 * float(np.abs(plain).sum(dtype=np.float64)))
         # One pixel may cost less than a start that was cut to avoid `outside`.
         starts = [repair(mask, core, outside, cost) for mask in (start, cheapest_pixel(cost))]
-        masks = [repair(raw, core, outside, cost), min(starts, key=lambda mask: total(cost, mask))]
+        masks = [repair(raw, core, outside, cost)] if network else []
+        masks.append(min(starts, key=lambda mask: total(cost, mask)))
         cheapest = min(masks, key=lambda mask: total(exact, mask))
         # Small ones take no time to refine, and noise decides which of them is cheapest before.
-        refined = [refine(mask, exact) for mask in masks if mask is cheapest or 0 < np.count_nonzero(mask) <= SMALL]
+        chosen = [mask for mask in masks if mask is cheapest or 0 < np.count_nonzero(mask) <= SMALL]
+        refined = in_time(lambda: [refine(mask, exact) for mask in chosen]) or [cheapest]
         mask = min(refined, key=lambda mask: total(exact, mask))
         changed = int(np.count_nonzero(mask ^ raw))
-        if changed:
+        if network is None or changed:
             network = exact_network(mask)
         return FittedConvex(mask, changed, network, total(plain, mask), np.array(history))
 
@@ -221,6 +232,16 @@ class ConvexShape(ConvexSets[FittedConvex]):
         watch = None if callback is None else lambda _: callback(rasterize(in_pixels(), cost.shape))
         history = train(backend, there, window, scale, shift, depth, rng, steps=self.steps, callback=watch)
         return in_pixels(), history
+
+
+def _at_once(plain: Array, cost: Array, core: Array, outside: Array) -> FittedConvex:
+    """The set of the negative costs where that is convex, or else the best polygon on a coarse lattice, repaired."""
+    mask = raw = cost < 0
+    if not certificate(mask):
+        corners, _ = best_polygon(cost, n_nodes=_FEW_NODES)
+        raw = polygon_mask(corners - 0.5, (cost.shape[0], cost.shape[1])) if len(corners) else core
+        mask = repair(raw if raw.any() else cheapest_pixel(cost), core, outside, cost)
+    return FittedConvex(mask, int(np.count_nonzero(mask ^ raw)), exact_network(mask), total(plain, mask), np.zeros(0))
 
 
 def rasterize(network: ICNN, shape: tuple[int, ...], block: int = 0, backend: ArrayBackend | None = None) -> np.ndarray:

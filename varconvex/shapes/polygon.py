@@ -7,6 +7,8 @@ polygons with corners on a lattice of `nodes` nodes along the longer side and ed
 objective; other sets may be better. A finer lattice holds more polygons; the time grows with its fourth power.
 """
 
+import math
+import time
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -19,6 +21,7 @@ from ..geometry.convex_sets import repair
 from ..geometry.lattice_polygon import best_polygon
 from ..geometry.raster import edge_normals, polygon_mask, total
 from ..keywords import known_keywords
+from ..threads import deadline
 from .base import Array, Callback, ConvexSets, grid_shape
 from .convex import SCRIBBLE_COST
 
@@ -26,6 +29,9 @@ __all__ = ["FittedPolygon", "PolygonShape"]
 
 _MOST_NODES = 129
 """Time grows with the fourth power: this many take a minute."""
+
+_FEW_NODES = 17
+"""On so many a polygon is there in hundredths of a second."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +129,7 @@ class PolygonShape(ConvexSets[FittedPolygon]):
         plain = np.float32(1) - 2 * target
         cost = plain.copy()
         cost[core], cost[outside] = -SCRIBBLE_COST, SCRIBBLE_COST
-        corners, optimum = best_polygon(cost, n_nodes=self.nodes, alpha=self.alpha, spacing=spacing)
+        corners, optimum = self._best(cost, spacing)
         corners = corners - 0.5
         raw = polygon_mask(corners, target.shape) if len(corners) else np.zeros(target.shape, bool)
         mask = repair(raw, core, outside, cost) if raw.any() or core.any() else raw
@@ -131,3 +137,15 @@ class PolygonShape(ConvexSets[FittedPolygon]):
             callback(mask.copy())
         changed = int(np.count_nonzero(mask ^ raw))
         return FittedPolygon(mask, changed, corners, total(plain, mask), float(optimum), self.alpha)
+
+    def _best(self, cost: Array, spacing: Array) -> tuple[Array, float]:
+        """The best polygon: on a coarser lattice where there is a time limit that the fine one would pass."""
+        nodes = self.nodes if math.isinf(deadline()) else min(self.nodes, _FEW_NODES)
+        while True:
+            begin = time.perf_counter()
+            found = best_polygon(cost, n_nodes=nodes, alpha=self.alpha, spacing=spacing)
+            finer = min(2 * nodes - 1, self.nodes)
+            end = time.perf_counter()
+            if nodes == self.nodes or end + (end - begin) * (finer / nodes) ** 4 > deadline():
+                return found
+            nodes = finer

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .. import checks
+from .. import checks, threads
 from ..backends import ArrayBackend, Problem
 from ..energies.base import Energy
 from ..errors import ConvergenceWarning, InvalidParameterError
@@ -135,6 +135,7 @@ class StoppingRules:
         checks.function("callback", callback)
         max_iter, tol = checks.whole_number("max_iter", max_iter), checks.real_number("tol", tol)
         seconds = np.inf if time_limit is None else checks.real_number("time_limit", time_limit, most=np.inf)
+        seconds = min(seconds, max(threads.deadline() - time.perf_counter(), 0.0))
         return cls(max_iter, tol, seconds, callback)
 
     def elapsed(self) -> float:

@@ -21,6 +21,7 @@ import numpy as np
 
 from ...inputs import Scene
 from ...likelihoods.base import bounded
+from ...threads import checkpoint
 from .base import scribble_weights, spread_sample
 
 MIXING_WEIGHT = 0.7
@@ -142,6 +143,7 @@ class GaussianMixture:
         """The log density at each of n points: (n,) float32."""
         found = np.empty(len(points), np.float32)
         for first in range(0, len(points), _CHUNK):
+            checkpoint()
             terms = self.terms(points[first : first + _CHUNK])
             most = terms.max(axis=1)
             found[first : first + _CHUNK] = most + np.log(np.exp(terms - most[:, None]).sum(axis=1))

@@ -1,0 +1,90 @@
+"""`time_limit` binds every stage: no call takes much longer, and what it returns keeps its promises."""
+
+import time
+
+import numpy as np
+import pytest
+
+from varconvex import Session, demo, segment
+from varconvex.shapes import ConvexShape, PolygonShape
+from varconvex.threads import deadline, in_time, until
+
+pytestmark = pytest.mark.filterwarnings("ignore::varconvex.errors.VarconvexWarning")
+
+KINDS = [
+    {},
+    {"shape": "convex"},
+    {"unify": "joint"},
+    {"shape": "hull"},
+    {"shape": "polygon"},
+    {"shape": PolygonShape(nodes=65), "unify": "sequential"},
+    {"shape": "convex", "unify": "sequential"},
+    {"likelihood": "gaussian_mixture"},
+]
+
+OVER = 0.2
+"""Seconds by which a call may exceed its limit."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keywords", KINDS, ids=str)
+def test_no_stage_takes_much_longer_than_the_limit(keywords):
+    image = demo.photograph()
+    segment(image, demo.SCRIBBLES, **keywords)  # compiled
+    for limit in (0.0, 0.1, 0.3, 0.6):
+        spent = []
+        while len(spent) < 6 and not (spent and min(spent) < limit + OVER):  # others may use the machine
+            begin = time.perf_counter()
+            result = segment(image, demo.SCRIBBLES, time_limit=limit, **keywords)
+            spent.append(time.perf_counter() - begin)
+            assert not result.shapes or keywords["shape"] == "hull" or result.certificate.convex
+            assert (result.labels[result.seeds > 0] == result.seeds[result.seeds > 0]).all()
+        assert min(spent) < limit + OVER
+
+
+@pytest.mark.parametrize("keywords", [{"shape": "convex"}, {"shape": "polygon"}, {"unify": "joint"}], ids=str)
+def test_without_any_time_promises_are_kept(two_blobs, keywords):
+    image, scribbles, _ = two_blobs
+    result = segment(image, scribbles, time_limit=0, **keywords)
+    assert (result.labels[scribbles > 0] == scribbles[scribbles > 0]).all()
+    assert not result.certificates or result.certificate.convex
+    session = Session(image, time_limit=0, **keywords)
+    for label in (1, 2):
+        session.add(scribbles == label, label)
+    assert (session.result.labels[scribbles > 0] == scribbles[scribbles > 0]).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_convex_set_found_at_once_is_convex_and_holds_scribbles(seed):
+    rng = np.random.default_rng(seed)
+    target = rng.random((40, 50)) * (np.hypot(*np.mgrid[-20:20, -25:25]) < rng.uniform(2, 18))
+    inside, outside = np.zeros((2, 40, 50), bool)
+    inside[18:22, 24:27], outside[:2] = True, True
+    with until(0.0):
+        fitted = ConvexShape().fit(target, inside=inside, outside=outside)
+    assert fitted.certificate.convex
+    assert fitted.mask[inside].all()
+    assert not fitted.mask[outside].any()
+    np.testing.assert_array_equal(fitted.rasterize((40, 50)), fitted.mask)
+    points = np.argwhere(np.ones_like(fitted.mask))
+    np.testing.assert_array_equal(fitted(points) <= 0, fitted.mask.ravel())
+
+
+def test_a_set_that_is_convex_is_its_own_projection_at_once():
+    target = np.zeros((40, 50))
+    target[np.hypot(*np.mgrid[-20:20, -25:25]) < 13] = 1
+    with until(0.0):
+        np.testing.assert_array_equal(ConvexShape().fit(target).mask, target == 1)
+
+
+def test_deadlines_are_nested_and_end():
+    assert deadline() == np.inf
+    with until(time.perf_counter() + 60), until(np.inf):
+        assert deadline() < np.inf
+        with until(0.0):
+            assert deadline() == 0
+            assert in_time(lambda: 1) is None
+        assert in_time(lambda: 1) == 1
+        assert in_time(lambda: 1, 0.0) is None
+    assert deadline() == np.inf
+    assert in_time(lambda: 1) == 1
