@@ -33,7 +33,7 @@ ARROWS = {
     },
     "annotate": {"io", "napari", "plots", "result", "session", "widget"},
     "widget": {"families", "plots", "result", "scribbles", "session"},
-    "batch": {"api", "commands", "io", "plots", "result", "session", "threads", "_version"},
+    "batch": {"api", "commands", "io", "memory", "plots", "result", "session", "threads", "_version"},
     "cli": {"annotate", "batch", "commands", "demo", "doctor", "io", "reproduce"},
     "commands": {"api", "families", "io", "logs", "predictors", "result"},
     "napari": {"demo", "families", "inputs", "result", "session", "solvers", "widget"},
