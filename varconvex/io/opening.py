@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 from ..errors import FileFormatError
+from ..keywords import known_keywords
 from .axes import image_file
 from .formats import arrays, dicom, elsewhere, hdf5, nifti, pictures, tiff, zarrs
 from .formats.base import Format, Source, Wanted, readable
@@ -18,6 +19,7 @@ _HUGE, _PACKED = 1 << 30, 1000
 """An image of more bytes than this, in a file so many times smaller, is a trap or has one colour."""
 
 
+@known_keywords
 def open_image(
     path: str | os.PathLike,
     *,

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..checks import warn_caller
 from ..errors import FileFormatError, InvalidParameterError, ScribbleWarning
+from ..keywords import known_keywords
 from .image_file import ImageFile
 from .labels import seen
 
@@ -46,6 +47,7 @@ class Pen:
         return f"{name_of(self.colour)} ({self.count} pixels)"
 
 
+@known_keywords
 def colour(text: str) -> Colour:
     """Red, green and blue from 0 to 255 of a colour's name or #rrggbb that Pillow knows."""
     from PIL import ImageColor

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import FileFormatError, InvalidParameterError
+from ..keywords import known_keywords
 from ..scribbles import label_image
 from . import painted
 from .image_file import ImageFile
@@ -22,6 +23,7 @@ _MOST_LABELS = 100
 """An indexed or grey picture with more values is a painted copy, or no scribbles at all."""
 
 
+@known_keywords
 def read_scribbles(
     path: str | os.PathLike,
     photograph: np.ndarray | ImageFile,
@@ -104,6 +106,7 @@ def read_scribbles(
     return np.array([0, 2, 1])[strokes.numbers(chosen)]
 
 
+@known_keywords
 def read_scribble_pair(
     object_path: str | os.PathLike,
     background_path: str | os.PathLike,
