@@ -31,6 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VarconvexError as error:
         print(f"varconvex: error: {in_shell_words(str(error))}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # The reader of the pipe has ended (`| head`); Python would fail again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"varconvex: error: {error}. Check the path and its permissions.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("varconvex: interrupted", file=sys.stderr)
         return 130
@@ -38,10 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if ending.code == 143:
             print("varconvex: terminated", file=sys.stderr)
         raise
-    except BrokenPipeError:
-        # The reader of the pipe has ended (`| head`); Python would fail again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -139,7 +139,7 @@ def test_kernels_that_are_compiled_are_counted(caplog):
 
     with caplog.at_level(logging.INFO, logger="varconvex"), compilation_logged():
         numba.njit(lambda x: x + 1)(1)
-    assert [record.getMessage()[:21] for record in caplog.records] == [COMPILING[:21], "compiled 1 kernels in"]
+    assert [record.getMessage()[:21] for record in caplog.records] == ["compiled 1 kernels in"]
     caplog.clear()
     with compilation_logged():
         numba.njit(lambda x: x + 2)(1)

@@ -127,6 +127,23 @@ def test_what_cannot_be_written_is_refused_before_solving(files, capsys, monkeyp
     assert sorted(files.iterdir()) == before
 
 
+@pytest.mark.parametrize("place", [1, 2])
+def test_inputs_that_are_not_there_are_named(files, capsys, place):
+    arguments = [*SEGMENT, "-o", "m.png"]
+    arguments[place] = "nothing.png"
+    assert main(arguments) == 2
+    assert "nothing.png does not exist. Check the path." in capsys.readouterr().err
+
+
+def test_an_error_of_the_system_is_a_sentence(files, capsys, monkeypatch):
+    def fail(*arguments, **keywords):
+        raise PermissionError(13, "Permission denied", "image.png")
+
+    monkeypatch.setattr("varconvex.io.opening.open_image", fail)
+    assert main([*SEGMENT, "-o", "m.png"]) == 2
+    assert "error: [Errno 13] Permission denied: 'image.png'. Check the path" in capsys.readouterr().err
+
+
 def test_labels_beyond_a_picture_are_written_elsewhere(files):
     assert main(["segment", "image.png", "many.npy", "-q", "-o", "m.tif", "--max-iter", "200"]) == 0
     assert {1, 70000} <= set(np.unique(read_labels("m.tif")))

@@ -146,6 +146,18 @@ def test_features_and_given_maps_are_predictors(called, capsys):
     assert "must be the only predictor; got 'cnn'" in capsys.readouterr().err
 
 
+def test_what_is_no_mask_and_no_predictor_in_the_shell(called, capsys):
+    np.save("soft.npy", WEIGHT)
+    base = ["segment", "image.png", "scribbles.png", "-o", "out.png", "-q"]
+    for option, match in [
+        ("--mask soft.npy", "a mask must have two values; soft.npy has probabilities"),
+        ("--predictor given", "Pass the map of another program as --given FILE"),
+        ("--predictor classifier", "energy, fcn or cnn; got 'classifier'"),
+    ]:
+        assert main([*base, *option.split()]) == 2
+        assert match in capsys.readouterr().err
+
+
 def test_given_options_are_json_and_name_their_files():
     parser = argparse.ArgumentParser()
     options.add_options(parser)
@@ -171,6 +183,7 @@ def test_given_options_are_json_and_name_their_files():
         ("max_iter", "1.5", "max_iter must be N; got"),
         ("spacing", "1,b", "spacing must be NUMBERS"),
         ("shape", "two=convex", "shape must be SHAPE"),
+        ("shape", "2=convex,2=hull", "shape must be SHAPE"),
         ("tv", "iso", "tv must be one of isotropic, anisotropic, octagonal; got 'iso'"),
         ("strict", "perhaps", "strict must be yes or no"),
         ("alhpa", "1", "Did you mean alpha"),

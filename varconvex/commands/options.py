@@ -75,6 +75,8 @@ def _by_label(text: str) -> Any:
     if "=" not in text:
         return None if text.lower() == NONE else text
     pairs = [part.partition("=") for part in text.split(",")]
+    if len({int(label) for label, _, _ in pairs}) < len(pairs):
+        raise ValueError("a label is named twice")
     return {int(label): None if name.lower() == NONE else name for label, _, name in pairs}
 
 
@@ -104,7 +106,10 @@ def _mask(path: str) -> Any:
     """A file's mask as bool array."""
     from ..io.reading import read_mask
 
-    return read_mask(path) > 0.5
+    values = read_mask(path)
+    if values.dtype.kind == "f" and not ((values == 0) | (values == 1)).all():
+        raise InvalidParameterError(f"a mask must have two values; {path} has probabilities. Save it as {path} > 0.5.")
+    return values > 0
 
 
 def _colour(text: str) -> Any:
@@ -264,6 +269,11 @@ def keywords(options: Mapping[str, Any]) -> dict[str, Any]:
     """
     ready = {name: ALL_OPTIONS[name].load(value) for name, value in options.items() if name not in PARTS}
     predictor = options.get("predictor", "energy")
+    if predictor in ("given", "classifier") and "given" not in options:
+        raise InvalidParameterError(
+            f"a predictor's name must be enough in the shell, energy, fcn or cnn; got {predictor!r}. Pass the map of "
+            "another program as --given FILE."
+        )
     if "given" in options:
         from ..io.reading import read_mask
         from ..predictors.given import GivenPredictor

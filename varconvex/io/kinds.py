@@ -6,7 +6,7 @@
 | .tif, .tiff | any, compressed | 2, 3 | yes | |
 | .npy | any | 2, 3 | | |
 | .nii, .nii.gz (extra nifti) | any | 2, 3 | yes | yes |
-| .zarr, .ome.zarr (extra zarr) | any | 2, 3 | yes | its scale |
+| .zarr, and IMAGE.zarr/labels/NAME (extra zarr) | any | 2, 3 | yes | its scale |
 
 A TIFF file is ImageJ's where ImageJ knows the type, so that Fiji shows the spacing, and OME-TIFF otherwise.
 """
@@ -23,36 +23,9 @@ import numpy as np
 
 from ..errors import FileFormatError, MissingExtraError
 from .formats.base import MICRON, MILLIMETRE, unit_name
-from .whole import check_writable, write_folder, write_whole
-
-_METRES = {"m": "meter", MILLIMETRE: "millimeter", MICRON: "micrometer", "nm": "nanometer", "cm": "centimeter"}
-"""Units of length, as OME-Zarr calls them."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Where the pixels of an array are.
-
-    Attributes
-    ----------
-    spacing : tuple of float or None
-        Size of a pixel along each spatial axis.
-    unit : str or None
-        Of the spacing: "um", "mm", ...
-    affine : (4, 4) float array or None
-        From indices to positions in millimetres, as in NIfTI; it goes before the spacing.
-    channels : bool
-        Whether the first axis is none of the space.
-    """
-
-    spacing: tuple[float, ...] | None = None
-    unit: str | None = None
-    affine: np.ndarray | None = None
-    channels: bool = False
-
-    def axes(self, array: np.ndarray) -> str:
-        """The letters of an array's axes, such as "CZYX"."""
-        return "C" * self.channels + "ZYX"[-(array.ndim - self.channels) :]
+from .grid import Grid
+from .ome_zarr import check_place, is_inside, write_ome_zarr
+from .whole import check_writable, write_whole
 
 
 @dataclass(frozen=True)
@@ -87,6 +60,10 @@ class Format:
     def folder(self) -> bool:
         """Whether it is a folder of files."""
         return ".zarr" in self.endings
+
+    def fits(self, path: str | os.PathLike) -> bool:
+        """Whether a file of this name is of this kind."""
+        return has_ending(path, self.endings) or (self.folder and is_inside(path))
 
 
 def _write_png(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
@@ -152,67 +129,12 @@ def _write_nifti(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None
     write_whole(path, write_compressed if str(path).lower().endswith(".gz") else write)
 
 
-def _write_zarr(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
-    import zarr
-
-    labels = array.dtype.kind != "f"
-    names = grid.axes(array).lower()
-    unit = unit_name(grid.unit)
-    axes = [{"name": name, "type": "channel" if name == "c" else "space"} for name in names]
-    for axis in axes:
-        if axis["type"] == "space" and unit in _METRES:
-            axis["unit"] = _METRES[unit]
-    scale = [1.0] * grid.channels + [float(step) for step in grid.spacing or (1.0,) * (array.ndim - grid.channels)]
-    level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
-    name = Path(path).name.split(".")[0]
-    attributes: dict[str, Any] = {
-        "multiscales": [{"version": "0.4", "name": name, "axes": axes, "datasets": [level]}],
-        "varconvex": {"content": "labels" if labels else "probability"},
-    }
-    if labels:
-        attributes["image-label"] = {"version": "0.4"}
-    if grid.affine is not None:
-        attributes["varconvex"]["affine"] = np.asarray(grid.affine, float).tolist()
-
-    def write(folder: Path) -> None:
-        group = zarr.open_group(str(folder), mode="w", zarr_format=2, attributes=attributes)
-        chunks = tuple(min(n, 256) for n in array.shape)
-        made = group.create_array(
-            "0",
-            shape=array.shape,
-            dtype=array.dtype,
-            chunks=chunks,
-            fill_value=0,
-            chunk_key_encoding={"name": "v2", "separator": "/"},
-        )
-        made[...] = array
-
-    _check_own(path)
-    write_folder(path, write)
-
-
-def _check_own(path: str | os.PathLike) -> None:
-    """A FileFormatError if a folder is there that was not written here: it may hold more than one array."""
-    import json
-
-    attributes = Path(path) / ".zattrs"
-    try:
-        own = not Path(path).exists() or "varconvex" in json.loads(attributes.read_text())
-    except (OSError, ValueError):
-        own = False
-    if not own:
-        raise FileFormatError(
-            f"an OME-Zarr output must be new, or an earlier output; {os.fspath(path)} holds something else. Choose "
-            "another name."
-        )
-
-
 FORMATS = (
     Format("a PNG picture", (".png",), _write_png, 65535, volumes=False, floats=False),
     Format("a TIFF file", (".tif", ".tiff"), _write_tiff),
     Format("a NumPy file", (".npy",), _write_npy),
     Format("a NIfTI file", (".nii", ".nii.gz"), _write_nifti, extra="nifti", module="nibabel"),
-    Format("an OME-Zarr folder", (".zarr",), _write_zarr, extra="zarr", module="zarr"),
+    Format("an OME-Zarr folder", (".zarr",), write_ome_zarr, extra="zarr", module="zarr"),
 )
 """All of them."""
 
@@ -234,7 +156,7 @@ def format_of(path: str | os.PathLike, *, floats: bool = False) -> Format:
     A MissingExtraError if the package that writes it is not installed.
     """
     for kind in FORMATS:
-        if has_ending(path, kind.endings) and (kind.floats or not floats):
+        if kind.fits(path) and (kind.floats or not floats):
             require(kind.module, kind.extra, kind.name)
             return kind
     endings = PROBABILITY_ENDINGS if floats else LABEL_ENDINGS
@@ -271,5 +193,5 @@ def check_format(path: str | os.PathLike, ndim: int, largest: int = 0, *, floats
         )
     check_writable(path, folder=kind.folder)
     if kind.folder:
-        _check_own(path)
+        check_place(path)
     return kind

@@ -26,7 +26,7 @@ def is_text_of_strokes(path: str) -> bool:
         return True
     if os.path.isdir(path):
         return False
-    with open(path, "rb") as file:
+    with readable(path, "a file of scribbles", "May it be read?"), open(path, "rb") as file:
         return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
 
 

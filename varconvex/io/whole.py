@@ -81,12 +81,13 @@ def write_folder(path: str | os.PathLike, write: Callable[[Path], object]) -> No
 
 
 def check_writable(path: str | os.PathLike, *, folder: bool = False) -> None:
-    """A FileFormatError if a file (or with `folder` a folder) of this name cannot be written; a trial is made."""
+    """A FileFormatError if a file of this name, or a folder in one that may be missing, cannot be written; it tries."""
     with _named(path) as target:
         if target.is_dir() and not folder:
             raise IsADirectoryError(errno.EISDIR, "")
-        clear_temporaries(target.parent)
-        with tempfile.TemporaryFile(dir=target.parent, prefix=PREFIX) as trial:
+        place = target.parent if target.parent.exists() or not folder else target.parent.parent
+        clear_temporaries(place)
+        with tempfile.TemporaryFile(dir=place, prefix=PREFIX) as trial:
             trial.write(bytes(4096))
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileFormatError
-from .kinds import LABEL_ENDINGS, Grid, check_format, format_of, has_ending
+from .grid import Grid
+from .kinds import LABEL_ENDINGS, check_format, format_of, has_ending
+from .ome_zarr import is_inside
 from .whole import check_writable, write_whole
 
 MASK_ENDINGS = LABEL_ENDINGS
@@ -32,7 +34,7 @@ def write_labels(
     ----------
     path : str or path
         Its ending says the kind: .png (labels up to 65535, images only), .tif (compressed), .npy, .nii or .nii.gz
-        (extra nifti), .zarr (OME-Zarr, extra zarr).
+        (extra nifti), .zarr (OME-Zarr, extra zarr); or it is IMAGE.zarr/labels/NAME, inside of an OME-Zarr image.
     labels : (H, W) or (D, H, W) integer array
         Negative ones, outside, are 0 in a PNG file and kept in others.
     colours : sequence of str
@@ -145,13 +147,13 @@ def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str
     for path, endings in outputs:
         if path is None:
             continue
-        if not has_ending(path, tuple(endings)):
+        if not has_ending(path, tuple(endings)) and not (".zarr" in endings and is_inside(path)):
             raise FileFormatError(f"the output's name must end in {', '.join(endings)}; got {path}. Rename it.")
         target = Path(path).resolve()
         if target in taken:
             raise FileFormatError(f"{path} is already an input or an output of this command. Choose another name.")
         taken.add(target)
-        kind = format_of(path) if has_ending(path, LABEL_ENDINGS) else None
+        kind = format_of(path) if has_ending(path, LABEL_ENDINGS) or is_inside(path) else None
         check_writable(path, folder=kind is not None and kind.folder)
 
 
