@@ -1,7 +1,7 @@
 """How long people wait for an answer to their strokes: varconvex beside what can be installed, and published figures.
 
 Called by ``python -m benchmarks.interactive --parts tools``. The photograph of `demo` (427 x 640 pixels), strokes of
-`benchmarks.browser`: the first six give the first answer, each further one another. On the same threads, warm, in turns.
+`benchmarks.browser`: the first six give the first answer, each further one another. Warm, in turns.
 """
 
 import time
@@ -125,9 +125,8 @@ def latencies(count: int) -> dict[str, Any]:
         rows[name] = {"first": first, "more": more, "preview": preview}
         told = "" if preview is None else f"{preview:.2f}"
         print(f"| {name} | {first:.2f} | {np.median(more):.2f} | {max(more):.2f} | {told} |")
-    print(
-        "\nPublished by others, not measured here:\n\n| tool | once for an image | a prompt | source |\n|---|---|---|---|"
-    )
+    print("\nPublished by others, not measured here:\n")
+    print("| tool | once for an image | a prompt | source |\n|---|---|---|---|")
     for row in PUBLISHED:
         print(f"| {' | '.join(row)} |")
     return rows
