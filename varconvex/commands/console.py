@@ -13,7 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..errors import VarconvexWarning
@@ -49,13 +49,15 @@ class Voice(logging.Handler):
             self._level = LOGGER.level
             LOGGER.addHandler(self)
             LOGGER.setLevel(logging.INFO)
-            self._watch.start()
+            with suppress(RuntimeError):  # where no thread can be started, nothing is said again
+                self._watch.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         if not self._quiet:
             self._ended.set()
-            self._watch.join()
+            if self._watch.is_alive():
+                self._watch.join()
             LOGGER.removeHandler(self)
             LOGGER.setLevel(self._level)
             if self._bar is not None:

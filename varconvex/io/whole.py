@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FileFormatError
+from ..keywords import known_keywords
 
 try:
     import fcntl
@@ -38,6 +39,7 @@ _CAUSES = {
 }
 
 
+@known_keywords
 def write_whole(path: str | os.PathLike, write: Callable[[Any], object]) -> None:
     """Write a file by `write`, which takes a binary file: under a temporary name first, then renamed.
 

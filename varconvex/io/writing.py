@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import checks
 from ..errors import FileFormatError
+from ..keywords import known_keywords
 from .grid import Grid
 from .kinds import LABEL_ENDINGS, check_format, format_of, has_ending
 from .ome_zarr import is_inside
@@ -20,6 +21,7 @@ MASK_ENDINGS = LABEL_ENDINGS
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".pdf")
 
 
+@known_keywords
 def write_labels(
     path: str | os.PathLike,
     labels: np.ndarray,
@@ -87,6 +89,7 @@ def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int
     write_labels(path, labels, **place)
 
 
+@known_keywords
 def write_probability(
     path: str | os.PathLike,
     probability: np.ndarray,
@@ -117,6 +120,7 @@ def check_labels(path: str | os.PathLike, ndim: int, label_ids: Sequence[int], *
     check_format(path, ndim, 255 if alone else max(label_ids, default=0))
 
 
+@known_keywords
 def write_picture(path: str | os.PathLike, picture: Any) -> None:
     """Write a PIL image in the format of the path's ending."""
     from PIL import Image
@@ -126,6 +130,7 @@ def write_picture(path: str | os.PathLike, picture: Any) -> None:
     write_whole(path, lambda file: picture.save(file, format=Image.EXTENSION[Path(path).suffix.lower()]))
 
 
+@known_keywords
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write a text file in UTF-8."""
     write_whole(path, lambda file: file.write(text.encode()))
@@ -140,6 +145,7 @@ def write_table(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) -> N
     write_text(path, text.getvalue())
 
 
+@known_keywords
 def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str]]], inputs: Sequence[Any]) -> None:
     """Check files that will be written, pairs (path or None, endings), before anything is computed.
 

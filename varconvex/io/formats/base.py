@@ -137,6 +137,13 @@ def level_of(path: str, count: int, level: int | None) -> int:
     )
 
 
+def alone(path: str, wanted: Wanted) -> None:
+    """An error if a level or an array is asked for of a file that has one of each."""
+    level_of(path, 1, wanted.level)
+    if wanted.key is not None:
+        raise FileFormatError(f"one array can be read; {path} has only one; got key={wanted.key!r}. Leave it out.")
+
+
 def unit_name(text: str | None) -> str | None:
     """A unit in the way that this library writes it; one that is not known stays as it is, pixels are none."""
     text = (text or "").strip()
