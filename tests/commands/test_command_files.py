@@ -71,7 +71,7 @@ def test_a_label_among_several(files, capsys):
     labels[DISC], labels[:3] = 300, 9
     np.save("labels.npy", labels)
     assert main(["project", "labels.npy", "-o", "out.png", "-q"]) == 2
-    assert "has 3 values: 1, 9, 300" in capsys.readouterr().err
+    assert "has 3 values: 1, 9, 300. Pass --label N, or --probability." in capsys.readouterr().err
     assert main(["project", "labels.npy", "-o", "out.png", "-q", "--label", "300"]) == 0
     np.testing.assert_array_equal(np.asarray(Image.open("out.png")) == 255, DISC)
 
@@ -154,6 +154,16 @@ def test_inputs_that_are_not_there_are_named(files, capsys, place):
     arguments[place] = "nothing.png"
     assert main(arguments) == 2
     assert "nothing.png does not exist. Check the path." in capsys.readouterr().err
+
+
+def test_transparent_pixels_are_told_of(files, capsys):
+    opaque = np.where(COLUMNS > 2, 255, 0).astype(np.uint8)
+    grey = np.asarray(Image.open("image.png"))
+    Image.fromarray(np.dstack([grey, grey, grey, opaque])).save("alpha.png")
+    assert main(["segment", "alpha.png", "scribbles.png", "-q", "-o", "m.png", "--max-iter", "200"]) == 0
+    said = capsys.readouterr().err
+    assert f"warning: {3 * 30} pixels of alpha.png are transparent" in said
+    assert "name a mask: --mask FILE" in said
 
 
 def test_an_error_of_the_system_is_a_sentence(files, capsys, monkeypatch):

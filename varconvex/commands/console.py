@@ -24,6 +24,12 @@ _EVERY = 10.0
 """Seconds between two lines about the same thing in a log."""
 
 
+_PHRASES = {
+    "Say which label is the object's, or that they are probabilities": "Pass --label N, or --probability",
+}
+"""Advice that names no keyword, in words of the shell."""
+
+
 class Voice(logging.Handler):
     """Says what is being done: a bar on a terminal, lines elsewhere; nothing if `quiet`.
 
@@ -138,6 +144,8 @@ def in_shell_words(message: str) -> str:
             message = re.sub(rf"(?<![\w-])`?{name}`?(?!\w| after)", flag(name), message)  # not a status
         elif message.startswith(f"{name} "):
             message = f"--{message}"
+    for said, meant in _PHRASES.items():
+        message = message.replace(said, meant)
     return re.sub(r"\(([\d.]+(?:, [\d.]+)+)\)(?=\.$)", lambda match: match[1].replace(" ", ""), message)
 
 
