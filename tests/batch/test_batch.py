@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import unicodedata
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from varconvex import segment
 from varconvex.batch import run
 from varconvex.batch.manifest import Manifest
+from varconvex.batch.progress import Progress, Reporter, duration
 from varconvex.cli import main
 from varconvex.errors import (
     FileFormatError,
@@ -358,6 +360,34 @@ def test_a_line_that_the_disk_has_no_room_for_is_taken_back(tmp_path):
         manifest.add({"name": "b", "key": "", "status": "done"})
     with Manifest(tmp_path) as manifest:
         assert list(manifest.records) == ["a", "b"]
+
+
+def test_what_is_no_file_is_named_and_does_not_hang(photos, tmp_path):
+    folder, _ = photos
+    os.mkfifo(folder / "pipe.png")
+    (folder / "gone.png").symlink_to("nowhere")
+    (folder / "folder.png").mkdir()
+    summary = run(folder, tmp_path / "out", folder / "a-scribbles.png")
+    assert summary.done == 3
+    assert sorted(summary.failures) == ["folder.png", "gone.png", "pipe.png"]
+    assert "pipe, not a file" in summary.failures["pipe.png"]
+
+
+def test_progress_is_a_line_now_and_then_in_a_log_and_a_bar_on_a_terminal(capsys, monkeypatch):
+    def tell(reporter):
+        with reporter:
+            for k in range(5):
+                left = 28 - 7 * k or None
+                reporter(Progress(4, done=max(0, k - 1), failed=min(k, 1), seconds=7.0 * k, seconds_left=left))
+
+    tell(Reporter(pause=10))
+    assert capsys.readouterr().err.splitlines() == [
+        "0 of 4 images, 28 s left", "2 of 4 images, 1 failed, 14 s left", "4 of 4 images, 1 failed",
+    ]  # fmt: skip
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    tell(Reporter())
+    assert re.search(r"100%\|█+\| 4/4, 1 failed", capsys.readouterr().err)
+    assert [duration(s) for s in (3, 100, 4000, 20_000)] == ["3 s", "2 min", "67 min", "5.6 h"]
 
 
 def test_a_folder_that_cannot_be_made_is_named(photos, tmp_path):

@@ -77,10 +77,9 @@ class Reporter(AbstractContextManager):
         if self._bar is None:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=progress.total, unit=self._unit, initial=progress.reused, smoothing=0.05)
+            self._bar = tqdm(total=progress.total, bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}")
         bar = self._bar
-        if progress.failed:
-            bar.set_postfix_str(f"{progress.failed} failed", refresh=False)
+        bar.set_postfix_str(self._rest(progress), refresh=False)
         bar.update(progress.done + progress.failed + progress.reused - bar.n)
 
     def __exit__(
@@ -94,9 +93,14 @@ class Reporter(AbstractContextManager):
         if progress.seconds - self._told < self._pause and over < progress.total:
             return
         self._told = progress.seconds
-        left = f", {duration(progress.seconds_left)} left" if progress.seconds_left else ""
-        failed = f", {progress.failed} failed" if progress.failed else ""
-        print(f"{over} of {progress.total} {self._unit}s{failed}{left}", file=sys.stderr, flush=True)
+        told = ", ".join([f"{over} of {progress.total} {self._unit}s", *filter(None, [self._rest(progress)])])
+        print(told, file=sys.stderr, flush=True)
+
+    def _rest(self, progress: Progress) -> str:
+        """Failures and the time left; the bar's own would count what was there already."""
+        failed = f"{progress.failed} failed" if progress.failed else ""
+        left = f"{duration(progress.seconds_left)} left" if progress.seconds_left else ""
+        return ", ".join(filter(None, [failed, left]))
 
 
 def duration(seconds: float) -> str:
