@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 import unicodedata
 from itertools import pairwise
 from pathlib import Path
@@ -63,6 +64,7 @@ def test_what_changed_is_computed_again_and_nothing_else(draw, photos, tmp_path,
     assert computed() == ["b.png"]
     Image.fromarray(np.pad(np.full((2, 24), 1, np.uint8), ((0, 22), (0, 0)))).save(folder / "a-scribbles.png")
     assert computed() == []  # it fails: one label only
+    assert not (out / "a.png").exists()  # the former result is none of these strokes
     draw(folder, "a", seed=0)
     assert computed() == ["a.png"]
     (out / "c.png").unlink()
@@ -380,10 +382,13 @@ def test_progress_is_a_line_now_and_then_in_a_log_and_a_bar_on_a_terminal(capsys
                 left = 28 - 7 * k or None
                 reporter(Progress(4, done=max(0, k - 1), failed=min(k, 1), seconds=7.0 * k, seconds_left=left))
 
-    tell(Reporter(pause=10))
-    assert capsys.readouterr().err.splitlines() == [
-        "0 of 4 images, 28 s left", "2 of 4 images, 1 failed, 14 s left", "4 of 4 images, 1 failed",
-    ]  # fmt: skip
+    tell(Reporter(pause=1000))
+    first, last = capsys.readouterr().err.splitlines()
+    assert (first, last) == ("0 of 4 images after 0 s, 28 s left", "4 of 4 images after 28 s, 1 failed")
+    with Reporter("result", pause=0.02) as reporter:
+        reporter(Progress(2))
+        time.sleep(0.2)  # nothing new, as while kernels are compiled
+    assert capsys.readouterr().err.splitlines().count("0 of 2 results after 0 s") >= 3
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     tell(Reporter())
     assert re.search(r"100%\|█+\| 4/4, 1 failed", capsys.readouterr().err)
