@@ -181,6 +181,8 @@ def test_patterns_and_folders_within_folders(draw, tmp_path):
     assert mask(out / "one" / "a.png").any()
     assert run([folder / "one" / "a.png", folder / "two" / "a.png"], tmp_path / "other").done == 2
     assert (tmp_path / "other" / "two" / "a.png").exists()
+    expanded = sorted(str(path) for path in (folder / "one").iterdir())  # as a shell does it, with the strokes
+    assert run(expanded, tmp_path / "expanded").images == 1
     for wrong in (f"{folder}/*.jpg", folder / "nowhere", folder / "nothing.png", []):
         with pytest.raises(FileFormatError, match="expected"):
             run(wrong, out)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 _PRESENT = (
-    "annotate", "batch/command", "batch/manifest", "batch/page", "batch/progress", "batch/workers", "cli", "demo",
-    "doctor", "napari/", "plots", "reproduce/command", "reproduce/layout", "widget/",
+    "annotate", "batch/command", "batch/manifest", "batch/page", "batch/progress", "batch/workers", "cli",
+    "commands/console", "commands/outputs", "demo", "doctor", "logs", "napari/", "plots", "reproduce/command",
+    "reproduce/layout", "widget/",
 )  # fmt: skip
 """Modules on which no result depends."""
 
