@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, get_args
 
@@ -58,13 +58,18 @@ def one_of(name: str, value: Any, allowed: Any) -> Any:
     return value
 
 
+def several(value: Any) -> bool:
+    """Whether a value is a sequence or an array with axes, rather than a single thing."""
+    return isinstance(value, Sequence) or getattr(value, "ndim", 0) > 0
+
+
 def spacing(value: Any, ndim: int) -> tuple[float, ...]:
     """Distance between neighbouring pixels along each of `ndim` axes; None is 1 everywhere, a number holds for all."""
     if value is None:
         return (1.0,) * ndim
-    if np.ndim(value) == 0:
+    if not several(value):
         value = (value,) * ndim
-    if np.ndim(value) != 1 or len(value) != ndim:
+    if len(value) != ndim:
         raise InvalidParameterError(
             f"spacing must hold one positive number for each of the {ndim} axes; got {value!r}. "
             f"Pass e.g. {(1.0,) * ndim}."
@@ -84,6 +89,13 @@ def unit_spacing(value: Any, ndim: int) -> tuple[float, ...]:
         return (1.0,) * ndim
     unit = float(np.exp(np.mean(np.log(steps))))
     return tuple(step / unit for step in steps)
+
+
+def boolean(name: str, value: Any) -> bool:
+    """True or False, or 1 or 0."""
+    if not isinstance(value, bool | np.bool_ | int) or value not in (0, 1):
+        raise InvalidParameterError(f"{name} must be True or False; got {value!r:.80}. Pass one of them.")
+    return bool(value)
 
 
 def function(name: str, value: Any) -> None:

@@ -87,7 +87,7 @@ def contrast_weight(
     Boykov, Jolly, Interactive Graph Cuts, ICCV 2001, doi:10.1109/ICCV.2001.937505
     """
     image = checks.host(checks.as_numeric("image", image))
-    if np.ndim(spacing) == 1 and len(spacing) == image.ndim:
+    if checks.several(spacing) and len(spacing) == image.ndim:
         checks.taken_as_volume("image", image.shape)
         image = image[..., None]
     if image.ndim < 2 or 0 in image.shape:

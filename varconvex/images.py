@@ -54,6 +54,8 @@ def unit_image(image: Any, channel_axis: int | None, rgba: bool | None) -> np.nd
 
 def without_alpha(image: Any, axis: int, rgba: bool | None) -> Any:
     """An image whose channels are along `axis`, without its transparency where `rgba`; four need it to be said."""
+    if rgba is not None:
+        rgba = checks.boolean("rgba", rgba)
     if image.shape[axis] != 4:
         return image
     if rgba is None:

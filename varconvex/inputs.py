@@ -30,6 +30,7 @@ def prepare(
 ) -> Scene:
     """Check an image and its scribbles and convert them to a `Scene`; parameters and errors are those of `segment`."""
     checks.one_of("nan_policy", nan_policy, NanPolicy)
+    strict = checks.boolean("strict", strict)
     image, channel_axis, spacing = labelled(image, channel_axis, spacing)
     image = _read(image)
     seeds = label_image(scribbles, image, channel_axis, strict)

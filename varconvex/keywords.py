@@ -12,7 +12,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def known_keywords(public: F) -> F:
-    """A function, or a class (changed in place), whose unknown keywords raise an UnknownKeywordError."""
+    """A function, or a class (changed in place), whose unknown keywords raise an UnknownKeywordError.
+
+    One that passes its keywords on (``**keywords``) does without: whoever gets them knows them.
+    """
     if isinstance(public, type):
         constructor = vars(public).get("__init__", public.__init__)  # type: ignore[misc]
         public.__init__ = _checked(constructor, public.__name__, 1)  # type: ignore[misc]

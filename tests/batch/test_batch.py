@@ -19,7 +19,7 @@ from varconvex.errors import (
     InvalidParameterError,
     UnknownKeywordError,
 )
-from varconvex.io import read_image, read_scribbles
+from varconvex.io import open_image, read_image, read_scribbles
 
 
 def lines(out):
@@ -79,7 +79,7 @@ def test_one_images_failure_does_not_stop_the_others(draw, photos, tmp_path, cap
     (folder / "b-scribbles.png").unlink()
     (folder / "d.tif").write_bytes(b"")
     out = tmp_path / "out"
-    assert main(["batch", str(folder), "--out", str(out), "--json"]) == 1
+    assert main(["batch", str(folder), "--out", str(out), "--jobs", "1", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert (told["done"], told["failed"]) == (1, 3)
     assert "readable image" in told["failures"]["a.png"]
@@ -88,7 +88,7 @@ def test_one_images_failure_does_not_stop_the_others(draw, photos, tmp_path, cap
     page = (out / "index.html").read_text()
     assert page.index("d.png") < page.index("c.png")
     draw(folder, "a"), draw(folder, "b"), draw(folder, "d", ending=".tif")
-    assert main(["batch", str(folder), "--out", str(out)]) == 0
+    assert main(["batch", str(folder), "--out", str(out), "--jobs", "1"]) == 0
     assert "3 done, 0 failed, 1 were there" in capsys.readouterr().out
 
 
@@ -214,6 +214,39 @@ def test_colours_of_one_image_are_applied_to_all(photos, tmp_path):
     assert run(folder, out, strokes, transfer=folder / "b.png").reused == 0  # another reference
     with pytest.raises(InvalidParameterError, match="transfer needs the file of the strokes"):
         run(folder, out, transfer=folder / "a.png")
+
+
+@pytest.mark.parametrize("ending", [".tif", ".nii.gz", ".ome.zarr"])
+def test_volumes_keep_their_spacing_and_place(tmp_path, ending):
+    nibabel = pytest.importorskip("nibabel")
+    pytest.importorskip("zarr")
+    ball = sum((steps * (axis - 6)) ** 2 for steps, axis in zip((1, 1, 2), np.mgrid[:13, :13, :13], strict=True)) < 16
+    affine = np.diag([1.0, 1.0, 2.0, 1.0])
+    affine[:3, 3] = 5
+    strokes = np.zeros(ball.shape, np.uint8)
+    strokes[5:8, 6, 6], strokes[0], strokes[:, :, 0], strokes[:, :, -1] = 2, 1, 1, 1
+    (tmp_path / "scans").mkdir()
+    nibabel.save(nibabel.Nifti1Image(ball.astype(np.float32), affine), tmp_path / "scans" / "a.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(strokes, affine), tmp_path / "scans" / "a-scribbles.nii.gz")
+    for alpha in (1.0, 0.9):  # a folder, as .zarr is, replaces a folder
+        assert run(tmp_path / "scans", tmp_path / "out", ending=ending, alpha=alpha).failures == {}
+    assert run(tmp_path / "scans", tmp_path / "out", ending=ending, alpha=0.9).reused == 1
+    file = open_image(tmp_path / "out" / f"a{ending}")
+    assert file.spacing == pytest.approx((1, 1, 2))
+    assert ((np.asarray(file.array) == file.array.max()) == ball).mean() > 0.98
+    if ending == ".nii.gz":
+        np.testing.assert_array_equal(file.affine, affine)
+
+
+def test_large_images_have_small_thumbnails(tmp_path):
+    labels = np.zeros((500, 1000), np.uint8)
+    labels[200:300, 400:600], labels[:20] = 2, 1
+    Image.fromarray(np.where(labels == 2, 255, 0).astype(np.uint8)).save(tmp_path / "a.png")
+    Image.fromarray(labels).save(tmp_path / "a-scribbles.png")
+    run(tmp_path / "a.png", tmp_path / "out")
+    (picture,) = (tmp_path / "out" / ".varconvex" / "thumbnails").iterdir()
+    with Image.open(picture) as shown:
+        assert shown.size == (240, 120)
 
 
 def test_a_table_has_images_strokes_results_and_keywords(photos, tmp_path):

@@ -13,7 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..errors import VarconvexWarning
@@ -22,6 +22,12 @@ from .options import ALL_OPTIONS, NONE, flag
 
 _EVERY = 10.0
 """Seconds between two lines about the same thing in a log."""
+
+
+_PHRASES = {
+    "Say which label is the object's, or that they are probabilities": "Pass --label N, or --probability",
+}
+"""Advice that names no keyword, in words of the shell."""
 
 
 class Voice(logging.Handler):
@@ -43,13 +49,15 @@ class Voice(logging.Handler):
             self._level = LOGGER.level
             LOGGER.addHandler(self)
             LOGGER.setLevel(logging.INFO)
-            self._watch.start()
+            with suppress(RuntimeError):  # where no thread can be started, nothing is said again
+                self._watch.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         if not self._quiet:
             self._ended.set()
-            self._watch.join()
+            if self._watch.is_alive():
+                self._watch.join()
             LOGGER.removeHandler(self)
             LOGGER.setLevel(self._level)
             if self._bar is not None:
@@ -76,11 +84,10 @@ class Voice(logging.Handler):
         self.say(record.getMessage())
 
     def progress(self, progress: Any) -> None:
-        """Show the relative gap's way from 1 to 1e-3, on a logarithmic scale; a callback."""
-        gap = getattr(progress, "relative_gap", None)
-        if gap is None or self._quiet:
-            return
-        self._numbers = f"gap {gap:.1e}"
+        """Show the relative gap's way from 1 to 1e-3, logarithmically, or the rounds of unification; a callback."""
+        gap, rounds = progress.relative_gap, getattr(progress, "round", None)
+        self.say("solving" if rounds is None else "unifying energy, shape and colours")
+        self._numbers = f"gap {gap:.1e}" if rounds is None else f"round {rounds}"
         if self._bar is not None:
             done = round(100 * min(1.0, max(0.0, -math.log10(max(gap, 1e-12)) / 3)))
             self._bar.set_postfix_str(self._numbers)
@@ -137,6 +144,8 @@ def in_shell_words(message: str) -> str:
             message = re.sub(rf"(?<![\w-])`?{name}`?(?!\w| after)", flag(name), message)  # not a status
         elif message.startswith(f"{name} "):
             message = f"--{message}"
+    for said, meant in _PHRASES.items():
+        message = message.replace(said, meant)
     return re.sub(r"\(([\d.]+(?:, [\d.]+)+)\)(?=\.$)", lambda match: match[1].replace(" ", ""), message)
 
 

@@ -121,7 +121,7 @@ class ImageEnergy(ABC):
         t^2 = 2 huber is not met. So `huber` need not be more than what the longest gradient asks for; and less than
         1e-20 of that, squared for a truncation, float32 does not tell from as much.
         """
-        reach = top * float(np.sqrt(self.shape[0] * sum(step * step for step in steps)))
+        reach = (top or 1.0) * float(np.sqrt(self.shape[0] * sum(step * step for step in steps)))
         huber = terms.get("huber", 0.0)
         most = reach**2 / 2 if terms.get("truncated") else reach
         if huber > most:

@@ -88,6 +88,7 @@ class TwoPhase(LinearEnergy):
                 f"{np.shape(self.target)}. Pass both."
             )
         if self.quadratic_weight:
+            checks.real_number("quadratic_weight other than 0", self.quadratic_weight, least=1 / checks.LARGEST)
             size = max(-float(self.target.min()), float(self.target.max()))
             check_sizes("target and quadratic_weight * target", size, self.quadratic_weight * size)
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 from ..errors import FileFormatError
+from ..keywords import known_keywords
 from .axes import image_file
 from .formats import arrays, dicom, elsewhere, hdf5, nifti, pictures, tiff, zarrs
 from .formats.base import Format, Source, Wanted, readable
@@ -18,6 +19,7 @@ _HUGE, _PACKED = 1 << 30, 1000
 """An image of more bytes than this, in a file so many times smaller, is a trap or has one colour."""
 
 
+@known_keywords
 def open_image(
     path: str | os.PathLike,
     *,
@@ -76,7 +78,7 @@ def open_image(
     >>> file = open_image("cells.ome.tif")  # doctest: +SKIP
     >>> result = segment(file.array, scribbles, spacing=file.spacing)  # doctest: +SKIP
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     with readable(name, "a readable image file", f"Is it truncated, or of another kind? {known()}"):
         source = _format(name).source(name, Wanted(level, key, indices))
         if not large:
@@ -93,6 +95,8 @@ def _format(path: str) -> Format:
     """The format of a file or folder; one that is known and not read is an error that says what reads it."""
     head = b""
     if not os.path.isdir(path):
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise FileFormatError(f"a readable image file was expected; {path} is a pipe or a device. Save it first.")
         with open(path, "rb") as file:
             head = file.read(_HEAD)
         if not head:

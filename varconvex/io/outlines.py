@@ -21,12 +21,14 @@ import numpy as np
 
 from ..errors import FileFormatError
 from ..geometry.tracing import Polygon, polygons
+from ..keywords import known_keywords
 from .kinds import has_ending, require
 from .whole import check_writable, write_whole
 
 OUTLINE_ENDINGS = (".geojson", ".json", ".roi", ".zip")
 
 
+@known_keywords
 def write_outlines(
     path: str | os.PathLike,
     labels: np.ndarray,

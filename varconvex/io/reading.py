@@ -7,6 +7,7 @@ import numpy as np
 
 from ..checks import warn_caller
 from ..errors import VarconvexWarning
+from ..keywords import known_keywords
 from .formats.base import readable as readable
 from .labels import read_labels as read_labels, read_mask as read_mask
 from .opening import open_image as open_image
@@ -14,6 +15,7 @@ from .painted import colour as colour
 from .scribble_files import read_scribble_pair as read_scribble_pair, read_scribbles as read_scribbles
 
 
+@known_keywords
 def read_image(path: str | os.PathLike, **which: Any) -> np.ndarray:
     """The numbers of an image file: (*spatial) or (*spatial, C), in the file's integer or float type.
 

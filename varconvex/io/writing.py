@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
 from ..errors import FileFormatError
+from ..keywords import known_keywords
 from .grid import Grid
 from .kinds import LABEL_ENDINGS, check_format, format_of, has_ending
 from .ome_zarr import is_inside
@@ -19,6 +21,7 @@ MASK_ENDINGS = LABEL_ENDINGS
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".pdf")
 
 
+@known_keywords
 def write_labels(
     path: str | os.PathLike,
     labels: np.ndarray,
@@ -53,6 +56,8 @@ def write_labels(
         If this kind of file cannot hold the labels, or the file cannot be written.
     MissingExtraError
         If the package for this kind of file is not installed.
+    InvalidImageError, InvalidParameterError, UnsupportedTypeError
+        If the labels, the spacing, the unit or the affine are none.
 
     Examples
     --------
@@ -63,7 +68,7 @@ def write_labels(
     if has_ending(path, ".png"):
         labels = np.maximum(labels, 0)
     if not (colours and has_ending(path, ".png") and labels.max(initial=0) < 256):
-        kind.write(path, labels, Grid(_steps(spacing, labels.ndim), unit, affine))
+        kind.write(path, labels, Grid.checked(labels.ndim, spacing, unit, affine))
         return
     from PIL import Image
 
@@ -84,6 +89,7 @@ def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int
     write_labels(path, labels, **place)
 
 
+@known_keywords
 def write_probability(
     path: str | os.PathLike,
     probability: np.ndarray,
@@ -98,10 +104,11 @@ def write_probability(
     `probability` is (*spatial), or with `channels` (K, *spatial), which NIfTI holds with K as the last axis; the rest
     and errors are as for `write_labels`.
     """
-    values = np.asarray(probability, np.float32)
+    values = checks.host(checks.as_numeric("probability", probability)).astype(np.float32)
     ndim = values.ndim - channels
+    checks.spatial("probability", values[0] if channels and len(values) else values)
     kind = check_format(path, ndim, floats=True)
-    kind.write(path, values, Grid(_steps(spacing, ndim), unit, affine, channels))
+    kind.write(path, values, Grid.checked(ndim, spacing, unit, affine, channels=channels))
 
 
 def check_labels(path: str | os.PathLike, ndim: int, label_ids: Sequence[int], *, mask: bool = False) -> None:
@@ -113,6 +120,7 @@ def check_labels(path: str | os.PathLike, ndim: int, label_ids: Sequence[int], *
     check_format(path, ndim, 255 if alone else max(label_ids, default=0))
 
 
+@known_keywords
 def write_picture(path: str | os.PathLike, picture: Any) -> None:
     """Write a PIL image in the format of the path's ending."""
     from PIL import Image
@@ -122,6 +130,7 @@ def write_picture(path: str | os.PathLike, picture: Any) -> None:
     write_whole(path, lambda file: picture.save(file, format=Image.EXTENSION[Path(path).suffix.lower()]))
 
 
+@known_keywords
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write a text file in UTF-8."""
     write_whole(path, lambda file: file.write(text.encode()))
@@ -136,6 +145,7 @@ def write_table(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) -> N
     write_text(path, text.getvalue())
 
 
+@known_keywords
 def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str]]], inputs: Sequence[Any]) -> None:
     """Check files that will be written, pairs (path or None, endings), before anything is computed.
 
@@ -159,18 +169,12 @@ def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str
 
 def _integers(labels: np.ndarray) -> np.ndarray:
     """Labels in the smallest integer type that holds them; a FileFormatError if they are no integers."""
-    labels = np.asarray(labels)
+    labels = checks.host(checks.as_numeric("labels", labels))
+    checks.spatial("labels", labels)
     if labels.dtype.kind == "b":
         return labels.astype(np.uint8)
-    if labels.dtype.kind not in "iu":
+    if labels.dtype.kind == "f":
         raise FileFormatError(f"labels must be integers; got dtype {labels.dtype}. Convert them first.")
-    least, largest = labels.min(initial=0), labels.max(initial=0)
+    least, largest = labels.min(), labels.max()
     kind = np.promote_types(np.min_scalar_type(least), np.min_scalar_type(largest))
     return labels.astype(kind.str, copy=False)  # "Q" and "L" are the same to NumPy only
-
-
-def _steps(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...] | None:
-    """A spacing as one number for each of `ndim` axes."""
-    if spacing is None:
-        return None
-    return tuple(float(step) for step in np.broadcast_to(spacing, (ndim,)))

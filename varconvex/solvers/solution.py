@@ -202,6 +202,7 @@ class GapRecord:
         self.floor = LEAST_SIZE * problem.cost_unit * data_size * count + np.finfo(np.float64).tiny
         self.primal, self.dual, self.relative_gap = np.inf, -np.inf, np.inf
         self.history: list[tuple[int, float, float, float]] = []
+        self.pace = 0.0  # seconds that an iteration took last
 
     @property
     def iteration(self) -> int:

@@ -1,0 +1,37 @@
+"""Cases that random trials have found, each of which ended in a bare error, a warning of NumPy's, or NaN."""
+
+import numpy as np
+import pytest
+
+from varconvex import ROF, MumfordShah, TwoPhase, contrast_weight, pdhg, segment, stationary
+from varconvex.errors import InvalidParameterError
+
+IMAGE, SCRIBBLES = np.arange(12.0).reshape(3, 4), np.array([[1, 0, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]])
+
+
+@pytest.mark.parametrize("keywords", [{"spacing": [[1, 2], [3]]}, {"strict": np.zeros(0)}, {"rgba": "yes"}])
+def test_keywords_of_another_kind_are_named(keywords):
+    with pytest.raises(InvalidParameterError, match=f"{next(iter(keywords))} must"):
+        segment(np.stack([IMAGE] * 3, axis=-1), SCRIBBLES, **keywords)
+
+
+def test_a_ragged_spacing_of_an_image_is_named():
+    with pytest.raises(InvalidParameterError, match="spacing must be a number"):
+        contrast_weight(IMAGE, spacing=[[1, 2], [3]])
+
+
+def test_a_constant_image_has_an_energy():
+    assert stationary(MumfordShah(np.full((1, 2, 1), 0.125)), max_iter=40).energy == pytest.approx(0, abs=1e-12)
+
+
+def test_a_quadratic_term_that_divides_to_infinity_is_refused():
+    with pytest.raises(
+        InvalidParameterError, match="quadratic_weight other than 0 must be a finite number, at least 1e-30"
+    ):
+        TwoPhase(IMAGE, 1.0, quadratic_weight=1e-310, target=IMAGE)
+
+
+@pytest.mark.parametrize("huber", [1e-310, 1e-40, 1e29])
+def test_extreme_huber_terms_are_finite(huber):
+    solution = pdhg(ROF(IMAGE, 1.0, huber=huber), max_iter=300)
+    assert -1e-6 <= solution.dual <= solution.primal < 100
