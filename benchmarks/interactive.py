@@ -1,10 +1,11 @@
 """How soon strokes are answered: whole calls beside cv2.grabCut, one more stroke, previews, interruptions, time limits.
 
-    python -m benchmarks.interactive --data DIR [--parts calls strokes convex waits limits] [--threads 2]
+    python -m benchmarks.interactive --data DIR [--parts calls strokes convex waits limits tools] [--threads 2]
 
 DIR is a folder of samples, or of such folders, as for `benchmarks.quality`. On photographs spread evenly over it a
 `Session` gets the strokes of the sample, then ten more where its answer is wrong; each answer is compared with that of
-a fresh call. With convex the truth is the object's hull. The rest is measured on the photograph of `problems`.
+a fresh call. With convex the truth is the object's hull. The rest is measured on the photograph of `problems`, tools
+beside each other on that of the demonstration (`latencies`).
 Contenders take turns within one run, threads are pinned, everything is compiled before. Prints tables and, at the end,
 the lines that it is held to. Ratios travel between machines; seconds do not.
 """
@@ -23,7 +24,7 @@ from ._environment import describe, pin
 
 # What reads the number of threads when it is loaded (NumPy, Numba and all that need them) is imported after `pin`.
 
-_PARTS = ("calls", "strokes", "convex", "waits", "limits")
+_PARTS = ("calls", "strokes", "convex", "waits", "limits", "tools")
 _LIMITS = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
 _KEYWORDS: tuple[dict[str, Any], ...] = (
     {},
@@ -49,6 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         "convex": lambda: list(strokes(options, "convex")),
         "waits": lambda: [waits(side, options.strokes) for side in options.sizes],
         "limits": lambda: [limits(side, keywords) for side in options.sizes for keywords in _KEYWORDS],
+        "tools": lambda: _latencies(options.strokes),
     }
     try:
         with warnings.catch_warnings():
@@ -65,6 +67,12 @@ def main(argv: list[str] | None = None) -> int:
     print("\nwhat answers to strokes are held to")
     print("\n".join(str(line) for line in interactive_lines(record)))
     return 0
+
+
+def _latencies(count: int) -> dict[str, Any]:
+    from .latencies import latencies
+
+    return latencies(count)
 
 
 def calls(side: int, rounds: int) -> dict[str, Any]:
@@ -286,7 +294,7 @@ def limits(side: int, keywords: dict[str, Any]) -> dict[str, Any]:
 def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.interactive", description=__doc__.split("\n")[0])
     add = parser.add_argument
-    add("--data", required=True, type=Path, metavar="DIR", help="a folder of samples, or of such folders")
+    add("--data", type=Path, metavar="DIR", help="a folder of samples, or of such folders; for strokes and convex")
     add("--parts", nargs="+", choices=_PARTS, default=_PARTS, metavar="PART", help=f"of {', '.join(_PARTS)}")
     add("--sizes", type=int, nargs="+", default=[512, 1024], metavar="N", help="sides of the image of `problems`")
     add("--rounds", type=int, default=5, metavar="N", help="times that each contender has its turn (default: 5)")
@@ -294,7 +302,10 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     add("--strokes", type=int, default=10, metavar="N", help="further strokes on each (default: 10)")
     add("--threads", type=int, metavar="N", help="default: NUMBA_NUM_THREADS, or all processors")
     add("--json", type=Path, metavar="FILE", help="also write the figures")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.data is None and {"strokes", "convex"} & set(options.parts):
+        parser.error("strokes and convex need --data DIR; got none. Name a folder, or other --parts.")
+    return options
 
 
 if __name__ == "__main__":

@@ -5,15 +5,13 @@ kernels, "cuda on the host" the CUDA kernels compiled by g++ (see `cuda_on_host`
 `device_backend` is the last two only. What a machine lacks is no parameter; `test_cupy_arrays` skips once for each.
 """
 
-import functools
 import sys
 
 import numpy as np
 import pytest
-from cuda_on_host import COMPILER, FakeCupy
+from cuda_on_host import COMPILER, FakeCupy, no_gpu
 
 from varconvex import get_backend
-from varconvex.errors import BackendUnavailableError
 
 
 @pytest.fixture
@@ -27,16 +25,6 @@ def fake_cupy(request, monkeypatch):
 
 
 HOST = "cuda on the host"
-
-
-@functools.cache
-def no_gpu():
-    """Why CuPy cannot compute here, in one sentence, or "" where it can."""
-    try:
-        get_backend("cupy")
-    except BackendUnavailableError as error:
-        return str(error)
-    return ""
 
 
 def pytest_generate_tests(metafunc):

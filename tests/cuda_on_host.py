@@ -6,6 +6,7 @@ the backend tells a device can be tested where none is; how fast it is there can
 """
 
 import ctypes
+import functools
 import hashlib
 import os
 import re
@@ -18,8 +19,21 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from varconvex import get_backend
+from varconvex.errors import BackendUnavailableError
+
 COMPILER = shutil.which("g++")
 HEADER = Path(__file__).with_name("cuda_on_host.h")
+
+
+@functools.cache
+def no_gpu():
+    """Why CuPy cannot compute here, in one sentence, or "" where it can."""
+    try:
+        get_backend("cupy")
+    except BackendUnavailableError as error:
+        return str(error)
+    return ""
 
 
 _NUMPYS_OWN = ("ctypes", "getfield", "resize", "setfield", "setflags", "to_device", "newbyteorder")

@@ -6,8 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from conftest import no_gpu
-from cuda_on_host import COMPILER
+from cuda_on_host import COMPILER, no_gpu
 
 from varconvex import Potts, TwoPhase, get_backend, pdhg, pdhg_batch, segment
 from varconvex.errors import (

@@ -202,8 +202,8 @@ PACKAGES = (
     ".solvers",
 )
 RESULTS = {
-    "Certificate", "Entry", "FittedConvex", "FittedPolygon", "ImageFile", "Outline", "Prediction", "Progress",
-    "ProximalTerm", "Sample", "Segmentation", "Solution", "Stationary", "Summary",
+    "Certificate", "Entry", "FittedConvex", "FittedPolygon", "ImageFile", "OptimalityCertificate", "Outline",
+    "Prediction", "Progress", "ProximalTerm", "Sample", "Segmentation", "Solution", "Stationary", "Summary",
 }  # fmt: skip
 """What functions return: nobody but the package makes one."""
 

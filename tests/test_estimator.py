@@ -45,6 +45,17 @@ def test_it_is_segment(scene):
     assert classifier.score(image, expected.labels) == 1
 
 
+def test_scribbles_in_every_form(scene):
+    image, scribbles, _ = scene
+    expected = ScribbleClassifier().fit(image, np.where(scribbles == 7, 2, scribbles)).predict(image)
+    pair = ScribbleClassifier().fit(image, (scribbles == 7, scribbles == 1))
+    np.testing.assert_array_equal(pair.predict(image), expected)
+    lines = {2: [[(14, 15), (14, 24)], [(21, 15), (21, 24)]], 1: [[(2, 3), (2, 39)], [(33, 3), (33, 39)]]}
+    drawn = ScribbleClassifier().fit(image, lines)
+    assert (drawn.predict(image) == segment(image, lines).labels).all()
+    assert drawn.classes_.tolist() == [1, 2]
+
+
 def test_more_than_two_labels_and_a_shape(scene):
     image, scribbles, _ = scene
     scribbles = np.where((scribbles == 1) & (np.arange(36)[:, None] > 20), 9, scribbles)

@@ -1,5 +1,6 @@
 """Margins and bounds on sizes, against all masks of small grids."""
 
+import json
 from dataclasses import replace
 from itertools import product
 
@@ -160,6 +161,9 @@ def test_certainty_of_a_result(picture):
     assert (result.unconstrained == 2).sum() <= most
     row, column = result.next_stroke()
     assert left_out[row, column]
+    numbers = json.loads(json.dumps(result.to_dict()))
+    assert numbers["next_stroke"] == [row, column]
+    assert numbers["area_intervals"] == {"2": list(result.area_interval())}
 
 
 def test_bounds_hold_with_a_shape_and_outside(picture):

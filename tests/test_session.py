@@ -731,3 +731,16 @@ def test_the_image_is_given_back_channels_last(rng, axis, shape):
     assert session.spacing[0] == pytest.approx(2 * session.spacing[1])
     with pytest.raises(ValueError, match="read-only"):
         session.image[0] = 0
+
+
+def test_certainty_is_that_of_the_result_and_not_of_a_preview(rng):
+    image = rng.normal(0, 0.05, (300, 320)) + (np.hypot(*np.mgrid[-150:150, -160:160]) < 60)
+    session = Session(image, certainty=True)
+    session.add([(145, 150), (155, 170)], "object")
+    session.add([(20, 20), (20, 300)], "background")
+    coarse = session.preview()
+    assert coarse.certainty is None
+    found = session.result
+    assert found.certainty.shape == image.shape
+    least, most = found.area_interval()
+    assert least <= found.mask.sum() <= most

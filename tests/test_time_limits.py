@@ -26,20 +26,37 @@ OVER = 0.2
 """Seconds by which a call may exceed its limit."""
 
 
+def processor_share():
+    """How much of a processor this thread has at present: 1 on a machine with nothing else to do."""
+    wall, own = time.perf_counter(), time.thread_time()
+    while time.thread_time() - own < 0.03:
+        pass
+    return 0.03 / (time.perf_counter() - wall)
+
+
+def ball():
+    """A ball in noise (60^3 voxels), and scribbles in it and around it."""
+    image = np.random.default_rng(0).normal(scale=0.2, size=(60, 60, 60))
+    image += np.sqrt(((np.indices(image.shape) - 30) ** 2).sum(axis=0)) < 15
+    scribbles = np.zeros(image.shape, int)
+    scribbles[28:32, 26:34, 26:34], scribbles[:, 1:3, 2:-2], scribbles[2, :, 4:6] = 2, 1, 1
+    return image, scribbles
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("keywords", KINDS, ids=str)
+@pytest.mark.parametrize("keywords", [*KINDS, {"shape": "convex", "channel_axis": None}], ids=str)
 def test_no_stage_takes_much_longer_than_the_limit(keywords):
-    image = demo.photograph()
-    segment(image, demo.SCRIBBLES, **keywords)  # compiled
+    image, scribbles = ball() if "channel_axis" in keywords else (demo.photograph(), demo.SCRIBBLES)
+    segment(image, scribbles, **keywords)  # compiled
     for limit in (0.0, 0.1, 0.3, 0.6):
-        spent = []
-        while len(spent) < 6 and not (spent and min(spent) < limit + OVER):  # others may use the machine
-            begin = time.perf_counter()
-            result = segment(image, demo.SCRIBBLES, time_limit=limit, **keywords)
-            spent.append(time.perf_counter() - begin)
+        over = []
+        while len(over) < 6 and not (over and min(over) < OVER):
+            share, begin = processor_share(), time.perf_counter()
+            result = segment(image, scribbles, time_limit=limit, **keywords)
+            over.append((time.perf_counter() - begin - limit) * min(share, processor_share()))
             assert not result.shapes or keywords["shape"] == "hull" or result.certificate.convex
             assert (result.labels[result.seeds > 0] == result.seeds[result.seeds > 0]).all()
-        assert min(spent) < limit + OVER
+        assert min(over) < OVER
 
 
 @pytest.mark.parametrize("keywords", [{"shape": "convex"}, {"shape": "polygon"}, {"unify": "joint"}], ids=str)
@@ -54,18 +71,21 @@ def test_without_any_time_promises_are_kept(two_blobs, keywords):
     assert (session.result.labels[scribbles > 0] == scribbles[scribbles > 0]).all()
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_a_convex_set_found_at_once_is_convex_and_holds_scribbles(seed):
+@pytest.mark.parametrize("shape", [(40, 50), (12, 14, 16)])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_convex_set_found_at_once_is_convex_and_holds_scribbles(seed, shape):
     rng = np.random.default_rng(seed)
-    target = rng.random((40, 50)) * (np.hypot(*np.mgrid[-20:20, -25:25]) < rng.uniform(2, 18))
-    inside, outside = np.zeros((2, 40, 50), bool)
-    inside[18:22, 24:27], outside[:2] = True, True
+    middle = tuple(n // 2 for n in shape)
+    away = np.sqrt(sum((x - m) ** 2 for x, m in zip(np.indices(shape), middle, strict=True)))
+    target = rng.random(shape) * (away < rng.uniform(0.1, 0.5) * min(shape))
+    inside, outside = np.zeros((2, *shape), bool)
+    inside[middle], outside[:2] = True, True
     with until(0.0):
         fitted = ConvexShape().fit(target, inside=inside, outside=outside)
     assert fitted.certificate.convex
     assert fitted.mask[inside].all()
     assert not fitted.mask[outside].any()
-    np.testing.assert_array_equal(fitted.rasterize((40, 50)), fitted.mask)
+    np.testing.assert_array_equal(fitted.rasterize(shape), fitted.mask)
     points = np.argwhere(np.ones_like(fitted.mask))
     np.testing.assert_array_equal(fitted(points) <= 0, fitted.mask.ravel())
 

@@ -9,7 +9,7 @@ import pytest
 
 from varconvex import FileFormatError, InvalidImageError, InvalidParameterError, Segmentation, Session, project, segment
 from varconvex.io import open_image, read_image
-from varconvex.plots import slices
+from varconvex.plots import slices, summary
 from varconvex.result import plain
 
 
@@ -154,6 +154,16 @@ def test_slices_go_through_the_objects(volume_result):
         np.testing.assert_array_equal(view.image, volume_result.image.take(middle[axis], axis))
         np.testing.assert_array_equal(view.costs, volume_result.costs.take(middle[axis], axis + 1))
     assert [view.spacing for _, view in views] == [(1, 1), (3, 1), (3, 1)]
+
+
+@pytest.mark.parametrize("spacing", [(1, 1), (1, 2), (2.5, 1), (1000, 1), (1, 1000)])
+def test_pixels_have_their_proportions(spacing):
+    rows, columns = np.mgrid[:40, :50]
+    result = project(np.hypot(rows - 20, columns - 25) < 9, spacing=spacing)
+    width, height = summary(result).size
+    wanted = np.clip((50 * spacing[1]) / (40 * spacing[0]), 50 / 40 / 16, 50 / 40 * 16)
+    assert width / height == pytest.approx(wanted, rel=0.05)
+    assert max(width, height) <= 2000
 
 
 def test_a_volume_has_pictures(volume_result, tmp_path):

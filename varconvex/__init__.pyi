@@ -53,6 +53,7 @@ from .likelihoods import (
     HistogramLikelihood as HistogramLikelihood,
     NieuwenhuisCremersLikelihood as NieuwenhuisCremersLikelihood,
 )
+from .optimality import OptimalityCertificate as OptimalityCertificate, certify_optimality as certify_optimality
 from .predictors import (
     ClassifierPredictor as ClassifierPredictor,
     CnnPredictor as CnnPredictor,

@@ -71,7 +71,8 @@ def segment(
     ----------
     image : (*spatial) or (*spatial, C) array of bools, integers or floats
         2-D or 3-D, grey or with channels. Three channels are taken as sRGB. Any range: it is scaled by its own
-        extremes.
+        extremes. Also a tensor of PyTorch, or an xarray: its coordinates are the spacing, if they are evenly spaced,
+        and an axis named like channels (c, channel, band) has them.
     scribbles : (*spatial) int array, pair of bool arrays, or dict
         A label image (0 unlabelled, 1 background, 2.. objects, -1 outside), whose shape says which axes of the image
         are spatial; or masks (object, background); or polylines {"object": [(row, column), ...], "background": ...},

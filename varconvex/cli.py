@@ -105,6 +105,7 @@ def _demo(options: argparse.Namespace, voice: Voice) -> int:
 
 def _annotate(options: argparse.Namespace) -> int:
     """Open napari or serve the page until it is closed; print the last answer's numbers and where everything is."""
+    print(f"varconvex: reading {options.image}", file=sys.stderr, flush=True)
     import webbrowser
 
     from .annotate import annotate

@@ -10,9 +10,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .api import segment
-from .errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
+from .errors import InvalidImageError, InvalidParameterError
 from .families import find
 from .keywords import known_keywords
+from .scribbles import label_image
 
 
 @known_keywords
@@ -100,7 +101,7 @@ class ScribbleClassifier(ClassifierMixin, BaseEstimator):
         X : (*spatial) or (*spatial, C) array, or (n, 2 + C) array
             The image; or rows of pixels, row and column first, as from `pixel_table`.
         y : (*spatial) or (n,) int array
-            Labels of the scribbles; 0 is not labelled.
+            Labels of the scribbles; 0 is not labelled. Of an image also a pair of masks or polylines, as in `segment`.
 
         Returns
         -------
@@ -111,15 +112,14 @@ class ScribbleClassifier(ClassifierMixin, BaseEstimator):
         InvalidImageError, InvalidScribblesError, InvalidParameterError
             As `segment`.
         """
-        image, seeds = np.asarray(X), np.asarray(y)
+        image = np.asarray(X)
+        if isinstance(y, Mapping | tuple):
+            seeds = label_image(y, image, (self.options or {}).get("channel_axis", -1), False)
+        else:
+            seeds = np.asarray(y)
         self._by_rows = seeds.ndim == 1
         if self._by_rows:
             image, seeds = _canvas([(image, seeds)])
-        elif image.shape[: seeds.ndim] != seeds.shape:
-            raise InvalidScribblesError(
-                f"y must have the image's spatial shape; got {seeds.shape} for X of shape {image.shape}. Pass the "
-                "label image of its scribbles."
-            )
         self._image, self._seeds = image, seeds
         self.classes_ = np.unique(seeds[seeds > 0])
         whole = not self._by_rows or not np.isnan(image).all(axis=-1).any()

@@ -26,6 +26,10 @@ _PALETTE = np.array(
 """Colours of the objects in the order of their labels."""
 
 
+_LARGEST = 2000
+"""Pixels along the longer side up to which a panel is stretched to the proportions of its pixels."""
+
+
 def colours(count: int) -> list[str]:
     """Colours as #rrggbb of so many labels in ascending order, the background's first."""
     found = [_BACKGROUND, *(_PALETTE[k % len(_PALETTE)].tolist() for k in range(count - 1))]
@@ -186,7 +190,8 @@ def _in_proportion(panel: np.ndarray, view: "Segmentation") -> np.ndarray:
     if down == across:
         return panel
     height, width = panel.shape[:2]
-    size = round(width * across), round(height * down)
+    scale = min(1.0, max(_LARGEST, height, width) / max(width * across, height * down))
+    size = max(1, round(width * across * scale)), max(1, round(height * down * scale))
     return np.asarray(Image.fromarray(panel).resize(size, Image.Resampling.NEAREST))
 
 

@@ -140,11 +140,18 @@ class Segmentation(Views):
         return self.integrality_gap
 
     def to_dict(self) -> dict[str, Any]:
-        """The numbers without the arrays, ready for JSON; numbers that are not finite are None."""
+        """The numbers without the arrays, ready for JSON; numbers that are not finite are None.
+
+        With ``certainty=True`` also the `area_interval` of each object, and `next_stroke`.
+        """
         certificate = None
         if self.certificate is not None:
             certificate = {**vars(self.certificate), "filled_pixels": self.shape.n_filled if self.shape else 0}
         ids, counts = np.unique(self.labels, return_counts=True)
+        certain = {}
+        if self.margins:
+            sizes = {label: self.area_interval(label=label) for label in self.margins}
+            certain = {"area_intervals": sizes, "next_stroke": self.next_stroke()}
         return plain(
             {
                 "labels": dict(zip(ids.tolist(), counts, strict=True)),
@@ -155,6 +162,7 @@ class Segmentation(Views):
                 "status": self.status,
                 "certificate": certificate,
                 "certificates": {label: vars(found) for label, found in self.certificates.items()},
+                **certain,
                 "seconds": {name: round(value, 6) for name, value in self.seconds.items()},
             }
         )

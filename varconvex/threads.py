@@ -106,7 +106,7 @@ def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
         return [kernel(*call) for call in (*others[::-1], first)][::-1]
     if not others:
         return [kernel(*first)]
-    pool = _pool()
+    pool = _pool() if n_threads() > 1 else None  # the pool's threads are beside the caller's
     if pool is None:
         return [kernel(*call) for call in (*others[::-1], first)][::-1]
     _part()

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import time
 import unicodedata
 from itertools import pairwise
 from pathlib import Path
@@ -13,13 +15,14 @@ from PIL import Image
 from varconvex import segment
 from varconvex.batch import run
 from varconvex.batch.manifest import Manifest
+from varconvex.batch.progress import Progress, Reporter, duration
 from varconvex.cli import main
 from varconvex.errors import (
     FileFormatError,
     InvalidParameterError,
     UnknownKeywordError,
 )
-from varconvex.io import read_image, read_scribbles
+from varconvex.io import open_image, read_image, read_scribbles
 
 
 def lines(out):
@@ -61,6 +64,7 @@ def test_what_changed_is_computed_again_and_nothing_else(draw, photos, tmp_path,
     assert computed() == ["b.png"]
     Image.fromarray(np.pad(np.full((2, 24), 1, np.uint8), ((0, 22), (0, 0)))).save(folder / "a-scribbles.png")
     assert computed() == []  # it fails: one label only
+    assert not (out / "a.png").exists()  # the former result is none of these strokes
     draw(folder, "a", seed=0)
     assert computed() == ["a.png"]
     (out / "c.png").unlink()
@@ -79,7 +83,7 @@ def test_one_images_failure_does_not_stop_the_others(draw, photos, tmp_path, cap
     (folder / "b-scribbles.png").unlink()
     (folder / "d.tif").write_bytes(b"")
     out = tmp_path / "out"
-    assert main(["batch", str(folder), "--out", str(out), "--json"]) == 1
+    assert main(["batch", str(folder), "--out", str(out), "--jobs", "1", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert (told["done"], told["failed"]) == (1, 3)
     assert "readable image" in told["failures"]["a.png"]
@@ -88,7 +92,7 @@ def test_one_images_failure_does_not_stop_the_others(draw, photos, tmp_path, cap
     page = (out / "index.html").read_text()
     assert page.index("d.png") < page.index("c.png")
     draw(folder, "a"), draw(folder, "b"), draw(folder, "d", ending=".tif")
-    assert main(["batch", str(folder), "--out", str(out)]) == 0
+    assert main(["batch", str(folder), "--out", str(out), "--jobs", "1"]) == 0
     assert "3 done, 0 failed, 1 were there" in capsys.readouterr().out
 
 
@@ -177,6 +181,8 @@ def test_patterns_and_folders_within_folders(draw, tmp_path):
     assert mask(out / "one" / "a.png").any()
     assert run([folder / "one" / "a.png", folder / "two" / "a.png"], tmp_path / "other").done == 2
     assert (tmp_path / "other" / "two" / "a.png").exists()
+    expanded = sorted(str(path) for path in (folder / "one").iterdir())  # as a shell does it, with the strokes
+    assert run(expanded, tmp_path / "expanded").images == 1
     for wrong in (f"{folder}/*.jpg", folder / "nowhere", folder / "nothing.png", []):
         with pytest.raises(FileFormatError, match="expected"):
             run(wrong, out)
@@ -214,6 +220,39 @@ def test_colours_of_one_image_are_applied_to_all(photos, tmp_path):
     assert run(folder, out, strokes, transfer=folder / "b.png").reused == 0  # another reference
     with pytest.raises(InvalidParameterError, match="transfer needs the file of the strokes"):
         run(folder, out, transfer=folder / "a.png")
+
+
+@pytest.mark.parametrize("ending", [".tif", ".nii.gz", ".ome.zarr"])
+def test_volumes_keep_their_spacing_and_place(tmp_path, ending):
+    nibabel = pytest.importorskip("nibabel")
+    pytest.importorskip("zarr")
+    ball = sum((steps * (axis - 6)) ** 2 for steps, axis in zip((1, 1, 2), np.mgrid[:13, :13, :13], strict=True)) < 16
+    affine = np.diag([1.0, 1.0, 2.0, 1.0])
+    affine[:3, 3] = 5
+    strokes = np.zeros(ball.shape, np.uint8)
+    strokes[5:8, 6, 6], strokes[0], strokes[:, :, 0], strokes[:, :, -1] = 2, 1, 1, 1
+    (tmp_path / "scans").mkdir()
+    nibabel.save(nibabel.Nifti1Image(ball.astype(np.float32), affine), tmp_path / "scans" / "a.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(strokes, affine), tmp_path / "scans" / "a-scribbles.nii.gz")
+    for alpha in (1.0, 0.9):  # a folder, as .zarr is, replaces a folder
+        assert run(tmp_path / "scans", tmp_path / "out", ending=ending, alpha=alpha).failures == {}
+    assert run(tmp_path / "scans", tmp_path / "out", ending=ending, alpha=0.9).reused == 1
+    file = open_image(tmp_path / "out" / f"a{ending}")
+    assert file.spacing == pytest.approx((1, 1, 2))
+    assert ((np.asarray(file.array) == file.array.max()) == ball).mean() > 0.98
+    if ending == ".nii.gz":
+        np.testing.assert_array_equal(file.affine, affine)
+
+
+def test_large_images_have_small_thumbnails(tmp_path):
+    labels = np.zeros((500, 1000), np.uint8)
+    labels[200:300, 400:600], labels[:20] = 2, 1
+    Image.fromarray(np.where(labels == 2, 255, 0).astype(np.uint8)).save(tmp_path / "a.png")
+    Image.fromarray(labels).save(tmp_path / "a-scribbles.png")
+    run(tmp_path / "a.png", tmp_path / "out")
+    (picture,) = (tmp_path / "out" / ".varconvex" / "thumbnails").iterdir()
+    with Image.open(picture) as shown:
+        assert shown.size == (240, 120)
 
 
 def test_a_table_has_images_strokes_results_and_keywords(photos, tmp_path):
@@ -325,6 +364,37 @@ def test_a_line_that_the_disk_has_no_room_for_is_taken_back(tmp_path):
         manifest.add({"name": "b", "key": "", "status": "done"})
     with Manifest(tmp_path) as manifest:
         assert list(manifest.records) == ["a", "b"]
+
+
+def test_what_is_no_file_is_named_and_does_not_hang(photos, tmp_path):
+    folder, _ = photos
+    os.mkfifo(folder / "pipe.png")
+    (folder / "gone.png").symlink_to("nowhere")
+    (folder / "folder.png").mkdir()
+    summary = run(folder, tmp_path / "out", folder / "a-scribbles.png")
+    assert summary.done == 3
+    assert sorted(summary.failures) == ["folder.png", "gone.png", "pipe.png"]
+    assert "pipe, not a file" in summary.failures["pipe.png"]
+
+
+def test_progress_is_a_line_now_and_then_in_a_log_and_a_bar_on_a_terminal(capsys, monkeypatch):
+    def tell(reporter):
+        with reporter:
+            for k in range(5):
+                left = 28 - 7 * k or None
+                reporter(Progress(4, done=max(0, k - 1), failed=min(k, 1), seconds=7.0 * k, seconds_left=left))
+
+    tell(Reporter(pause=1000))
+    first, last = capsys.readouterr().err.splitlines()
+    assert (first, last) == ("0 of 4 images after 0 s, 28 s left", "4 of 4 images after 28 s, 1 failed")
+    with Reporter("result", pause=0.02) as reporter:
+        reporter(Progress(2))
+        time.sleep(0.2)  # nothing new, as while kernels are compiled
+    assert capsys.readouterr().err.splitlines().count("0 of 2 results after 0 s") >= 3
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    tell(Reporter())
+    assert re.search(r"100%\|█+\| 4/4, 1 failed", capsys.readouterr().err)
+    assert [duration(s) for s in (3, 100, 4000, 20_000)] == ["3 s", "2 min", "67 min", "5.6 h"]
 
 
 def test_a_folder_that_cannot_be_made_is_named(photos, tmp_path):

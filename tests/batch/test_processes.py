@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from varconvex.batch import run
+from varconvex.batch.tasks import way
 from varconvex.batch.workers import here, in_processes
 from varconvex.errors import InvalidParameterError, InvalidScribblesError
 
@@ -60,6 +61,30 @@ def test_threads_are_shared_out_and_nothing_is_left(tmp_path):
     outcomes.close()
     left = [child for child in psutil.Process().children() if child.pid not in before]
     assert all("resource_tracker" in " ".join(child.cmdline()) for child in left)
+
+
+def test_processors_are_shared_out(monkeypatch):
+    monkeypatch.setattr("varconvex.threads.n_threads", lambda: 8)
+    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+    monkeypatch.setattr("varconvex.batch.tasks.available", lambda: 1 << 40)
+    assert way(None) is here
+
+    def chosen(*arguments, **keywords):
+        return way(*arguments, **keywords).keywords
+
+    assert chosen(2, count=100) == {"jobs": 2, "threads": 1}
+    assert chosen(2, threads=3) == {"jobs": 2, "threads": 3}
+    assert chosen(-1, count=100) == {"jobs": 8, "threads": 1}
+    assert chosen(-1, count=3) == {"jobs": 3, "threads": 2}
+    monkeypatch.setattr("varconvex.batch.tasks.available", lambda: 3 << 30)
+    assert chosen(-1, count=100) == {"jobs": 3, "threads": 2}
+    monkeypatch.setattr("varconvex.batch.tasks.available", lambda: None)
+    assert chosen(-1, count=100) == {"jobs": 8, "threads": 1}
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "8")
+    assert chosen(3, count=100) == {"jobs": 3, "threads": 2}
+    for wrong in (0, -2, 1.5):
+        with pytest.raises(InvalidParameterError, match="jobs must be"):
+            way(wrong)
 
 
 def test_what_cannot_be_passed_to_a_process_is_named():

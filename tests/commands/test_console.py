@@ -13,9 +13,11 @@ import pytest
 from PIL import Image
 
 import varconvex
+from varconvex import Progress
 from varconvex.commands.console import Voice, in_shell_words, warnings_told
 from varconvex.errors import ScribbleWarning
 from varconvex.logs import COMPILING, LOGGER, compilation_logged
+from varconvex.unify import JointProgress
 
 
 @pytest.mark.parametrize(
@@ -68,7 +70,7 @@ def test_a_log_has_lines(capsys):
     with Voice(quiet=True) as voice:
         voice.say("reading")
         logging.getLogger("varconvex").info("segmenting")
-        voice.progress(None)
+        voice.progress(Progress(50, 1.0, 4.0, 3.0, 0.25, np.zeros(0)))
     assert capsys.readouterr() == ("", "")
     assert LOGGER.level == logging.NOTSET
     assert not any(isinstance(handler, Voice) for handler in LOGGER.handlers)
@@ -78,9 +80,21 @@ def test_what_lasts_is_said_again(capsys, monkeypatch):
     monkeypatch.setattr("varconvex.commands.console._EVERY", 0.2)
     with Voice() as voice:
         voice.say("solving")
-        voice.progress(type("Progress", (), {"relative_gap": 0.25})())
+        voice.progress(Progress(50, 1.0, 4.0, 3.0, 0.25, np.zeros(0)))
         time.sleep(0.7)
     assert re.search(r"varconvex: solving, [01] s, gap 2\.5e-01\n", capsys.readouterr().err)
+
+
+def test_what_the_callback_shows_is_said_once(capsys):
+    with Voice() as voice:
+        for number in range(3):
+            voice.progress(JointProgress(0, 1.0, 4.0, -np.inf, np.inf, np.zeros(0), round=number))
+        voice.progress(Progress(50, 1.0, 4.0, 3.0, 0.25, np.zeros(0)))
+        voice.progress(Progress(60, 1.0, 4.0, 4.0, 0.0, np.zeros(0)))
+    assert capsys.readouterr().err.splitlines() == [
+        "varconvex: unifying energy, shape and colours",
+        "varconvex: solving",
+    ]
 
 
 def test_warnings_are_lines(capsys):

@@ -15,6 +15,7 @@ from varconvex.commands import options
 from varconvex.errors import InvalidParameterError
 from varconvex.io import open_image, read_scribbles
 from varconvex.predictors import FcnPredictor, GivenPredictor
+from varconvex.threads import n_threads
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (6, 7), dtype=np.uint8)
 SCRIBBLES = np.zeros((6, 7), np.uint8)
@@ -242,3 +243,13 @@ def test_pens_are_named_in_the_shell(called, capsys):
     np.testing.assert_array_equal(called["arguments"][1], large)
     assert main([*arguments, "--object-colour", "nocolour"]) == 2
     assert "a colour must be a name or #rrggbb" in capsys.readouterr().err
+
+
+def test_threads_are_set(called, monkeypatch, capsys):
+    numba = pytest.importorskip("numba")
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 2)
+    base = ["segment", "image.png", "scribbles.png", "-o", "out.png", "-q"]
+    assert main([*base, "--threads", "1"]) == 2
+    assert n_threads() == 1
+    assert main([*base, "--threads", "0"]) == 2
+    assert "threads must be" in capsys.readouterr().err

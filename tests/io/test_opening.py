@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import struct
 import time
 import zipfile
@@ -70,6 +71,30 @@ def test_orientation_of_16_bits(tmp_path):
     chunk = struct.pack(">I", len(data)) + b"eXIf" + data + struct.pack(">I", zlib.crc32(b"eXIf" + data))
     (tmp_path / "a.png").write_bytes(body[:33] + chunk + body[33:])
     np.testing.assert_array_equal(open_image(tmp_path / "a.png").array, np.rot90(deep, -1))
+
+
+def png_of_16_bits(array, kind, interlaced):
+    """The bytes of a PNG file with two bytes a channel, which few programs write with opacity or interlaced."""
+    values = array.astype(">u2")
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+    parts = [values[y::down, x::across] for y, x, down, across in passes] if interlaced else [values]
+    rows = b"".join(b"\0" + row.tobytes() for part in parts for row in part if part.size)
+    head = struct.pack(">IIBBBBB", *array.shape[1::-1], 16, kind, 0, 0, interlaced)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize(("kind", "channels"), [(0, 1), (4, 2), (2, 3), (6, 4)])
+def test_all_bits_of_png(tmp_path, kind, channels, interlaced):
+    array = numbers((13, 17, channels), "u2")
+    (tmp_path / "a.png").write_bytes(png_of_16_bits(array, kind, interlaced))
+    file = open_image(tmp_path / "a.png")
+    np.testing.assert_array_equal(file.array.reshape(13, 17, -1), array[..., : channels - (channels + 1) % 2])
+    if channels in (2, 4):
+        np.testing.assert_array_equal(file.alpha, array[..., -1])
 
 
 # --- spacing, unit, affine --------------------------------------------------------------------------------------------
@@ -386,6 +411,48 @@ def test_truncated_files_are_never_read_in_part(tmp_path, name):
         except VarconvexError:
             continue
         np.testing.assert_array_equal(array, expected)  # only trailing metadata were cut
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(FileFormatError, match="is a pipe or a device"):
+        open_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("mode", ["PA", "LAB"])
+def test_colours_that_are_not_understood_are_refused(tmp_path, mode):
+    image = (
+        Image.merge("LAB", Image.fromarray(PICTURE).split())
+        if mode == "LAB"
+        else Image.fromarray(PICTURE).convert(mode)
+    )
+    image.save(tmp_path / "a.tif")
+    with pytest.raises(FileFormatError, match=r"grey, colours or a palette were expected; .*Convert it to RGB"):
+        open_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Pillow RGB.png",
+        "NumPy u1.npy",
+        "nibabel u1.nii",
+        "h5py u1.h5",
+        "zarr 3 u1.zarr",
+        "pydicom u1.dcm",
+        "tifffile bool.tif",
+    ],
+)
+def test_what_is_asked_for_and_not_there_is_refused(tmp_path, name):
+    path = tmp_path / name
+    CASES[name](path)
+    open_image(path, level=0)
+    for keywords in ({"level": 1}, {"key": "nothing"}, {"frame": 99}):
+        with pytest.raises(
+            FileFormatError, match=r"level must be from 0|key|of nothing|there is one only|must be from 0"
+        ):
+            open_image(path, **keywords)
 
 
 def test_content_counts_not_the_name(tmp_path):

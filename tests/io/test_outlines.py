@@ -86,6 +86,6 @@ def test_what_cannot_be_written_is_refused(tmp_path, labels, monkeypatch):
     with pytest.raises(FileFormatError, match=r"must end in \.geojson, \.json, \.roi, \.zip"):
         write_outlines(tmp_path / "a.svg", labels, IDS)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"varconvex\[imagej\]"):
+    with pytest.raises(MissingExtraError, match="pip install roifile, or the extra imagej"):
         write_outlines(tmp_path / "a.zip", labels, IDS)
     assert not list(tmp_path.iterdir())

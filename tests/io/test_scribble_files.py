@@ -8,8 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from varconvex.errors import FileFormatError, InvalidParameterError, InvalidScribblesError, ScribbleWarning
-from varconvex.io import colour, open_image, read_labels, read_mask, read_scribble_pair, read_scribbles
+from varconvex import segment
+from varconvex.errors import (
+    FileFormatError,
+    InvalidParameterError,
+    InvalidScribblesError,
+    ScribbleWarning,
+    VarconvexWarning,
+)
+from varconvex.io import colour, open_image, read_labels, read_mask, read_scribble_pair, read_scribbles, write_labels
+from varconvex.plots import colours
 from varconvex.scribbles import label_image
 
 SIZE = (40, 50)
@@ -77,6 +85,13 @@ def test_grounds_and_palettes(tmp_path, photograph, labels, ground, indexed):
     picture.save(tmp_path / "a.png")
     seeds = read_scribbles(tmp_path / "a.png", photograph, object_colour=colour("blue"))
     np.testing.assert_array_equal(seeds, labels)
+
+
+def test_a_plain_ground_beside_a_dark_photograph(tmp_path, photograph, labels):
+    """What is on black paper differs from a photograph that is mostly black where this is bright: no strokes."""
+    photograph[:, :35] = 0
+    Image.fromarray(paint(np.zeros_like(photograph), labels, (0, 0, 255), (255, 0, 0))).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_scribbles(tmp_path / "a.png", photograph, object_colour=(0, 0, 255)), labels)
 
 
 @pytest.mark.parametrize("kind", ["uint16", "float32", "grey", "12 bits", "range"])
@@ -166,15 +181,28 @@ def test_pictures_of_labels(tmp_path, photograph, labels):
         read_scribbles(tmp_path / "grey.png", photograph, object_label=9)
 
 
-def test_a_palette_that_holds_both_pens_has_the_say(tmp_path, photograph, labels):
+@pytest.mark.parametrize("red_first", [True, False])
+def test_a_palette_that_holds_both_pens_has_the_say(tmp_path, photograph, labels, red_first):
+    pens = [250, 10, 10, 40, 120, 255] if red_first else [40, 120, 255, 250, 10, 10]
     picture = Image.frombytes("P", SIZE[::-1], labels.astype(np.uint8).tobytes())
-    picture.putpalette([255, 255, 255, 250, 10, 10, 10, 10, 250])  # index 1 is red
+    picture.putpalette([255, 255, 255, *pens])
     picture.save(tmp_path / "a.png")
+    by_colour = np.array([0, 2, 1])[labels] if red_first else labels
     with pytest.warns(ScribbleWarning, match="the red one is taken for the object"):
         seeds = read_scribbles(tmp_path / "a.png", photograph)
-    np.testing.assert_array_equal(seeds, np.array([0, 2, 1])[labels])
+    np.testing.assert_array_equal(seeds, by_colour)
+    named = read_scribbles(tmp_path / "a.png", photograph, object_colour=colour("blue"))
+    np.testing.assert_array_equal(named, np.array([0, 2, 1])[by_colour])
     by_index = read_scribbles(tmp_path / "a.png", photograph, object_label=2, background_label=1)
-    assert set(np.unique(by_index)) == {0, 1, 2}
+    np.testing.assert_array_equal(by_index, labels)
+
+
+def test_our_own_pictures_of_labels_are_read_without_a_word(tmp_path, photograph, labels):
+    write_labels(tmp_path / "a.png", labels, colours=colours(3))
+    np.testing.assert_array_equal(read_scribbles(tmp_path / "a.png", photograph), labels)
+    labels[35, 20:40] = 3
+    write_labels(tmp_path / "b.png", labels, colours=colours(3))
+    np.testing.assert_array_equal(read_scribbles(tmp_path / "b.png", photograph), labels)
 
 
 def test_a_pair_of_files(tmp_path, photograph, labels):
@@ -337,6 +365,29 @@ def test_masks_that_need_a_look(tmp_path, labels):
     np.save(tmp_path / "broken.npy", labels + 0.5)
     with pytest.raises(FileFormatError, match=r"must be whole numbers; .* has 2000 others, the first 0\.5"):
         read_labels(tmp_path / "broken.npy")
+
+
+def test_masks_with_soft_edges_are_cut_with_a_word(tmp_path, labels):
+    inside = np.kron(labels > 0, np.ones((4, 4), bool))
+    Image.fromarray(inside.astype(np.uint8) * 255).save(tmp_path / "a.jpg", quality=80)
+    with pytest.warns(VarconvexWarning, match=r"nearly all of them near 0 or 255.*cut at 128"):
+        mask = read_mask(tmp_path / "a.jpg")
+    assert (mask == inside).mean() > 0.999
+    shades = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
+    Image.fromarray(shades).save(tmp_path / "shades.png")
+    with pytest.raises(FileFormatError, match="has 256 values"):
+        read_mask(tmp_path / "shades.png")
+
+
+def test_a_saved_result_is_its_labels(tmp_path):
+    image = np.zeros((16, 20))
+    image[4:12, 5:15] = 1
+    result = segment(image, {"object": [(8, 10)], "background": [(1, 1)]})
+    result.save(tmp_path / "a.npz")
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.npz"), result.labels)
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.npz"), result.mask)
+    probability = read_mask(tmp_path / "a.npz", probability=True, key="probability")
+    np.testing.assert_allclose(probability, np.asarray(result.probability).squeeze(), atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["u1", ">u2", "i2", "f4", "f8", "?"])

@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from varconvex.errors import FileFormatError, MissingExtraError
+from varconvex.errors import (
+    FileFormatError,
+    InvalidImageError,
+    InvalidParameterError,
+    MissingExtraError,
+    UnsupportedTypeError,
+)
 from varconvex.io import open_image, whole
 from varconvex.io.writing import (
     check_labels,
@@ -109,6 +115,85 @@ def test_a_nifti_file_has_the_affine(tmp_path):
     assert gzip.decompress((tmp_path / "a.nii.gz").read_bytes()) == first
 
 
+def test_a_png_file_has_a_fine_spacing_only(tmp_path):
+    labels = label_image((1, 2), 2)
+    write_labels(tmp_path / "a.png", labels, spacing=(0.5, 0.325), unit="µm")
+    found = open_image(tmp_path / "a.png")
+    assert found.unit == "mm"
+    assert found.spacing == pytest.approx((0.5e-3, 0.325e-3), rel=1e-4)
+    np.testing.assert_array_equal(found.array, labels)
+    for place in ({"spacing": (3.1, 3.1), "unit": "mm"}, {"spacing": (1, 1)}, {"spacing": 1, "unit": "furlong"}):
+        write_labels(tmp_path / "a.png", labels, **place)  # not as whole numbers of pixels a metre
+        assert open_image(tmp_path / "a.png").spacing is None
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.nii", "a.ome.zarr"])
+@pytest.mark.parametrize("unit", ["um", "µm", "micron", "mm", "nm", "cm", "m", "inch", "Å", None])
+def test_units_come_back_as_the_same_length(tmp_path, name, unit):
+    pytest.importorskip({"a.nii": "nibabel", "a.ome.zarr": "zarr"}.get(name, "numpy"))
+    metres = {"um": 1e-6, "µm": 1e-6, "micron": 1e-6, "mm": 1e-3, "nm": 1e-9, "cm": 1e-2, "m": 1, "inch": 0.0254}
+    metres["Å"] = 1e-10
+    write_labels(tmp_path / name, label_image((1, 2), 3), spacing=(2.5, 0.5, 0.25), unit=unit)
+    found = open_image(tmp_path / name)
+    if unit is None:
+        assert found.spacing == pytest.approx((2.5, 0.5, 0.25))
+        return
+    lengths = [step * metres[found.unit] for step in found.spacing]
+    np.testing.assert_allclose(lengths, np.array([2.5, 0.5, 0.25]) * metres[unit], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.npy", "a.nii", "a.ome.zarr"])
+@pytest.mark.parametrize(
+    ("change", "error", "match"),
+    [
+        ({"spacing": 0}, InvalidParameterError, "spacing must be"),
+        ({"spacing": (1, 2, 3)}, InvalidParameterError, "each of the 2 axes"),
+        ({"spacing": "a"}, InvalidParameterError, "spacing"),
+        ({"spacing": np.nan}, InvalidParameterError, "spacing"),
+        ({"unit": 5}, InvalidParameterError, "unit must be a text"),
+        ({"affine": np.eye(3)}, InvalidParameterError, "affine must be"),
+        ({"affine": np.zeros((4, 4))}, InvalidParameterError, "affine must be"),
+        ({"labels": np.ones(3, int)}, InvalidImageError, "labels must be"),
+        ({"labels": np.ones((1, 2, 3, 4), int)}, InvalidImageError, "labels must be"),
+        ({"labels": np.ones((0, 3), int)}, InvalidImageError, "labels must have pixels"),
+        ({"labels": np.ones((2, 3))}, FileFormatError, "labels must be integers"),
+        ({"labels": np.ones((2, 3), complex)}, UnsupportedTypeError, "labels must hold"),
+    ],
+)
+def test_what_has_no_form_in_a_file(tmp_path, name, change, error, match):
+    pytest.importorskip({"a.nii": "nibabel", "a.ome.zarr": "zarr"}.get(name, "numpy"))
+    given = {"labels": label_image((1, 2), 2), **change}
+    with pytest.raises(error, match=match):
+        write_labels(tmp_path / name, given.pop("labels"), **given)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda labels: labels.astype(">u2"),
+        lambda labels: labels.astype(np.uint64),
+        np.asfortranarray,
+        lambda labels: labels[::-1, ::-1],
+        lambda labels: labels.repeat(2, axis=1)[:, ::2],
+        lambda labels: labels.tolist(),
+        lambda labels: labels > 1,
+    ],
+)
+def test_arrays_of_every_layout(tmp_path, change):
+    labels = change(label_image((1, 2), 2))
+    for name in ("a.png", "A.TIFF", "a.npy"):
+        write_labels(tmp_path / name, labels)
+        np.testing.assert_array_equal(open_image(tmp_path / name).array, labels)
+
+
+def test_a_unit_that_nifti_does_not_know_is_refused(tmp_path):
+    pytest.importorskip("nibabel")
+    with pytest.raises(FileFormatError, match="NIfTI holds units of length; got 'furlong'"):
+        write_labels(tmp_path / "a.nii", label_image((1, 2), 2), spacing=1, unit="furlong")
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_ome_zarr_folder_says_what_its_axes_are(tmp_path):
     zarr = pytest.importorskip("zarr")
     path = tmp_path / "a.ome.zarr"
@@ -193,7 +278,7 @@ def test_probabilities_come_back(tmp_path, name, channels, ndim):
     np.testing.assert_array_equal(found, probability)
     assert found.dtype == np.float32
     with pytest.raises(FileFormatError, match=r"must end in \.tif"):
-        write_probability(tmp_path / "a.png", probability)
+        write_probability(tmp_path / "a.png", probability, channels=channels)
 
 
 @pytest.mark.parametrize(("module", "name"), [("nibabel", "a.nii.gz"), ("zarr", "a.ome.zarr")])
@@ -204,7 +289,7 @@ def test_a_missing_extra_is_named_first(tmp_path, monkeypatch, module, name):
         lambda: check_labels(tmp_path / name, 2, (1, 2)),
         lambda: check_outputs([(tmp_path / name, (name[1:],))], []),
     ):
-        with pytest.raises(MissingExtraError, match=rf'needs {module}.*pip install "varconvex\[{extra}\]"'):
+        with pytest.raises(MissingExtraError, match=f"needs {module}.*pip install {module}, or the extra {extra}"):
             check()
 
 
@@ -306,6 +391,16 @@ def test_temporaries_of_a_killed_process_are_cleared_and_those_of_a_living_one_k
             run.communicate()
     write_text(tmp_path / "c.txt", "c")
     assert [entry.name for entry in tmp_path.iterdir()] == ["c.txt"]
+
+
+def test_a_folder_that_was_being_replaced_is_put_back(tmp_path):
+    left = tmp_path / f"{whole.PREFIX}left"
+    (left / "old").mkdir(parents=True)
+    (left / "old" / "content").write_text("before")
+    (left / "name").write_text("a.zarr")
+    write_text(tmp_path / "c.txt", "c")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.zarr", "c.txt"]
+    assert (tmp_path / "a.zarr" / "content").read_text() == "before"
 
 
 def test_a_link_is_followed_and_a_folder_is_not_replaced(tmp_path):

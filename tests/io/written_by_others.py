@@ -205,6 +205,7 @@ for mode in ("L", "RGB", "CMYK"):
 case("Pillow F.tif", pillow, Image.fromarray(numbers((HEIGHT, WIDTH), "f4")), None, {})
 case("Pillow I.tif", pillow, Image.fromarray(numbers((HEIGHT, WIDTH), "i4")), None, {})
 case("Pillow CMYK.tif", pillow, PICTURE.convert("CMYK"), "RGB", {})
+case("Pillow YCbCr.tif", pillow, PICTURE.convert("YCbCr"), "RGB", {})
 for compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
     case(f"Pillow {compression}.tif", pillow, PICTURE, None, {"compression": compression})
 case("Pillow fax.tif", pillow, PICTURE.convert("1"), None, {"compression": "group4"})

@@ -73,6 +73,7 @@ def run(
     transfer: str | os.PathLike | None = None,
     ending: str = ".png",
     jobs: int | None = None,
+    threads: int | None = None,
     dask: str | None = None,
     reading: Mapping[str, Any] | None = None,
     opening: Mapping[str, Any] | None = None,
@@ -104,9 +105,12 @@ def run(
     ending : str
         Of the results, as in `varconvex.io.write_labels`: .png, .tif, .npy, .nii.gz, .ome.zarr, ...
     jobs : int, optional
-        Worker processes, which share the processors' threads. One that dies concerns its image only, which is tried
-        once more. By default images are computed in this process. A script that asks for processes calls `run` under
+        Worker processes; -1 is one for each processor. One that dies concerns its image only, which is tried once
+        more. By default images are computed in this process. A script that asks for processes calls `run` under
         ``if __name__ == "__main__":``.
+    threads : int, optional
+        Of each worker process. By default one, which is most efficient where there are more images than processors, or
+        an equal share of NUMBA_NUM_THREADS where that is set.
     dask : str, optional
         Address of a Dask scheduler, whose workers compute instead. They see the same files as this machine.
     reading : dict, optional
@@ -146,10 +150,10 @@ def run(
     counter = Counter(len(items), progress)
     counter.tell()
     _check_keywords(keywords, dict(options or {}))
-    mapped = way(jobs, dask)
+    mapped = way(jobs, dask, threads=threads, count=len(items))
     records: list[Record] = []
     with ended_by_sigterm(), Manifest(folder) as manifest:
-        parts = _fresh(manifest.own / "parts")
+        parts, former = _fresh(manifest.own / "parts"), dict(manifest.records)
         given = {"reading": reading, "opening": opening, "options": options}
         settings = {"keywords": keywords, **{name: dict(value or {}) for name, value in given.items()}}
         tasks = [Task(i.output, partial(_prepare, i, settings, reference, parts)) for i in items]
@@ -159,6 +163,7 @@ def run(
         try:
             with closing(found):
                 for kind, record in found:
+                    _withdraw(folder, former.get(record["name"]) if kind == "failed" else None)
                     records.append(record)
                     counter.tell(kind, record["name"])
         except (KeyboardInterrupt, SystemExit):
@@ -276,6 +281,13 @@ def _whole(folder: Path, record: Record) -> bool:
         return same and (folder / thumbnail_name(name)).exists()
     except (OSError, VarconvexError, LookupError, TypeError):
         return False
+
+
+def _withdraw(folder: Path, former: Record | None) -> None:
+    """Delete the result of an earlier run, of an image that has changed and cannot be cut any more."""
+    if former is not None and _whole(folder, former):
+        target = target_of(folder, former["name"])
+        shutil.rmtree(target) if target.is_dir() else target.unlink()
 
 
 def _plain(value: Any) -> bool:

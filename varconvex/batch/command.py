@@ -8,7 +8,6 @@ from typing import Any
 
 from ..commands.console import in_shell_words
 from ..commands.options import FILE_OPTIONS, PENS, SEGMENT, add_options, given, keywords
-from ..commands.segment import add_threads, use_threads
 from ..io.kinds import LABEL_ENDINGS
 
 _MOST_TOLD = 20
@@ -27,12 +26,12 @@ def add_to(commands: Any) -> None:
     told = "the image on which the strokes of --scribbles were drawn: their colours are applied to all images"
     add("--transfer", type=Path, metavar="IMAGE", help=told)
     add("--format", default=".png", dest="ending", metavar="ENDING", help=f"of the labels: {', '.join(LABEL_ENDINGS)}")
-    add("--jobs", type=int, default=1, metavar="N", help="worker processes (default: %(default)s)")
+    add("--jobs", type=int, default=-1, metavar="N", help="worker processes (default: one for each processor)")
+    add("--threads", type=int, metavar="N", help="threads of each worker process (default: one, if images are many)")
     add("--dask", metavar="ADDRESS", help="address of a Dask scheduler whose workers compute instead")
     add("--json", action="store_true", help="print the summary as JSON")
     add("-q", "--quiet", action="store_true", help="say nothing while it works")
     add_options(parser, SEGMENT)
-    add_threads(parser)
     add_options(parser, FILE_OPTIONS)
     add_options(parser, PENS)
     parser.set_defaults(run=_run)
@@ -43,7 +42,6 @@ def _run(options: argparse.Namespace) -> int:
     if not options.quiet:
         told = "the first image after an installation waits a minute for kernels to be compiled"
         print(f"results: {options.out} ({told})", file=sys.stderr, flush=True)
-    use_threads(options.threads)
     from .batch import run
     from .progress import Reporter
 
@@ -51,8 +49,8 @@ def _run(options: argparse.Namespace) -> int:
     with Reporter() as reporter:
         summary = run(
             options.images, options.out, options.scribbles, transfer=options.transfer, ending=options.ending,
-            jobs=options.jobs, dask=options.dask, reading=reading, opening=opening, options=given(options),
-            progress=None if options.quiet else reporter,
+            jobs=options.jobs, threads=options.threads, dask=options.dask, reading=reading, opening=opening,
+            options=given(options), progress=None if options.quiet else reporter,
         )  # fmt: skip
     if options.json:
         print(json.dumps(summary.to_dict(), indent=2))

@@ -74,13 +74,13 @@ def _taught(reference: Reference, settings: dict[str, Any], work: Work) -> Sessi
 
 
 def thumbnail(result: Segmentation) -> bytes:
-    """The picture of a result at thumbnail size, of a volume its middle slice."""
-    plane = tuple(n // 2 for n in result.labels.shape[:-2])
-    step = max(1, max(result.labels.shape[-2:]) // (2 * SIDE))
-    shown = (*plane, slice(None, None, step), slice(None, None, step))
-    image = None if result.image is None else result.image[shown]
-    small = replace(result, labels=result.labels[shown], unconstrained=result.unconstrained[shown], image=image)
-    picture = summary(small)
+    """The picture of a result at thumbnail size."""
+    step = max(1, max(result.labels.shape) // (2 * SIDE))
+    if result.labels.ndim == 2 and step > 1:  # drawn on fewer pixels, which is as good
+        shown = (slice(None, None, step), slice(None, None, step))
+        image = None if result.image is None else result.image[shown]
+        result = replace(result, labels=result.labels[shown], unconstrained=result.unconstrained[shown], image=image)
+    picture = summary(result).convert("RGB")
     picture.thumbnail((SIDE, SIDE))
     buffer = io.BytesIO()
     picture.save(buffer, format="JPEG", quality=80)

@@ -5,6 +5,7 @@ interruption loses the results that were being computed, no other.
 """
 
 import errno
+import os
 import signal
 import threading
 from collections import deque
@@ -17,6 +18,7 @@ from typing import Any
 from .. import checks
 from .._version import __version__
 from ..errors import FileFormatError, VarconvexError
+from ..memory import available
 from .manifest import Manifest, Record
 from .workers import Outcome, here, in_processes
 
@@ -47,12 +49,19 @@ class Task:
     prepare: Callable[[], Prepared]
 
 
+_ROOM = 1 << 30
+"""Bytes of memory for a process, where their number is chosen here."""
+
 Mapped = Callable[[Callable[[Any], Any], Iterable[tuple[Any, Any]]], Generator[tuple[Any, Outcome], None, None]]
 """One of the ways of `workers`, or `on_dask`."""
 
 
-def way(jobs: int | None, dask: str | None = None) -> Mapped:
-    """How tasks are computed: here, in so many processes, or by the workers of a Dask scheduler."""
+def way(jobs: int | None, dask: str | None = None, *, threads: int | None = None, count: int = 1) -> Mapped:
+    """How `count` tasks are computed: here, in so many processes, or by the workers of a Dask scheduler.
+
+    -1 is a process for each processor, as memory allows. A process has `threads` threads: by default an equal share of
+    NUMBA_NUM_THREADS where that is set, or of the processors where these are more than tasks, and one otherwise.
+    """
     if dask is not None:
         from .on_dask import on_dask
 
@@ -61,8 +70,16 @@ def way(jobs: int | None, dask: str | None = None) -> Mapped:
         return here
     from ..threads import n_threads
 
-    jobs = checks.whole_number("jobs", jobs, least=1)
-    return partial(in_processes, jobs=jobs, threads=max(1, n_threads() // jobs))
+    processors = n_threads()
+    if jobs == -1:
+        room = available()
+        jobs = max(1, min(processors, count, processors if room is None else room // _ROOM))
+        share = processors // jobs
+    else:
+        jobs = checks.whole_number("jobs", jobs, least=1)
+        share = processors // jobs if "NUMBA_NUM_THREADS" in os.environ else 1
+    threads = max(1, share) if threads is None else checks.whole_number("threads", threads, least=1)
+    return partial(in_processes, jobs=jobs, threads=threads)
 
 
 def complete(

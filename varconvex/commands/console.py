@@ -24,6 +24,12 @@ _EVERY = 10.0
 """Seconds between two lines about the same thing in a log."""
 
 
+_PHRASES = {
+    "Say which label is the object's, or that they are probabilities": "Pass --label N, or --probability",
+}
+"""Advice that names no keyword, in words of the shell."""
+
+
 class Voice(logging.Handler):
     """Says what is being done: a bar on a terminal, lines elsewhere; nothing if `quiet`.
 
@@ -78,11 +84,10 @@ class Voice(logging.Handler):
         self.say(record.getMessage())
 
     def progress(self, progress: Any) -> None:
-        """Show the relative gap's way from 1 to 1e-3, on a logarithmic scale; a callback."""
-        gap = getattr(progress, "relative_gap", None)
-        if gap is None or self._quiet:
-            return
-        self._numbers = f"gap {gap:.1e}"
+        """Show the relative gap's way from 1 to 1e-3, logarithmically, or the rounds of unification; a callback."""
+        gap, rounds = progress.relative_gap, getattr(progress, "round", None)
+        self.say("solving" if rounds is None else "unifying energy, shape and colours")
+        self._numbers = f"gap {gap:.1e}" if rounds is None else f"round {rounds}"
         if self._bar is not None:
             done = round(100 * min(1.0, max(0.0, -math.log10(max(gap, 1e-12)) / 3)))
             self._bar.set_postfix_str(self._numbers)
@@ -139,6 +144,8 @@ def in_shell_words(message: str) -> str:
             message = re.sub(rf"(?<![\w-])`?{name}`?(?!\w| after)", flag(name), message)  # not a status
         elif message.startswith(f"{name} "):
             message = f"--{message}"
+    for said, meant in _PHRASES.items():
+        message = message.replace(said, meant)
     return re.sub(r"\(([\d.]+(?:, [\d.]+)+)\)(?=\.$)", lambda match: match[1].replace(" ", ""), message)
 
 

@@ -3,7 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidParameterError
+from .. import checks
+from ..errors import InvalidParameterError, VarconvexWarning
 from .console import Voice, with_voice
 from .options import FILE_OPTIONS, PENS, PROJECT, SEGMENT, add_options, files_of, given, keywords
 from .outputs import add_outputs, check_contents, check_names, print_numbers, write_outputs
@@ -73,8 +74,6 @@ def use_threads(count: int | None) -> None:
         return
     import numba
 
-    from .. import checks
-
     numba.config.NUMBA_NUM_THREADS = checks.whole_number("threads", count, least=1)  # type: ignore[attr-defined]
 
 
@@ -95,6 +94,9 @@ def _segment(options: argparse.Namespace, voice: Voice) -> int:
     from ..io.opening import open_image
 
     file = open_image(options.image, **keywords(given(options, FILE_OPTIONS)))
+    if file.alpha is not None and "mask" not in chosen and (hidden := int(np.count_nonzero(file.alpha == 0))):
+        told = "are read with the colours that are stored behind. To leave them out, name a mask: --mask FILE."
+        checks.warn_caller(f"{hidden} pixels of {file.path} are transparent, and {told}", VarconvexWarning)
     scribbles = scribbles_of(options, file)
     ids = np.unique(scribbles)
     check_contents(options, np.ndim(scribbles), [int(i) for i in ids if i > 0])

@@ -1,8 +1,13 @@
 """Where the pixels of an array are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from .. import checks
+from ..errors import InvalidParameterError
+from .formats.base import unit_name
 
 
 @dataclass(frozen=True)
@@ -29,3 +34,25 @@ class Grid:
     def axes(self, array: np.ndarray) -> str:
         """The letters of an array's axes, such as "CZYX"."""
         return "C" * self.channels + "ZYX"[-(array.ndim - self.channels) :]
+
+    @staticmethod
+    def checked(
+        ndim: int,
+        spacing: float | Sequence[float] | None,
+        unit: str | None,
+        affine: np.ndarray | None,
+        *,
+        channels: bool = False,
+    ) -> "Grid":
+        """The grid of an array with `ndim` spatial axes; an InvalidParameterError for what cannot be its place."""
+        if unit is not None and not isinstance(unit, str):
+            raise InvalidParameterError(f"unit must be a text such as 'mm'; got {unit!r}. Leave it out if unknown.")
+        if affine is not None:
+            matrix = checks.host(checks.as_numeric("affine", affine)).astype(np.float64)
+            if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or not abs(np.linalg.det(matrix)) > 0:
+                raise InvalidParameterError(
+                    f"affine must be (4, 4), finite and invertible; got {matrix.tolist()}. Leave it out if unknown."
+                )
+            affine = matrix
+        steps = None if spacing is None else checks.spacing(spacing, ndim)
+        return Grid(steps, unit_name(unit), affine, channels)

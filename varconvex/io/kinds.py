@@ -2,7 +2,7 @@
 
 | ending | labels up to | axes | spacing | affine |
 |---|---|---|---|---|
-| .png | 65535 | 2 | | |
+| .png | 65535 | 2 | below 1 mm | |
 | .tif, .tiff | any, compressed | 2, 3 | yes | |
 | .npy | any | 2, 3 | | |
 | .nii, .nii.gz (extra nifti) | any | 2, 3 | yes | yes |
@@ -22,10 +22,17 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileFormatError, MissingExtraError
-from .formats.base import MICRON, MILLIMETRE, unit_name
+from .formats.base import METRES, MICRON, MILLIMETRE
 from .grid import Grid
 from .ome_zarr import check_place, is_inside, write_ome_zarr
 from .whole import check_writable, write_whole
+
+_OF_NIFTI = {"m": "meter", MILLIMETRE: "mm", MICRON: "micron"}
+"""Units of NIfTI; others of length are converted."""
+
+
+_TOLERANCE = 1e-4
+"""Error of a spacing up to which a PNG file gets one: it holds whole numbers of pixels a metre."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Format:
     name: str
     endings: tuple[str, ...]
     write: Callable[[str | os.PathLike, np.ndarray, Grid], None]
-    largest: int = 2**63 - 1
+    largest: int = 2**64 - 1
     volumes: bool = True
     floats: bool = True
     extra: str | None = None
@@ -70,7 +77,12 @@ def _write_png(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
     from PIL import Image
 
     picture = Image.fromarray(array.astype(np.uint8 if array.max(initial=0) < 256 else np.uint16))
-    write_whole(path, lambda file: picture.save(file, format="PNG"))
+    dots = {}
+    if grid.spacing is not None and grid.unit in METRES:
+        per_metre = [1 / (step * METRES[grid.unit]) for step in reversed(grid.spacing)]
+        if all(1 <= count < 2**32 and abs(round(count) / count - 1) < _TOLERANCE for count in per_metre):
+            dots["dpi"] = tuple(round(count) * 0.0254 for count in per_metre)
+    write_whole(path, lambda file: picture.save(file, format="PNG", **dots))
 
 
 def _write_npy(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
@@ -81,15 +93,16 @@ def _write_tiff(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
     import tifffile
 
     axes, steps = grid.axes(array), dict(zip("XYZ", (grid.spacing or ())[::-1], strict=False))
-    imagej, ome = array.dtype in (np.uint8, np.uint16, np.float32), array.dtype.itemsize < 8
+    unit = "um" if grid.unit == MICRON else grid.unit or ""
+    imagej = array.dtype in (np.uint8, np.uint16, np.float32) and unit.isascii()
+    ome = array.dtype.itemsize < 8
     settings: dict[str, Any] = {"imagej": imagej, "ome": ome and not imagej}
     metadata: dict[str, Any] = {"axes": axes}
-    unit = unit_name(grid.unit)
     if settings["ome"]:
         for axis, step in steps.items():
-            metadata |= {f"PhysicalSize{axis}": step, f"PhysicalSize{axis}Unit": unit or "pixel"}
+            metadata |= {f"PhysicalSize{axis}": step, f"PhysicalSize{axis}Unit": grid.unit or "pixel"}
     elif steps:
-        metadata |= {"unit": "um" if unit == MICRON else unit or "", "spacing": steps.get("Z", 1.0)}
+        metadata |= {"unit": unit, "spacing": steps.get("Z", 1.0)}
     if imagej and axes == "CZYX":  # ImageJ's order
         array, metadata["axes"] = np.moveaxis(array, 0, 1), "ZCYX"
     if steps:
@@ -108,15 +121,19 @@ def _write_nifti(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None
 
     values = np.moveaxis(array, 0, -1) if grid.channels else array
     ndim = array.ndim - grid.channels
-    affine = grid.affine
+    affine, unit = grid.affine, MILLIMETRE if grid.affine is not None else grid.unit
+    if unit is not None and unit not in METRES:
+        raise FileFormatError(f"NIfTI holds units of length; got {unit!r} for {os.fspath(path)}. Leave the unit out.")
     if affine is None:
-        affine = np.diag([*(grid.spacing or (1.0,) * ndim), *(1.0,) * (4 - ndim)])
+        steps = np.array(grid.spacing or (1.0,) * ndim)
+        if unit is not None and unit not in _OF_NIFTI:
+            steps, unit = steps * METRES[unit] / METRES[MILLIMETRE], MILLIMETRE
+        affine = np.diag([*steps, *(1.0,) * (4 - ndim)])
     if grid.channels and ndim == 2:  # NIfTI's fourth axis comes after three of space
         values = values[:, :, None]
     image = nibabel.Nifti1Image(values, affine, dtype=values.dtype)
-    unit = MILLIMETRE if grid.affine is not None else unit_name(grid.unit)
-    if unit in ("m", MILLIMETRE, MICRON):
-        image.header.set_xyzt_units({"m": "meter", MICRON: "micron"}.get(unit, "mm"))
+    if unit is not None:
+        image.header.set_xyzt_units(_OF_NIFTI[unit])
 
     def write(file: Any) -> None:
         holder = nibabel.FileHolder(fileobj=file)
@@ -167,7 +184,7 @@ def require(module: str | None, extra: str | None, name: str) -> None:
     """A MissingExtraError if the module of an extra is not installed."""
     if module is not None and importlib.util.find_spec(module) is None:
         raise MissingExtraError(
-            f'{name} needs {module}, which is not installed. Run: pip install "varconvex[{extra}]"; or use another.'
+            f"{name} needs {module}, which is not installed. Install it: pip install {module}, or the extra {extra}."
         )
 
 

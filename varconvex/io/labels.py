@@ -5,10 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FileFormatError
+from ..checks import warn_caller
+from ..errors import FileFormatError, VarconvexWarning
 from ..keywords import known_keywords
 from .image_file import ImageFile
 from .opening import open_image
+
+_SOFT_EDGES = 8
+"""Number of grey levels from which on a mask may have been blurred: fewer are labels."""
 
 
 @known_keywords
@@ -67,6 +71,11 @@ def read_mask(
     ------
     FileFormatError
         If the file cannot be read, or has other values; the message says which.
+
+    Warns
+    -----
+    VarconvexWarning
+        If a mask was blurred by JPEG or has soft edges: it is cut at half.
 
     Examples
     --------
@@ -163,6 +172,13 @@ def _two_values(file: ImageFile, values: np.ndarray, label: int | None) -> np.nd
         return values == 2
     if len(positive) <= 1:
         return values > 0
+    if values.dtype == np.uint8 and len(found) >= _SOFT_EDGES and np.mean((values < 32) | (values > 223)) > 0.9:
+        warn_caller(
+            f"a mask should have two values; {file.path} has {len(found)}, nearly all of them near 0 or 255, as JPEG "
+            "and soft edges leave them: it is cut at 128. Pass probability=True to use them as they are.",
+            VarconvexWarning,
+        )
+        return values > 127
     raise FileFormatError(
         f"a mask must hold 0 and one other value, or 1 and 2; {file.path} has {len(found)} values: {_few(found)}. Say "
         "which label is the object's, or that they are probabilities."

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileFormatError
-from .formats.base import MICRON, MILLIMETRE, unit_name
+from .formats.base import MICRON, MILLIMETRE
 from .grid import Grid
 from .whole import write_folder
 
 _UNITS = {"m": "meter", MILLIMETRE: "millimeter", MICRON: "micrometer", "nm": "nanometer", "cm": "centimeter"}
+_UNITS |= {"inch": "inch", "pm": "picometer", "Å": "angstrom", "km": "kilometer"}
 _CHUNK = 256
 _OWN = "varconvex"
 """Attribute of groups that were written here, which may be replaced."""
@@ -65,10 +66,10 @@ def write_ome_zarr(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> No
 def _described(name: str, array: np.ndarray, grid: Grid, version: str) -> dict[str, Any]:
     """Metadata of the group, in the form of a version."""
     labels = array.dtype.kind != "f"
-    unit = unit_name(grid.unit)
+    unit = _UNITS.get(grid.unit, grid.unit) if grid.unit else None
     axes: list[dict[str, str]] = []
     for letter in grid.axes(array).lower():
-        space = {"type": "space"} | ({"unit": _UNITS[unit]} if unit in _UNITS else {})
+        space = {"type": "space"} | ({"unit": unit} if unit else {})
         axes.append({"name": letter, **({"type": "channel"} if letter == "c" else space)})
     scale = [1.0] * grid.channels + [float(step) for step in grid.spacing or (1.0,) * (array.ndim - grid.channels)]
     level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}

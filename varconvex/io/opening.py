@@ -78,7 +78,7 @@ def open_image(
     >>> file = open_image("cells.ome.tif")  # doctest: +SKIP
     >>> result = segment(file.array, scribbles, spacing=file.spacing)  # doctest: +SKIP
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     with readable(name, "a readable image file", f"Is it truncated, or of another kind? {known()}"):
         source = _format(name).source(name, Wanted(level, key, indices))
         if not large:
@@ -95,6 +95,8 @@ def _format(path: str) -> Format:
     """The format of a file or folder; one that is known and not read is an error that says what reads it."""
     head = b""
     if not os.path.isdir(path):
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise FileFormatError(f"a readable image file was expected; {path} is a pipe or a device. Save it first.")
         with open(path, "rb") as file:
             head = file.read(_HEAD)
         if not head:

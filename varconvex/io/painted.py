@@ -17,16 +17,20 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 _TOLERANCE = 60
 """Largest difference of a channel between a stroke and its pen: JPEG blurs the colour of thin strokes."""
 
-_CHANGED = 30
-"""Difference of a channel from which on a pixel counts as painted: more than compression causes."""
+_CHANGED = (4, 30, 60)
+"""Difference of a channel from which on a pixel counts as painted: of an exact copy; at least and at most of others, of
+which it is four times what most pixels differ by."""
+
+_OTHER = 25
+"""If most pixels differ by more, it is another photograph."""
 
 _NAMED = 150
 """Largest difference of a channel between a pen and the colour that somebody calls it by."""
 
 _SHARE, _FEWEST = 0.03, 3
-"""A pen has at least this share of the painted pixels, and so many of them; the rest are soft edges."""
+"""A pen has at least so many pixels, and this share of all painted ones unless it is one exact colour."""
 
-_MOST_PENS = 9
+_MOST_COLOURS = 32
 
 _SOFT = 4
 """Width of a stroke's soft edge in pixels: JPEG blurs colours by blocks."""
@@ -84,24 +88,58 @@ class Strokes:
 
     def pens(self) -> list[Pen]:
         """The pens that were used, the most used one first; soft edges of a pen's strokes are none."""
+        kept: list[tuple[Pen, np.ndarray]] = []
+        for pen, own in sorted(self._clusters(), key=lambda pair: -self._strength(pair[1])):
+            stronger = np.concatenate([numbers for _, numbers in kept]) if kept else own[:0]
+            edge = self._beside(own, stronger) and (not self._flat(pen, own) or self._mixed(own, kept))
+            if not edge:
+                kept.append((pen, own))
+        if len(kept) > 2:  # what compression and few colours leave of a photograph is weak, or of many shades
+            kept = [pair for k, pair in enumerate(kept) if k < 2 or self._plain(*pair, kept[1][1])]
+        return sorted((pen for pen, _ in kept), key=lambda pen: -pen.count)
+
+    def _clusters(self) -> list[tuple[Pen, np.ndarray]]:
+        """Colours that are frequent among painted pixels, or exactly the same in a few, and the numbers of these."""
         values = self.colours[self.where].astype(np.int64)
-        least = max(_FEWEST, _SHARE * len(values))
-        rest = np.arange(len(values))
-        found: list[tuple[Pen, np.ndarray]] = []
-        while len(rest) >= least and len(found) < _MOST_PENS:
+        rest, found = np.arange(len(values)), []
+        for _ in range(_MOST_COLOURS):
+            if len(rest) < _FEWEST:
+                break
             codes = values[rest] // 16 @ [256, 16, 1]
             bins, counts = np.unique(codes, return_counts=True)
             centre = np.rint(np.median(values[rest[codes == bins[counts.argmax()]]], axis=0)).astype(np.int64)
             near = np.abs(values[rest] - centre).max(axis=1) <= _TOLERANCE
-            if near.sum() >= least:
-                found.append((Pen((int(centre[0]), int(centre[1]), int(centre[2])), int(near.sum())), rest[near]))
+            pen, own = Pen((int(centre[0]), int(centre[1]), int(centre[2])), int(near.sum())), rest[near]
             rest = rest[~near]
-        found.sort(key=lambda pair: -self._strength(pair[1]))
-        kept: list[tuple[Pen, np.ndarray]] = []
-        for pen, own in found:
-            if not kept or not self._beside(own, np.concatenate([stronger for _, stronger in kept])):
-                kept.append((pen, own))
-        return sorted((pen for pen, _ in kept), key=lambda pen: -pen.count)
+            if pen.count >= _FEWEST and (pen.count >= _SHARE * len(values) or self._flat(pen, own)):
+                found.append((pen, own))
+        return found
+
+    def _flat(self, pen: Pen, own: np.ndarray) -> bool:
+        """Whether nearly all of some painted pixels have exactly the pen's colour."""
+        away = np.abs(self.colours[self.where][own].astype(np.int64) - pen.colour).max(axis=1)
+        return bool(np.mean(away <= 2) > 0.9)
+
+    def _mixed(self, own: np.ndarray, pens: list[tuple[Pen, np.ndarray]]) -> bool:
+        """Whether pixels are mixtures of one of the pens with what is below."""
+        if self.below is None:
+            return False
+        made, below = (np.median(array[self.where][own], axis=0) for array in (self.colours, self.below))
+        ways = np.array([pen.colour for pen, _ in pens]) - below
+        shares = np.clip(ways @ (made - below) / np.maximum((ways**2).sum(axis=1), 1), 0, 1)
+        return bool((np.abs(made - below - shares[:, None] * ways).max(axis=1) <= _TOLERANCE / 3).any())
+
+    def near(self, wanted: Colour) -> Pen | None:
+        """A pen of this very colour, if some painted pixels have it."""
+        values = self.colours[self.where].astype(np.int64)
+        count = int((np.abs(values - wanted).max(axis=1) <= _TOLERANCE).sum())
+        return Pen(wanted, count) if count >= _FEWEST else None
+
+    def _plain(self, pen: Pen, own: np.ndarray, strong: np.ndarray) -> bool:
+        """Whether pixels have the pen's colour nearly exactly, and differ from what is below as `strong` ones do."""
+        values = self.colours[self.where][own].astype(np.int64)
+        sharp = np.mean(np.abs(values - pen.colour).max(axis=1) <= _TOLERANCE / 4) > 0.5
+        return bool(sharp) and (self.below is None or self._strength(own) > 0.5 * self._strength(strong))
 
     def _strength(self, own: np.ndarray) -> float:
         """How much painted pixels, given by their numbers, differ from what is below; if that is unknown, how many."""
@@ -112,6 +150,8 @@ class Strokes:
 
     def _beside(self, own: np.ndarray, others: np.ndarray) -> bool:
         """Whether nearly all of some painted pixels are at the edges of others."""
+        if not len(others):
+            return False
         from scipy.ndimage import binary_dilation
 
         masks = np.zeros((2, *self.where.shape), bool)
@@ -145,25 +185,27 @@ def strokes(file: ImageFile, photograph: np.ndarray, ndim: int) -> Strokes:
         return Strokes(colours, seen(file), None)
     options = [Strokes(colours, _differs(colours, shown), shown) for shown in _as_shown(photograph, ndim)]
     if photograph.ndim == ndim:  # whatever its contrast was, a copy of a grey photograph is grey
-        options.append(Strokes(colours, np.ptp(colours, axis=-1) > _CHANGED, None))
+        options.append(Strokes(colours, np.ptp(colours, axis=-1) > _CHANGED[1], None))
     ground = np.broadcast_to(_ground(colours), colours.shape)
-    options.append(Strokes(colours, _differs(colours, ground), ground))
-    for option in options:
-        if option.where.mean() <= 0.5:
-            return option
+    on_ground = Strokes(colours, _differs(colours, ground), ground)
+    copy = next((option for option in options if option.where.mean() <= 0.5), on_ground)
+    best = min(copy, on_ground, key=lambda option: option.where.mean())
+    if best.where.mean() <= 0.5:
+        return best
     raise FileFormatError(
         "strokes must be painted on a copy of the photograph, on a transparent layer or on a plain ground; of "
-        f"{file.path} {min(option.where.mean() for option in options):.0%} of the pixels differ from the photograph, "
+        f"{file.path} {best.where.mean():.0%} of the pixels differ from the photograph, "
         "and it has no ground. Is it another photograph's?"
     )
 
 
-def choose(found: list[Pen], path: str, object_colour: Colour | None, background_colour: Colour | None) -> list[Pen]:
-    """The object's and the background's pen among those that were found; a FileFormatError that says what was found.
+def choose(strokes: Strokes, path: str, object_colour: Colour | None, background_colour: Colour | None) -> list[Pen]:
+    """The object's and the background's pen of strokes; a FileFormatError that says what was found.
 
     A named colour is the nearest pen. If one is named and there are two pens, the other one is the other part's. If
     none is named, red is the object's and blue the background's, with a warning: others paint the other way round.
     """
+    found = strokes.pens()
     if not found:
         raise FileFormatError(
             f"strokes were looked for where {path} differs from the photograph; the pens found in it are: none. Is it "
@@ -171,7 +213,9 @@ def choose(found: list[Pen], path: str, object_colour: Colour | None, background
         )
     named = {"object": object_colour, "background": background_colour}
     told = ", ".join(map(str, found))
-    chosen = {part: _nearest(found, wanted) for part, wanted in named.items() if wanted is not None}
+    chosen = {
+        part: _nearest(found, wanted) or strokes.near(wanted) for part, wanted in named.items() if wanted is not None
+    }
     for part, pen in chosen.items():
         if pen is None:
             wanted = named[part] or RED
@@ -181,6 +225,8 @@ def choose(found: list[Pen], path: str, object_colour: Colour | None, background
             )
     if len(chosen) == 2:
         first, second = chosen["object"], chosen["background"]
+        if first == second and _apart(object_colour or RED, background_colour or BLUE) > _TOLERANCE:
+            first, second = strokes.near(object_colour or RED), strokes.near(background_colour or BLUE)
         if first is None or second is None or first == second:
             raise FileFormatError(
                 f"strokes of two pens were looked for, {name_of(object_colour or RED)} and "
@@ -211,22 +257,26 @@ def choose(found: list[Pen], path: str, object_colour: Colour | None, background
     return [red, blue]
 
 
-def holds(palette: np.ndarray, wanted: Colour | None, channel: int) -> int | None:
-    """Index of a palette's ((n, 3) uint8) colour that is the wanted one, or else nearly pure in a channel; or None."""
-    options = [Pen(tuple(int(c) for c in entry), k) for k, entry in enumerate(palette)]  # type: ignore[arg-type]
-    pen = _of_hue(options, channel) if wanted is None else _nearest(options, wanted)
+def holds(palette: np.ndarray, channel: int) -> int | None:
+    """Number of the only colour of a palette ((n, 3) uint8) that is nearly pure in a channel; None without one."""
+    options = [Pen((int(r), int(g), int(b)), k) for k, (r, g, b) in enumerate(palette)]
+    pen = _of_hue(options, channel)
     return None if pen is None else pen.count
 
 
 def _nearest(found: list[Pen], wanted: Colour) -> Pen | None:
     """The pen that somebody means by a colour; None if none is near, or two are."""
-    away = [int(np.abs(np.subtract(pen.colour, wanted)).max()) for pen in found]
+    away = [_apart(pen.colour, wanted) for pen in found]
     order = np.argsort(away, kind="stable")
     if not found or away[order[0]] > _NAMED:
         return None
     if away[order[0]] > _TOLERANCE and len(found) > 1 and away[order[1]] < 1.3 * away[order[0]]:
         return None
     return found[order[0]]
+
+
+def _apart(first: Colour, second: Colour) -> int:
+    return int(np.abs(np.subtract(first, second)).max())
 
 
 def _of_hue(found: list[Pen], channel: int) -> Pen | None:
@@ -236,7 +286,12 @@ def _of_hue(found: list[Pen], channel: int) -> Pen | None:
 
 
 def _differs(colours: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return np.abs(colours.astype(np.int16) - other.astype(np.int16)).max(axis=-1) > _CHANGED
+    """Where colours differ from others by more than most pixels do; everywhere if most differ by much."""
+    away = np.abs(colours.astype(np.int16) - other.astype(np.int16)).max(axis=-1)
+    noise = float(np.percentile(away, 60))
+    if noise > _OTHER:
+        return np.ones(away.shape, bool)
+    return away > (np.clip(4 * noise, *_CHANGED[1:]) if noise else _CHANGED[0])
 
 
 def _ground(colours: np.ndarray) -> np.ndarray:

@@ -12,9 +12,13 @@ from . import painted
 from .image_file import ImageFile
 from .labels import grey_levels, plain_labels
 from .opening import open_image
-from .painted import BLUE, RED, Colour
+from .painted import Colour
 from .stroke_files import Line, is_text_of_strokes, read_strokes
 
+_OURS = [(255, 64, 64), (40, 120, 255)]
+"""Colours in which this library itself writes the object and the background of an indexed picture."""
+
+_MOST_INDICES = 33
 _MOST_LABELS = 100
 """An indexed or grey picture with more values is a painted copy, or no scribbles at all."""
 
@@ -38,8 +42,7 @@ def read_scribbles(
 
     - a label image of any format that `open_image` reads: grey, indexed, integers, or floats that are whole numbers;
     - a picture in colours: strokes painted on a copy of the photograph, on a transparent layer of its size, or on a
-      plain ground. An indexed picture is one if it holds the colours of both pens, unless its indices are 1 for blue
-      and 2 for red;
+      plain ground. An indexed picture is one if it has a red and a blue pen, or if a colour is named;
     - GeoJSON, polylines ``{"object": [[[row, column], ...], ...], "background": ...}``, LabelMe's JSON, or the CSV of
       napari's shapes with a column ``label``.
 
@@ -87,8 +90,7 @@ def read_scribbles(
     if is_text_of_strokes(name):
         return _drawn(name, read_strokes(name), image, shape)
     file = open_image(name, frame=frame, level=level, key=key, indices=True)
-    by_value = labels != (None, None) and (labels != (2, 1) or file.palette is not None)
-    pictured = None if by_value else _colours(file, colours)
+    pictured = _colours(file, colours) if labels == (None, None) else None
     if pictured is None:
         seeds = plain_labels(file)
         _same_shape(name, seeds.shape, shape)
@@ -100,7 +102,7 @@ def read_scribbles(
             )
         return _rename(seeds, object_label, background_label)
     strokes = painted.strokes(pictured, image, len(shape))
-    chosen = painted.choose(strokes.pens(), name, object_colour, background_colour)
+    chosen = painted.choose(strokes, name, object_colour, background_colour)
     return np.array([0, 2, 1])[strokes.numbers(chosen)]
 
 
@@ -182,21 +184,27 @@ def _one_pen(file: ImageFile, image: np.ndarray, shape: tuple[int, ...]) -> np.n
 def _colours(file: ImageFile, wanted: tuple[Colour | None, Colour | None], one: bool = False) -> ImageFile | None:
     """The file in colours, if it is to be understood by them; None if by its numbers."""
     if file.palette is not None and file.palette.dtype == np.uint8 and file.array.max() < len(file.palette):
-        used = np.unique(file.array)
-        if grey_levels(file) is not None:
-            return None
-        palette, (red, blue) = file.palette[used], wanted
-        first, second = painted.holds(palette, red, 0), painted.holds(palette, blue, 2)
-        usual = first is None or second is None or (used[first], used[second]) == (2, 1)
-        asked = any(colour is not None for colour in wanted) and wanted != (RED, BLUE)
-        if one and file.alpha is not None:
-            return _with(file, file.palette[file.array])
-        if one or (usual and not asked and len(used) <= _MOST_LABELS // 3):
+        if grey_levels(file) is not None or _by_index(file, wanted, one):
             return None
         return _with(file, file.palette[file.array])
     if file.alpha is not None and (file.alpha == 0).any():
         return file if file.channel_axis is not None else _with(file, file.array[..., None])
     return None if file.channel_axis is None or grey_levels(file) is not None else file
+
+
+def _by_index(file: ImageFile, wanted: tuple[Colour | None, Colour | None], one: bool) -> bool:
+    """Whether an indexed picture is a label image by its indices, whatever their colours are."""
+    used = np.unique(file.array)
+    palette = np.asarray(file.palette)[used]
+    if one:
+        return len(used) < 3 and file.alpha is None
+    if wanted != (None, None):
+        return False
+    red, blue = painted.holds(palette, 0), painted.holds(palette, 2)
+    if red is None or blue is None:
+        return len(used) <= _MOST_INDICES
+    usual = (used[red], used[blue]) == (2, 1)
+    return usual and (len(used) > 3 or [tuple(palette[k].tolist()) for k in (red, blue)] == _OURS)
 
 
 def _with(file: ImageFile, colours: np.ndarray) -> ImageFile:

@@ -8,6 +8,7 @@ import errno
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -74,10 +75,11 @@ def write_folder(path: str | os.PathLike, write: Callable[[Path], object]) -> No
             made.mkdir()
             write(made)
             if target.exists():
-                os.rename(target, temporary / "old")
+                (temporary / "name").write_text(target.name)
+                os.rename(target, temporary / "old")  # from here to the next line, `clear_temporaries` would restore it
             os.rename(made, target)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            _remove(temporary)
             if lock is not None:
                 os.close(lock)
 
@@ -94,13 +96,14 @@ def check_writable(path: str | os.PathLike, *, folder: bool = False) -> None:
 
 
 def clear_temporaries(folder: Path) -> None:
-    """Remove what killed processes have left in a folder."""
+    """Remove what killed processes have left in a folder, but a folder that was being replaced is put back."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in [entry for entry in entries if entry.name.startswith(PREFIX)]:
             lock = _lock(entry.path)
             if lock is None:
                 continue
             if entry.is_dir(follow_symlinks=False):
+                _restore(Path(entry.path))
                 shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 with suppress(OSError):
@@ -130,6 +133,23 @@ def _locked_folder(target: Path) -> tuple[Path, int | None]:
         lock = _lock(temporary)
         if temporary.exists():
             return temporary, lock
+
+
+def _restore(temporary: Path) -> None:
+    """Put back the folder that a killed process was about to replace."""
+    with suppress(OSError):
+        target = temporary.parent / (temporary / "name").read_text()
+        if not target.exists():
+            os.rename(temporary / "old", target)
+
+
+def _remove(folder: Path) -> None:
+    """Delete a folder, into which threads of a writer that has failed may still be writing."""
+    for _ in range(20):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.05)
 
 
 def _lock(path: str | os.PathLike) -> int | None:

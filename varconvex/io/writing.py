@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
 from ..errors import FileFormatError
 from ..keywords import known_keywords
 from .grid import Grid
@@ -55,6 +56,8 @@ def write_labels(
         If this kind of file cannot hold the labels, or the file cannot be written.
     MissingExtraError
         If the package for this kind of file is not installed.
+    InvalidImageError, InvalidParameterError, UnsupportedTypeError
+        If the labels, the spacing, the unit or the affine are none.
 
     Examples
     --------
@@ -65,7 +68,7 @@ def write_labels(
     if has_ending(path, ".png"):
         labels = np.maximum(labels, 0)
     if not (colours and has_ending(path, ".png") and labels.max(initial=0) < 256):
-        kind.write(path, labels, Grid(_steps(spacing, labels.ndim), unit, affine))
+        kind.write(path, labels, Grid.checked(labels.ndim, spacing, unit, affine))
         return
     from PIL import Image
 
@@ -101,10 +104,11 @@ def write_probability(
     `probability` is (*spatial), or with `channels` (K, *spatial), which NIfTI holds with K as the last axis; the rest
     and errors are as for `write_labels`.
     """
-    values = np.asarray(probability, np.float32)
+    values = checks.host(checks.as_numeric("probability", probability)).astype(np.float32)
     ndim = values.ndim - channels
+    checks.spatial("probability", values[0] if channels and len(values) else values)
     kind = check_format(path, ndim, floats=True)
-    kind.write(path, values, Grid(_steps(spacing, ndim), unit, affine, channels))
+    kind.write(path, values, Grid.checked(ndim, spacing, unit, affine, channels=channels))
 
 
 def check_labels(path: str | os.PathLike, ndim: int, label_ids: Sequence[int], *, mask: bool = False) -> None:
@@ -165,18 +169,12 @@ def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str
 
 def _integers(labels: np.ndarray) -> np.ndarray:
     """Labels in the smallest integer type that holds them; a FileFormatError if they are no integers."""
-    labels = np.asarray(labels)
+    labels = checks.host(checks.as_numeric("labels", labels))
+    checks.spatial("labels", labels)
     if labels.dtype.kind == "b":
         return labels.astype(np.uint8)
-    if labels.dtype.kind not in "iu":
+    if labels.dtype.kind == "f":
         raise FileFormatError(f"labels must be integers; got dtype {labels.dtype}. Convert them first.")
-    least, largest = labels.min(initial=0), labels.max(initial=0)
+    least, largest = labels.min(), labels.max()
     kind = np.promote_types(np.min_scalar_type(least), np.min_scalar_type(largest))
     return labels.astype(kind.str, copy=False)  # "Q" and "L" are the same to NumPy only
-
-
-def _steps(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...] | None:
-    """A spacing as one number for each of `ndim` axes."""
-    if spacing is None:
-        return None
-    return tuple(float(step) for step in np.broadcast_to(spacing, (ndim,)))

@@ -9,8 +9,9 @@ from ..inputs import Scene
 from ..likelihoods.base import Likelihood
 from ..threads import in_time
 
-_ROUGH = 128
-"""Pixels along the longer side of the grid on which costs are computed before those that may take too long."""
+_ROUGH = {2: 128, 3: 26}
+"""Pixels along the longest side of the grid on which costs are computed before those that may take too long, by the
+number of axes."""
 
 
 def shrink(scene: Scene, side: int) -> Scene:
@@ -79,7 +80,7 @@ class InTime:
     def costs(self, scene: Scene) -> np.ndarray:
         """(K, *spatial) float32, in nats; see `Likelihood.costs`."""
         deadline = time.perf_counter() + self.seconds
-        small = shrink(scene, _ROUGH)
+        small = shrink(scene, _ROUGH[scene.seeds.ndim])
         if small is scene:
             return self.likelihood.costs(scene)
         rough = self.likelihood.costs(small)

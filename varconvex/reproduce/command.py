@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ def _table(tables: Any, name: str, text: str) -> Any:
 
 def _run(options: argparse.Namespace) -> int:
     """Compute a table, write and print it, and draw its page of pictures."""
+    print(f"varconvex: results in {options.out}", file=sys.stderr, flush=True)
     from ..datasets.download import fetch
     from ..datasets.folders import list_samples
     from ..io.writing import write_picture, write_text

@@ -24,7 +24,7 @@ def has_preview(scene: Scene, settings: Settings) -> bool:
 def preview(scene: Scene, settings: Settings) -> Segmentation:
     """The answer on the coarse grid, enlarged; strokes hold. Energies and history are those of the coarse grid.
 
-    It is that of sequential unification: joint takes most of its time on a grid that is as coarse.
+    It is that of sequential unification: joint takes most of its time on a grid that is as coarse. Without a certainty.
     """
     begin = time.perf_counter()
     small = shrink(scene, SIDE[scene.seeds.ndim])
@@ -36,6 +36,7 @@ def preview(scene: Scene, settings: Settings) -> Segmentation:
         edge_weight=resized(weight, small.seeds.shape) if isinstance(weight, np.ndarray) else weight,
         unify="sequential",
         callback=None,
+        certainty=False,
     )
     found = solve(small, coarse, {"prepare": time.perf_counter() - begin})
     begin, shape = time.perf_counter(), scene.seeds.shape

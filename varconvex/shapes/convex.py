@@ -171,7 +171,7 @@ class ConvexShape(ConvexSets[FittedConvex]):
         if not (cost < 0).any():
             empty = np.zeros(target.shape, bool)
             return FittedConvex(empty, 0, exact_network(empty), 0.0, np.zeros(0))
-        if time.perf_counter() >= deadline() and cost.ndim == 2:
+        if time.perf_counter() >= deadline():
             return _at_once(plain, cost, core, outside)
 
         from threadpoolctl import threadpool_limits
@@ -235,11 +235,15 @@ class ConvexShape(ConvexSets[FittedConvex]):
 
 
 def _at_once(plain: Array, cost: Array, core: Array, outside: Array) -> FittedConvex:
-    """The set of the negative costs where that is convex, or else the best polygon on a coarse lattice, repaired."""
+    """The set of the negative costs where that is convex.
+
+    Or else, repaired, the best polygon on a coarse lattice; in a volume the hull of all of them.
+    """
     mask = raw = cost < 0
     if not certificate(mask):
-        corners, _ = best_polygon(cost, n_nodes=_FEW_NODES)
-        raw = polygon_mask(corners - 0.5, (cost.shape[0], cost.shape[1])) if len(corners) else core
+        if cost.ndim == 2:
+            corners, _ = best_polygon(cost, n_nodes=_FEW_NODES)
+            raw = polygon_mask(corners - 0.5, (cost.shape[0], cost.shape[1])) if len(corners) else core
         mask = repair(raw if raw.any() else cheapest_pixel(cost), core, outside, cost)
     return FittedConvex(mask, int(np.count_nonzero(mask ^ raw)), exact_network(mask), total(plain, mask), np.zeros(0))
 

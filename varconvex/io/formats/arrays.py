@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import FileFormatError
-from .base import Source, Wanted, one_of_several
+from .base import Source, Wanted, alone, level_of, one_of_several
 
 NAME = "NumPy arrays (.npy, .npz)"
 
@@ -23,7 +23,9 @@ def source(path: str, wanted: Wanted) -> Source:
     """The array, of which the header has been read."""
     with open(path, "rb") as begun:
         head = begun.read(6)
+    level_of(path, 1, wanted.level)
     if not _is_zip(head):
+        alone(path, wanted)
         with open(path, "rb") as plain:
             shape, dtype = _header(plain, path)
             room = plain.seek(0, 2)
@@ -31,7 +33,8 @@ def source(path: str, wanted: Wanted) -> Source:
             raise FileFormatError(f"{path} declares {shape} numbers of type {dtype}; it is shorter. Is it truncated?")
         return Source(shape, dtype, "?", lambda index: np.load(path, mmap_mode="r", allow_pickle=False)[index])
     names = _members(path)
-    name = names[one_of_several(path, names, wanted.key, "array")]
+    ours = wanted.key is None and {"header", "labels"} <= set(names)  # what `Segmentation.save` wrote
+    name = names[one_of_several(path, names, "labels" if ours else wanted.key, "array")]
     with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
         shape, dtype = _header(member, path)
 

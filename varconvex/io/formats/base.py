@@ -24,8 +24,8 @@ _UNITS = {
     "Å": {"å", "angstrom"},
     "km": {"km", "kilometer", "kilometre"},
 }
-_METRES = {"pm": 1e-12, "Å": 1e-10, "nm": 1e-9, MICRON: 1e-6, MILLIMETRE: 1e-3, "cm": 1e-2, "inch": 0.0254, "m": 1.0}
-_METRES["km"] = 1e3
+METRES = {"pm": 1e-12, "Å": 1e-10, "nm": 1e-9, MICRON: 1e-6, MILLIMETRE: 1e-3, "cm": 1e-2, "inch": 0.0254, "m": 1.0}
+METRES["km"] = 1e3
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,13 @@ def level_of(path: str, count: int, level: int | None) -> int:
     )
 
 
+def alone(path: str, wanted: Wanted) -> None:
+    """An error if a level or an array is asked for of a file that has one of each."""
+    level_of(path, 1, wanted.level)
+    if wanted.key is not None:
+        raise FileFormatError(f"one array can be read; {path} has only one; got key={wanted.key!r}. Leave it out.")
+
+
 def unit_name(text: str | None) -> str | None:
     """A unit in the way that this library writes it; one that is not known stays as it is, pixels are none."""
     text = (text or "").strip()
@@ -152,7 +159,7 @@ def in_one_unit(steps: Mapping[str, tuple[float, str | None]]) -> tuple[dict[str
         return {}, None
     unit = good["x" if "x" in good else list(good)[-1]][1]
     factors = {
-        axis: _METRES.get(own or "", 0) / _METRES[unit] if unit in _METRES else 0 for axis, (_, own) in good.items()
+        axis: METRES.get(own or "", 0) / METRES[unit] if unit in METRES else 0 for axis, (_, own) in good.items()
     }
     return {axis: step * (factors[axis] or 1) for axis, (step, _) in good.items()}, unit
 

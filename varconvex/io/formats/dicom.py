@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import FileFormatError
-from .base import MILLIMETRE, Source, Wanted, one_of_several, optional
+from .base import MILLIMETRE, Source, Wanted, alone, level_of, one_of_several, optional
 
 NAME = "DICOM, a file or the folder of a series (extra dicom)"
 
@@ -33,8 +33,10 @@ def matches(path: str, head: bytes) -> bool:
 def source(path: str, wanted: Wanted) -> Source:
     """The image of a file, or the volume of a series."""
     optional("pydicom", "dicom", "DICOM")
+    level_of(path, 1, wanted.level)
     if os.path.isdir(path):
         return _series(path, wanted)
+    alone(path, wanted)
     head = _head(path)
     _check(path, head)
     frames = int(getattr(head, "NumberOfFrames", 1) or 1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import MICRON, Source, Wanted, in_one_unit, one_of_several, optional
+from .base import MICRON, Source, Wanted, in_one_unit, level_of, one_of_several, optional
 
 NAME = "HDF5 (.h5, .hdf5; extra hdf5)"
 
@@ -17,6 +17,7 @@ def matches(path: str, head: bytes) -> bool:
 
 def source(path: str, wanted: Wanted) -> Source:
     """The array that `key` names, or the only one of two or more axes."""
+    level_of(path, 1, wanted.level)
     h5py = optional("h5py", "hdf5", "HDF5")
     names: list[str] = []
 

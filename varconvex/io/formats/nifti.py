@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import FileFormatError
-from .base import MILLIMETRE, Source, Wanted, in_one_unit, optional
+from .base import MILLIMETRE, Source, Wanted, alone, in_one_unit, optional
 
 NAME = "NIfTI, Analyze, MGH (.nii, .nii.gz, .hdr/.img, .mgz; extra nifti)"
 
@@ -33,6 +33,7 @@ def matches(path: str, head: bytes) -> bool:
 
 def source(path: str, wanted: Wanted) -> Source:
     """The volume in the order (i, j, k[, t[, channels]]), with its zooms and affine."""
+    alone(path, wanted)
     nibabel = optional("nibabel", "nifti", "NIfTI")
     if not path.lower().endswith(_ENDINGS):
         raise FileFormatError(f"a NIfTI file must have its ending, .nii or .nii.gz; {path} holds one. Rename it.")

@@ -1,6 +1,7 @@
 """Pictures by Pillow: PNG, JPEG, GIF, WebP, BMP, PNM and others, upright, in all of their bits."""
 
 import re
+import threading
 import warnings
 from functools import partial
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import FileFormatError
-from .base import MILLIMETRE, Source, Wanted
+from .base import MILLIMETRE, Source, Wanted, alone
 
 NAME = "pictures (PNG, JPEG, GIF, WebP, BMP, PNM, JPEG 2000, TGA, ...)"
 
@@ -22,6 +23,9 @@ _SCREEN = (72.0, 96.0)
 _TURNED = (5, 6, 7, 8)
 """EXIF orientations that exchange rows and columns."""
 
+_LOCK = threading.Lock()
+"""Pillow's own limit of pixels, which belongs to all threads, is changed by one at a time."""
+
 _LAYERS = ("PSD", "ICO", "ICNS", "CUR")
 """Formats whose first picture is the whole one; others are its layers, or smaller."""
 
@@ -33,6 +37,7 @@ def matches(path: str, head: bytes) -> bool:
 
 def source(path: str, wanted: Wanted) -> Source:
     """The picture, or the frames of an animation along t, none of them decoded yet."""
+    alone(path, wanted)
     if (numbers := _netpbm(path)) is not None:
         return numbers
     with opened(path) as image:
@@ -74,13 +79,14 @@ def opened(path: str) -> Any:
     """A PIL image of which the header has been read; sizes are judged by whoever decodes it."""
     from PIL import Image
 
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Image.open(path)
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    with _LOCK:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return Image.open(path)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _target(mode: str, info: dict[str, Any], indices: bool) -> str:
@@ -169,7 +175,7 @@ def _deep(path: str, image: Any) -> tuple[str, int]:
 
     A FileFormatError of other formats whose upper bits alone Pillow would keep.
     """
-    raw = image.tile[0].args if image.tile and isinstance(image.tile[0].args, str) else ""
+    raw = image.tile[0][3] if image.tile else ""
     if image.format == "PNG" and raw in ("RGB;16B", "RGBA;16B", "LA;16B"):
         return raw[:-4], {"RGB": 3, "RGBA": 4, "LA": 2}[raw[:-4]]
     with open(path, "rb") as file:
@@ -197,7 +203,7 @@ def _load_deep(path: str, mode: str, frame: int) -> np.ndarray:
         with opened(path) as image:
             orientation = {0x0112: _orientation(image)}
             image._mode = target
-            image.tile = [image.tile[0]._replace(args=rawmode)]
+            image.tile = [(*image.tile[0][:3], rawmode)]
             image.load()
             plain = Image.fromarray(np.asarray(image))
         plain.getexif().update(orientation)

@@ -18,7 +18,11 @@ from .tiff_spacing import spacing
 NAME = "TIFF (also ImageJ, OME, BigTIFF, LSM, pyramids)"
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_WHITE_IS_ZERO, _RGB, _INDEXED, _SEPARATED = 0, 2, 3, 5
+_WHITE_IS_ZERO, _RGB, _INDEXED, _SEPARATED, _YCBCR = 0, 2, 3, 5, 6
+_LAB = (8, 9, 10)
+_JPEG = (6, 7, 34892)
+"""Compressions that come with the colours: whoever decodes them makes RGB of YCbCr."""
+
 _OPACITY = (1, 2)
 """Kinds of extra samples that are opacity; 0 is a further channel."""
 
@@ -66,14 +70,19 @@ def source(path: str, wanted: Wanted) -> Source:
             unit,
             alpha="s" in letters and _opaque(page),
         )
-        kind, samples = page.photometric, page.samplesperpixel
+        kind, samples, packed = page.photometric, page.samplesperpixel, page.compression
+        name = f"{samples} samples of photometric kind {kind!s}"
         palette = palette_colours(page.colormap.T) if kind == _INDEXED and not file.is_imagej else None
         turned = int(page.tags.valueof(274, 1))
         ours = series.kind == "shaped"  # tifffile itself calls bools so, and does not mean it
     if kind == _WHITE_IS_ZERO and not ours and (made.dtype == bool or wanted.indices):
         made = _then(made, _inverted)
+    if kind in _LAB or (palette is not None and samples > 1):
+        raise FileFormatError(f"grey, colours or a palette were expected; {path} has {name}. Convert it to RGB.")
     if kind == _SEPARATED and samples == 4:
-        made = _without_inks(path, made)
+        made = _as_rgb(path, made, "CMYK")
+    elif kind == _YCBCR and samples == 3 and packed not in _JPEG:
+        made = _as_rgb(path, made, "YCbCr")
     if palette is not None and wanted.indices:
         made = replace(made, palette=palette)
     elif palette is not None:
@@ -182,7 +191,7 @@ def _numbers(path: str, number: int, level: int, index: tuple[Any, ...]) -> np.n
         try:
             array = file.asarray(key=keys, series=number, level=level)
         except (ValueError, NotImplementedError) as error:
-            if "imagecodecs" not in str(error):
+            if "imagecodecs" not in str(error) and "COMPRESSION" not in str(error):
                 raise
             array = _by_pillow(path, [series[k] for k in keys], str(error))
         return array.reshape(*pages.shape, *series.keyframe.shape)[rest]
@@ -233,16 +242,19 @@ def _then(made: Source, change: Any, **fields: Any) -> Source:
     return replace(made, read=lambda index: change(made.read(index[:count])), **fields)
 
 
-def _without_inks(path: str, made: Source) -> Source:
-    """CMYK as RGB."""
+def _as_rgb(path: str, made: Source, mode: str) -> Source:
+    """Inks, or brightness and colour differences, as RGB."""
     if made.dtype != np.uint8 or made.axes[-1] != "s":
-        raise FileFormatError(f"CMYK of 8 bits was expected; {path} has {made.dtype}. Convert it to RGB.")
+        raise FileFormatError(
+            f"{mode} of 8 bits, pixel by pixel, was expected; {path} has {made.dtype}. Convert it to RGB."
+        )
 
     def convert(array: np.ndarray) -> np.ndarray:
         from PIL import Image
 
-        flat = Image.fromarray(np.ascontiguousarray(array.reshape(-1, array.shape[-2], 4)), mode="CMYK")
-        return np.asarray(flat.convert("RGB")).reshape(*array.shape[:-1], 3)
+        flat = np.ascontiguousarray(array.reshape(-1, *array.shape[-2:]))
+        picture = Image.frombytes(mode, flat.shape[1::-1], flat.tobytes())
+        return np.asarray(picture.convert("RGB")).reshape(*array.shape[:-1], 3)
 
     return _then(made, convert, shape=(*made.shape[:-1], 3), alpha=False)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import FileFormatError
-from .base import Source, Wanted, in_one_unit, level_of, one_of_several, optional
+from .base import Source, Wanted, alone, in_one_unit, level_of, one_of_several, optional
 
 NAME = "Zarr and OME-Zarr, folders or zip files (extra zarr)"
 
@@ -39,7 +39,8 @@ def source(path: str, wanted: Wanted) -> Source:
 def _source(path: str, node: Any, wanted: Wanted) -> Source:
     """The array that is wanted of a group, or the array itself."""
     if hasattr(node, "shape"):
-        told = _of_parent(path) if wanted.key is None else None
+        alone(path, wanted)
+        told = _of_parent(path)
         return told or _plain(node)
     ome = _ome(node)
     if isinstance(wanted.key, str):

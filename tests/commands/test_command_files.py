@@ -1,5 +1,6 @@
 """Files of the commands: own output is input, volumes are written, and what cannot be is refused before solving."""
 
+import csv
 import json
 
 import numpy as np
@@ -70,7 +71,7 @@ def test_a_label_among_several(files, capsys):
     labels[DISC], labels[:3] = 300, 9
     np.save("labels.npy", labels)
     assert main(["project", "labels.npy", "-o", "out.png", "-q"]) == 2
-    assert "has 3 values: 1, 9, 300" in capsys.readouterr().err
+    assert "has 3 values: 1, 9, 300. Pass --label N, or --probability." in capsys.readouterr().err
     assert main(["project", "labels.npy", "-o", "out.png", "-q", "--label", "300"]) == 0
     np.testing.assert_array_equal(np.asarray(Image.open("out.png")) == 255, DISC)
 
@@ -89,6 +90,26 @@ def test_a_volume_keeps_its_spacing(files, capsys):
     np.testing.assert_array_equal(result.labels, expected.labels)
     assert main([*VOLUME, "-o", "out.tif", "--spacing", "7"]) == 0
     assert open_image("out.tif").spacing == pytest.approx((7, 7, 7))
+
+
+def test_a_nifti_volume_keeps_its_affine(files):
+    nibabel = pytest.importorskip("nibabel")
+    affine = np.array([[0, -0.5, 0, 7], [0.5, 0, 0, -3], [0, 0, 3, 1.5], [0, 0, 0, 1]])
+    volume = np.moveaxis(open_image("volume.tif").array, 0, -1)
+    nibabel.save(nibabel.Nifti1Image(volume, affine), "volume.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(np.moveaxis(np.load("volume.npy"), 0, -1), affine), "scribbles.nii")
+    arguments = ["segment", "volume.nii.gz", "scribbles.nii", "-q", "--tol", "1e-2", "--save-probability", "p.nii"]
+    assert main([*arguments, "-o", "out.nii.gz", "--table", "t.csv"]) == 0
+    for name in ("out.nii.gz", "p.nii"):
+        image = nibabel.load(name)
+        np.testing.assert_array_equal(image.affine, affine)
+        assert image.header.get_xyzt_units()[0] == "mm"
+    np.testing.assert_array_equal(nibabel.load("out.nii.gz").dataobj, np.stack([1 + DISC] * 6, axis=-1))
+    (row,) = csv.DictReader((files / "t.csv").read_text(encoding="utf-8").splitlines())
+    assert float(row["volume"]) == pytest.approx(DISC.sum() * 6 * 0.75)
+    assert row["unit"] == "mm³"
+    assert main(["project", "out.nii.gz", "-o", "convex.nii", "-q"]) == 0
+    np.testing.assert_array_equal(nibabel.load("convex.nii").affine, affine)
 
 
 def test_outlines_of_the_command_are_those_of_the_mask(files):
@@ -133,6 +154,16 @@ def test_inputs_that_are_not_there_are_named(files, capsys, place):
     arguments[place] = "nothing.png"
     assert main(arguments) == 2
     assert "nothing.png does not exist. Check the path." in capsys.readouterr().err
+
+
+def test_transparent_pixels_are_told_of(files, capsys):
+    opaque = np.where(COLUMNS > 2, 255, 0).astype(np.uint8)
+    grey = np.asarray(Image.open("image.png"))
+    Image.fromarray(np.dstack([grey, grey, grey, opaque])).save("alpha.png")
+    assert main(["segment", "alpha.png", "scribbles.png", "-q", "-o", "m.png", "--max-iter", "200"]) == 0
+    said = capsys.readouterr().err
+    assert f"warning: {3 * 30} pixels of alpha.png are transparent" in said
+    assert "name a mask: --mask FILE" in said
 
 
 def test_an_error_of_the_system_is_a_sentence(files, capsys, monkeypatch):
