@@ -24,6 +24,11 @@ def test_a_constant_image_has_an_energy():
     assert stationary(MumfordShah(np.full((1, 2, 1), 0.125)), max_iter=40).energy == pytest.approx(0, abs=1e-12)
 
 
+def test_a_jump_that_costs_next_to_nothing_is_one():
+    solution = stationary(MumfordShah([[0.125]], 0.1, jump=1e-310, upper=1e12, tv="anisotropic"), max_iter=40)
+    assert np.isfinite(solution.energy)
+
+
 def test_a_quadratic_term_that_divides_to_infinity_is_refused():
     with pytest.raises(
         InvalidParameterError, match="quadratic_weight other than 0 must be a finite number, at least 1e-30"

@@ -126,7 +126,9 @@ class ImageEnergy(ABC):
         most = reach**2 / 2 if terms.get("truncated") else reach
         if huber > most:
             return radius * (most / huber), terms | {"huber": most}
-        return radius, terms | ({"huber": max(huber, _SHORTEST * most)} if huber else {})
+        # A jump that costs less than the least float is still a truncation.
+        charged = huber or terms.get("truncated")
+        return radius, terms | ({"huber": max(huber, _SHORTEST * most)} if charged else {})
 
     def data(self, backend: ArrayBackend, times: float = 1.0) -> tuple[Any, float]:
         """The image in the solver's unit, (C, *spatial) float32, times a power of two; and the sum of its changes."""
