@@ -72,6 +72,7 @@ def test_what_changed_is_computed_again_and_nothing_else(draw, photos, tmp_path,
     assert computed() == ["a.png", "c.png"]
     assert computed(alpha=3.0) == ["a.png", "b.png", "c.png"]
     assert computed(alpha=3.0) == []
+    assert computed(options={"alpha": 3.0}, reading={"object_label": None}) == []  # the same, as a shell says it
     monkeypatch.setattr("varconvex.batch.keys.fingerprint", lambda: "another version")
     assert computed(alpha=3.0) == ["a.png", "b.png", "c.png"]
 
