@@ -336,6 +336,18 @@ def test_a_full_disk_stops_the_batch_by_name_and_nothing_is_torn(photos, tmp_pat
     assert [record["name"] for record in lines(out)] == ["a.png"]
     assert not list((out / ".varconvex").rglob("*.png"))
     monkeypatch.undo()
+
+    def full(path, *_, **__):  # where a worker writes
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError as error:
+            raise FileFormatError(f"{path} cannot be written: the disk is full.") from error
+
+    monkeypatch.setattr("varconvex.batch.cut.write_mask", full)
+    with pytest.raises(FileFormatError, match="the disk is full"):
+        run(photos[0], out)
+    assert [record["name"] for record in lines(out)] == ["a.png"]
+    monkeypatch.undo()
     summary = run(photos[0], out)
     assert (summary.reused, summary.done) == (1, 2)
 
