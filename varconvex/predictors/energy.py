@@ -141,7 +141,12 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
             likelihood = self._in_time(likelihood)
         elif not any(likelihood.outliers):  # quick on the small grid
             likelihood = replace(likelihood, outliers=_OUTLIERS)
-        return SetEnergy.start(scene, likelihood, self.alpha, self.edge_weight, self.backend)
+
+        def start(scene: Scene) -> SetEnergy:
+            return SetEnergy.start(scene, likelihood, self.alpha, self.edge_weight, self.backend)
+
+        # The weight is needed in the end, when there may be no time left.
+        return run(lambda part: part(scene), [(start,), (self._weight,)])[0]
 
     def with_learned(self, scene: Scene, energy: SetEnergy, *, iterate: bool = True) -> "EnergyPredictor":
         """The predictor with the costs of `energy` on the full grid; without `iterate` with `max_iter` 0."""
