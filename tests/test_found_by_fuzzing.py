@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from varconvex import ROF, MumfordShah, TwoPhase, contrast_weight, pdhg, segment, stationary
-from varconvex.errors import InvalidParameterError
+from varconvex import ROF, CnnPredictor, FcnPredictor, MumfordShah, TwoPhase, contrast_weight, pdhg, segment, stationary
+from varconvex.errors import InvalidParameterError, VarconvexError
 
 IMAGE, SCRIBBLES = np.arange(12.0).reshape(3, 4), np.array([[1, 0, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]])
 
@@ -35,3 +35,19 @@ def test_a_quadratic_term_that_divides_to_infinity_is_refused():
 def test_extreme_huber_terms_are_finite(huber):
     solution = pdhg(ROF(IMAGE, 1.0, huber=huber), max_iter=300)
     assert -1e-6 <= solution.dual <= solution.primal < 100
+
+
+@pytest.mark.parametrize("kind", [FcnPredictor, CnnPredictor])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"hidden": None}, {"hidden": (1e300,)}, {"members": 1e300}, {"inputs": [["rgb"]]}, {"appearance": "known"}],
+)
+def test_networks_of_another_kind_are_named(kind, wrong):
+    with pytest.raises(InvalidParameterError, match=f"{next(iter(wrong))} must"):
+        kind(**wrong)
+
+
+@pytest.mark.parametrize("scribbles", [[[[1], [1, 2]], [[0]]], {1: [(0, 0)], 2: [[[1], [1, 2]]]}])
+def test_ragged_scribbles_are_named(scribbles):
+    with pytest.raises(VarconvexError):
+        segment(IMAGE, scribbles)

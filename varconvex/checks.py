@@ -41,9 +41,9 @@ def positive(name: str, value: Any, *, widest: float = 1e12) -> float:
     return real_number(name, real_number(name, value, strict=True), least=1 / widest, most=widest)
 
 
-def whole_number(name: str, value: Any, *, least: int = 0) -> int:
-    """An integer, at least `least`."""
-    number = real_number(name, value, least=least, most=np.inf)
+def whole_number(name: str, value: Any, *, least: int = 0, most: float = np.inf) -> int:
+    """An integer, at least `least` and at most `most`."""
+    number = real_number(name, value, least=least, most=most)
     if number != int(number):
         raise InvalidParameterError(f"{name} must be a whole number, at least {least}; got {value!r}. Round it.")
     return int(number)
@@ -56,6 +56,14 @@ def one_of(name: str, value: Any, allowed: Any) -> Any:
         known = ", ".join(repr(a) for a in allowed)
         raise InvalidParameterError(f"{name} must be one of {known}; got {value!r}. Choose one of them.")
     return value
+
+
+def n_axes(value: Any) -> int:
+    """Number of axes of an array or of nested sequences; 0 of a single thing, and of what is ragged."""
+    try:
+        return int(np.ndim(value))
+    except ValueError:
+        return 0
 
 
 def several(value: Any) -> bool:

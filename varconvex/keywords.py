@@ -25,7 +25,7 @@ def known_keywords(public: F) -> F:
 
 def _checked(function: Callable[..., Any], name: str, first: int) -> Callable[..., Any]:
     """`function` with a check of its keywords; messages call it `name` and leave out the `first` parameters."""
-    known = list(inspect.signature(function).parameters)[first:]
+    known = [] if function is object.__init__ else list(inspect.signature(function).parameters)[first:]
 
     @wraps(function)
     def checked(*args: Any, **keywords: Any) -> Any:
@@ -40,5 +40,5 @@ def check_keywords(function: str, given: Iterable[str], known: Sequence[str]) ->
     for name in given:
         if name not in known:
             near = get_close_matches(name, known, 1, 0.5)
-            hint = f"Did you mean {near[0]!r}?" if near else f"It takes: {', '.join(known)}."
+            hint = f"Did you mean {near[0]!r}?" if near else f"It takes: {', '.join(known) or 'none'}."
             raise UnknownKeywordError(f"{function}() got an unknown keyword {name!r}. {hint}")

@@ -95,7 +95,7 @@ def segment_chan_vese(
     >>> bool((segment_chan_vese(noisy, alpha=0.1) == disc).mean() > 0.98)
     True
     """
-    n_regions = checks.whole_number("n_regions", n_regions, least=2)
+    n_regions = checks.whole_number("n_regions", n_regions, least=2, most=2**16)
     max_rounds = checks.whole_number("max_rounds", max_rounds, least=1)
     layers = np.moveaxis(unit_image(image, channel_axis, rgba), -1, 0)
     if means is not None:

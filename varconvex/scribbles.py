@@ -31,7 +31,7 @@ def label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, str
     """Scribbles in any form that `segment` accepts, as a (*spatial) int64 label image."""
     if isinstance(scribbles, Mapping):
         return _draw(scribbles, image, channel_axis, strict)
-    if isinstance(scribbles, tuple | list) and len(scribbles) == 2 and np.ndim(scribbles[0]) >= 2:
+    if isinstance(scribbles, tuple | list) and len(scribbles) == 2 and checks.n_axes(scribbles[0]) >= 2:
         first, second = (checks.host(checks.as_numeric("scribbles", part)) for part in scribbles)
         volume = image.shape[:3] == (2, *first.shape)  # a label image of two slices as a list of them
         if first.dtype == second.dtype == bool or (not volume and _is_mask(first) and _is_mask(second)):
@@ -130,7 +130,7 @@ def label_of(name: Any) -> int:
 
 def _polylines(value: Any) -> list[np.ndarray]:
     """One polyline or a sequence of them as a list of (n, d) float64 arrays."""
-    many = isinstance(value, Sequence | np.ndarray) and len(value) > 0 and np.ndim(value[0]) == 2
+    many = isinstance(value, Sequence | np.ndarray) and len(value) > 0 and checks.n_axes(value[0]) == 2
     return [polyline(line) for line in (value if many else [value])]
 
 

@@ -108,6 +108,33 @@ def segment_names_what_nobody_should_pass(name, junk):
     answer(segment, **{"max_iter": 20, **arguments, name: junk})
 
 
+@law
+@given(cases.STROKES, cases.keywords(strict=st.booleans(), channel_axis=st.sampled_from([None, 0, -1])))
+def segment_names_what_is_drawn_wrongly(strokes, keywords):
+    """Wrong scribbles are an error of ours, or what is right of them is used with a warning; never changed."""
+    before = copied(strokes)
+    answer(segment, np.arange(20.0).reshape(4, 5), strokes, max_iter=20, **keywords)
+    assert unchanged(before, strokes)
+
+
+@law
+@given(st.data(), cases.shapes(ndim=2), st.sampled_from(["probability", "logits"]))
+def maps_are_taken_or_refused(data, shape, kind):
+    """Maps from elsewhere, of any type and size, alone and as a predictor; scribbles are held."""
+    given_ = data.draw(cases.images(shape))
+    before = copied(given_)
+    found = answer(project, given_, "hull")
+    assert found is None or np.isfinite(found.energy)
+    seeds = np.zeros(shape, int)
+    seeds.flat[0], seeds.flat[-1] = 1, 2
+    predictor = answer(varconvex.GivenPredictor, given_, kind=kind)
+    found = answer(segment, np.zeros(shape), seeds, predictor=predictor, max_iter=20) if predictor else None
+    assert unchanged(before, given_)
+    if found is not None:
+        assert np.isfinite(found.probability).all()
+        np.testing.assert_array_equal(found.labels[seeds > 0], seeds[seeds > 0])
+
+
 # Energies
 
 

@@ -111,6 +111,23 @@ JUNK = st.sampled_from(
 """Things that nobody should pass, and that somebody will."""
 
 
+STROKES = st.sampled_from(
+    [
+        {"object": [], "background": [(1, 1)]}, {1: [(0, 0)], 2: [[(1, 1)], (2, 2)]}, {1: [(0, 0)], 2: [(1, "a")]},
+        {1: 3, 2: None},         {1: [(0, 0)], 2: [(1, 1, 1)]}, {1: [(0, 0)], 2: np.zeros((0, 2))},
+        {1: [(0, 0)], 2: [[(1, 1)], [(1, np.nan)]]},
+        {"thing": [(1, 1)]}, {-1: [(1, 1)], 2: [(0, 0)]}, {1.5: [(1, 1)]}, {None: [(0, 0)]}, {(1, 2): [(0, 0)]},
+        {1: [(0, 0)], 2: [(1e300, 1e300)]}, {1: [(0, 0)], 2: [(-1e18, 0), (1e18, 3)]}, {True: [(0, 0)], 2: [(1, 1)]},
+        [[[1], [1, 2]], [[0]]], ([[True, False]], [[True]]), [np.ones((2, 2), bool), "mask"], (None, None),
+        [np.eye(3)] * 3,         (np.eye(3, dtype=np.uint8) * 255, np.eye(3, dtype=np.uint8)[::-1]),
+        "strokes.png", np.full((4, 5), 2**62),
+        np.full((4, 5), -7), np.full((4, 5), 0.5), np.zeros((4, 5, 1)), np.zeros((5, 4)),
+        np.arange(20).reshape(4, 5) + 1,
+    ]
+)  # fmt: skip
+"""Scribbles that somebody will draw wrongly."""
+
+
 def keywords(**choices):
     """A few keywords, each with one of its values, and rarely with something that nobody should pass."""
     return st.fixed_dictionaries({}, optional={name: st.one_of(*[s] * 9, JUNK) for name, s in choices.items()})

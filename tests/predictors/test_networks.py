@@ -270,7 +270,7 @@ def test_pixels_left_out_and_tiny_images(two_blobs):
     image[10:14, 60:70] = np.nan
     result = segment(image, scribbles, predictor=quick(CnnPredictor), nan_policy="mask")
     assert np.isfinite(result.probability).all()
-    for shape in [(1, 9), (9, 1), (2, 2), (1, 2)]:
+    for shape in [(1, 9), (9, 1), (2, 2), (1, 3)]:
         tiny = np.arange(np.prod(shape), dtype=float).reshape(shape)
         strokes = np.zeros(shape, int)
         strokes.flat[0], strokes.flat[-1] = 1, 2

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from .. import checks
-from ..errors import InvalidImageError
+from ..errors import InvalidImageError, InvalidParameterError
 from ..inputs import Scene
 from ..keywords import known_keywords
 from .appearance.base import GivenCosts, check_labels, costs_of, grid_weights, scribble_weights
@@ -22,6 +22,9 @@ from .base import LearningPredictor, Prediction, ProximalTerm, SetPredictor
 from .energy import EnergyPredictor, default_alpha, predict_log_odds
 from .set_energy import SIDE, Arrangement, SetEnergy
 from .small_grid import shrink
+
+_MOST = 10_000
+"""Networks, and units of a layer: more are a slip of the pen."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,17 @@ class NetworkPredictor(LearningPredictor, SetPredictor):
         groups_of(self.inputs)
         if self.energy is not None and not isinstance(self.energy, EnergyPredictor):
             checks.one_of("energy", self.energy, ("default", None))
-        for name, least in (("members", 1), ("steps", 1), ("random_state", 0)):
+        for name, least, most in (("members", 1, _MOST), ("steps", 1, np.inf), ("random_state", 0, np.inf)):
             if getattr(self, name) is not None or name != "random_state":
-                object.__setattr__(self, name, checks.whole_number(name, getattr(self, name), least=least))
+                object.__setattr__(self, name, checks.whole_number(name, getattr(self, name), least=least, most=most))
+        if self.appearance is not None and not isinstance(self.appearance, NetworkAppearance):
+            raise InvalidParameterError(
+                f"appearance must be None or a trained network; got {self.appearance!r:.80}. Leave it out."
+            )
         object.__setattr__(self, "noise", checks.real_number("noise", self.noise))
-        object.__setattr__(self, "hidden", tuple(checks.whole_number("hidden", n, least=1) for n in self.hidden))
+        hidden = self.hidden if checks.several(self.hidden) else (self.hidden,)
+        widths = tuple(checks.whole_number("hidden", n, least=1, most=_MOST) for n in hidden)
+        object.__setattr__(self, "hidden", widths)
 
     def with_defaults(self, energy: EnergyPredictor, random_state: int) -> Self:
         """The predictor with the energy, the seed and the backend of `segment`'s keywords where it has none."""

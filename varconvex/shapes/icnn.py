@@ -19,6 +19,9 @@ from ..errors import InvalidParameterError
 from ..geometry.hulls import extreme_points, half_spaces
 from ..keywords import known_keywords
 
+_MOST = 10_000
+"""Units of a layer: more are a slip of the pen."""
+
 _CHUNK = 4096
 """Points at a time: their activations stay in the cache, which is two to three times faster."""
 
@@ -184,9 +187,9 @@ class ICNN:
 
 def whole_numbers(name: str, values: Any, *, least: int, shortest: int = 0) -> tuple[int, ...]:
     """`values` as a tuple of at least `shortest` integers of at least `least`, or an InvalidParameterError."""
-    if isinstance(values, str) or np.ndim(values) != 1 or len(values) < shortest:
+    if isinstance(values, str) or checks.n_axes(values) != 1 or len(values) < shortest:
         raise InvalidParameterError(f"{name} must be a tuple of whole numbers; got {values!r}: try (48,)")
-    return tuple(checks.whole_number(name, value, least=least) for value in values)
+    return tuple(checks.whole_number(name, value, least=least, most=_MOST) for value in values)
 
 
 def _rebuilt(dim: int, hidden: tuple[int, ...], theta: Any, dtype: Any = None, xp: Any = np) -> ICNN:

@@ -34,7 +34,7 @@ _PLACE = 1.7
 def groups_of(inputs: Any) -> tuple[str, ...]:
     """The groups that `inputs` names, such as "rgb+xy": each once, in the order of `GROUPS`."""
     named = inputs.split("+") if isinstance(inputs, str) else inputs
-    if not isinstance(named, tuple | list) or not named or not set(named) <= set(GROUPS):
+    if not isinstance(named, tuple | list) or not named or any(n not in GROUPS for n in named):
         raise InvalidParameterError(
             f"inputs must name some of rgb, xy and features, such as 'rgb+xy'; got {inputs!r}. Choose among them."
         )
