@@ -137,6 +137,7 @@ class Pen:
                     self.page.mouse.move(2, 2)
                     self.page.wait_for_timeout(200)
                     shot(self.page, picture)
+                    self.certainty(picture.with_stem(f"{picture.stem}-certainty"))
         first_drawn: dict[int, float] = {}
         final: dict[int, float] = {}
         for entry in self.page.evaluate(f"window.times.filter((t) => t.id > {len(FIRST)})"):
@@ -144,6 +145,16 @@ class Pen:
             if entry["final"]:
                 final[entry["id"]] = round(entry["ms"], 1)
         return {"preview": list(first_drawn.values()), "answer": list(final.values())}
+
+    def certainty(self, picture: Path) -> None:
+        """A screenshot of the canvas with the certainty in place of the labels."""
+        self.page.evaluate("varconvex.setMode('certainty')")
+        wait_for(self.page, "Boolean(varconvex.answer && varconvex.answer.certainty)")
+        self.settle()
+        shot(self.page, picture)
+        self.page.evaluate("varconvex.setMode('fill')")
+        self.settle()
+        self.page.evaluate("window.times = []")
 
 
 @contextlib.contextmanager

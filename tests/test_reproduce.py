@@ -267,6 +267,16 @@ def test_table_2_on_ones_own_masks(data, tmp_path, two_blobs, rng):
         table2.table2(list_samples(data), tmp_path / "out", masks=data)
 
 
+@pytest.mark.slow
+def test_processes_find_the_same_table(data, tmp_path):
+    masks = tmp_path / "masks"
+    shutil.copytree(data / "ground_truth", masks / "clean")
+    tables = [table2.table2(list_samples(data), tmp_path / str(j), masks=masks, jobs=j)[0] for j in (None, 2)]
+    one, two = (table["cells"][0] | {"seconds": 0} for table in tables)
+    assert one == two
+    assert one["images"] == 2
+
+
 def test_table_2_corrupts_the_images_itself(data, tmp_path, monkeypatch):
     pytest.importorskip("imagecorruptions")
     calls = counted(monkeypatch, table2)

@@ -17,9 +17,7 @@ import numpy as np
 
 from . import checks
 from .api import segment
-from .backends import get_backend
 from .errors import InvalidImageError, VarconvexError
-from .inputs import blank_scene
 from .keywords import check_keywords
 from .predictors.appearance.taught import TaughtLikelihood
 from .result import Segmentation
@@ -28,10 +26,6 @@ from .sessions import archive
 from .sessions.latest import Latest
 from .sessions.solver import Solver
 from .sessions.strokes import History, State, check_free, touched
-from .settings import Settings
-
-_OF_THE_IMAGE = ("channel_axis", "rgba", "mask", "spacing", "nan_policy")
-_KEYWORDS = {name: known.default for name, known in list(inspect.signature(segment).parameters.items())[2:]}
 
 
 class Session:
@@ -70,20 +64,13 @@ class Session:
     """
 
     def __init__(self, image: Any, shape: Any = None, **keywords: Any) -> None:
-        check_keywords("Session", keywords, list(_KEYWORDS))
-        passed = {"shape": shape, **keywords}
-        self._keywords = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in passed.items()}
-        given = {**_KEYWORDS, **self._keywords}
-        scene = blank_scene(image, **{name: given[name] for name in _OF_THE_IMAGE if name in self._keywords})
-        self._strict = bool(given["strict"])
-        backend = get_backend(given["backend"], image)
-        ours = {name: value for name, value in given.items() if name not in (*_OF_THE_IMAGE, "strict", "backend")}
-        settings = Settings(backend=backend, **ours)
-        if not isinstance(settings.edge_weight, str | None):
-            settings.energy_for(scene).with_fixed_weight(scene)  # an error if it has another shape
-        self._solver = Solver(scene, settings)
+        check_keywords("Session", keywords, list(inspect.signature(segment).parameters)[2:])
+        given = {"shape": shape, **keywords}
+        self._keywords = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in given.items()}
+        self._strict = bool(self._keywords.get("strict", False))
+        self._solver = Solver.of(image, self._keywords)
         self._image = np.array(checks.host(checks.as_numeric("image", image)))
-        self._latest = Latest(History(scene.seeds.shape))
+        self._latest = Latest(History(self._solver.scene.seeds.shape))
 
     def add(self, stroke: Any, label: int | str, *, width: float | None = None) -> None:
         """Draw a stroke. It covers earlier ones.
@@ -160,12 +147,16 @@ class Session:
 
     @shape.setter
     def shape(self, value: Any) -> None:
-        settings = replace(self._solver.settings, shape=value)  # an error, before anything is changed
-        with self._latest.changed:
-            self._keywords["shape"] = value
-            self._solver = Solver(self._solver.scene, settings)
-            self._latest.history.renew()
-            self._latest.changed.notify_all()
+        self._renew("shape", value)
+
+    @property
+    def certainty(self) -> bool:
+        """Whether results have a certainty. Setting it keeps strokes and history, and is no step of it."""
+        return bool(self._keywords.get("certainty"))
+
+    @certainty.setter
+    def certainty(self, value: bool) -> None:
+        self._renew("certainty", bool(value))
 
     @property
     def scribbles(self) -> np.ndarray:
@@ -187,7 +178,7 @@ class Session:
 
     @property
     def version(self) -> int:
-        """A number that each `add`, `erase`, `clear`, `undo`, `redo` and a new `shape` changes."""
+        """A number that each `add`, `erase`, `clear`, `undo`, `redo` and a new `shape` or `certainty` changes."""
         with self._latest.changed:
             return self._latest.history.version
 
@@ -337,6 +328,15 @@ class Session:
         """Flat indices of the pixels of a stroke that are not outside."""
         pixels = touched(stroke, self._solver.scene.seeds.shape, width)
         return pixels[self._solver.scene.seeds.ravel()[pixels] >= 0]
+
+    def _renew(self, name: str, value: Any) -> None:
+        """Give a keyword another value."""
+        settings = replace(self._solver.settings, **{name: value})  # an error, before anything is changed
+        with self._latest.changed:
+            self._keywords[name] = value
+            self._solver = Solver(self._solver.scene, settings)
+            self._latest.history.renew()
+            self._latest.changed.notify_all()
 
     def _go(self, step: int) -> bool:
         """Go to another state of the history, if there is one."""

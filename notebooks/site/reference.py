@@ -18,6 +18,7 @@ HEADINGS = {
 
 NOT_SHOWN = {
     "annotate",
+    "batch",
     "cli",
     "doctor",
     "demo",
@@ -31,7 +32,7 @@ NOT_SHOWN = {
 }
 """Modules without anything to call from outside, apart from the command line's."""
 
-SHOWN = {"geometry.certify", "widget", "widget.notebook"}
+SHOWN = {"batch.batch", "batch.progress", "geometry.certify", "widget", "widget.notebook"}
 """Modules that are shown although their package is not."""
 
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import time
 import unicodedata
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +15,7 @@ from PIL import Image
 from varconvex import segment
 from varconvex.batch import run
 from varconvex.batch.manifest import Manifest
+from varconvex.batch.progress import Progress, Reporter, duration
 from varconvex.cli import main
 from varconvex.errors import (
     FileFormatError,
@@ -61,6 +64,7 @@ def test_what_changed_is_computed_again_and_nothing_else(draw, photos, tmp_path,
     assert computed() == ["b.png"]
     Image.fromarray(np.pad(np.full((2, 24), 1, np.uint8), ((0, 22), (0, 0)))).save(folder / "a-scribbles.png")
     assert computed() == []  # it fails: one label only
+    assert not (out / "a.png").exists()  # the former result is none of these strokes
     draw(folder, "a", seed=0)
     assert computed() == ["a.png"]
     (out / "c.png").unlink()
@@ -177,6 +181,8 @@ def test_patterns_and_folders_within_folders(draw, tmp_path):
     assert mask(out / "one" / "a.png").any()
     assert run([folder / "one" / "a.png", folder / "two" / "a.png"], tmp_path / "other").done == 2
     assert (tmp_path / "other" / "two" / "a.png").exists()
+    expanded = sorted(str(path) for path in (folder / "one").iterdir())  # as a shell does it, with the strokes
+    assert run(expanded, tmp_path / "expanded").images == 1
     for wrong in (f"{folder}/*.jpg", folder / "nowhere", folder / "nothing.png", []):
         with pytest.raises(FileFormatError, match="expected"):
             run(wrong, out)
@@ -358,6 +364,37 @@ def test_a_line_that_the_disk_has_no_room_for_is_taken_back(tmp_path):
         manifest.add({"name": "b", "key": "", "status": "done"})
     with Manifest(tmp_path) as manifest:
         assert list(manifest.records) == ["a", "b"]
+
+
+def test_what_is_no_file_is_named_and_does_not_hang(photos, tmp_path):
+    folder, _ = photos
+    os.mkfifo(folder / "pipe.png")
+    (folder / "gone.png").symlink_to("nowhere")
+    (folder / "folder.png").mkdir()
+    summary = run(folder, tmp_path / "out", folder / "a-scribbles.png")
+    assert summary.done == 3
+    assert sorted(summary.failures) == ["folder.png", "gone.png", "pipe.png"]
+    assert "pipe, not a file" in summary.failures["pipe.png"]
+
+
+def test_progress_is_a_line_now_and_then_in_a_log_and_a_bar_on_a_terminal(capsys, monkeypatch):
+    def tell(reporter):
+        with reporter:
+            for k in range(5):
+                left = 28 - 7 * k or None
+                reporter(Progress(4, done=max(0, k - 1), failed=min(k, 1), seconds=7.0 * k, seconds_left=left))
+
+    tell(Reporter(pause=1000))
+    first, last = capsys.readouterr().err.splitlines()
+    assert (first, last) == ("0 of 4 images after 0 s, 28 s left", "4 of 4 images after 28 s, 1 failed")
+    with Reporter("result", pause=0.02) as reporter:
+        reporter(Progress(2))
+        time.sleep(0.2)  # nothing new, as while kernels are compiled
+    assert capsys.readouterr().err.splitlines().count("0 of 2 results after 0 s") >= 3
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    tell(Reporter())
+    assert re.search(r"100%\|█+\| 4/4, 1 failed", capsys.readouterr().err)
+    assert [duration(s) for s in (3, 100, 4000, 20_000)] == ["3 s", "2 min", "67 min", "5.6 h"]
 
 
 def test_a_folder_that_cannot_be_made_is_named(photos, tmp_path):

@@ -10,7 +10,7 @@ from varconvex import Session, segment
 from varconvex.widget.exchange import Exchange
 from varconvex.widget.labels import first_labels
 from varconvex.widget.messages import decode_runs, frame, unframe
-from varconvex.widget.pictures import Planes, uncertainty
+from varconvex.widget.pictures import Planes, doubt
 
 
 class Canvas:
@@ -251,25 +251,30 @@ def test_certainty_is_a_picture_of_doubt(canvas):
     canvas.draw(1, *SIDES)
     canvas.draw(2, *OBJECT)
     canvas.settle()
+    assert not canvas.exchange.session.certainty
     canvas.look(mode="certainty", fresh=False)
     canvas.settle()
-    _, parts = canvas.last("answer")
+    header, parts = canvas.last("answer")
     assert len(parts) == 2
     assert parts[1].startswith(b"\x89PNG")
+    result = canvas.exchange.session.result
+    assert result.certainty is not None
+    assert header["next"] == (None if result.next_stroke() is None else list(result.next_stroke()))
+    canvas.look(mode="labels", fresh=False)
+    canvas.settle()
+    assert not canvas.exchange.session.certainty
+    assert len(canvas.last("answer")[1]) == 1
 
 
-@pytest.mark.parametrize("labels", [1, 3])
-def test_doubt_is_opaque_where_labels_are_equally_likely(labels):
+def test_doubt_is_opaque_where_nothing_is_certain():
     import io
 
     from PIL import Image
 
-    maps = np.zeros((labels, 2, 3), np.float32)
-    maps[0] = 1
-    maps[:, 1, 1] = 1 / 2 if labels == 1 else 1 / labels
-    alpha = np.asarray(Image.open(io.BytesIO(uncertainty(list(maps)))).convert("RGBA"))[..., 3]
-    assert alpha[1, 1] == 255
-    assert alpha.sum() == 255
+    shades = np.ones((2, 3), np.float32)
+    shades[1, 1], shades[0, 2] = 0, 0.8
+    alpha = np.asarray(Image.open(io.BytesIO(doubt(shades))).convert("RGBA"))[..., 3]
+    np.testing.assert_array_equal(alpha, [[0, 0, 51], [0, 255, 0]])
 
 
 def test_strokes_in_a_volume_stay_in_their_plane(rng):

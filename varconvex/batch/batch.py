@@ -153,7 +153,7 @@ def run(
     mapped = way(jobs, dask, threads=threads, count=len(items))
     records: list[Record] = []
     with ended_by_sigterm(), Manifest(folder) as manifest:
-        parts = _fresh(manifest.own / "parts")
+        parts, former = _fresh(manifest.own / "parts"), dict(manifest.records)
         given = {"reading": reading, "opening": opening, "options": options}
         settings = {"keywords": keywords, **{name: dict(value or {}) for name, value in given.items()}}
         tasks = [Task(i.output, partial(_prepare, i, settings, reference, parts)) for i in items]
@@ -163,6 +163,7 @@ def run(
         try:
             with closing(found):
                 for kind, record in found:
+                    _withdraw(folder, former.get(record["name"]) if kind == "failed" else None)
                     records.append(record)
                     counter.tell(kind, record["name"])
         except (KeyboardInterrupt, SystemExit):
@@ -280,6 +281,13 @@ def _whole(folder: Path, record: Record) -> bool:
         return same and (folder / thumbnail_name(name)).exists()
     except (OSError, VarconvexError, LookupError, TypeError):
         return False
+
+
+def _withdraw(folder: Path, former: Record | None) -> None:
+    """Delete the result of an earlier run, of an image that has changed and cannot be cut any more."""
+    if former is not None and _whole(folder, former):
+        target = target_of(folder, former["name"])
+        shutil.rmtree(target) if target.is_dir() else target.unlink()
 
 
 def _plain(value: Any) -> bool:

@@ -87,6 +87,7 @@ def list_items(
     """
     sources = [images] if isinstance(images, str | os.PathLike) else list(images)
     bases: list[Path] = []
+    files: list[Path] = []
     rows: list[tuple[Path, Path | None, str | None, dict[str, Any]]] = []
     for source in map(Path, sources):
         if source.suffix.lower() in _TABLES:
@@ -95,9 +96,10 @@ def list_items(
             bases += [source.parent] if within else [row.image.parent for row in found]
             rows += [(row.image, row.scribbles, row.output, row.options) for row in found]
         else:
-            base, files = _files(source, out)
+            base, found_here = _files(source, out)
             bases.append(base)
-            rows += [(file, None, None, {}) for file in files]
+            files += found_here
+    rows += [(file, None, None, {}) for file in _unmade(files)]
     if not rows:
         told = ", ".join(map(str, sources))
         raise FileFormatError(f"images were expected ({', '.join(IMAGES)}); got none from {told!r}. Check the path.")
@@ -152,10 +154,18 @@ def _files(source: Path, out: Path) -> tuple[Path, list[Path]]:
         found = [path for path in found if path.is_file() or path.suffix.lower() == ".zarr"]
     else:
         raise FileFormatError(f"an image, a folder, a pattern or a table was expected; {source} is not there.")
-    kept = sorted(p for p in found if not p.name.startswith(".") and not _below(p, out))
-    stems = {p.with_name(stem(p)) for p in kept}
-    made = [p for p in kept for end in _BESIDE if stem(p).endswith(end) and p.with_name(stem(p)[: -len(end)]) in stems]
-    return base, [p for p in kept if p not in made]
+    return base, sorted(p for p in found if not p.name.startswith(".") and not _below(p, out))
+
+
+def _unmade(files: Sequence[Path]) -> list[Path]:
+    """Files without those that belong to others: strokes and masks that `varconvex annotate` has written."""
+    stems = {path.with_name(stem(path)) for path in files}
+
+    def made(path: Path) -> bool:
+        ends = [end for end in _BESIDE if stem(path).endswith(end)]
+        return any(path.with_name(stem(path).removesuffix(end)) in stems for end in ends)
+
+    return [path for path in files if not made(path)]
 
 
 def _by_stem(folder: Path) -> dict[str, list[Path]]:

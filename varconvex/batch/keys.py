@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 _PRESENT = (
-    "annotate", "batch/command", "batch/manifest", "batch/page", "batch/progress", "batch/workers", "cli", "demo",
-    "doctor", "napari/", "plots", "reproduce/command", "reproduce/layout", "widget/",
+    "annotate", "batch/command", "batch/manifest", "batch/page", "batch/progress", "batch/workers", "cli",
+    "commands/console", "commands/outputs", "demo", "doctor", "logs", "napari/", "plots", "reproduce/command",
+    "reproduce/layout", "widget/",
 )  # fmt: skip
 """Modules on which no result depends."""
 
@@ -34,6 +35,8 @@ def key_of(settings: Any, *contents: str) -> str:
 def digest_of(path: str | os.PathLike) -> str:
     """SHA-256 of a file, or of all files of a folder with their names; an OSError if it cannot be read."""
     path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(f"{path} is a device or a pipe, not a file")  # reading it might never end
     if not path.is_dir():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,8 @@
 """What is told of a batch while it runs."""
 
+import math
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -62,41 +64,63 @@ class Counter:
 
 
 class Reporter(AbstractContextManager):
-    """Shows progress on standard error: a bar on a terminal, else a line every `pause` seconds."""
+    """Shows progress on standard error: a bar on a terminal, else a line every `pause` seconds, news or not."""
 
     def __init__(self, unit: str = "image", pause: float = 30.0) -> None:
         self._unit = unit
-        self._bar: Any = None
         self._pause = pause
-        self._told = -pause
+        self._bar: Any = None
+        self._latest: tuple[Progress, float] | None = None
+        self._said = -math.inf
+        self._ended = threading.Event()
+
+    def __enter__(self) -> "Reporter":
+        if not sys.stderr.isatty():
+            threading.Thread(target=self._keep_saying, daemon=True).start()
+        return self
 
     def __call__(self, progress: Progress) -> None:
+        over = progress.done + progress.failed + progress.reused
+        self._latest = progress, time.monotonic()
         if not sys.stderr.isatty():
-            self._line(progress)
+            if over == progress.total or time.monotonic() - self._said >= self._pause:
+                self._say()
             return
         if self._bar is None:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=progress.total, unit=self._unit, initial=progress.reused, smoothing=0.05)
-        bar = self._bar
-        if progress.failed:
-            bar.set_postfix_str(f"{progress.failed} failed", refresh=False)
-        bar.update(progress.done + progress.failed + progress.reused - bar.n)
+            self._bar = tqdm(total=progress.total, bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}")
+        self._bar.set_postfix_str(", ".join(_rest(progress)), refresh=False)
+        self._bar.update(over - self._bar.n)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._ended.set()
         if self._bar is not None:
             self._bar.close()
 
-    def _line(self, progress: Progress) -> None:
-        over = progress.done + progress.failed + progress.reused
-        if progress.seconds - self._told < self._pause and over < progress.total:
+    def _say(self) -> None:
+        """A line about the latest progress."""
+        if self._latest is None:
             return
-        self._told = progress.seconds
-        left = f", {duration(progress.seconds_left)} left" if progress.seconds_left else ""
-        failed = f", {progress.failed} failed" if progress.failed else ""
-        print(f"{over} of {progress.total} {self._unit}s{failed}{left}", file=sys.stderr, flush=True)
+        self._said = time.monotonic()
+        progress, told = self._latest
+        over = progress.done + progress.failed + progress.reused
+        so_far = f"{over} of {progress.total} {self._unit}s after {duration(progress.seconds + self._said - told)}"
+        print(", ".join([so_far, *_rest(progress)]), file=sys.stderr, flush=True)
+
+    def _keep_saying(self) -> None:
+        """Show that time goes on."""
+        while not self._ended.wait(self._pause / 4):
+            if time.monotonic() - self._said >= self._pause:
+                self._say()
+
+
+def _rest(progress: Progress) -> list[str]:
+    """Failures and the time left."""
+    failed = [f"{progress.failed} failed"] if progress.failed else []
+    return failed + ([f"{duration(progress.seconds_left)} left"] if progress.seconds_left else [])
 
 
 def duration(seconds: float) -> str:

@@ -5,15 +5,18 @@ time, but where the energy is nearly flat, within the tolerance, the answer stay
 a fresh call on 2 % of the pixels once in seventy strokes. From the coarse grids both come to the same.
 """
 
+import inspect
 import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
 
-from ..api import solve
-from ..inputs import Scene
+from ..api import segment, solve
+from ..backends import get_backend
+from ..inputs import Scene, blank_scene
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 from ..predictors.appearance.taught import TaughtLikelihood
 from ..result import Segmentation
@@ -21,6 +24,13 @@ from ..settings import Settings
 from .kernel_sums import KernelSums
 from .preview import has_preview, preview
 from .strokes import History
+
+_OF_THE_IMAGE = ("channel_axis", "rgba", "mask", "spacing", "nan_policy")
+_DEFAULTS = {
+    name: known.default
+    for name, known in list(inspect.signature(segment).parameters.items())[2:]
+    if name not in (*_OF_THE_IMAGE, "strict", "backend")
+}
 
 
 class Solver:
@@ -41,6 +51,16 @@ class Solver:
         if type(likelihood) is NieuwenhuisCremersLikelihood:
             self.settings = replace(settings, likelihood=KernelSums.of(likelihood, scene.image))
         self.taught: Mapping[int, np.ndarray] = likelihood.colours if isinstance(likelihood, TaughtLikelihood) else {}
+
+    @classmethod
+    def of(cls, image: Any, keywords: Mapping[str, Any]) -> Self:
+        """The image without scribbles, and the settings of keywords of `segment`, both checked."""
+        scene = blank_scene(image, **{name: keywords[name] for name in _OF_THE_IMAGE if name in keywords})
+        given = {name: keywords.get(name, default) for name, default in _DEFAULTS.items()}
+        settings = Settings(backend=get_backend(keywords.get("backend"), image), **given)
+        if not isinstance(settings.edge_weight, str | None):
+            settings.energy_for(scene).with_fixed_weight(scene)  # an error if it has another shape
+        return cls(scene, settings)
 
     def suffices(self, history: History) -> bool:
         """Whether there are enough labels for a solve."""

@@ -812,6 +812,7 @@ export class Canvas {
       if (this.mode === "certainty" && this.answer.certainty) context.drawImage(this.answer.certainty, 0, 0);
       context.globalAlpha = this.mode === "outline" ? Math.min(1, 0.3 + this.opacity) : 0.9;
       this.drawOutlines(context);
+      if (this.mode === "certainty" && this.answer.next) this.drawNext(context, ...this.answer.next);
     }
     if (this.seedLayer) {
       context.globalAlpha = 0.85;
@@ -830,6 +831,18 @@ export class Canvas {
       context.strokeStyle = this.colour(id);
       context.lineWidth = 2 * thin;
       context.stroke(path);
+    }
+  }
+
+  drawNext(context, row, column) { // a ring where one more stroke would tell most
+    const thin = 1 / (this.scale * Math.sqrt(this.step[0] * this.step[1]));
+    context.globalAlpha = 1;
+    for (const [colour, width] of [["rgba(0, 0, 0, .7)", 5], ["#fff", 2]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = width * thin;
+      context.beginPath();
+      context.arc(column + 0.5, row + 0.5, 9 * thin, 0, 2 * Math.PI);
+      context.stroke();
     }
   }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import VarconvexError
 from ..families import names
+from ..plots import shades
 from ..result import Segmentation
 from ..session import Session
 from .background import BackgroundJob
@@ -30,7 +31,7 @@ from .messages import (
     encode_runs,
     frame,
 )
-from .pictures import Planes, uncertainty
+from .pictures import Planes, doubt
 from .strokes import in_plane
 
 _MOST_VIEWS = 16
@@ -89,6 +90,7 @@ class Exchange:
         self._solving = BackgroundJob(self._solve, "varconvex solve")
         self._showing = BackgroundJob(self._show, "varconvex show")
         self._at_work = False
+        self._certain = session.certainty
 
     @classmethod
     def of(
@@ -199,9 +201,13 @@ class Exchange:
                 self._acknowledged.pop(gone, None)
             moved = before is None or (before.axis, before.index) != (view.axis, view.index)
             self._unshown[view.view] = self._unshown.get(view.view, False) or moved or view.fresh
+            wanted = self._certain or any(shown.mode == "certainty" for shown in self._views.values())
         if view.fresh:
             self._state()
         self._showing.ask()
+        if wanted != self.session.certainty:  # it takes one more solve, which only who looks at it waits for
+            self.session.certainty = wanted
+            self._again()
 
     def _show(self) -> None:
         """Send image, scribbles and the last answer to canvases that do not have them."""
@@ -290,10 +296,9 @@ class Exchange:
         gap = result.relative_gap
         for view in views:
             parts = [encode_runs(self.planes.plane(result.labels, view.axis, view.index), result.label_ids)]
-            if view.mode == "certainty":
-                u = result.probability
-                of_labels = u if u.ndim > len(self.planes.shape) else u[None]
-                parts.append(uncertainty([self.planes.plane(k, view.axis, view.index) for k in of_labels]))
+            certain = view.mode == "certainty" and result.certainty is not None
+            if certain:
+                parts.append(doubt(self.planes.plane(shades(result), view.axis, view.index)))
             header = {
                 **self._header(view, result.label_ids),
                 "version": answer.version,
@@ -301,9 +306,17 @@ class Exchange:
                 "seconds": answer.seconds,
                 "final": answer.final,
                 "certified": self._certified(result),
+                "next": self._next(result, view) if certain else None,
                 "acknowledged": answer.acknowledged.get(view.view, 0),
             }
             self._post("answer", header, parts)
+
+    def _next(self, result: Segmentation, view: View) -> list[int] | None:
+        """Row and column, in the plane of a view, where one more stroke would tell most, if that is in this plane."""
+        place = list(result.next_stroke() or [])
+        if len(place) == 3 and place.pop(view.axis) != view.index:
+            return None
+        return place or None
 
     def _certified(self, result: Segmentation) -> list[str]:
         """What is certain about the shapes, in words."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from .. import checks
 _LARGE = 2_000_000
 """Pixels from which on a plane is sent as JPEG: writing a PNG of 12 megapixels takes seconds."""
 
-_UNSURE = (255, 150, 0)
+_UNSURE = (255, 0, 200)
 
 
 class Planes:
@@ -76,12 +75,10 @@ class Planes:
         return "image/jpeg", file.getvalue()
 
 
-def uncertainty(probability: Sequence[np.ndarray]) -> bytes:
-    """A PNG that covers pixels the more, the less certain they are: u (H, W) of one object, or of each of K labels."""
-    maps = [probability[0], 1 - probability[0]] if len(probability) == 1 else probability
-    best, least = np.max(maps, axis=0), 1 / len(maps)
-    doubt = np.clip(np.rint(255 * (1 - (best - least) / (1 - least))), 0, 255).astype(np.uint8)
-    picture, file = Image.fromarray(doubt), io.BytesIO()  # of palette colours that grow opaque
+def doubt(shades: np.ndarray) -> bytes:
+    """A PNG that covers pixels the more, the less certain they are: (H, W) float, 0 doubtful to 1 certain."""
+    covered = np.clip(np.rint(255 * (1 - shades)), 0, 255).astype(np.uint8)
+    picture, file = Image.fromarray(covered), io.BytesIO()  # of palette colours that grow opaque
     picture.putpalette(_UNSURE * 256)
     picture.save(file, "PNG", compress_level=1, transparency=bytes(range(256)))
     return file.getvalue()
