@@ -20,6 +20,7 @@ KINDS = [
     {"shape": PolygonShape(nodes=65), "unify": "sequential"},
     {"shape": "convex", "unify": "sequential"},
     {"likelihood": "gaussian_mixture"},
+    {"predictor": "fcn"},
 ]
 
 OVER = 0.2

@@ -102,8 +102,8 @@ def _in_napari(session: Session, written: "Files", name: str, keywords: dict[str
         from .napari.window import draw_in_window
     except ImportError as error:
         raise MissingExtraError(
-            f"drawing in napari needs napari with Qt; got {error}. Run: pip install "
-            '"varconvex[napari]"; or draw on the page: --viewer page.'
+            f'drawing in napari needs napari with Qt; got {error}. Install it: pip install "napari[pyqt6]", or the '
+            "extra napari; or draw on the page: --viewer page."
         ) from error
     draw_in_window(session, name, keywords, written.changed, {"scale": scale})
 

@@ -72,6 +72,7 @@ def test_what_changed_is_computed_again_and_nothing_else(draw, photos, tmp_path,
     assert computed() == ["a.png", "c.png"]
     assert computed(alpha=3.0) == ["a.png", "b.png", "c.png"]
     assert computed(alpha=3.0) == []
+    assert computed(options={"alpha": 3.0}, reading={"object_label": None}) == []  # the same, as a shell says it
     monkeypatch.setattr("varconvex.batch.keys.fingerprint", lambda: "another version")
     assert computed(alpha=3.0) == ["a.png", "b.png", "c.png"]
 
@@ -334,6 +335,18 @@ def test_a_full_disk_stops_the_batch_by_name_and_nothing_is_torn(photos, tmp_pat
         run(photos[0], out)
     assert [record["name"] for record in lines(out)] == ["a.png"]
     assert not list((out / ".varconvex").rglob("*.png"))
+    monkeypatch.undo()
+
+    def full(path, *_, **__):  # where a worker writes
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError as error:
+            raise FileFormatError(f"{path} cannot be written: the disk is full.") from error
+
+    monkeypatch.setattr("varconvex.batch.cut.write_mask", full)
+    with pytest.raises(FileFormatError, match="the disk is full"):
+        run(photos[0], out)
+    assert [record["name"] for record in lines(out)] == ["a.png"]
     monkeypatch.undo()
     summary = run(photos[0], out)
     assert (summary.reused, summary.done) == (1, 2)

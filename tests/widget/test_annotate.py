@@ -144,7 +144,7 @@ def test_napari_is_opened_where_it_is_and_can_be_seen(photo, monkeypatch):
         assert annotate.usual_viewer() == ("napari" if spec is not None and spec.origin else "page")
         monkeypatch.delenv("DISPLAY")
     monkeypatch.setitem(sys.modules, "napari", None)
-    with pytest.raises(MissingExtraError, match=r"varconvex\[napari\].*--viewer page"):
+    with pytest.raises(MissingExtraError, match=r"pip install \"napari.*--viewer page"):
         annotate.annotate(photo, viewer="napari")
 
 

@@ -234,9 +234,11 @@ def _prepare(item: Item, settings: dict[str, Any], reference: Reference | None, 
     digests = {name: digest_of(path) for name in ("image", "scribbles") if (path := getattr(item, name)) is not None}
     digests |= {path: digest_of(path) for path in files_of(options)}
     digests |= reference.digests if reference else {}
+    files = [name for name, value in options.items() if value in files_of(options)]
+    meant = {**keywords, **as_keywords({name: value for name, value in options.items() if name not in files})}
     told = {
-        "keywords": _told(keywords, segment), "options": options, "opening": settings["opening"],
-        "reading": _told(settings["reading"], read_scribbles),
+        "keywords": _told(meant, segment), "files": {name: options[name] for name in files},
+        "opening": settings["opening"], "reading": _told(settings["reading"], read_scribbles),
     }  # fmt: skip
     key = key_of(told, *(f"{name} {digest}" for name, digest in digests.items()))
     name = PurePath(item.output)
@@ -251,9 +253,10 @@ def _prepare(item: Item, settings: dict[str, Any], reference: Reference | None, 
 
 
 def _told(keywords: dict[str, Any], function: Callable[..., Any]) -> dict[str, Any]:
-    """Keywords without those that are as the function has them by default."""
+    """Keywords without those that are as the function has them by default; 2.0 is told as 2."""
     defaults = {name: known.default for name, known in inspect.signature(function).parameters.items()}
-    return {k: v for k, v in keywords.items() if not (_plain(v) and _plain(defaults.get(k)) and v == defaults.get(k))}
+    told = {k: v for k, v in keywords.items() if not (_plain(v) and _plain(defaults.get(k)) and v == defaults.get(k))}
+    return {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in told.items()}
 
 
 def _publish(folder: Path, parts: Path, name: str, value: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What is done for one image of a batch, in whatever process: read, segment, write."""
 
-import errno
 import io
 from dataclasses import replace
 from typing import Any
@@ -27,6 +26,15 @@ SIDE = 240
 
 def cut(work: Work) -> dict[str, Any]:
     """Cut an image and write its labels to a file; the result's numbers, and a thumbnail in JPEG."""
+    try:
+        return _cut(work)
+    except FileFormatError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in UNWRITABLE:
+            return {"unwritable": str(error)}
+        raise
+
+
+def _cut(work: Work) -> dict[str, Any]:
     file = open_image(work.image, **work.opening)
     own = {**work.keywords, **keywords(work.options)}
     if work.reference is not None:
@@ -46,12 +54,7 @@ def cut(work: Work) -> dict[str, Any]:
     place: dict[str, Any] = {"spacing": file.spacing, "unit": file.unit, "affine": file.affine}
     if "spacing" in own:
         place = {"spacing": own["spacing"]}
-    try:
-        write_mask(work.part, result.labels, result.label_ids, **place)
-    except FileFormatError as error:
-        if isinstance(error.__cause__, OSError) and error.__cause__.errno in (*UNWRITABLE, errno.ENOENT, errno.EACCES):
-            return {"unwritable": str(error)}
-        raise
+    write_mask(work.part, result.labels, result.label_ids, **place)
     return {"part": work.part.name, "result": result.to_dict(), "thumbnail": thumbnail(result)}
 
 
@@ -65,7 +68,7 @@ def _taught(reference: Reference, settings: dict[str, Any], work: Work) -> Sessi
     if key not in _sessions:
         image = open_image(reference.image, **work.opening)
         strokes = read_scribbles(reference.scribbles, image, **work.reading)
-        session = Session(image.array, **settings)
+        session = Session(image.array, **{"channel_axis": image.channel_axis, **settings})
         for label in np.unique(strokes[strokes > 0]).tolist():
             session.add(strokes == label, label)
         _sessions.clear()

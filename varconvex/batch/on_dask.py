@@ -36,8 +36,8 @@ def on_dask(
         from distributed import Client, wait
     except ImportError as error:
         raise MissingExtraError(
-            "Dask needs the package distributed, which is not installed. Install the extra: pip install "
-            '"varconvex[dask]".'
+            "Dask needs the package distributed, which is not installed. Install it: pip install distributed, or "
+            "the extra dask."
         ) from error
     try:
         client = Client(address, timeout=TIMEOUT)

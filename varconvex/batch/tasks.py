@@ -22,7 +22,7 @@ from ..memory import available
 from .manifest import Manifest, Record
 from .workers import Outcome, here, in_processes
 
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors of a disk that concern all results."""
 
 

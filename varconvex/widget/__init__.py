@@ -57,8 +57,8 @@ def annotate(
         import anywidget  # noqa: F401
     except ImportError:
         raise MissingExtraError(
-            'annotate() needs anywidget, which is not installed. Run: pip install "varconvex[widget]"; or draw on a '
-            "page of its own: varconvex annotate IMAGE."
+            "annotate() needs anywidget, which is not installed. Install it: pip install anywidget, or the extra "
+            "widget; or draw on a page of its own: varconvex annotate IMAGE."
         ) from None
     from .notebook import Annotation
 

@@ -14,6 +14,7 @@ stroke has are then classified by their position, as with the uniform outliers o
 without, a network would extrapolate from its nearest samples.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -133,14 +134,14 @@ class NetworkAppearance:
 
         settings = self.settings
         steps = settings.steps if fresh else max(1, settings.steps // 2)
-        backend = get_backend(settings.backend)
+        backend, end = get_backend(settings.backend), threads.deadline()  # of this thread
 
         def train(member: int, parameters: Any) -> tuple[Any, np.ndarray]:
             network = ConvNet(self.seen.shape[-1], settings.hidden, settings.kernel, xp=backend.xp)
             network.unpack(parameters)
             rng = np.random.default_rng([settings.random_state or 0, member, fresh])
             loop = TrainingLoop(self, proximal, rng)
-            loop.run(network, steps, _RATE if fresh else _RATE / 2)
+            loop.run(network, steps, _RATE if fresh else _RATE / 2, end)
             image = self.seen if settings.kernel > 1 else self.seen.reshape(-1, 1, self.seen.shape[-1])
             odds = backend.to_numpy(network(image)).reshape(self.full.seeds.shape)
             return network.pack(), np.clip(odds, -_MOST_ODDS, _MOST_ODDS)
@@ -193,11 +194,13 @@ class TrainingLoop:
         mixed = len(appearance) and len(self.positions)
         self.box = AppearanceBox.around(self.seen, appearance, backend.to_numpy) if mixed else None
 
-    def run(self, network: ConvNet, steps: int, rate: float) -> None:
-        """`steps` of Adam, with a rate that falls to 0."""
+    def run(self, network: ConvNet, steps: int, rate: float, end: float = np.inf) -> None:
+        """`steps` of Adam, with a rate that falls to 0; fewer where it is `end` before, by `time.perf_counter`."""
         adam = Adam(network.pack().size, xp=self.xp)
         self.reach = network.reach
         for t in range(steps):
+            if time.perf_counter() >= end:
+                break
             gradient = self._gradient(network)
             length = np.float32(rate * (1 - t / steps) ** 0.5)
             network.unpack(network.pack() - length * adam.step(gradient))
