@@ -284,6 +284,7 @@ def test_more_labels_volumes_and_holes(two_blobs, rng):
     assert segment(volume, strokes, unify="joint", spacing=(2.0, 1.0, 1.0)).mask[4, 10, 10]
 
 
+@pytest.mark.filterwarnings("ignore:scribbles should leave pixels")
 @pytest.mark.parametrize("shape", [(1, 9), (9, 1), (2, 2), (1, 3)])
 def test_tiny_images(shape):
     image = np.arange(np.prod(shape), dtype=float).reshape(shape)

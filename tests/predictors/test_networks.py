@@ -304,5 +304,5 @@ def test_parameters_are_judged(options, match):
 
 
 def test_an_unknown_predictor_is_named():
-    with pytest.raises(InvalidParameterError, match="predictor must be one of cnn, energy, fcn, given"):
+    with pytest.raises(InvalidParameterError, match="predictor must be one of classifier, cnn, energy, fcn, given"):
         segment(np.eye(3), [[1, 0, 2]] * 3, predictor="fnc")
