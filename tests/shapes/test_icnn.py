@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from varconvex.errors import InvalidParameterError
-from varconvex.shapes.icnn import ICNN
+from varconvex.shapes.icnn import ICNN, widened, without_idle
 
 WIDTHS = [(7,), (6, 5), (4, 6, 5)]
 
@@ -33,6 +33,7 @@ def test_gradients_equal_central_differences(dim, hidden):
     x = away_from_kinks(network, rng, 20)
     dg = rng.standard_normal(len(x))
     dtheta, dx = network.backward(x, network.forward(x)[1], dg)
+    np.testing.assert_allclose(dg @ network.jacobian(x, network.forward(x)[1]), dtheta, atol=1e-12)
     step = 1e-6
 
     def value(parameters, points):
@@ -99,6 +100,21 @@ def test_compose_is_the_same_function_elsewhere():
     scale, shift = np.array([0.5, -2.0]), np.array([3.0, 1.0])
     x = np.random.default_rng(0).standard_normal((40, 2))
     np.testing.assert_allclose(network.compose(scale, shift)(x), network(scale * x + shift), rtol=1e-12)
+
+
+def test_wider_networks_are_the_same_function():
+    network = ICNN.random(2, (6, 5), 0)
+    x = np.random.default_rng(0).uniform(-1, 1, (60, 2))
+    wider = widened(network, (130, 130))
+    assert wider.hidden == (130, 130)
+    np.testing.assert_allclose(wider(x), network(x), rtol=1e-12)
+    np.testing.assert_allclose(widened(network, (7, 6, 3, 2))(x), network(x), atol=1e-12)
+    back = without_idle(wider)
+    assert back.hidden == network.hidden
+    np.testing.assert_allclose(back.pack(), network.pack(), rtol=1e-12)
+    split = widened(network, (12, 10), np.random.default_rng(1))
+    assert split.hidden == (12, 10)
+    assert np.abs(split(x) - network(x)).max() < 0.5 * np.abs(network(x)).max()
 
 
 def test_many_points_and_none():

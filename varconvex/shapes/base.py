@@ -10,7 +10,7 @@ name.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.random import Generator
@@ -110,6 +110,18 @@ class Shape(ABC, Generic[F]):
         InvalidParameterError
             If `spacing` is not one positive number an axis.
         """
+        values = self._checked_target(target)
+        held, avoid = _checked_scribbles("inside", inside, values), _checked_scribbles("outside", outside, values)
+        size = np.ones(values.ndim) if spacing is None else np.asarray(spacing, float)
+        if size.shape != (values.ndim,) or not np.isfinite(size).all() or (size <= 0).any():
+            raise InvalidParameterError(
+                f"spacing must be {_NUMBERS[values.ndim]} positive numbers, one an axis; got {spacing!r}: leave it out "
+                "for pixels as high as wide"
+            )
+        return self._fit(values, held, avoid, size, checks.generator(random_state), callback)
+
+    def _checked_target(self, target: Any) -> np.ndarray:
+        """As float32, or an InvalidImageError."""
         array = np.asarray(target)
         if array.ndim not in self.dimensions or array.size == 0:
             known = " or ".join(_NUMBERS[n] for n in self.dimensions)
@@ -126,14 +138,7 @@ class Shape(ABC, Generic[F]):
                 "the target must be probabilities in [0, 1]; "
                 f"got values from {low} to {high}: rescale it, replace NaN by 0.5"
             )
-        held, avoid = _checked_scribbles("inside", inside, values), _checked_scribbles("outside", outside, values)
-        size = np.ones(values.ndim) if spacing is None else np.asarray(spacing, float)
-        if size.shape != (values.ndim,) or not np.isfinite(size).all() or (size <= 0).any():
-            raise InvalidParameterError(
-                f"spacing must be {_NUMBERS[values.ndim]} positive numbers, one an axis; got {spacing!r}: leave it out "
-                "for pixels as high as wide"
-            )
-        return self._fit(values, held, avoid, size, checks.generator(random_state), callback)
+        return values
 
     @abstractmethod
     def _fit(

@@ -27,6 +27,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.random import Generator
 
+from .. import checks
 from ..backends import ArrayBackend, get_backend
 from ..errors import InvalidParameterError
 from ..geometry.certify import Certificate, certificate
@@ -38,6 +39,7 @@ from ..solvers._memory import here_or_on_the_cpu
 from ..threads import deadline, in_time
 from .base import Array, Callback, ConvexSets, grid_shape
 from .icnn import ICNN, exact_network, whole_numbers
+from .soft import ConvexDistance, check_start, soft_distance
 from .training import train
 
 __all__ = ["ConvexShape", "FittedConvex"]
@@ -160,6 +162,57 @@ class ConvexShape(ConvexSets[FittedConvex]):
         placed = copy(self)
         placed.backend = self.backend or backend
         return placed
+
+    def distance(
+        self, target: Any, *, start: ICNN | None = None, random_state: int | Generator | None = None
+    ) -> ConvexDistance:
+        """The distance of a map N to the soft convex sets, min over nu of ||N - sigma(-G_nu)|| (paper, eq. 4).
+
+        The soft counterpart of `fit`: no scribbles, and noise and blur of N are fitted as far as a convex G of the
+        widths `hidden` can. The minimum is not convex in nu: what is found is a good local one. Computed on the CPU.
+
+        Parameters
+        ----------
+        target : (H, W) or (D, H, W) float in [0, 1], or bool
+            N, probability of the object.
+        start : ICNN, optional
+            A network in the map's pixels, as a result's, from which alone to descend: as N changes a little from one
+            step of a training to the next. Of the widths `hidden` or narrower ones.
+        random_state : int, Generator or None
+            Seed of the starts: equal seeds give equal networks; None is 0.
+
+        Returns
+        -------
+        ConvexDistance
+            Its `gradient`, with respect to N, is that of the squared distance.
+
+        Raises
+        ------
+        InvalidImageError
+            If `target` has not two or three dimensions, is not finite, or leaves [0, 1].
+        InvalidParameterError
+            If `start` is no network of the map's dimension and at most the widths `hidden`.
+
+        Examples
+        --------
+        >>> rows, columns = np.mgrid[:40, :40]
+        >>> soft = 1 / (1 + np.exp(0.5 * (np.hypot(rows - 20, columns - 18) - 9)))
+        >>> ConvexShape((130, 130)).distance(soft).distance < 0.1
+        True
+        """
+        from threadpoolctl import threadpool_limits
+
+        values, rng = self._checked_target(target), checks.generator(random_state)
+        if start is not None:
+            check_start(start, values.ndim, self.hidden)
+        with threadpool_limits(1, "blas"):
+            if start is None:
+                untrained = copy(self)
+                untrained.steps = (0,)
+                hard = untrained.fit(values).mask
+            else:
+                hard = np.zeros(values.shape, bool)
+            return soft_distance(np.asarray(target, np.float64), hard, self.hidden, rng, start)
 
     def _fit(
         self, target: Array, inside: Array, outside: Array, spacing: Array, rng: Generator, callback: Callback

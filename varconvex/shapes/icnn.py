@@ -25,6 +25,9 @@ _MOST = 10_000
 _CHUNK = 4096
 """Points at a time: their activations stay in the cache, which is two to three times faster."""
 
+LARGEST = 40.0
+"""|G| at which sigma(-G) is 0 or 1 to the last digit of float64."""
+
 
 @known_keywords
 class ICNN:
@@ -96,15 +99,21 @@ class ICNN:
         normals, offsets = np.asarray(normals, float), np.asarray(offsets, float)
         n_planes, dim = normals.shape
         network = cls(dim, hidden or (n_planes,), dtype)
-        layers = [[z if z is None else z.copy(), x.copy(), b.copy()] for z, x, b in network.layers()]
+        layers = network.copied_layers()
         layers[0][1][:n_planes], layers[0][2][:n_planes] = normals, margin - offsets
         for z, _, _ in layers[1:-1]:
             for column in range(z.shape[1]):
                 z[column % z.shape[0] :: z.shape[1], column] = 1
             z /= z.sum(axis=0)
         layers[-1][0][...], layers[-1][2][...] = 1, -margin
-        network.unpack(np.concatenate([a.ravel() for layer in layers for a in layer if a is not None]))
+        network.unpack(_joined(layers))
         return network
+
+    @classmethod
+    def from_layers(cls, layers: Any, dtype: Any = np.float64) -> "ICNN":
+        """The network with these (Wz, Wx, b), copied, as `layers` lists them; weights Wz below zero are clamped."""
+        dim, hidden = layers[0][1].shape[1], tuple(len(b) for _, _, b in layers[:-1])
+        return _rebuilt(dim, hidden, _joined(layers), dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (self.dim, self.hidden, checks.host(self._theta))
@@ -112,6 +121,10 @@ class ICNN:
     def layers(self) -> list[tuple[Any, Any, Any]]:
         """(Wz, Wx, b) of every layer from the input to the output; Wz of the first is None."""
         return list(zip(self.wz, self.wx, self.b, strict=True))
+
+    def copied_layers(self) -> list[list[Any]]:
+        """[Wz, Wx, b] of every layer, as arrays of their own that may be changed."""
+        return [[z if z is None else z.copy(), x.copy(), b.copy()] for z, x, b in self.layers()]
 
     def to(self, xp: Any) -> "ICNN":
         """A copy with arrays of another module, whose `asarray` takes those of this one."""
@@ -161,6 +174,20 @@ class ICNN:
                 da = (da @ wz) * (z[i - 1] > 0)
         return dtheta, dx
 
+    def jacobian(self, x: Any, z: list[Any]) -> Any:
+        """Derivatives of G at each point by each parameter: (n, P); `x` and `z` as for `backward`."""
+        xp, n = self.xp, len(x)
+        jacobian, da = xp.empty((n, self._theta.size), self.dtype), xp.ones((n, 1), self.dtype)
+        for i in reversed(range(len(self.b))):
+            slot_z, slot_x, slot_b = self._slots[i]
+            xp.multiply(da[:, :, None], x[:, None], out=jacobian[:, slot_x].reshape(n, *self.wx[i].shape))
+            jacobian[:, slot_b] = da
+            wz = self.wz[i]
+            if wz is not None:
+                xp.multiply(da[:, :, None], z[i - 1][:, None], out=jacobian[:, slot_z].reshape(n, *wz.shape))
+                da = (da @ wz) * (z[i - 1] > 0)
+        return jacobian
+
     def __call__(self, points: Any) -> Any:
         """G at `points`: (n, d) -> (n,)."""
         points = self.xp.asarray(points, dtype=self.dtype)
@@ -192,10 +219,53 @@ def whole_numbers(name: str, values: Any, *, least: int, shortest: int = 0) -> t
     return tuple(checks.whole_number(name, value, least=least, most=_MOST) for value in values)
 
 
+def _joined(layers: Any) -> Any:
+    """The vector of the parameters of these layers."""
+    return np.concatenate([a.ravel() for layer in layers for a in layer if a is not None])
+
+
 def _rebuilt(dim: int, hidden: tuple[int, ...], theta: Any, dtype: Any = None, xp: Any = np) -> ICNN:
     network = ICNN(dim, hidden, dtype or theta.dtype, xp)
     network.unpack(theta)
     return network
+
+
+def widened(network: ICNN, hidden: tuple[int, ...], rng: np.random.Generator | None = None) -> ICNN:
+    """The network with more units: halves of the present ones, a little apart, with `rng`, or else without weight.
+
+    Of fewer layers than `hidden` has, the last ones pass on the sum of the units before them.
+    """
+    layers = network.copied_layers()
+    while len(layers) <= len(hidden):
+        # One unit, which is G plus a constant that keeps it positive where sigma(-G) is not 1.
+        z, x, b = layers[-1]
+        layers[-1:] = [[z, x, b + LARGEST], [np.ones((1, 1)), np.zeros_like(x), np.full(1, -LARGEST)]]
+    for i, width in enumerate(hidden):
+        (z, x, b), after = layers[i], layers[i + 1][0]
+        more = width - len(b)
+        if rng is None:
+            new = [None if z is None else np.zeros((more, z.shape[1])), np.zeros((more, network.dim)), np.zeros(more)]
+            columns = np.zeros((len(after), more))
+        else:
+            split = rng.permutation(len(b))[:more]
+            after[:, split] /= 2
+            columns = after[:, split]
+            near = [1 + 0.1 * rng.standard_normal((len(split), 1)) for _ in range(2)]
+            new = [None if z is None else z[split], x[split] * near[0], b[split] * near[1][:, 0]]
+        layers[i] = [old if old is None else np.concatenate([old, a]) for old, a in zip((z, x, b), new, strict=True)]
+        layers[i + 1][0] = np.concatenate([after, columns], axis=1)
+    return ICNN.from_layers(layers)
+
+
+def without_idle(network: ICNN) -> ICNN:
+    """The network without the units that have no weight."""
+    layers = network.copied_layers()
+    for i in reversed(range(len(network.hidden))):
+        used = layers[i + 1][0].any(axis=0)
+        used[0] |= not used.any()
+        layers[i + 1][0] = layers[i + 1][0][:, used]
+        layers[i] = [a if a is None else a[used] for a in layers[i]]
+    return ICNN.from_layers(layers)
 
 
 def exact_network(mask: np.ndarray) -> ICNN:
