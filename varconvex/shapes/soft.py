@@ -5,13 +5,13 @@
 G is an input convex network, negative inside, and N is the probability of the object: the paper's code has the object
 at 0 and so writes sigma(G) for 1 - N, which is the same distance.
 
-Networks of a few units are fitted first. Their Jacobian, written by hand in `ICNN.jacobian`, has a few hundred columns,
-so a step solves the normal equations; with weights Wz at zero that would become negative left out, the
-step is one of a projected Newton method (Bertsekas, SIAM J. Control Optim. 20, 1982, doi:10.1137/0320018). Units are
-then split in two as long as that helps. A network of some units is one of the wider network in which the others have no
-weight. Starts are cones around the object's ellipse, once with the moments of the map and once with those of the
-nearest hard set; the hard set in closed form, with the best sharpness, and the best constant are kept if nothing is
-better.
+Networks of a few units are fitted first, from several starts: cones around the object's ellipse, with the moments of
+the map or of the nearest hard set. Their Jacobian, written by hand in `ICNN.jacobian`, has a hundred columns, so a step
+of Levenberg-Marquardt solves the normal equations; with weights Wz at zero that would become negative left out, it is
+one of a projected Newton method (Bertsekas, SIAM J. Control Optim. 20, 1982, doi:10.1137/0320018). The units of the
+best one are split in two, and L-BFGS descends from it and, in noise, from one more cone. A network of some units is one
+of the wider network in which the others have no weight. The hard set in closed form, with the best sharpness, and the
+best constant are kept if nothing is better.
 """
 
 from dataclasses import dataclass, field
@@ -24,25 +24,25 @@ from scipy.special import expit, logit
 from ..errors import InvalidParameterError
 from ..geometry.raster import grid_points
 from .icnn import ICNN, LARGEST, exact_network, widened, without_idle
-from .soft_steps import MOST_PARAMETERS, PRECISION, Grid, descended, marquardt
+from .soft_steps import PRECISION, Grid, descended, lbfgs, marquardt
 
 Array = np.ndarray
 
-_FIRST, _LATER = {1: 16, 2: 8}, 8
-"""Units of the first layer, by the number of layers (2 or more), and of each later one in the networks that are fitted
-first."""
+_SMALL, _LARGE = ({1: 16, 2: 8}, 8), ({1: 48, 2: 24}, 16)
+"""Units of the first layer, by the number of layers (2 or more), twice as many in a volume, and of each later one: in
+the first networks, and in those that are made from the best of them."""
 
 _STARTS, _TRIAL_STEPS = 3, 12
 """Starts from each place, and steps after which the best half of them goes on."""
 
+_NOISE = 1e-4
+"""Mean square above which one more start is tried: noise has more local minima than blur."""
+
 _COARSE_SIDE = 64
 """Pixels along the longest side of the grid on which the starts are fitted, if the map has more."""
 
-_STEPS, _FINE_STEPS, _RESTART_STEPS = 60, 15, 200
-"""Most steps on the coarse grid, on each finer one, and from a start that is passed."""
-
-_GAIN = 0.005
-"""A split has to lower the squared distance by this share to be followed by another one."""
+_STEPS, _FINE_STEPS, _RESTART_STEPS = 300, 15, 200
+"""Most steps of L-BFGS on the coarse grid, and of either method on each finer one and from a start that is passed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,15 +117,23 @@ def _best(target: Array, hard: Array, hidden: tuple[int, ...], grids: list[Grid]
     if least > PRECISION * target.size:
         above = np.maximum(coarse.smooth - (coarse.smooth.min() + coarse.smooth.max()) / 2, 0)
         places = [(above, coarse), (hard.ravel().astype(float), fine)]
-        small = (min(_FIRST[min(len(hidden), 2)], hidden[0]), *(min(_LATER, width) for width in hidden[1:]))
-        tried = [_cone(*place, coarse, small, rng) for place in places if place[0].any() for _ in range(_STARTS)]
-        steps = _TRIAL_STEPS
+        places = [place for place in places if place[0].any()]
+        small, large = (
+            (
+                min(first[min(len(hidden), 2)] * (target.ndim - 1), hidden[0]),
+                *(min(later, width) for width in hidden[1:]),
+            )
+            for first, later in (_SMALL, _LARGE)
+        )
+        tried, steps = [_cone(*place, coarse, small, rng) for place in places for _ in range(_STARTS)], _TRIAL_STEPS
         while len(tried) > 1:
             tried = sorted([marquardt(network, coarse, steps) for network in tried], key=coarse.squared)
             tried, steps = tried[: len(tried) // 2], 2 * steps
         if tried:
-            best = marquardt(tried[0], coarse, _STEPS)
-            best = _grown(best, coarse, hidden, rng)
+            wide = [_grown(tried[0], large, rng)]
+            if coarse.squared(tried[0]) > _NOISE * coarse.target.size:
+                wide.append(_cone(*places[-1], coarse, large, rng))
+            best = min((lbfgs(network, coarse, _STEPS) for network in wide), key=coarse.squared)
             for grid in grids[1:]:
                 best = descended(best, grid, _FINE_STEPS)
             still.append(best)
@@ -196,21 +204,9 @@ def _cone(weight: Array, seen: Grid, grid: Grid, hidden: tuple[int, ...], rng: G
     return _times(cone, factor, level)
 
 
-def _grown(network: ICNN, grid: Grid, hidden: tuple[int, ...], rng: Generator) -> ICNN:
-    """`network` with units split in two and fitted again, for as long as that helps."""
-    now = grid.squared(network)
-    enough = PRECISION * len(grid.target)
-    while now > enough and any(a < b for a, b in zip(network.hidden, hidden, strict=True)):
+def _grown(network: ICNN, hidden: tuple[int, ...], rng: Generator) -> ICNN:
+    """`network` with units split in two until it has the widths `hidden`."""
+    while network.hidden != hidden:
         widths = tuple(min(2 * a, b) for a, b in zip(network.hidden, hidden, strict=True))
-        if ICNN(network.dim, widths).theta.size > MOST_PARAMETERS:
-            widths = (widths[0], *network.hidden[1:])
-        if widths == network.hidden or ICNN(network.dim, widths).theta.size > MOST_PARAMETERS:
-            break
-        wider = marquardt(widened(network, widths, rng), grid, _STEPS)
-        after = grid.squared(wider)
-        if after < now:
-            network = wider
-        if after > (1 - _GAIN) * now:
-            break
-        now = after
+        network = widened(network, widths, rng)
     return network

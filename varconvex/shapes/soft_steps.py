@@ -20,8 +20,7 @@ from .icnn import ICNN
 Array = Any
 
 MOST_PARAMETERS = 600
-"""Of a network whose normal equations are solved, at a tenth of a second a step; larger ones are not made by splits,
-and descend by L-BFGS where they are a start."""
+"""Of a network whose normal equations are solved, at a tenth of a second a step; larger ones descend by L-BFGS."""
 
 PRECISION = 2.5e-7
 """Mean square below which a fit ends: half a thousandth in each pixel."""
@@ -56,7 +55,7 @@ def descended(network: ICNN, grid: Grid, steps: int, tolerance: float = 1e-4) ->
     """`network` after steps of the method that suits its size."""
     if network.theta.size <= MOST_PARAMETERS:
         return marquardt(network, grid, steps, tolerance)
-    return _lbfgs(network, grid, steps)
+    return lbfgs(network, grid, steps)
 
 
 def marquardt(network: ICNN, grid: Grid, steps: int, tolerance: float = 1e-4) -> ICNN:
@@ -138,7 +137,7 @@ def _step(normal: Array, gradient: Array, damping: float, at_bound: Array) -> Ar
     return step
 
 
-def _lbfgs(network: ICNN, grid: Grid, steps: int) -> ICNN:
+def lbfgs(network: ICNN, grid: Grid, steps: int) -> ICNN:
     """L-BFGS (Byrd, Lu, Nocedal and Zhu, SIAM J. Sci. Comput. 16, 1995, doi:10.1137/0916069), with Wz >= 0."""
     network = network.to(np)
 
@@ -154,7 +153,14 @@ def _lbfgs(network: ICNN, grid: Grid, steps: int) -> ICNN:
             gradient += network.backward(grid.points[part], z, -2 * residual * s * (1 - s))[0]
         return squared, gradient
 
+    def stop_in_time(_: Array) -> None:
+        if time.perf_counter() >= deadline():
+            raise StopIteration
+
     bounds = [(0 if bounded else None, None) for bounded in network.nonnegative]
-    found = minimize(value, network.pack(), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": steps})
+    options = {"maxiter": steps, "maxcor": 20}
+    found = minimize(
+        value, network.pack(), jac=True, method="L-BFGS-B", bounds=bounds, options=options, callback=stop_in_time
+    )
     network.unpack(found.x)
     return network
