@@ -169,7 +169,7 @@ class ConvexShape(ConvexSets[FittedConvex]):
         """The distance of a map N to the soft convex sets, min over nu of ||N - sigma(-G_nu)|| (paper, eq. 4).
 
         The soft counterpart of `fit`: no scribbles, and noise and blur of N are fitted as far as a convex G of the
-        widths `hidden` can. Not convex in nu: what is found is a good local minimum, about 1 % above the lowest in noise.
+        widths `hidden` can. Not convex in nu: what is found is a good local minimum, in noise within about 1 %.
         In wide networks a few dozen units are used and the others have no weight. Computed on the CPU in float64.
 
         Parameters
