@@ -32,7 +32,7 @@ _SMALL, _LARGE = ({1: 16, 2: 8}, 8), ({1: 48, 2: 24}, 16)
 """Units of the first layer, by the number of layers (2 or more), twice as many in a volume, and of each later one: in
 the first networks, and in those that are made from the best of them."""
 
-_STARTS, _TRIAL_STEPS = 3, 12
+_STARTS, _TRIAL_STEPS = 2, 10
 """Starts from each place, and steps after which the best half of them goes on."""
 
 _NOISE = 1e-4
