@@ -3,7 +3,6 @@
 import json
 import time
 import warnings
-from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -257,7 +256,10 @@ def test_the_time_limit_binds_the_likelihood_and_every_other_stage(two_blobs, ke
     image, scribbles = np.kron(image, np.ones((3, 3, 1))), np.kron(scribbles, np.ones((3, 3), int))
     segment(image[::3, ::3], scribbles[::3, ::3], **keywords)  # compiled
     begin = time.perf_counter()
-    with pytest.warns(ConvergenceWarning) if "shape" not in keywords or keywords["shape"] == "hull" else nullcontext():
+    told = "shape" not in keywords or keywords["shape"] == "hull"
+    with pytest.warns(ConvergenceWarning) if told else warnings.catch_warnings():
+        if not told:  # of a small grid, if even that takes too long
+            warnings.simplefilter("ignore", ConvergenceWarning)
         result = segment(image, scribbles, likelihood=SlowOnLargeGrids(), time_limit=0.2, **keywords)
     assert time.perf_counter() - begin < 2  # .2 and what cannot be left out, on a machine with other work
     assert (result.labels[scribbles > 0] == scribbles[scribbles > 0]).all()

@@ -258,11 +258,11 @@ def taken_as_volume(name: str, shape: tuple[int, ...], *, mask: bool = False, sc
     which axes are spatial (`scribbled`).
     """
     axis = _short_axis(shape) if len(shape) == 3 else None
-    if axis is None:
+    if axis is None or (mask and not axis):  # nobody's mask has colours first
         return
     remedy = f"pass channel_axis={axis}"
     if mask:
-        remedy = f"pass one of them, {name}[{'..., 0' if axis else '0'}],"
+        remedy = f"pass one of them, {name}[..., 0],"
     elif scribbled:
         remedy = f"scribble on {shape[:-1] if axis else shape[1:]} and pass channel_axis={axis}"
     warn_caller(

@@ -53,7 +53,7 @@ class BackendUnavailableError(VarconvexError, RuntimeError):
     """The requested backend cannot run on this machine; the message says what it needs."""
 
 
-class NotEnoughMemoryError(VarconvexError, MemoryError):
+class NotEnoughMemoryError(MemoryError, VarconvexError):
     """More memory would be needed than there is; the message says how much, and how to do with less."""
 
 

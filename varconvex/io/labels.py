@@ -7,7 +7,6 @@ import numpy as np
 
 from ..checks import warn_caller
 from ..errors import FileFormatError, VarconvexWarning
-from ..keywords import known_keywords
 from .image_file import ImageFile
 from .opening import open_image
 
@@ -15,7 +14,6 @@ _SOFT_EDGES = 8
 """Number of grey levels from which on a mask may have been blurred: fewer are labels."""
 
 
-@known_keywords
 def read_labels(path: str | os.PathLike, **which: Any) -> np.ndarray:
     """A label image from a file of any format.
 
@@ -46,7 +44,6 @@ def read_labels(path: str | os.PathLike, **which: Any) -> np.ndarray:
     return plain_labels(open_image(path, indices=True, **which))
 
 
-@known_keywords
 def read_mask(
     path: str | os.PathLike, *, probability: bool = False, label: int | None = None, **which: Any
 ) -> np.ndarray:
