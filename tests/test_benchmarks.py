@@ -188,7 +188,10 @@ def test_whole_calls_are_timed_beside_other_programs(tmp_path, capsys):
     assert set(row["timed"]) == {"segment", "cv2.grabCut", "random_walker"}
 
 
-@pytest.mark.parametrize("parts", [["strokes"], ["convex"], ["calls", "waits"], ["limits"]])
+SLOW = [pytest.param(parts, marks=pytest.mark.slow) for parts in (["convex"], ["limits"])]
+
+
+@pytest.mark.parametrize("parts", [["strokes"], ["calls", "waits"], *SLOW])
 def test_answers_to_strokes_are_measured_beside_fresh_calls(folder, tmp_path, capsys, parts):
     if "calls" in parts:
         pytest.importorskip("skimage")

@@ -46,7 +46,11 @@ def test_every_contribution_has_its_command():
     assert set(used) == known
 
 
-@pytest.mark.parametrize("name", [name for module, name in COMMANDS if module.endswith("samples")])
+SAMPLES = [name for module, name in COMMANDS if module.endswith("samples")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAMPLES)
 def test_samples_can_be_segmented(name):
     (image, shown, kind), (strokes, _, labels) = getattr(samples, name)()
     assert (kind, labels) == ("image", "labels")

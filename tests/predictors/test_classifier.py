@@ -23,8 +23,11 @@ def scene(two_blobs):
 
 @pytest.mark.parametrize(
     "classifier",
-    [RandomForestClassifier(20), GaussianNB(), make_pipeline(StandardScaler(), LogisticRegression())],
-    ids=["forest", "bayes", "pipeline"],
+    [
+        pytest.param(RandomForestClassifier(20), marks=pytest.mark.slow, id="forest"),
+        pytest.param(GaussianNB(), id="bayes"),
+        pytest.param(make_pipeline(StandardScaler(), LogisticRegression()), id="pipeline"),
+    ],
 )
 def test_any_classifier_predicts(scene, classifier):
     image, scribbles, disc = scene
