@@ -56,3 +56,12 @@ def test_networks_of_another_kind_are_named(kind, wrong):
 def test_ragged_scribbles_are_named(scribbles):
     with pytest.raises(VarconvexError):
         segment(IMAGE, scribbles)
+
+
+@pytest.mark.filterwarnings("ignore::varconvex.ConvergenceWarning")
+@pytest.mark.parametrize("cost", [1e-310, 1e-30, -1e-20])
+@pytest.mark.parametrize("alpha", [1e29, 1e20, 1.0])
+def test_costs_that_are_as_good_as_none_beside_alpha(cost, alpha):
+    found = pdhg(TwoPhase(np.full((3, 4), cost), alpha), max_iter=200)
+    assert np.isfinite(found.u).all()
+    assert found.dual <= min(12 * cost, 0) <= found.primal

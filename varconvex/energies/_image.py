@@ -12,7 +12,7 @@ from ..backends import ArrayBackend, Problem
 from ..errors import InvalidParameterError
 from ..options import TV
 from .base import rounding_slack
-from .total_variation import check_fields, check_sizes, differences, dual_radius, longest, power_of_two
+from .total_variation import check_fields, check_sizes, differences, dual_radius, least_unit, power_of_two
 
 _LEAST_RANGE, _FARTHEST, _SHORTEST = 1e-150, 1e15, 1e-20
 """Least range whose square is a number; largest distance of the data from the bounds, in ranges; gradients that count
@@ -87,7 +87,7 @@ class ImageEnergy(ABC):
         ndim, top = len(self.spacing), (self.upper - self.lower) / self.scale
         grid = differences(self.tv, self.spacing)
         radius, terms = self._within_reach(radius, terms, top, grid["steps"])
-        unit = longest(self, radius)
+        unit = max(1.0, least_unit(self, radius))
         if unit != 1:
             cost_unit, radius, data_error = cost_unit * unit, radius / unit, data_error / unit
             terms["cost"] = terms["cost"] / np.float32(unit)

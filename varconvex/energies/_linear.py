@@ -12,7 +12,10 @@ from ..backends import ArrayBackend, Problem
 from ..errors import InvalidImageError, InvalidParameterError
 from ..options import TV
 from .base import rounding_slack
-from .total_variation import check_fields, differences, dual_radius, longest, power_of_two
+from .total_variation import check_fields, differences, dual_radius, least_unit, power_of_two
+
+_NOTHING = 2.0**-100
+"""Costs of a smaller mean size in the unit in which alpha can be iterated on are as good as none."""
 
 _ORDINARY = 2.0**20
 """Costs of a mean size between its inverse and it are iterated on as they are; others in another unit."""
@@ -65,8 +68,10 @@ class LinearEnergy(ABC):
         cost = backend.asarray(cost).reshape(self.shape)
         size = backend.mean_size(cost) or self.alpha or 1.0
         unit = 1.0 if 1 / _ORDINARY < size < _ORDINARY else power_of_two(size)
-        unit *= longest(self, share * self.alpha / unit)
+        unit = max(unit, least_unit(self, share * self.alpha))
         rounded, data_error = backend.rounded(cost, unit)
+        if 0 < backend.mean_size(rounded) < _NOTHING:
+            data_error, rounded = data_error + float(abs(rounded).sum(dtype=np.float64)), 0 * rounded
 
         def bound(value: Any) -> Any:
             value = backend.asarray(value, np.float32)

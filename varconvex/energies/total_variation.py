@@ -83,10 +83,10 @@ def power_of_two(size: float) -> float:
     return 2.0 ** float(np.clip(np.floor(np.log2(size)), -1000, 1000))
 
 
-def longest(energy: Any, factor: float) -> float:
-    """A power of two by which `factor` * weight has to be divided to be short enough to be iterated on; 1 mostly."""
-    most = factor * (1.0 if energy.weight is None else float(energy.weight.max()))
-    return 1.0 if most <= _LONGEST else 2 * power_of_two(most / _LONGEST)
+def least_unit(energy: Any, factor: float) -> float:
+    """A power of two by which `factor` * weight has to be divided at least to be short enough to be iterated on."""
+    least = factor * (1.0 if energy.weight is None else float(energy.weight.max())) / _LONGEST
+    return 2 * power_of_two(least) if least > 0 else 0.0
 
 
 def dual_radius(backend: ArrayBackend, energy: Any, factor: float) -> Any:
