@@ -62,6 +62,7 @@ def counted(monkeypatch, module):
     return calls
 
 
+@pytest.mark.slow
 def test_the_whole_grid_in_the_papers_layout(data, tmp_path):
     found, _ = table1.table1(list_samples(data)[:1], tmp_path / "out", seeds=(1,))
     cells = found["cells"]
@@ -221,6 +222,7 @@ def test_alone_is_another_cell(data, tmp_path, monkeypatch):
     assert "the network alone" in layout.table(found)
 
 
+@pytest.mark.slow
 def test_ones_own_features(data, tmp_path, two_blobs):
     features = tmp_path / "features"
     options = {"seeds": (1,), "inputs": ["rgb+features"], "networks": ["fcn"], "features": features}

@@ -14,7 +14,7 @@ pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, settings
 from laws import LAWS
 
-CASES = int(os.environ.get("VARCONVEX_FUZZ_CASES", "10"))
+CASES = int(os.environ.get("VARCONVEX_FUZZ_CASES", "8"))
 
 
 @pytest.mark.parametrize("name", LAWS)
