@@ -23,8 +23,9 @@ KINDS = [
     {"predictor": "fcn"},
 ]
 
-OVER = 0.2
-"""Seconds by which a call may exceed its limit."""
+OVER = 0.6
+"""Seconds by which a call may exceed its limit, on a machine with other work to do; `python -m benchmarks.interactive
+--parts limits` measures it on one without."""
 
 
 def processor_share():
