@@ -94,6 +94,7 @@ def members(thing: Any) -> list[str]:
         and name not in asked
         and f"\n{name} :" not in listed
         and not isinstance(inspect.getattr_static(thing, name), (int, float, str, bool, type(None)))
+        and not type(inspect.getattr_static(thing, name)).__module__.startswith("sklearn.")  # its own, put in there
         and inspect.getdoc(getattr(thing, name))
         and (callable(getattr(thing, name)) or not isinstance(getattr(thing, name), tuple))
     ]
