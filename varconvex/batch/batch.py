@@ -32,7 +32,7 @@ _OF_AN_IMAGE = ("channel_axis", "rgba", "mask", "spacing", "nan_policy", "edge_w
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of a batch.
+    """Numbers of a batch that has ended, and its files.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What is done for one image of a batch, in whatever process: read, segment, write."""
+"""One image of a batch, in the process that has been given it: read, segmented, written."""
 
 import io
 from dataclasses import replace

@@ -29,7 +29,7 @@ IMAGES = (
 _TABLES = (".csv", ".tsv")
 _DOUBLE = (".nii.gz", ".ome.tif", ".ome.tiff", ".ome.zarr")
 _BESIDE = ("-scribbles", "-mask")
-"""What `varconvex annotate` appends to an image's name for the files that it writes beside it."""
+"""Endings of the names of the strokes and masks that `varconvex annotate` writes beside an image."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a result depends on, as a SHA-256: settings, files, and the package's source code."""
+"""SHA-256 digests of all that a result depends on: settings, files, and the package's source code."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The same function mapped on the workers of a Dask cluster, which share files with this machine."""
+"""Tasks of a batch on the workers of a Dask cluster, which have to see the same files as this machine."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What is told of a batch while it runs."""
+"""Progress of a batch: a bar on a terminal, a line now and then in a log."""
 
 import math
 import sys

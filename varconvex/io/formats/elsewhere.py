@@ -6,6 +6,7 @@ from ...errors import FileFormatError
 
 _TIFF = "Save it as OME-TIFF, e.g. with Fiji (Bio-Formats)"
 _PNG = "Save it as PNG or TIFF"
+_RAW = "Develop it to TIFF with 16 bits"
 
 _BY_ENDING = {
     ".czi": ("a Zeiss CZI file", f"{_TIFF}, or read it with czifile or bioio"),
@@ -27,11 +28,9 @@ _BY_ENDING = {
     ".jxr": ("a JPEG XR file", f"{_PNG}, or read it with imagecodecs"),
     ".heic": ("a HEIC photograph", f"{_PNG}, or read it with pillow-heif"),
     ".heif": ("a HEIF photograph", f"{_PNG}, or read it with pillow-heif"),
-    ".dng": ("a camera's raw file", "Develop it to TIFF with 16 bits, or read it with rawpy"),
-    ".cr2": ("a camera's raw file", "Develop it to TIFF with 16 bits, or read it with rawpy"),
-    ".cr3": ("a camera's raw file", "Develop it to TIFF with 16 bits, or read it with rawpy"),
-    ".nef": ("a camera's raw file", "Develop it to TIFF with 16 bits, or read it with rawpy"),
-    ".arw": ("a camera's raw file", "Develop it to TIFF with 16 bits, or read it with rawpy"),
+    **dict.fromkeys(
+        (".dng", ".cr2", ".cr3", ".nef", ".arw"), ("a camera's raw file", f"{_RAW}, or read it with rawpy")
+    ),
     ".mat": ("a MATLAB file", "Read it with scipy.io.loadmat and pass the array, or save it as .npy"),
     ".pdf": ("a PDF file", f"{_PNG} at the resolution you need"),
     ".svg": ("an SVG drawing", f"{_PNG} at the resolution you need"),
