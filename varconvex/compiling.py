@@ -40,6 +40,15 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
+def inlined(**options: Any) -> Any:
+    """Decorator: `numba.njit` with these options for what only other kernels call, always a part of their code.
+
+    A function that two kernels call as it stands is compiled with each of them, and whichever was loaded first serves
+    both. With fastmath the copies may round differently, so that last bits would depend on what else has been called.
+    """
+    return numba.njit(forceinline=True, **options)
+
+
 class _NoFolder(NullCache):
     """The cache of one function where there is no folder to write to."""
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..threads import run
 from ._numba_kernel_sum import _LEAST, _LOG2_E, _ROWS, _RUN, _exp2, _log_means, _place, _scratch
-from ._numba_kernels import compiled
+from ._numba_kernels import compiled, inlined
 
 _TILES = {1: (1, 1, 256), 2: (1, 16, 16), 3: (6, 6, 6)}
 """Sides of a tile by the number of axes: few enough pixels to be near each other, enough for some groups."""
@@ -28,7 +28,7 @@ _TILES_A_CALL = 16
 """Tiles that a thread takes at a time."""
 
 
-@compiled
+@inlined
 def _tangent(mean, base, rows, first, weight):
     """The sum over j of 2^(base_j + weight rows_0j) and, in `mean`, the rows' means with these weights."""
     last = first + base.size
@@ -51,7 +51,7 @@ def _tangent(mean, base, rows, first, weight):
     return total
 
 
-@compiled
+@inlined
 def _most(base, rows, first, weight, reach):
     """The sum over j of 2^min(base_j + weight rows_0j + sum_k reach_k |rows_kj|, 0)."""
     last = first + base.size
@@ -66,7 +66,7 @@ def _most(base, rows, first, weight, reach):
     return total
 
 
-@compiled
+@inlined
 def _bounds(points, weight, offset, axes, centre, rows, base, mine, mean, reach):
     """Least and greatest cost of a label over the points of a group, in nats."""
     n, features = points.shape
@@ -92,7 +92,7 @@ def _bounds(points, weight, offset, axes, centre, rows, base, mine, mean, reach)
     return least, offset.max() - math.log(total / m) - value / _LOG2_E
 
 
-@compiled
+@inlined
 def _sorted_tile(order, pixels, points, key, shape, tile, number):
     """Flat indices of the pixels of a tile into `order`, sorted by bins of column `key` of `points`; their number."""
     down, right = -(-shape[1] // tile[1]), -(-shape[2] // tile[2])

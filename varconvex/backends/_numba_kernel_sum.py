@@ -18,7 +18,7 @@ import numba
 import numpy as np
 
 from ..threads import run
-from ._numba_kernels import compiled
+from ._numba_kernels import compiled, inlined
 
 _RUN = 64
 """Pixels with one centre: its rows of features of the seeds cost as much as one pixel's sum."""
@@ -65,14 +65,14 @@ def _exp2(t):
     return p * power.view(np.float32)
 
 
-@compiled
+@inlined
 def _add_square(e, seeds, value, weight):
     for j in range(e.size):
         difference = seeds[j] - value
         e[j] += weight * difference * difference
 
 
-@compiled
+@inlined
 def _lowest(e, lanes):
     lanes[:] = e[0]
     whole = e.size // _LANES * _LANES
@@ -87,7 +87,7 @@ def _lowest(e, lanes):
     return low
 
 
-@compiled
+@inlined
 def _sum_exp(e, low):
     total = np.float32(0)
     for j in range(e.size):
@@ -95,7 +95,7 @@ def _sum_exp(e, low):
     return total
 
 
-@compiled
+@inlined
 def _by_differences(point, weight, seeds, mine, axes, block, lanes):
     """The log of the mean kernel over the seeds from mine[0] to mine[1], at one point."""
     features, m = len(seeds), mine[1] - mine[0]
@@ -118,7 +118,7 @@ def _by_differences(point, weight, seeds, mine, axes, block, lanes):
     return np.float32(math.log(total)) - best - np.float32(math.log(m))
 
 
-@compiled
+@inlined
 def _place(rows, base, seeds, mine, centre, axes):
     """Features of the seeds from mine[0] to mine[1] about a centre, into these columns of `rows` and of `base`.
 
@@ -132,7 +132,7 @@ def _place(rows, base, seeds, mine, centre, axes):
         _place_one(rows[k + 1, first:last], squares, seeds[k, first:last], centre[k])
 
 
-@compiled
+@inlined
 def _place_one(row, squares, seeds, centre):
     for j in range(row.size):
         difference = seeds[j] - centre
@@ -140,13 +140,13 @@ def _place_one(row, squares, seeds, centre):
         squares[j] -= _LOG2_E * difference * difference
 
 
-@compiled
+@inlined
 def _add(block, row, factor):
     for j in range(block.size):
         block[j] += factor * row[j]
 
 
-@compiled
+@inlined
 def _sum_products(constant, base, r0, r1, r2, r3, r4, r5, t):
     """The sum over j of 2^(constant + base_j + sum_k t_k r_kj)."""
     t0, t1, t2, t3, t4, t5 = t[0], t[1], t[2], t[3], t[4], t[5]
@@ -156,7 +156,7 @@ def _sum_products(constant, base, r0, r1, r2, r3, r4, r5, t):
     return total
 
 
-@compiled
+@inlined
 def _log_means(out, points, weight, seeds, mine, axes, centre, rows, base, scratch):
     """The log of the mean kernel at a few points around `centre`, about which these seeds are placed."""
     sums, block, lanes, t = scratch
@@ -188,7 +188,7 @@ def _log_means(out, points, weight, seeds, mine, axes, centre, rows, base, scrat
             out[x] = _by_differences(points[x], weight[x], seeds, mine, axes, block, lanes)
 
 
-@compiled
+@inlined
 def _scratch(features, m):
     count = max(features + 1, _ROWS)
     sums, block, lanes = np.empty(m, np.float32), np.empty(_BLOCK, np.float32), np.empty(_LANES, np.float32)

@@ -15,7 +15,6 @@ float64.
 
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 from numba.core.compiler import Compiler
@@ -36,8 +35,8 @@ class _NoAlias(Compiler):
 # Divisions are NumPy's: a check for 0 would stop the vectoriser.
 _options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": True}
 compiled: Any = caching.compiled(**_options)
-inlined: Any = numba.njit(forceinline=True, **_options)
-row_function: Any = numba.njit(pipeline_class=_NoAlias, forceinline=True, **_options)
+inlined: Any = caching.inlined(**_options)
+row_function: Any = caching.inlined(pipeline_class=_NoAlias, **_options)
 
 TINY = np.float32(1e-30)
 DENORMAL = np.float32(1e-18)

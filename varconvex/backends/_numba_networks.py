@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ._numba_kernels import compiled, row_function
+from ._numba_kernels import compiled, inlined, row_function
 from .base import STEEPEST, Array, ArrayBackend
 
 
@@ -53,7 +53,7 @@ def _backward_row(d0, d1, d2, db, dw, z, w, s, x0, x1, x2):
         d2[j] += mine * x2
 
 
-@compiled
+@inlined
 def _rows(theta, width, dim):
     """W0 in columns, always three of them; and b0, w, and (wx, b) as they lie in theta."""
     columns = np.zeros((3, width), theta.dtype)
@@ -80,7 +80,7 @@ def _values(theta, width, dim, x, g, slope):
                 slope[i, 2] = s2 + v2
 
 
-@compiled
+@inlined
 def _gradient(theta, width, dim, x, cost, sharpness, gradient):
     """L, and its gradient in `gradient`."""
     real = theta.dtype.type
@@ -112,6 +112,11 @@ def _gradient(theta, width, dim, x, cost, sharpness, gradient):
     for k in range(gradient.size):
         gradient[k] *= share
     return loss / (sharpness * len(x))
+
+
+@compiled
+def _loss(theta, width, dim, x, cost, sharpness, gradient):
+    return _gradient(theta, width, dim, x, cost, sharpness, gradient)
 
 
 @compiled
@@ -155,7 +160,7 @@ class NumbaNetworks(ArrayBackend):
         if not _fits(network, points, cost):
             return super().network_loss(network, points, cost, sharpness)
         gradient = np.empty_like(network.theta)
-        loss = _gradient(*_of(network), points, cost, network.dtype.type(sharpness), gradient)
+        loss = _loss(*_of(network), points, cost, network.dtype.type(sharpness), gradient)
         return loss, gradient
 
     def network_descend(

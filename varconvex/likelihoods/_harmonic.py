@@ -12,10 +12,11 @@ a side, from coarse to fine, by successive over-relaxation.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
-from ..compiling import compiled
+from ..compiling import compiled, inlined
 
 SIDE = 128
 """Pixels along the longest side of the grid: h is smooth but for the neighbourhood of scribbles."""
@@ -35,7 +36,8 @@ _CHANGE, _SWEEPS = 1e-4, 400
 _WITHIN = np.s_[1:-1, 1:-1, 1:-1]
 """What a frame of one pixel leaves of a volume."""
 
-_compiled = compiled(nogil=True, error_model="numpy", fastmath=True)
+_options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": True}
+_compiled, _inlined = compiled(**_options), inlined(**_options)
 
 
 def harmonic_measure(seeds: np.ndarray, colours: np.ndarray, count: int, spacing: tuple[float, ...]) -> np.ndarray:
@@ -135,7 +137,7 @@ def _solid(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*(1,) * (3 - len(shape)), *shape)
 
 
-@_compiled
+@_inlined
 def _relax_row(
     h: np.ndarray, flows: np.ndarray, share: np.ndarray, over: np.float32, z: int, y: int, first: int
 ) -> np.float32:
