@@ -25,6 +25,7 @@ ARROWS = {
         "coordinates", "margins", "settings", "solvers", "backends", "geometry", "threads",
         "logs",
     },
+    "convexification": {"coordinates", "geometry", "logs", "result"},
     "settings": {"backends", "families", "inputs", "likelihoods", "predictors", "shapes", "solvers"},
     "session": {"api", "backends", "inputs", "predictors", "result", "scribbles", "sessions", "settings"},
     "sessions": {
@@ -35,7 +36,7 @@ ARROWS = {
     "widget": {"families", "plots", "result", "scribbles", "session"},
     "batch": {"api", "commands", "io", "memory", "plots", "result", "session", "threads", "_version"},
     "cli": {"annotate", "batch", "commands", "demo", "doctor", "io", "reproduce"},
-    "commands": {"api", "families", "io", "logs", "predictors", "result"},
+    "commands": {"api", "convexification", "families", "io", "logs", "predictors", "result"},
     "napari": {"demo", "families", "inputs", "result", "session", "solvers", "widget"},
     "demo": {"api", "result"},
     "doctor": {"backends", "compiling", "threads"},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import backends, certainty, energies, interactive, quality, shape
+from benchmarks import backends, certainty, energies, interactive, label_images, quality, shape
 from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
 from benchmarks._strokes import correction
 from varconvex import ConvexShape
@@ -239,3 +239,13 @@ def test_certainty_beside_the_truth(folder, tmp_path, capsys):
     assert row["held"] == sorted(row["held"])
     assert len(row["gained"]) == len(certainty.PLACES)
     assert "next_stroke" in capsys.readouterr().out
+
+
+def test_label_images_that_were_spoilt_come_nearer_to_the_truth(folder, tmp_path, capsys):
+    options = ["--nuclei", "12", "--side", "200", "--seeds", "1", "--data", str(folder / "blobs")]
+    assert label_images.main([*options, "--json", str(tmp_path / "labels.json")]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    for row in json.loads((tmp_path / "labels.json").read_text())["rows"]:
+        assert row["certified"] == row["objects"] > 1
+        assert row["overlaps"] == 0
+        assert row["after"] > row["before"]

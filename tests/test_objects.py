@@ -8,8 +8,9 @@ import pytest
 from varconvex import ConvexShape, segment
 from varconvex.errors import InvalidParameterError, InvalidScribblesError, ScribbleConflictError
 from varconvex.geometry.certify import certify_convexity, fill_hull
+from varconvex.geometry.separation import separated, separating_normals
 from varconvex.inputs import Scene
-from varconvex.objects import check, fit, separated, separating_normals
+from varconvex.objects import check, fit
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,7 @@ def test_random_scenes_never_overlap_and_keep_their_seeds():
     assert conflicts > 0
 
 
-def test_hulls_areseparated_exactly_where_they_can_be():
+def test_hulls_are_separated_exactly_where_they_can_be():
     for seed in range(300):
         rng = np.random.default_rng(seed)
         masks = np.zeros((2, 7, 8), bool)

@@ -16,6 +16,7 @@ from . import (
 from ._version import __version__ as __version__
 from .api import project as project, segment as segment
 from .backends import get_backend as get_backend
+from .convexification import convexify as convexify
 from .edges import contrast_weight as contrast_weight
 from .energies import (
     ROF as ROF,

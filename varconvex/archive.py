@@ -67,7 +67,7 @@ def load(path: str | os.PathLike) -> Segmentation:
         )
         grid = result.labels.shape
         shapes = (result.seeds.shape, result.unconstrained.shape, result.costs.shape[1:], grid)
-        if any(shape != grid for shape in shapes) or len(result.costs) != len(result.label_ids):
+        if any(shape != grid for shape in shapes) or len(result.costs) not in (2, len(result.label_ids)):
             raise ValueError("its arrays have different shapes")
         return result
 

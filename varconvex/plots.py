@@ -79,8 +79,9 @@ def segmented(result: "Segmentation", labels: np.ndarray) -> np.ndarray:
     picture = photograph(result.image if result.image is not None else np.ones((*labels.shape, 1)))
     objects = (labels != result.label_ids[0]) & (labels >= 0)
     picture = np.where(objects[..., None], picture, picture // 2 + 32).astype(np.uint8)
-    for k, label in enumerate(result.label_ids[1:]):
-        picture = outline(picture, labels == label, _PALETTE[k % len(_PALETTE)])
+    ids = result.label_ids[1:]
+    for k, colour in enumerate(_PALETTE[: len(ids)]):  # all labels of one colour together: there may be thousands
+        picture = outline(picture, np.isin(labels, ids[k :: len(_PALETTE)]), colour)
     return picture
 
 
@@ -145,7 +146,7 @@ def overview(result: "Segmentation") -> Image.Image:
             ("Likelihood: red object, blue background", evidence(view.costs)),
             (alone, segmented(view, view.unconstrained)),
         ]
-        if result.shapes:
+        if result.certificates:
             row.append((proven, segmented(view, view.labels)))
         elif another:
             row.append(("Parts that hold a scribble", segmented(view, view.labels)))

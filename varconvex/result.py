@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _NUMBERS = ("energy", "unconstrained_energy", "primal", "dual", "gap", "relative_gap", "integrality_gap")
 
+_FEW = 8
+"""Objects up to which each has a line of its own in `repr`."""
+
 
 def label_type(ids: Sequence[int], outside: bool) -> np.dtype:
     """The smallest integer type of label ids (at least 0), signed if there are pixels outside, which have -1."""
@@ -44,13 +47,14 @@ class Segmentation(Views):
         Label ids of the scribbles; -1 outside. The type is the smallest that holds the ids: uint8 up to 255, then
         uint16, uint32; int8, int16, int32 if there are pixels outside. Convert it before arithmetic with labels.
     label_ids : tuple of int
-        All K ids, ascending; the first is the background.
+        All K ids; the first is the background, the others ascend.
     probability : (*spatial) or (K, *spatial) float32 array
         The relaxed minimiser u, before any shape: of the object, or of each of K > 2 labels.
     unconstrained : (*spatial) integer array
         Label image of the energy alone, before any shape or choice of components.
     costs : (K, *spatial) float32 array
-        Cost of each label at each pixel, in nats.
+        Cost of each label at each pixel, in nats; of label images from elsewhere (`convexify`) that of the background
+        and of all objects together: (2, *spatial).
     energy : float
         E(labels), in nats.
     unconstrained_energy : float
@@ -221,6 +225,8 @@ class Segmentation(Views):
         shape = "x".join(str(n) for n in self.labels.shape)
         found = self.certificates.items()
         convex = "".join(f", {f'label {k} ' * (len(found) > 1)}{certificate}" for k, certificate in found)
+        if len(found) > _FEW:
+            convex = f", {sum(bool(certificate) for _, certificate in found)} of {len(found)} objects convex"
         numbers = ""
         if self.history:
             numbers = (

@@ -12,6 +12,7 @@ from ..io.writing import (
     PICTURE_ENDINGS,
     check_labels,
     check_outputs,
+    write_labels,
     write_mask,
     write_probability,
     write_table,
@@ -51,24 +52,31 @@ def check_names(options: argparse.Namespace, inputs: Sequence[Any]) -> None:
     check_outputs([(given.get(name), endings) for name, endings in ENDINGS.items()], inputs)
 
 
-def check_contents(options: argparse.Namespace, ndim: int, label_ids: Sequence[int]) -> None:
+def check_contents(options: argparse.Namespace, ndim: int, label_ids: Sequence[int], *, mask: bool = True) -> None:
     """Check that the outputs can hold labels with so many axes; errors are those of `check_labels`."""
     given = vars(options)
     if given.get("output"):
-        check_labels(options.output, ndim, label_ids, mask=True)
+        check_labels(options.output, ndim, label_ids, mask=mask)
     if given.get("save_probability"):
         check_format(options.save_probability, ndim, floats=True)
     if given.get("outlines"):
         check_outlines(options.outlines, ndim)
 
 
-def write_outputs(options: argparse.Namespace, result: "Segmentation", source: Any = None, **place: Any) -> list[str]:
-    """Write the files that are asked for, and return their names; `place` is that of `write_labels`."""
+def write_outputs(
+    options: argparse.Namespace, result: "Segmentation", source: Any = None, *, mask: bool = True, **place: Any
+) -> list[str]:
+    """Write the files that are asked for, and return their names; `place` is that of `write_labels`.
+
+    A single object is 255 in a picture where a `mask` is asked for; its id otherwise.
+    """
     given, several = vars(options), result.probability.ndim > result.labels.ndim
     ids = result.label_ids
     name = "" if source is None else Path(source).name
     writers = {
-        "output": lambda path: write_mask(path, result.labels, ids, **place),
+        "output": lambda path: (
+            write_mask(path, result.labels, ids, **place) if mask else write_labels(path, result.labels, **place)
+        ),
         "save_probability": lambda path: write_probability(path, result.probability, channels=several, **place),
         "outlines": lambda path: write_outlines(path, result.labels, ids[1:], image_name=name),
         "table": lambda path: write_table(path, result.table(unit=place.get("unit"))),
@@ -98,6 +106,9 @@ def numbers(result: "Segmentation") -> str:
             ("relative gap", f"{result.relative_gap:.2e}  ({result.status} after {result.history[-1][0]} iterations)"),
             ("integrality gap", f"{result.integrality_gap:,.1f} nats  (bound on the loss by rounding{shape})"),
         ]
+    if len(result.certificates) > 1:
+        convex = sum(map(bool, result.certificates.values()))
+        rows.append(("certificates", f"{convex} of {len(result.certificates)} objects convex, none overlapping"))
     if result.certificate is not None and result.shape is not None:
         rows.append(("certificate", str(result.certificate)))
         rows.append(("filled", f"{result.shape.n_filled} pixels by refinement and the exact check"))

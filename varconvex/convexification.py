@@ -1,0 +1,198 @@
+"""`convexify`: every object of a label image made convex, none overlapping, each certified.
+
+    min over disjoint convex sets C_k    number of pixels whose label changes
+
+as `geometry.convex_objects` has it: of each object by itself, and then of each pair that overlaps, along a line.
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from . import checks
+from .coordinates import labelled
+from .errors import InvalidImageError, ShapeWarning
+from .geometry.certify import Certificate, certificate
+from .geometry.convex_objects import Piece, convex_objects, shared_out
+from .keywords import known_keywords
+from .logs import LOGGER, compilation_logged
+from .result import Segmentation, label_type
+
+_ALIKE = 0.5
+"""Intersection over union of an object and its set below which a warning says that it is hardly convex."""
+
+_MOST_ID = 2**32 - 1
+
+
+@known_keywords
+def convexify(labels: Any, *, background: int = 0, spacing: Any = None) -> Segmentation:
+    """Make every object of a label image convex, so that none overlap and as few pixels as possible change.
+
+    For label images of any program: Cellpose, StarDist, napari, ImageJ. Objects that touch compete for pixels: sets
+    that overlap are cut along the line at which least is lost, the pair that overlaps most first, and refined once more
+    on either side. All objects are found, whatever their size; none vanishes.
+
+    Parameters
+    ----------
+    labels : (H, W) or (D, H, W) int array
+        Label of each pixel; ids up to 2^32 - 1, not necessarily consecutive, are kept. -1 marks pixels outside, which
+        no object takes. Also a `Segmentation`, with ``background=1``.
+    background : int, at least 0
+        The label that is no object.
+    spacing : float or tuple of float, optional
+        Distance between neighbouring pixels along each axis, for `Segmentation.table`; convexity does not depend on it.
+
+    Returns
+    -------
+    Segmentation
+        `labels` has the new label image, in the smallest integer type of its ids, and `certificates` the exact
+        statement about each object's convexity, by label. `energy` is the number of pixels whose label has changed,
+        of which the dual bound is 0; `costs` are those of the background and of all objects together.
+
+    Raises
+    ------
+    InvalidImageError
+        If `labels` is no label image: floats, a mask, negative values other than -1, ids from 2^32 on, no object.
+    UnsupportedTypeError, InvalidParameterError, UnknownKeywordError
+        If something passed is not what it has to be.
+
+    Warns
+    -----
+    ShapeWarning
+        If an object shares less than half of its pixels and its set's with this set.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from varconvex import convexify
+    >>> labels = np.zeros((40, 60), np.int32)
+    >>> labels[5:30, 5:30], labels[12:20, 20:30], labels[10:35, 35:55] = 7, 0, 900  # a dent in 7
+    >>> result = convexify(labels)
+    >>> all(result.certificates.values()), result.label_ids
+    (True, (0, 7, 900))
+    """
+    begin = time.perf_counter()
+    labels, _, spacing = labelled(labels, None, spacing)
+    background = checks.whole_number("background", background, most=_MOST_ID)
+    image, ids = _checked(labels, background)
+    size = None if spacing is None else checks.spacing(spacing, image.ndim)
+    index = _numbered(image, ids)
+    blocked = image < 0
+    seconds = {"prepare": time.perf_counter() - begin}
+    LOGGER.info("making %d objects convex", len(ids))
+    with compilation_logged():
+        cost = np.where(index > 0, np.float32(-1), np.float32(1))
+        pieces = convex_objects(index, cost, blocked if blocked.any() else None)
+    seconds["shape"] = time.perf_counter() - begin - seconds["prepare"]
+    found = _result(image, ids, background, pieces, cost, size, seconds)
+    _warn_of_others(index, ids, pieces)
+    return found
+
+
+def _checked(labels: Any, background: int) -> tuple[np.ndarray, np.ndarray]:
+    """A label image on the host, and the ids of its objects, ascending; or an InvalidImageError."""
+    image = checks.host(checks.as_numeric("labels", labels))
+    checks.spatial("labels", image)
+    checks.taken_as_volume("labels", image.shape, mask=True)
+    if image.dtype.kind == "b":
+        raise InvalidImageError(
+            "labels must be integers, an id for each object; got a mask. Number its parts first, as "
+            "scipy.ndimage.label(mask)[0] does, or pass a single object to project."
+        )
+    if image.dtype.kind == "f":
+        raise InvalidImageError(
+            f"labels must be integers, an id for each object; got {image.dtype}. Convert whole numbers by "
+            "labels.astype(int); probabilities are for project."
+        )
+    ids = _distinct(image)
+    if ids[0] < -1 or ids[-1] > _MOST_ID:
+        raise InvalidImageError(
+            f"labels must be -1 (outside) or ids from 0 to 2^32 - 1; got values from {ids[0]} to {ids[-1]}. Renumber "
+            "them, as skimage.segmentation.relabel_sequential does."
+        )
+    ids = ids[(ids >= 0) & (ids != background)]
+    if not ids.size:
+        raise InvalidImageError(
+            f"labels must hold an object; got the background, {background}, everywhere. Did the model find nothing, or "
+            "is background= another label?"
+        )
+    return image, ids
+
+
+def _distinct(image: np.ndarray) -> np.ndarray:
+    """The values of an integer array, ascending; by counting where they are small, which is faster than sorting."""
+    low, high = int(image.min()), int(image.max())
+    if low < -1 or high > max(image.size, 2**16):
+        return np.unique(image)
+    return np.flatnonzero(np.bincount(image.ravel().astype(np.int64) + 1)) - 1
+
+
+def _numbered(image: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """The label image with 1 to n in place of the ids, and 0 for everything else: int32."""
+    highest = int(image.max())
+    if highest > max(image.size, 2**16):
+        found = np.searchsorted(ids, image).astype(np.int32)
+        return np.where(ids[np.minimum(found, len(ids) - 1)] == image, found + 1, 0).astype(np.int32)
+    table = np.zeros(highest + 2, np.int32)  # the last entry is that of -1
+    table[ids] = np.arange(1, len(ids) + 1)
+    return table[image]
+
+
+def _result(
+    image: np.ndarray,
+    ids: np.ndarray,
+    background: int,
+    pieces: list[Piece],
+    cost: np.ndarray,
+    size: tuple[float, ...] | None,
+    seconds: dict[str, float],
+) -> Segmentation:
+    begin = time.perf_counter()
+    outside = image < 0
+    label_ids = (background, *ids.tolist())
+    kind = label_type(label_ids, bool(outside.any()))
+    before = image.astype(kind)
+    after = np.where(outside, -1, background).astype(kind)
+    for label, piece in zip(ids.tolist(), pieces, strict=True):
+        after[piece.window][piece.mask] = label
+    certificates: list[Certificate] = shared_out(lambda k: certificate(pieces[k].mask), range(len(pieces)))
+    objects = (cost < 0).astype(np.float32)
+    return Segmentation(
+        labels=after,
+        label_ids=label_ids,
+        probability=objects,
+        unconstrained=before,
+        costs=np.stack([objects, 1 - objects]),
+        energy=float(np.count_nonzero(after != before)),
+        unconstrained_energy=0.0,
+        primal=0.0,
+        dual=0.0,
+        relative_gap=0.0,
+        history=(),
+        converged=True,
+        status="converged",
+        seeds=np.where(outside, -1, 0).astype(kind),
+        certificates=dict(zip(ids.tolist(), certificates, strict=True)),
+        seconds=seconds | {"certify": time.perf_counter() - begin},
+        spacing=size,
+    )
+
+
+def _warn_of_others(index: np.ndarray, ids: np.ndarray, pieces: list[Piece]) -> None:
+    """A ShapeWarning about objects that are far from convex."""
+    counts = np.bincount(index.ravel(), minlength=len(ids) + 1)
+    far = []
+    for k, piece in enumerate(pieces, 1):
+        common = np.count_nonzero(piece.mask & (index[piece.window] == k))
+        union = counts[k] + np.count_nonzero(piece.mask) - common
+        if common < _ALIKE * union:
+            far.append((common / union, int(ids[k - 1])))
+    if far:
+        share, label = min(far)
+        checks.warn_caller(
+            f"objects should be nearly convex; {len(far)} of {len(ids)} are not, label {label} least: of its pixels "
+            f"and its convex set's {100 * share:.0f} % are common. Give each part of an object in pieces a label of "
+            "its own.",
+            ShapeWarning,
+        )
