@@ -7,9 +7,11 @@ such folders. Every image is segmented once with ``shape="convex", unify="sequen
 it (tv) and its scribbled parts (the default without a shape), and its projection are scored; with --joint it is
 segmented twice more, ``unify="joint"`` without and with the shape (columns learnt and joint, the default with a shape).
 With --shapes every other shape there is (hull, ball, 1-0-1, ...) is fitted to the same minimiser. Where no convex set
-can hold the scribbles, convex and joint are empty. Prints a table by image, with the figures of other programs where
-DIR or its parent has a peers.csv (columns set, scribbles, name, one a program); writes a picture of the worst images,
-and one of all that convexity made worse than the energy alone.
+can hold the scribbles, convex and joint are empty. With --jitter N every image is segmented N times more by the default
+without a shape (scribbled), its strokes moved and shortened as if drawn again; lines after the table have the spread.
+Prints a table by image, with the figures of other programs where DIR or its parent has a peers.csv (columns set,
+scribbles, name, one a program); writes a picture of the worst images, and one of all that convexity made worse than the
+energy alone.
 """
 
 import argparse
@@ -35,6 +37,7 @@ from varconvex.metrics import dice, iou
 from varconvex.plots import outline, sheet, strokes
 
 from ._environment import describe
+from ._strokes import drawn_again
 from .penalties import PENALTIES
 
 _METHODS = ("tv", "scribbled", "convex", "learnt", "joint")
@@ -60,6 +63,7 @@ class Score:
     joint: float | None = None
     joint_seconds: float | None = None
     shapes: dict[str, float | None] = field(default_factory=dict)
+    jittered: list[float] = field(default_factory=list)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -72,6 +76,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images of each set")
     parser.add_argument("--joint", action="store_true", help="also with unify='joint', without and with the shape")
     parser.add_argument("--shapes", action="store_true", help="also every other shape there is, on the same minimiser")
+    parser.add_argument("--jitter", type=int, default=0, metavar="N", help="also N times with strokes drawn again")
     parser.add_argument("--worst", type=int, default=5, metavar="N", help="how many of the worst to draw (default: 5)")
     parser.add_argument("--figure", type=Path, default=Path("quality-worst.png"), metavar="FILE", help="the picture")
     parser.add_argument(
@@ -88,6 +93,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"benchmarks.quality: error: {error}", file=sys.stderr)
         return 2
     print(table(scores))
+    if lines := spreads(scores):
+        print("\n" + "\n".join(lines))
     if panels:
         write_picture(options.figure, sheet(panels, columns=3))
         print(f"\nworst images: {options.figure}")
@@ -154,6 +161,39 @@ def score_shapes(sample: Sample, result: Segmentation, metric: Metric = iou) -> 
     return found
 
 
+def score_jittered(sample: Sample, count: int, metric: Metric = iou) -> list[float]:
+    """`metric` of the default without a shape for strokes that are drawn again, `count` times."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(count):
+        mask = segment(sample.image, drawn_again(sample.scribbles, sample.truth, rng), random_state=0).mask
+        found.append(float(metric(mask, sample.truth, ignore=~sample.scored)))
+    return found
+
+
+def spreads(scores: list[Score]) -> list[str]:
+    """How far the default's scores lie apart: over people who scribbled on the same image, and over moved strokes."""
+    lines = []
+    for name in dict.fromkeys(s.set for s in scores):
+        group = [s for s in scores if s.set == name]
+        people = [[s.scribbled for s in group if s.name == image] for image in dict.fromkeys(s.name for s in group)]
+        lines += _spread(name, "people", [values for values in people if len(values) > 1])
+        lines += _spread(name, "strokes drawn again", [s.jittered for s in group if s.jittered])
+    return lines
+
+
+def _spread(name: str, what: str, values: list[list[float]]) -> list[str]:
+    """One line, or none without values: the mean, the standard deviation within an image, the mean of the worst."""
+    if not values:
+        return []
+    mean, worst = np.mean([np.mean(v) for v in values]), np.mean([min(v) for v in values])
+    within = np.sqrt(np.mean([np.var(v) for v in values]))
+    count = len(values[0])
+    return [
+        f"{name}: {len(values)} images, {count} {what}: mean {mean:.3f}, spread within an image {within:.3f}, "
+        f"mean of the worst of {count} {worst:.3f}"
+    ]
+
+
 def table(scores: list[Score]) -> str:
     """The scores by image, and the means of each set."""
     programs = list(dict.fromkeys(name for s in scores for name in s.peers))
@@ -202,7 +242,9 @@ def _measure(options: argparse.Namespace) -> tuple[list[Score], _Panels, _Panels
             key = (folder.name, scribbles, sample.name)
             further = score_joint(sample, found["convex"] is not None, metric) if options.joint else {}
             shapes = score_shapes(sample, result, metric) if options.shapes else {}
-            scores.append(Score(*key, **found, **further, seconds=seconds, peers=peers.get(key, {}), shapes=shapes))
+            jittered = score_jittered(sample, options.jitter, metric)
+            more = {"peers": peers.get(key, {}), "shapes": shapes, "jittered": jittered}
+            scores.append(Score(*key, **found, **further, seconds=seconds, **more))
             if found["convex"] is not None and found["convex"] < (found["tv"] or 0):
                 title = f"{found['tv']:.2f} to {found['convex']:.2f} {folder.name}/{scribbles}/{sample.name}"
                 worse.append((title, _panel(sample, result)))

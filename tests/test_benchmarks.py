@@ -49,6 +49,26 @@ def test_quality_prints_a_table_and_draws_the_worst(folder, tmp_path, capsys):
     assert read_image(tmp_path / "worst.png").shape[1] > 400
 
 
+def test_quality_draws_strokes_again_where_they_may_lie(folder, tmp_path, capsys):
+    from benchmarks._strokes import drawn_again
+    from varconvex.datasets.folders import read_folder
+
+    for sample in read_folder(folder / "blobs"):
+        again = [drawn_again(sample.scribbles, sample.truth, np.random.default_rng(seed)) for seed in range(20)]
+        assert len({one.tobytes() for one in again}) > 10
+        for one in again:
+            assert set(np.unique(one[~sample.truth])) <= {0, 1}
+            assert (one > 0).sum() <= (sample.scribbles > 0).sum()
+            assert {1, 2} <= set(np.unique(one))
+    options = ["--data", str(folder), "--figure", str(tmp_path / "worst.png"), "--json", str(tmp_path / "scores.json")]
+    assert quality.main([*options, "--limit", "1", "--jitter", "3"]) == 0
+    (score,) = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    assert len(score["jittered"]) == 3
+    assert min(score["jittered"]) > 0.9
+    told = f"blobs: 1 images, 3 strokes drawn again: mean {np.mean(score['jittered']):.3f}"
+    assert told in capsys.readouterr().out
+
+
 def test_quality_measures_joint_unification_where_it_is_asked_for(folder, tmp_path, capsys):
     common = ["--data", str(folder), "--joint", "--worst", "0", "--json"]
     assert quality.main([*common, str(tmp_path / "dice.json"), "--metric", "dice"]) == 0
