@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import backends, certainty, energies, interactive, label_images, quality, shape
+from benchmarks import backends, certainty, energies, interactive, label_images, quality, shape, volumes
 from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
 from benchmarks._strokes import correction
 from varconvex import ConvexShape
@@ -269,3 +269,13 @@ def test_label_images_that_were_spoilt_come_nearer_to_the_truth(folder, tmp_path
         assert row["certified"] == row["objects"] > 1
         assert row["overlaps"] == 0
         assert row["after"] > row["before"]
+
+
+def test_volumes_are_measured(tmp_path, capsys):
+    path = tmp_path / "volumes.json"
+    assert volumes.main(["--cases", "1", "--ways", "clean", "default", "--json", str(path)]) == 0
+    clean, default = json.loads(path.read_text())["rows"]
+    assert clean["iou"] == clean["size"] == 1
+    assert 0.8 < default["iou"] < 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[:4] == ["clean", "1.000", "1.000", "1.000"]

@@ -5,7 +5,8 @@ sets: the best ball of each radius, which neither noise nor a distant blob moves
 smoothed a little, more, and not at all. First 6 half-spaces, as a box that can grow along its axes and turn to those of
 what it covers; then 26, then 98, in a frame that makes the set as wide as it is long. The best end goes on to the
 voxels themselves, with 98 half-spaces. Since cells are blind to what is thinner than they are, the hull of the best
-component of the voxels is a candidate, too, and so is a given set.
+component of the voxels is a candidate, too, and so is a given set. The best of them descends over polytopes of few
+sides (`polytopes_3d`), which move and tilt freely.
 """
 
 import math
@@ -15,6 +16,7 @@ import numpy as np
 
 from .components import cheapest_piece
 from .hulls import extreme_points, fill
+from .polytopes_3d import descend, spiral
 from .raster import cheapest_pixel, grid_points, pool, total
 from .refine_3d import coordinate_descent, directions, frame, moved, place, turned
 
@@ -23,6 +25,9 @@ _SIDE = 32
 
 _TRIED = 4
 """Starts that are followed to their end, the cheapest after the first box."""
+
+_LARGE = 100_000
+"""Voxels of a set's bounding box up to which polytopes descend on the voxels themselves."""
 
 
 def search(cost: np.ndarray, core: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -47,15 +52,31 @@ def search(cost: np.ndarray, core: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for box in boxes[:_TRIED]:
         found += [box, _descend(small, _descend(small, box, 26), 98)]
     best = min(found, key=lambda set_: total(small, set_))
-    fine = best
-    for axis in range(3):
-        fine = fine.repeat(factor, axis)
-    mask = fill(fine[tuple(slice(n) for n in cost.shape)])
+    mask = _enlarged(best, factor, cost.shape)
     if mask.any():
         mask = moved(cost, mask, turned(np.argwhere(mask), directions(2)), factor + 1)
     candidates = [mask, core, fill(cheapest_piece(cost < 0, cost)), cheapest_pixel(cost)]
-    mask = min((set_ for set_ in candidates if set_.any()), key=lambda set_: total(cost, set_))
+    mask = _descended(cost, min((set_ for set_ in candidates if set_.any()), key=lambda set_: total(cost, set_)))
     return _corners(mask), mask
+
+
+def _descended(cost: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The end of the descent over polytopes from `mask`; of a large set on cells, then moved on the voxels."""
+    size = np.prod([np.ptp(i) + 1 for i in np.nonzero(mask)], dtype=float)
+    factor = math.ceil((size / _LARGE) ** (1 / 3))
+    if factor == 1:
+        return descend(cost, mask)
+    cells = pool(mask.astype(np.float64), factor) > factor**3 / 2
+    fine = _enlarged(descend(pool(np.asarray(cost, np.float64), factor), fill(cells)), factor, mask.shape)
+    fine = moved(cost, fine, turned(np.argwhere(fine), directions(2)), factor + 1)
+    return min(mask, fine, key=lambda set_: total(cost, set_))
+
+
+def _enlarged(cells: np.ndarray, factor: int, shape: tuple[int, ...]) -> np.ndarray:
+    """The hull of the voxels in `cells`, on a grid of `shape` that is finer by `factor`."""
+    for axis in range(3):
+        cells = cells.repeat(factor, axis)
+    return fill(cells[tuple(slice(n) for n in shape)])
 
 
 def _covered(box: np.ndarray, liked: np.ndarray) -> np.ndarray:
@@ -120,7 +141,7 @@ def half_spaces_around(corners: np.ndarray, count: int) -> tuple[np.ndarray, np.
     alike, which = np.unique(np.round(hull.equations[:, :3], 6), axis=0, return_inverse=True)
     largest = alike[np.argsort(-np.bincount(which.ravel(), areas), kind="stable")]
     # Evenly spread in the frame of the set, where it is as long as it is wide.
-    spread = _spiral(10 * count) @ frame(corners).T
+    spread = spiral(10 * count) @ frame(corners).T
     spread /= np.linalg.norm(spread, axis=1)[:, None]
     chosen: list[np.ndarray] = []
     for normal in largest / np.linalg.norm(largest, axis=1)[:, None]:
@@ -134,11 +155,3 @@ def half_spaces_around(corners: np.ndarray, count: int) -> tuple[np.ndarray, np.
         nearest = np.maximum(nearest, spread @ chosen[-1])
     normals = np.array(chosen[:count])
     return normals, (normals @ corners.T).max(axis=1)
-
-
-def _spiral(count: int) -> np.ndarray:
-    """(count, 3): unit vectors spread evenly over the sphere, by the golden angle."""
-    height = 1 - (2 * np.arange(count) + 1) / count
-    angle = np.pi * (3 - math.sqrt(5)) * np.arange(count)
-    around = np.sqrt(1 - height**2)
-    return np.stack([height, around * np.cos(angle), around * np.sin(angle)], axis=1)

@@ -6,7 +6,7 @@ G is an input convex network. Since |target - 1_C|^2 = const + <1 - 2 target, 1_
 the paper's squared distance for masks; for soft targets it is a linear form of it, which noise does not flatten.
 
 Search and exact refinement FIND the set: the global optimum on a lattice and, for objects smaller than its cells, the
-best rectangles, by dynamic programs (in a volume the best of several descents over half-spaces); an exact repair in
+best rectangles, by dynamic programs (in a volume the end of several descents over polytopes); an exact repair in
 integers, so that the mask is convex by a theorem; and the best convex outline within a pixel or two, by a shortest path
 over all edges between pixels, with corners restored (in a volume sides are moved, tilted and cut). Descent of the
 network through a pyramid (`training`) from the start is a second start for repair and refinement. Without it energies
@@ -32,6 +32,7 @@ from ..backends import ArrayBackend, get_backend
 from ..errors import InvalidParameterError
 from ..geometry.certify import Certificate, certificate
 from ..geometry.convex_sets import SMALL, half_spaces_around, inradius, refine, repair, search
+from ..geometry.hulls import is_convex
 from ..geometry.lattice_polygon import best_polygon
 from ..geometry.raster import cheapest_pixel, grid_points, polygon_mask, total
 from ..keywords import known_keywords
@@ -225,7 +226,7 @@ class ConvexShape(ConvexSets[FittedConvex]):
         if not (cost < 0).any():
             empty = np.zeros(target.shape, bool)
             return FittedConvex(empty, 0, exact_network(empty), 0.0, np.zeros(0))
-        if time.perf_counter() >= deadline():
+        if time.perf_counter() >= deadline() or (cost.ndim == 3 and is_convex(cost < 0)):
             return _at_once(plain, cost, core, outside)
 
         from threadpoolctl import threadpool_limits
@@ -289,7 +290,7 @@ class ConvexShape(ConvexSets[FittedConvex]):
 
 
 def _at_once(plain: Array, cost: Array, core: Array, outside: Array) -> FittedConvex:
-    """The set of the negative costs where that is convex.
+    """The set of the negative costs where that is convex: none costs less.
 
     Or else, repaired, the best polygon on a coarse lattice; in a volume the hull of all of them.
     """
