@@ -206,13 +206,13 @@ def test_public_functions_are_documented():
 def other_distribution(tmp_path, monkeypatch):
     """An installed distribution that offers a shape, one with a name of ours, and one that cannot be imported."""
     (tmp_path / "stars.py").write_text(
-        "from varconvex.shapes import HullShape\n\n\nclass StarShape(HullShape):\n    pass\n"
+        "from varconvex.shapes import HullShape\n\n\nclass TrefoilShape(HullShape):\n    pass\n"
     )
     metadata = tmp_path / "stars-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: stars\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text(
-        "[varconvex.shapes]\nstar = stars:StarShape\nhull = stars:StarShape\nbroken = stars:MoonShape\n"
+        "[varconvex.shapes]\ntrefoil = stars:TrefoilShape\nhull = stars:TrefoilShape\nbroken = stars:MoonShape\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
@@ -222,16 +222,18 @@ def other_distribution(tmp_path, monkeypatch):
 def test_parts_of_other_distributions_are_found(other_distribution, two_blobs):
     mask = np.zeros((12, 14), bool)
     mask[3:9, 3:6] = mask[3:5, 3:11] = True
-    with pytest.warns(VarconvexWarning, match=r"stars:StarShape has the name of a shape of varconvex, 'hull'"):
+    with pytest.warns(VarconvexWarning, match=r"stars:TrefoilShape has the name of a shape of varconvex, 'hull'"):
         ours = project(mask, "hull")
-    np.testing.assert_array_equal(project(mask, "star").mask, ours.mask)
+    np.testing.assert_array_equal(project(mask, "trefoil").mask, ours.mask)
     image, scribbles, _ = two_blobs
-    result = segment(image, scribbles, shape="star", max_iter=200)
+    result = segment(image, scribbles, shape="trefoil", max_iter=200)
     assert result.certificate.convex
     with pytest.raises(InvalidParameterError, match=r"'broken' must be importable from stars:MoonShape.*remove stars"):
         project(mask, "broken")
-    with pytest.raises(InvalidParameterError, match=r"one of .*broken, .*hull, .*star; got 'stat'.*mean 'star'"):
-        project(mask, "stat")
+    with pytest.raises(
+        InvalidParameterError, match=r"one of .*broken, .*hull, .*trefoil; got 'trefoi'.*mean 'trefoil'"
+    ):
+        project(mask, "trefoi")
 
 
 def test_it_runs_from_a_zip_file(tmp_path):

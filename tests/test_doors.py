@@ -202,8 +202,9 @@ PACKAGES = (
     ".solvers",
 )
 RESULTS = {
-    "Certificate", "ConvexDistance", "Entry", "FittedConvex", "FittedPolygon", "ImageFile", "OptimalityCertificate",
-    "Outline", "Prediction", "Progress", "ProximalTerm", "Sample", "Segmentation", "Solution", "Stationary", "Summary",
+    "Certificate", "ConvexDistance", "Entry", "FittedConnected", "FittedConvex", "FittedEllipse", "FittedPolygon",
+    "FittedRectangle", "FittedStar", "ImageFile", "OptimalityCertificate", "Outline", "Prediction", "Progress",
+    "ProximalTerm", "Sample", "Segmentation", "ShapeCertificate", "Solution", "Stationary", "Summary",
 }  # fmt: skip
 """What functions return: nobody but the package makes one."""
 

@@ -49,6 +49,7 @@ from .errors import (
 )
 from .estimator import ScribbleClassifier as ScribbleClassifier, pixel_table as pixel_table
 from .geometry import certify_convexity as certify_convexity
+from .geometry.promises import certify as certify
 from .likelihoods import (
     GaussianMixtureLikelihood as GaussianMixtureLikelihood,
     HistogramLikelihood as HistogramLikelihood,
@@ -76,9 +77,13 @@ from .result import Segmentation as Segmentation
 from .session import Session as Session
 from .shapes import (
     ICNN as ICNN,
+    ConnectedShape as ConnectedShape,
     ConvexShape as ConvexShape,
+    EllipseShape as EllipseShape,
     HullShape as HullShape,
     PolygonShape as PolygonShape,
+    RectangleShape as RectangleShape,
+    StarShape as StarShape,
 )
 from .solvers import (
     Progress as Progress,

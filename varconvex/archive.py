@@ -13,18 +13,24 @@ import numpy as np
 from . import checks
 from .errors import UnsupportedTypeError
 from .geometry.certify import Certificate
+from .geometry.promises import ShapeCertificate
 from .io.reading import readable
 from .io.whole import write_whole
 from .margins import Margins
 from .result import Segmentation
 from .shapes.base import FittedShape
+from .shapes.connected import FittedConnected
 from .shapes.convex import FittedConvex
+from .shapes.ellipse import FittedEllipse
 from .shapes.icnn import ICNN
 from .shapes.polygon import FittedPolygon
+from .shapes.rectangle import FittedRectangle
+from .shapes.star import FittedStar
 
 _VERSION = 1
 _ARRAYS = ("labels", "probability", "unconstrained", "costs", "seeds", "image")
-_SHAPES: dict[str, type] = {kind.__name__: kind for kind in (FittedConvex, FittedPolygon)}
+_FITTED = (FittedConnected, FittedConvex, FittedEllipse, FittedPolygon, FittedRectangle, FittedStar)
+_SHAPES: dict[str, type] = {kind.__name__: kind for kind in _FITTED}
 
 
 def save(path: str | os.PathLike, result: Segmentation) -> None:
@@ -61,7 +67,7 @@ def load(path: str | os.PathLike) -> Segmentation:
         found |= {name: arrays.get(name) for name in _ARRAYS}
         result = Segmentation(
             **found,
-            certificates={int(label): Certificate(**values) for label, values in header["certificates"].items()},
+            certificates={int(label): _certificate(values) for label, values in header["certificates"].items()},
             margins={int(k): Margins(arrays[f"margins{k}"], **v) for k, v in header.get("margins", {}).items()},
             shapes={int(k): _made(values, f"shape{k}.", arrays) for k, values in header["shapes"].items()},
         )
@@ -70,6 +76,13 @@ def load(path: str | os.PathLike) -> Segmentation:
         if any(shape != grid for shape in shapes) or len(result.costs) not in (2, len(result.label_ids)):
             raise ValueError("its arrays have different shapes")
         return result
+
+
+def _certificate(values: dict[str, Any]) -> Certificate | ShapeCertificate:
+    """The certificate with these fields."""
+    if "holds" not in values:
+        return Certificate(**values)
+    return ShapeCertificate(**values | {"pixels": tuple(map(tuple, values["pixels"]))})
 
 
 def _described(shape: FittedShape, prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:

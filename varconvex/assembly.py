@@ -41,7 +41,11 @@ def assemble(
             "converged": bool(solution.converged),
             "status": "stopped" if found.stopped else solution.status,
         }
-    certificates = {scene.labels[k]: certificate(part.mask) for k, part in found.fitted.items()}
+    # A shape that has no certificate of its own is asked for convexity.
+    certificates = {
+        scene.labels[k]: getattr(fitted, "certificate", None) or certificate(fitted.mask)
+        for k, fitted in found.fitted.items()
+    }
     ids = np.array(scene.labels)
     outside = scene.seeds < 0
     kind = label_type(scene.labels, bool(outside.any()))

@@ -5,7 +5,7 @@ after its module, in CamelCase, and after its family, in the singular. A new par
 offers parts in its metadata, one group a family::
 
     [project.entry-points."varconvex.shapes"]
-    star = "stars:StarShape"
+    trefoil = "trefoils:TrefoilShape"
 """
 
 import importlib

@@ -134,7 +134,8 @@ def overview(result: "Segmentation") -> Image.Image:
     """
     energy = bool(result.history)
     alone = f"Total variation, energy {result.unconstrained_energy:,.0f}" if energy else "Prediction"
-    proven = "Convex, certified" if all(result.certificates.values()) else "Not certified"
+    kinds = sorted({found.shape for found in result.certificates.values()})
+    proven = f"{', '.join(kinds).capitalize()}, certified" if all(result.certificates.values()) else "Not certified"
     if energy:
         proven += f": energy {result.energy:,.0f}, integrality gap {result.integrality_gap:,.0f}"
     another = not np.array_equal(result.labels, result.unconstrained)

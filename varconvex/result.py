@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .geometry.certify import Certificate
+from .geometry.promises import ShapeCertificate
 from .shapes.base import FittedShape
 from .views import Views
 
@@ -71,9 +72,9 @@ class Segmentation(Views):
         Why the solver stopped.
     seeds : (*spatial) integer array
         The scribbles by label id, 0 where there are none, -1 outside.
-    certificates, shapes : dict of int to Certificate, of int to FittedShape
-        By label, of each object that has a shape: the exact statement about the convexity of its mask, and the implicit
-        set {x : G(x) <= 0}. ``shapes[2](points)`` is G, ``shapes[2].rasterize((h, w))`` a mask at any resolution.
+    certificates, shapes : dict of int to Certificate or ShapeCertificate, of int to FittedShape
+        By label, of each object that has a shape: the exact statement about the shape of its mask, and the implicit set
+        {x : G(x) <= 0}. ``shapes[2](points)`` is G, ``shapes[2].rasterize((h, w))`` a mask at any resolution.
     seconds : dict of str to float
         Time by stage.
     objective : tuple of float
@@ -104,7 +105,7 @@ class Segmentation(Views):
     converged: bool
     status: str
     seeds: np.ndarray
-    certificates: Mapping[int, Certificate] = field(default_factory=dict)
+    certificates: Mapping[int, Certificate | ShapeCertificate] = field(default_factory=dict)
     shapes: Mapping[int, FittedShape] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     objective: tuple[float, ...] = ()
@@ -113,7 +114,7 @@ class Segmentation(Views):
     spacing: tuple[float, ...] | None = None
 
     @property
-    def certificate(self) -> Certificate | None:
+    def certificate(self) -> Certificate | ShapeCertificate | None:
         """The certificate of the one object that has a shape; None if no object or several have one."""
         return next(iter(self.certificates.values())) if len(self.certificates) == 1 else None
 
@@ -224,16 +225,16 @@ class Segmentation(Views):
     def __repr__(self) -> str:
         shape = "x".join(str(n) for n in self.labels.shape)
         found = self.certificates.items()
-        convex = "".join(f", {f'label {k} ' * (len(found) > 1)}{certificate}" for k, certificate in found)
+        proven = "".join(f", {f'label {k} ' * (len(found) > 1)}{certificate}" for k, certificate in found)
         if len(found) > _FEW:
-            convex = f", {sum(bool(certificate) for _, certificate in found)} of {len(found)} objects convex"
+            proven = f", {sum(bool(certificate) for _, certificate in found)} of {len(found)} objects certified"
         numbers = ""
         if self.history:
             numbers = (
                 f"energy {self.energy:.6g}, relative gap {self.relative_gap:.1e}, "
                 f"integrality gap {self.integrality_gap:.4g}, "
             )
-        return f"<Segmentation {shape}, {len(self.label_ids)} labels, {numbers}{self.status}{convex}>"
+        return f"<Segmentation {shape}, {len(self.label_ids)} labels, {numbers}{self.status}{proven}>"
 
 
 def plain(value: Any) -> Any:

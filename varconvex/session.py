@@ -39,7 +39,7 @@ class Session:
     image : (*spatial) or (*spatial, C) array
         As in `segment`. A last axis of at most four is taken as channels, unless `channel_axis` is passed: a number for
         the axis that has them, None if no axis has. It is copied.
-    shape : {"convex", "polygon", ...}, Shape, mapping of label to one of them or None, or None
+    shape : {"convex", "star", ...}, Shape, mapping of label to one of them or None, or None
         As in `segment`; labels of a mapping that have no stroke yet are left out.
     **keywords
         Those of `segment` except scribbles. A solve that `callback` stops leaves what was found until then.

@@ -21,7 +21,7 @@ def object_rows(result: "Segmentation", unit: str | None = None) -> list[dict[st
     rows = []
     for label in result.label_ids[1:]:
         mask = result.labels == label
-        found = result.certificates.get(label) or certify_convexity(mask)
+        found = certify_convexity(mask)
         count = found.n_pixels
         centroid = np.argwhere(mask).mean(axis=0) if count else (None,) * ndim
         rows.append(

@@ -34,9 +34,9 @@ numpydoc_validation_checks = {"GL05", "GL06", "GL07", "GL08", "SS01", "SS03", "S
 numpydoc_validation_exclude = {
     r"^varconvex\.\w+\.",
     r"^varconvex\.(Segmentation|Solution|Progress|Stationary|FcnPredictor|CnnPredictor)$",
-    r"^varconvex\.(OptimalityCertificate|HullShape)$",
+    r"^varconvex\.(OptimalityCertificate|HullShape|EllipseShape|RectangleShape)$",
     r"^varconvex\.\w+(Error|Warning)$",
-}  # methods say it in a line; results are never made by hand; networks share parameters of their base; a hull has none
+}  # methods say it in a line; results are never made by hand; networks share parameters of their base; some shapes have none
 
 nb_execution_mode = "off"  # shown as they were executed and committed
 myst_enable_extensions = ["colon_fence", "dollarmath"]

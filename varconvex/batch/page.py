@@ -60,7 +60,7 @@ def doubts(record: Record) -> list[str]:
     if result.get("converged") is False and result.get("status") != "no energy":
         found.append(f"not converged: {result.get('status')}")
     certificates = _dict(result.get("certificates")).values()
-    if any(_dict(certificate).get("convex") is False for certificate in certificates):
+    if any(_dict(found).get("convex", _dict(found).get("holds")) is False for found in certificates):
         found.append("not certified")
     return found
 

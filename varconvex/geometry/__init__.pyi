@@ -7,3 +7,4 @@ from .certify import (
 )
 from .components import keep_scribbled as keep_scribbled
 from .outline import Outline as Outline, least_outline as least_outline
+from .promises import ShapeCertificate as ShapeCertificate

@@ -9,7 +9,7 @@ The functions here check their arguments; the package itself calls `hulls` with 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,6 +34,9 @@ class Certificate:
 
     n_pixels: int
     """Pixels of the mask."""
+
+    shape: ClassVar[str] = "convex"
+    """Name of the shape."""
 
     def __bool__(self) -> bool:
         return self.convex

@@ -295,5 +295,5 @@ class Panel(Controls):
 def _summary(result: Segmentation) -> str:
     """The numbers of an answer in a line or two."""
     gap = [f"gap {result.relative_gap:.1e}"] if result.history else []
-    found = [f"{k}: {'certified convex' if c.convex else 'not convex'}" for k, c in result.certificates.items()]
+    found = [f"{k}: {'certified' if c else 'not'} {c.shape}" for k, c in result.certificates.items()]
     return ", ".join([*gap, f"{sum(result.seconds.values()):.2f} s", *found])

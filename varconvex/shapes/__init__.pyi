@@ -1,6 +1,10 @@
 from .base import FittedShape as FittedShape, OutlineShape as OutlineShape, Shape as Shape
+from .connected import ConnectedShape as ConnectedShape, FittedConnected as FittedConnected
 from .convex import ConvexShape as ConvexShape, FittedConvex as FittedConvex
+from .ellipse import EllipseShape as EllipseShape, FittedEllipse as FittedEllipse
 from .hull import HullShape as HullShape
 from .icnn import ICNN as ICNN
 from .polygon import FittedPolygon as FittedPolygon, PolygonShape as PolygonShape
+from .rectangle import FittedRectangle as FittedRectangle, RectangleShape as RectangleShape
 from .soft import ConvexDistance as ConvexDistance
+from .star import FittedStar as FittedStar, StarShape as StarShape

@@ -4,7 +4,7 @@
 
 A shape derives from `Shape` and writes `check` and `_fit`, whose arguments have been checked. A shape that can minimise
 any cost and boundary cost over its sets is an `OutlineShape` as well, which joint unification then prefers to
-projections. A new shape is one new file in this folder, ``star.py`` with a class ``StarShape``, and is found by its
+projections. A new shape is one new file in this folder, ``disc.py`` with a class ``DiscShape``, and is found by its
 name.
 """
 

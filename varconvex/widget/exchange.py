@@ -320,7 +320,7 @@ class Exchange:
 
     def _certified(self, result: Segmentation) -> list[str]:
         """What is certain about the shapes, in words."""
-        said = {k: "certified convex" if found.convex else "not convex" for k, found in result.certificates.items()}
+        said = {k: f"{'certified' if found else 'not'} {found.shape}" for k, found in result.certificates.items()}
         named = {label.id: label.name for label in self.labels}
         return [f"{named.get(k, k)} {text}" if len(said) > 1 else text for k, text in said.items()]
 

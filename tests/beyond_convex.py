@@ -1,0 +1,77 @@
+"""What sets of each shape are, said once more without the package: rational numbers, paths, enumeration."""
+
+from collections import deque
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+
+
+def parent(pixel, centre):
+    """The next pixel on the digital ray to the centre, with the radical inverse read from a string of digits."""
+    x = [p - c for p, c in zip(pixel, centre, strict=True)]
+    m = max(map(abs, x))
+    if m == 0:
+        return pixel
+    inverse = sum(Fraction(int(digit), 2 ** (k + 1)) for k, digit in enumerate(reversed(bin(m)[2:])))
+    moved = [(abs(a) - (abs(a) > int(m * inverse))) * (1 if a > 0 else -1) for a in x]
+    return tuple(c + a for c, a in zip(centre, moved, strict=True))
+
+
+def is_star(mask, centre):
+    pixels = set(map(tuple, np.argwhere(mask).tolist()))
+    return bool(pixels) and tuple(centre) in pixels and all(parent(p, centre) in pixels for p in pixels)
+
+
+def reached(pixels, start, corners=False):
+    """The pixels of a set that paths from `start` reach."""
+    steps = [s for s in product((-1, 0, 1), repeat=len(start)) if sum(map(abs, s)) == 1 or (corners and any(s))]
+    seen, queue = {start}, deque([start])
+    while queue:
+        p = queue.popleft()
+        for step in steps:
+            q = tuple(a + b for a, b in zip(p, step, strict=True))
+            if q in pixels and q not in seen:
+                seen.add(q)
+                queue.append(q)
+    return seen
+
+
+def is_connected(mask):
+    pixels = set(map(tuple, np.argwhere(mask).tolist()))
+    return bool(pixels) and reached(pixels, next(iter(pixels))) == pixels
+
+
+def has_holes(mask):
+    around = set(map(tuple, np.argwhere(np.pad(~mask, 1, constant_values=True)).tolist()))
+    return reached(around, (0,) * mask.ndim, corners=True) != around
+
+
+def within(numbers, shape, round_):
+    """The pixels of an ellipse or rectangle, in Python's integers."""
+    found = np.zeros(shape, bool)
+    for y, x in product(*map(range, shape)):
+        if round_:
+            a, b, c, d, e, f = numbers
+            found[y, x] = a * y * y + b * y * x + c * x * x + d * y + e * x + f <= 0
+        else:
+            p, q, k, upper, m, n = numbers
+            found[y, x] = k <= p * y + q * x <= upper and m <= p * x - q * y <= n
+    return found
+
+
+def keeps(name, fitted):
+    """Whether a fitted set that is not empty is of its shape."""
+    if name == "star":
+        return is_star(fitted.mask, fitted.centre)
+    if name in ("connected", "solid"):
+        return is_connected(fitted.mask) and not (name == "solid" and has_holes(fitted.mask))
+    numbers = fitted.conic if name == "ellipse" else fitted.sides
+    if name == "ellipse" and not (numbers[0] > 0 and 4 * numbers[0] * numbers[2] > numbers[1] ** 2):
+        return False
+    return bool((within(numbers, fitted.mask.shape, name == "ellipse") == fitted.mask).all())
+
+
+def subsets(n):
+    """All subsets of n things but the empty one: (2^n - 1, n) bool."""
+    return (np.arange(1, 1 << n)[:, None] >> np.arange(n) & 1).astype(bool)

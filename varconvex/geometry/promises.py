@@ -1,0 +1,157 @@
+"""Does a mask have the shape that was promised?  Exactly, in integers, with the pixels that say no.
+
+One function a shape, by the shape's name in `certify`. What a shape is about (a centre, a conic) is passed with the
+mask: refuted is this centre, not that there is none.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import checks
+from ..errors import InvalidParameterError
+from ..keywords import check_keywords
+from . import hulls
+from .certify import as_mask
+from .conics import ellipse_pixels, is_ellipse, rectangle_pixels
+from .digital_rays import star_violations
+from .pieces import stray_pixels
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class ShapeCertificate:
+    """Result of `certify`, in Python numbers; true in a condition when the mask has the shape."""
+
+    shape: str
+    """Name of the shape."""
+
+    holds: bool
+    """Whether the mask has it. False for an empty mask."""
+
+    n_pixels: int
+    """Pixels of the mask."""
+
+    pixels: tuple[tuple[int, ...], ...] = ()
+    """Indices of the pixels that violate it, in array order: what the mask has too much, or lacks."""
+
+    promise: ClassVar[dict[str, str]] = {
+        "convex": "exactly the lattice points of the hull, in one piece",
+        "star": "the digital ray from each pixel to the centre is in the mask",
+        "connected": "in one piece",
+        "ellipse": "exactly the pixels within the ellipse",
+        "rectangle": "exactly the pixels within the rectangle",
+    }
+
+    def __bool__(self) -> bool:
+        return self.holds
+
+    def __str__(self) -> str:
+        if self.n_pixels == 0:
+            return "empty: no pixels, nothing to certify"
+        if self.holds:
+            return f"{self.shape}: {self.n_pixels} pixels, {self.promise.get(self.shape, 'certified')}"
+        return f"not {self.shape}: {self.n_pixels} pixels, of which or beside which {len(self.pixels)} violate it"
+
+
+def certify(mask: Any, shape: str = "convex", **options: Any) -> ShapeCertificate:
+    """Prove or refute, in integers, that a mask has a shape.
+
+    Parameters
+    ----------
+    mask : (H, W) or (D, H, W) bool, or integers 0 and 1
+    shape : {"convex", "star", "connected", "ellipse", "rectangle"}
+        What is to be proven: see the shape of this name in `varconvex.shapes`.
+    **options
+        What it is about. "star": `centre`, the indices of a pixel. "connected": `holes`, whether it may have some (by
+        default), and `inside`, pixels that the piece must hold (bool). "ellipse": `conic`, six integers a, b, c, d, e,
+        f of {a y^2 + b y x + c x^2 + d y + e x + f <= 0} in rows y and columns x. "rectangle": `sides`, six integers
+        p, q, k, l, m, n of {k <= p y + q x <= l, m <= p x - q y <= n}. Fitted shapes have them as attributes.
+
+    Returns
+    -------
+    ShapeCertificate
+        With the indices of the pixels that violate the promise.
+
+    Raises
+    ------
+    InvalidImageError
+        If `mask` has neither two nor three dimensions, no pixels, or values other than 0 and 1.
+    InvalidParameterError
+        If there is no such shape, or an option is missing or of the wrong form.
+    UnknownKeywordError
+        If the shape has no such option.
+
+    Examples
+    --------
+    >>> cross = np.zeros((5, 5), bool)
+    >>> cross[2], cross[:, 2] = True, True
+    >>> bool(certify(cross, "star", centre=(2, 2))), bool(certify(cross, "star", centre=(0, 2)))
+    (True, False)
+    """
+    if shape not in _JUDGES:
+        raise InvalidParameterError(
+            f"shape must be one of {', '.join(_JUDGES)}; got {shape!r}: only these have a certificate"
+        )
+    check_keywords(f"certify(..., {shape!r})", options, _JUDGES[shape][0])
+    return certificate_of(shape, as_mask(mask, (2, 3)), **options)
+
+
+def certificate_of(shape: str, mask: Array, **options: Any) -> ShapeCertificate:
+    """`certify` of a bool array that has been checked."""
+    wrong = _JUDGES[shape][1](mask, **options)
+    count = int(np.count_nonzero(mask))
+    return ShapeCertificate(shape, count > 0 and not len(wrong), count, tuple(map(tuple, wrong.tolist())))
+
+
+def _integers(name: str, value: Any, count: int, hint: str) -> tuple[int, ...]:
+    """`count` integers, or an InvalidParameterError."""
+    try:
+        found = tuple(int(n) for n in value)
+        whole = len(found) == count and all(n == m for n, m in zip(found, value, strict=True))
+    except (TypeError, ValueError, OverflowError):
+        whole = False
+    if not whole:
+        raise InvalidParameterError(f"{name} must be {count} integers; got {value!r}: {hint}")
+    return found
+
+
+def _convex(mask: Array) -> Array:
+    missing = hulls.fill(mask) & ~mask
+    return np.argwhere(missing) if missing.any() else stray_pixels(mask, corners=True)
+
+
+def _star(mask: Array, centre: Any = None) -> Array:
+    place = _integers("centre", centre, mask.ndim, "pass the indices of a pixel, one an axis")
+    if any(not 0 <= c < n for c, n in zip(place, mask.shape, strict=True)):
+        raise InvalidParameterError(
+            f"centre must be a pixel of the mask of shape {mask.shape}; got {centre!r}: pass the indices of a pixel"
+        )
+    return star_violations(mask, place)
+
+
+def _connected(mask: Array, holes: bool = True, inside: Any = None) -> Array:
+    held = None if inside is None else checks.region("inside", inside, mask.shape)
+    return stray_pixels(mask, held, holes=checks.boolean("holes", holes))
+
+
+def _ellipse(mask: Array, conic: Any = None) -> Array:
+    numbers = _integers("conic", conic, 6, "pass a, b, c, d, e, f, as a fitted ellipse has them")
+    return np.argwhere(mask ^ ellipse_pixels(numbers, mask.shape) if is_ellipse(numbers) else mask)
+
+
+def _rectangle(mask: Array, sides: Any = None) -> Array:
+    numbers = _integers("sides", sides, 6, "pass p, q, k, l, m, n, as a fitted rectangle has them")
+    return np.argwhere(mask ^ rectangle_pixels(numbers, mask.shape) if any(numbers[:2]) else mask)
+
+
+_JUDGES: dict[str, tuple[tuple[str, ...], Callable[..., Array]]] = {
+    "convex": ((), _convex),
+    "star": (("centre",), _star),
+    "connected": (("holes", "inside"), _connected),
+    "ellipse": (("conic",), _ellipse),
+    "rectangle": (("sides",), _rectangle),
+}
