@@ -113,7 +113,7 @@ def test_the_result_is_saved_shown_and_exported(tmp_path):
     assert set(result.polygons()) == {5, 70_000}
     assert "label 70000 convex" in repr(result)
     many = convexify(np.arange(64).reshape(8, 8).repeat(3, 0).repeat(3, 1))
-    assert "63 of 63 objects convex>" in repr(many)
+    assert "63 of 63 objects certified>" in repr(many)
 
 
 def test_a_result_of_ours_is_a_label_image():
