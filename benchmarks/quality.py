@@ -271,7 +271,7 @@ def _peers(root: Path) -> dict[tuple[str, str, str], dict[str, float]]:
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     keys = ("set", "scribbles", "name")
-    return {tuple(r[k] for k in keys): {n: float(v) for n, v in r.items() if n not in keys} for r in rows}  # type: ignore[misc]
+    return {tuple(r[k] for k in keys): {n: float(v) for n, v in r.items() if v and n not in keys} for r in rows}  # type: ignore[misc]
 
 
 def _mean(values: list[Any]) -> float | None:

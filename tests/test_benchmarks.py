@@ -30,7 +30,8 @@ def folder(tmp_path, two_blobs):
         Image.fromarray(picture).save(root / "images" / f"{name}.png")
         Image.fromarray((disc * 255).astype(np.uint8)).save(root / "ground_truth" / f"{name}.png")
         Image.fromarray(strokes).save(root / "scribbles" / f"{name}.png")
-    (tmp_path / "data" / "peers.csv").write_text("set,scribbles,name,rival\nblobs,scribbles,easy,0.25\n")
+    rows = ["set,scribbles,name,rival", "blobs,scribbles,easy,0.25", "blobs,scribbles,impossible,"]
+    (tmp_path / "data" / "peers.csv").write_text("\n".join(rows) + "\n")
     return tmp_path / "data"
 
 
