@@ -1,5 +1,6 @@
 """What sets of each shape are, said once more without the package: rational numbers, paths, enumeration."""
 
+import math
 from collections import deque
 from fractions import Fraction
 from itertools import product
@@ -60,12 +61,59 @@ def within(numbers, shape, round_):
     return found
 
 
+def mirror(pixel, axis):
+    """The pixel nearest to the mirror image, in rational numbers."""
+    p, q, o = axis
+    away = Fraction(2 * (p * pixel[0] + q * pixel[1]) - o, p * p + q * q)
+    return tuple(math.floor(x - away * n + Fraction(1, 2)) for x, n in zip(pixel, (p, q), strict=True))
+
+
+def is_symmetric(mask, axis):
+    pixels = set(map(tuple, np.argwhere(mask).tolist()))
+    every = product(*map(range, mask.shape))
+    return bool(pixels) and all((p in pixels) == (mirror(p, axis) in pixels) for p in every)
+
+
+def is_convex(mask):
+    """Whether the pixels are the lattice points of their hull, by a chain of turns, and 8-connected."""
+    pixels = sorted(map(tuple, np.argwhere(mask).tolist()))
+    if not pixels or reached(set(pixels), pixels[0], corners=True) != set(pixels):
+        return False
+    chains = []
+    for points in (pixels, pixels[::-1]):
+        chain = []
+        for p in points:
+            while len(chain) > 1 and turn(chain[-2], chain[-1], p) <= 0:
+                chain.pop()
+            chain.append(p)
+        chains.append(chain)
+    hull = chains[0][:-1] + chains[1][:-1]
+    if len(hull) < 3:  # on a line: no lattice point of it may be missing between the ends
+        steps = math.gcd(*(a - b for a, b in zip(pixels[0], pixels[-1], strict=True)))
+        return len(pixels) == steps + 1
+    sides = list(zip(hull, hull[1:] + hull[:1], strict=True))
+    every = product(*map(range, mask.shape))
+    return all(bool(mask[p]) == all(turn(a, b, p) >= 0 for a, b in sides) for p in every)
+
+
+def turn(a, b, c):
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+
+def same_union(fitted):
+    return bool((np.logical_or.reduce(fitted.parts) == fitted.mask).all())
+
+
 def keeps(name, fitted):
     """Whether a fitted set that is not empty is of its shape."""
     if name == "star":
         return is_star(fitted.mask, fitted.centre)
     if name in ("connected", "solid"):
         return is_connected(fitted.mask) and not (name == "solid" and has_holes(fitted.mask))
+    if name == "symmetric":
+        return is_symmetric(fitted.mask, fitted.axis)
+    if name == "two":
+        return len(fitted.parts) <= 2 and all(map(is_convex, fitted.parts)) and same_union(fitted)
     numbers = fitted.conic if name == "ellipse" else fitted.sides
     if name == "ellipse" and not (numbers[0] > 0 and 4 * numbers[0] * numbers[2] > numbers[1] ** 2):
         return False

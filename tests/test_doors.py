@@ -202,9 +202,10 @@ PACKAGES = (
     ".solvers",
 )
 RESULTS = {
-    "Certificate", "ConvexDistance", "Entry", "FittedConnected", "FittedConvex", "FittedEllipse", "FittedPolygon",
-    "FittedRectangle", "FittedStar", "ImageFile", "OptimalityCertificate", "Outline", "Prediction", "Progress",
-    "ProximalTerm", "Sample", "Segmentation", "ShapeCertificate", "Solution", "Stationary", "Summary",
+    "Certificate", "ConvexDistance", "Entry", "FittedConnected", "FittedConvex", "FittedEllipse", "FittedKConvex",
+    "FittedPolygon", "FittedRectangle", "FittedStar", "FittedSymmetric", "ImageFile", "OptimalityCertificate",
+    "Outline", "Prediction", "Progress", "ProximalTerm", "Sample", "Segmentation", "ShapeCertificate", "Solution",
+    "Stationary", "Summary",
 }  # fmt: skip
 """What functions return: nobody but the package makes one."""
 

@@ -81,9 +81,11 @@ from .shapes import (
     ConvexShape as ConvexShape,
     EllipseShape as EllipseShape,
     HullShape as HullShape,
+    KConvexShape as KConvexShape,
     PolygonShape as PolygonShape,
     RectangleShape as RectangleShape,
     StarShape as StarShape,
+    SymmetricShape as SymmetricShape,
 )
 from .solvers import (
     Progress as Progress,

@@ -81,7 +81,7 @@ def segment(
         Weight of the total variation, in nats per pixel of boundary. Bigger is smoother; 0 leaves the likelihood alone.
         By default a quarter of the image's side N^(1/d), N pixels in d dimensions, so that the same picture at another
         resolution gives the same object.
-    shape : {"convex", "star", "connected", ...}, Shape, mapping of label to one of them or None, or None
+    shape : {"convex", "star", "convex:2", ...}, Shape, mapping of label to one of them or None, or None
         Shape of the object, which then contains no pixels outside. With more than one object, a mapping has the shape
         of each, ``{2: "convex", 3: None}``; labels that it leaves out have none, and the objects never overlap.
     unify : {"sequential", "joint"} or None
@@ -239,7 +239,7 @@ def project(
     ----------
     target : (H, W) or (D, H, W) array
         A mask (bool, or integers 0 and one other value), or probabilities of the object in [0, 1].
-    shape : {"convex", "star", "connected", "ellipse", "rectangle", "polygon", "hull", ...} or Shape
+    shape : {"convex", "convex:2", "star", "connected", "symmetric", "ellipse", "rectangle", "polygon", "hull"} or Shape
         Shape of the object; parts of `varconvex.shapes` have parameters, as ``StarShape(centre=(120, 80))``.
     inside, outside : bool array of the target's shape, optional
         Pixels that must, and that must not, belong to the object.

@@ -23,13 +23,18 @@ from .shapes.connected import FittedConnected
 from .shapes.convex import FittedConvex
 from .shapes.ellipse import FittedEllipse
 from .shapes.icnn import ICNN
+from .shapes.k_convex import FittedKConvex
 from .shapes.polygon import FittedPolygon
 from .shapes.rectangle import FittedRectangle
 from .shapes.star import FittedStar
+from .shapes.symmetric import FittedSymmetric
 
 _VERSION = 1
 _ARRAYS = ("labels", "probability", "unconstrained", "costs", "seeds", "image")
-_FITTED = (FittedConnected, FittedConvex, FittedEllipse, FittedPolygon, FittedRectangle, FittedStar)
+_FITTED = (
+    FittedConnected, FittedConvex, FittedEllipse, FittedKConvex, FittedPolygon, FittedRectangle, FittedStar,
+    FittedSymmetric,
+)  # fmt: skip
 _SHAPES: dict[str, type] = {kind.__name__: kind for kind in _FITTED}
 
 

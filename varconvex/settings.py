@@ -154,7 +154,8 @@ def part(family: str, value: Any) -> Any:
     if family == "predictors" and hasattr(value, "fit") and hasattr(value, "predict_proba"):
         return ClassifierPredictor(value)  # of scikit-learn, or like one
     if isinstance(value, str):
-        return find(family, value)()
+        count = value.removeprefix("convex:") if family == "shapes" else value
+        return find(family, "k_convex")(int(count)) if count != value and count.isdecimal() else find(family, value)()
     if isinstance(value, type) or not isinstance(value, kind):
         raise InvalidParameterError(
             f"{family[:-1]} must be a name or an object with a method {method}(), an instance of "

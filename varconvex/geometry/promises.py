@@ -17,6 +17,7 @@ from . import hulls
 from .certify import as_mask
 from .conics import ellipse_pixels, is_ellipse, rectangle_pixels
 from .digital_rays import star_violations
+from .mirrors import mirror_violations
 from .pieces import stray_pixels
 
 Array = np.ndarray
@@ -44,6 +45,8 @@ class ShapeCertificate:
         "connected": "in one piece",
         "ellipse": "exactly the pixels within the ellipse",
         "rectangle": "exactly the pixels within the rectangle",
+        "symmetric": "the mirror image of each pixel is in the mask",
+        "k_convex": "exactly the pixels of its convex parts",
     }
 
     def __bool__(self) -> bool:
@@ -63,13 +66,14 @@ def certify(mask: Any, shape: str = "convex", **options: Any) -> ShapeCertificat
     Parameters
     ----------
     mask : (H, W) or (D, H, W) bool, or integers 0 and 1
-    shape : {"convex", "star", "connected", "ellipse", "rectangle"}
+    shape : {"convex", "star", "connected", "ellipse", "rectangle", "symmetric", "k_convex"}
         What is to be proven: see the shape of this name in `varconvex.shapes`.
     **options
         What it is about. "star": `centre`, the indices of a pixel. "connected": `holes`, whether it may have some (by
         default), and `inside`, pixels that the piece must hold (bool). "ellipse": `conic`, six integers a, b, c, d, e,
         f of {a y^2 + b y x + c x^2 + d y + e x + f <= 0} in rows y and columns x. "rectangle": `sides`, six integers
-        p, q, k, l, m, n of {k <= p y + q x <= l, m <= p x - q y <= n}. Fitted shapes have them as attributes.
+        p, q, k, l, m, n of {k <= p y + q x <= l, m <= p x - q y <= n}. "symmetric": `axis`, three integers p, q, o of
+        the line {p y + q x = o / 2}. "k_convex": `parts`, (k, *spatial) bool. Fitted shapes have them as attributes.
 
     Returns
     -------
@@ -148,10 +152,30 @@ def _rectangle(mask: Array, sides: Any = None) -> Array:
     return np.argwhere(mask ^ rectangle_pixels(numbers, mask.shape) if any(numbers[:2]) else mask)
 
 
+def _symmetric(mask: Array, axis: Any = None) -> Array:
+    p, q, o = _integers("axis", axis, 3, "pass p, q, o, as a fitted symmetric set has them")
+    return mirror_violations(mask, (p, q, o))
+
+
+def _k_convex(mask: Array, parts: Any = None) -> Array:
+    some = checks.host(checks.as_numeric("parts", parts)) if parts is not None else np.zeros(0)
+    if some.ndim != mask.ndim + 1 or some.shape[1:] != mask.shape:
+        raise InvalidParameterError(
+            f"parts must be masks of the shape {mask.shape}, one a part; got shape {some.shape}: pass (k, *spatial)"
+        )
+    pieces = [part != 0 for part in some]
+    wrong = mask ^ np.any(pieces, axis=0) if pieces else mask.copy()
+    for part in pieces:
+        wrong[tuple(_convex(part).T)] = True
+    return np.argwhere(wrong)
+
+
 _JUDGES: dict[str, tuple[tuple[str, ...], Callable[..., Array]]] = {
     "convex": ((), _convex),
     "star": (("centre",), _star),
     "connected": (("holes", "inside"), _connected),
     "ellipse": (("conic",), _ellipse),
     "rectangle": (("sides",), _rectangle),
+    "symmetric": (("axis",), _symmetric),
+    "k_convex": (("parts",), _k_convex),
 }

@@ -4,7 +4,9 @@ from .convex import ConvexShape as ConvexShape, FittedConvex as FittedConvex
 from .ellipse import EllipseShape as EllipseShape, FittedEllipse as FittedEllipse
 from .hull import HullShape as HullShape
 from .icnn import ICNN as ICNN
+from .k_convex import FittedKConvex as FittedKConvex, KConvexShape as KConvexShape
 from .polygon import FittedPolygon as FittedPolygon, PolygonShape as PolygonShape
 from .rectangle import FittedRectangle as FittedRectangle, RectangleShape as RectangleShape
 from .soft import ConvexDistance as ConvexDistance
 from .star import FittedStar as FittedStar, StarShape as StarShape
+from .symmetric import FittedSymmetric as FittedSymmetric, SymmetricShape as SymmetricShape
