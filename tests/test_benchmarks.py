@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import backends, certainty, energies, interactive, label_images, quality, shape
+from benchmarks import backends, certainty, energies, interactive, label_images, quality, refinement, shape
 from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
 from benchmarks._strokes import correction
 from varconvex import ConvexShape
@@ -249,3 +249,11 @@ def test_label_images_that_were_spoilt_come_nearer_to_the_truth(folder, tmp_path
         assert row["certified"] == row["objects"] > 1
         assert row["overlaps"] == 0
         assert row["after"] > row["before"]
+
+
+def test_refined_maps_are_nearer_to_the_truth_than_interpolated_ones(folder, tmp_path, capsys):
+    options = ["--images", "1", "--side", "256", "--blur", "1", "--data", str(folder / "blobs")]
+    assert refinement.main([*options, "--json", str(tmp_path / "refined.json")]) == 0
+    rows = json.loads((tmp_path / "refined.json").read_text())["rows"]
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(rows) + len({row["set"] for row in rows})
+    assert all(row["f"] > row["f_linear"] for row in rows if row["set"] == "generated")
