@@ -25,7 +25,14 @@ ARROWS = {
         "coordinates", "margins", "settings", "solvers", "backends", "geometry", "threads",
         "logs",
     },
-    "convexification": {"coordinates", "geometry", "logs", "result"},
+    "convexification": {
+        "assembly", "backends", "coordinates", "geometry", "inputs", "likelihoods", "logs", "predictors", "proposals",
+        "result",
+    },
+    "refinement": {
+        "assembly", "backends", "convexification", "inputs", "likelihoods", "logs", "objects", "predictors",
+        "proposals", "result", "scribbles", "settings", "shapes", "solvers",
+    },
     "settings": {"backends", "families", "inputs", "likelihoods", "predictors", "shapes", "solvers"},
     "session": {"api", "backends", "inputs", "predictors", "result", "scribbles", "sessions", "settings"},
     "sessions": {
@@ -36,7 +43,7 @@ ARROWS = {
     "widget": {"families", "plots", "result", "scribbles", "session"},
     "batch": {"api", "commands", "io", "memory", "plots", "result", "session", "threads", "_version"},
     "cli": {"annotate", "batch", "commands", "demo", "doctor", "io", "reproduce"},
-    "commands": {"api", "convexification", "families", "io", "logs", "predictors", "result"},
+    "commands": {"api", "convexification", "refinement", "families", "io", "logs", "predictors", "result"},
     "napari": {"demo", "families", "inputs", "result", "session", "solvers", "widget"},
     "demo": {"api", "result"},
     "doctor": {"backends", "compiling", "threads"},

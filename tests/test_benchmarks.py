@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import backends, certainty, energies, interactive, label_images, quality, shape, volumes
+from benchmarks import backends, certainty, energies, interactive, label_images, quality, refinement, shape, volumes
 from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
 from benchmarks._strokes import correction
 from varconvex import ConvexShape
@@ -280,3 +280,11 @@ def test_volumes_are_measured(tmp_path, capsys):
     assert 0.8 < default["iou"] < 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split()[:4] == ["clean", "1.000", "1.000", "1.000"]
+
+
+def test_refined_maps_are_nearer_to_the_truth_than_interpolated_ones(folder, tmp_path, capsys):
+    options = ["--images", "1", "--side", "256", "--blur", "1", "--data", str(folder / "blobs")]
+    assert refinement.main([*options, "--json", str(tmp_path / "refined.json")]) == 0
+    rows = json.loads((tmp_path / "refined.json").read_text())["rows"]
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(rows) + len({row["set"] for row in rows})
+    assert all(row["f"] > row["f_linear"] for row in rows if row["set"] == "generated")

@@ -63,6 +63,7 @@ from .predictors import (
     FcnPredictor as FcnPredictor,
     GivenPredictor as GivenPredictor,
 )
+from .refinement import refine as refine
 from .regions import (
     segment_chan_vese as segment_chan_vese,
     segment_geodesic_contours as segment_geodesic_contours,

@@ -1,4 +1,4 @@
-"""The command ``varconvex``: demo, segment, project, convexify, batch, annotate, reproduce, doctor.
+"""The command ``varconvex``: demo, segment, project, refine, convexify, batch, annotate, reproduce, doctor.
 
 Exit status: 0 done, 1 something is missing (doctor) or has failed (batch), 2 bad input or usage, 130 interrupted, 143
 terminated.
@@ -14,7 +14,7 @@ from typing import get_args
 from . import __version__
 from .batch import command as batch
 from .batch.tasks import ended_by_sigterm
-from .commands import labels, segment
+from .commands import maps, segment
 from .commands.console import Voice, in_shell_words, warnings_told, with_voice
 from .commands.options import FILE_OPTIONS, SEGMENT, add_options, files_of, given, keywords
 from .errors import VarconvexError
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=with_voice(_demo))
 
     segment.add_to(commands)
-    labels.add_to(commands)
+    maps.add_to(commands)
     batch.add_to(commands)
 
     annotate = commands.add_parser("annotate", help="draw strokes, see the answer, save both")

@@ -55,7 +55,9 @@ def called(files, monkeypatch):
     return found
 
 
-@pytest.mark.parametrize(("function", "names"), [("segment", options.SEGMENT), ("project", options.PROJECT)])
+@pytest.mark.parametrize(
+    ("function", "names"), [("segment", options.SEGMENT), ("project", options.PROJECT), ("refine", options.REFINE)]
+)
 def test_every_keyword_is_an_option(function, names):
     parameters = inspect.signature(getattr(varconvex, function)).parameters
     assert set(names) - set(options.PARTS) == set(parameters) - set(options.NOT_IN_A_SHELL)
@@ -113,9 +115,8 @@ def test_an_option_is_its_keyword(called, text):
         assert same(called[name], value)
     np.testing.assert_array_equal(called["arguments"][0], IMAGE)
     np.testing.assert_array_equal(called["arguments"][1], SCRIBBLES)
-    assert {option.split()[0] for option in CASES} | {"--features", "--given", "--inside", "--outside"} >= {
-        options.flag(name) for name in options.OPTIONS
-    }
+    elsewhere = {"--features", "--given", "--inside", "--outside", "--kind", "--reach"}
+    assert {option.split()[0] for option in CASES} | elsewhere >= {options.flag(name) for name in options.OPTIONS}
 
 
 @pytest.mark.parametrize(

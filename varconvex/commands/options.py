@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any, get_args
 
 from ..errors import InvalidParameterError
-from ..options import TV, Components, NanPolicy, Relaxation, Unify
+from ..options import TV, Components, Kind, NanPolicy, Relaxation, Unify
 
 NONE = "none"
 """The word that stands for None where None is a choice of its own."""
@@ -160,10 +160,12 @@ OPTIONS: dict[str, Option] = {
     "random_state": Option("the same seed gives the same mask", "N", int, flags=("--seed",)),
     "inside": Option("pixels that must belong to the object: a mask", "FILE", load=_mask, file=True),
     "outside": Option("pixels that must not belong to the object: a mask", "FILE", load=_mask, file=True),
+    "kind": Option("unit of a map of floats", choices=get_args(Kind)),
+    "reach": Option("pixels of the map by which its outline may be off", "NUMBER", float),
     "features": Option("features for the predictors fcn and cnn: .npy (H, W, F)", "FILE", file=True),
     "given": Option("map of probabilities, or mask, of another program: the predictor instead", "FILE", file=True),
 }  # fmt: skip
-"""Every option by its name: a keyword of `segment` or `project`, or one of `PARTS`."""
+"""Every option by its name: a keyword of `segment`, `project` or `refine`, or one of `PARTS`."""
 
 FILE_OPTIONS: dict[str, Option] = {
     "frame": Option("frame of a file with a time axis, or page of one whose pages have no meaning", "N", _frames),
@@ -192,11 +194,16 @@ NOT_IN_A_SHELL = ("image", "scribbles", "target", "callback")
 """Keywords that are no options: what a command reads, and what it watches the solver with."""
 
 
-SEGMENT = tuple(name for name in OPTIONS if name not in ("inside", "outside"))
+SEGMENT = tuple(name for name in OPTIONS if name not in ("inside", "outside", "kind", "reach"))
 """Names of the options of commands that segment."""
 
 PROJECT = ("shape", "inside", "outside", "spacing", "backend", "random_state")
 """Names of the options of commands that project."""
+
+REFINE = (
+    "shape", "kind", "reach", "alpha", "channel_axis", "rgba", "spacing", "backend", "max_iter", "tol", "random_state",
+)  # fmt: skip
+"""Names of the options of the command that refines."""
 
 
 def flag(name: str) -> str:
