@@ -202,7 +202,8 @@ PACKAGES = (
     ".solvers",
 )
 RESULTS = {
-    "Certificate", "ConvexDistance", "Entry", "FittedConvex", "FittedPolygon", "ImageFile", "OptimalityCertificate",
+    "Certificate", "ConvexDistance", "Entry", "FittedConvex", "FittedPolygon", "ImageFile", "ImageOnDisk",
+    "LargeSegmentation", "OptimalityCertificate",
     "Outline", "Prediction", "Progress", "ProximalTerm", "Sample", "Segmentation", "Solution", "Stationary", "Summary",
 }  # fmt: skip
 """What functions return: nobody but the package makes one."""
