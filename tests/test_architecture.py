@@ -23,7 +23,11 @@ ARROWS = {
     "api": {
         "inputs", "likelihoods", "predictors", "shapes", "unify", "proposals", "assembly", "result", "energies",
         "coordinates", "margins", "settings", "solvers", "backends", "geometry", "threads",
-        "logs",
+        "logs", "large", "io",
+    },
+    "large": {
+        "backends", "colour", "edges", "energies", "images", "likelihoods", "memory", "predictors", "result", "scene",
+        "scribbles", "settings", "solvers", "threads",
     },
     "convexification": {
         "assembly", "backends", "coordinates", "geometry", "inputs", "likelihoods", "logs", "predictors", "proposals",

@@ -203,9 +203,9 @@ PACKAGES = (
 )
 RESULTS = {
     "Certificate", "ConvexDistance", "Entry", "FittedConnected", "FittedConvex", "FittedEllipse", "FittedKConvex",
-    "FittedPolygon", "FittedRectangle", "FittedStar", "FittedSymmetric", "ImageFile", "OptimalityCertificate",
-    "Outline", "Prediction", "Progress", "ProximalTerm", "Sample", "Segmentation", "ShapeCertificate", "Solution",
-    "Stationary", "Summary",
+    "FittedPolygon", "FittedRectangle", "FittedStar", "FittedSymmetric", "ImageFile", "ImageOnDisk",
+    "LargeSegmentation", "OptimalityCertificate", "Outline", "Prediction", "Progress", "ProximalTerm", "Sample",
+    "Segmentation", "ShapeCertificate", "Solution", "Stationary", "Summary",
 }  # fmt: skip
 """What functions return: nobody but the package makes one."""
 

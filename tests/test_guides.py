@@ -10,7 +10,7 @@ SPEC = importlib.util.spec_from_file_location("guides", SITE / "guides.py")
 guides = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(guides)
 
-NEEDS = {"cells": "tifffile", "volume": "nibabel", "fiji": "roifile", "dask": "distributed"}
+NEEDS = {"cells": "tifffile", "volume": "nibabel", "fiji": "roifile", "dask": "distributed", "large": "zarr"}
 
 
 def test_every_guide_is_listed_and_begins_with_its_picture():

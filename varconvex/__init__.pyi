@@ -39,6 +39,7 @@ from .errors import (
     InvalidScribblesError as InvalidScribblesError,
     MissingExtraError as MissingExtraError,
     NotEnoughMemoryError as NotEnoughMemoryError,
+    NotEnoughSpaceError as NotEnoughSpaceError,
     ScribbleConflictError as ScribbleConflictError,
     ScribbleWarning as ScribbleWarning,
     ShapeWarning as ShapeWarning,
@@ -50,6 +51,7 @@ from .errors import (
 from .estimator import ScribbleClassifier as ScribbleClassifier, pixel_table as pixel_table
 from .geometry import certify_convexity as certify_convexity
 from .geometry.promises import certify as certify
+from .large.result import LargeSegmentation as LargeSegmentation
 from .likelihoods import (
     GaussianMixtureLikelihood as GaussianMixtureLikelihood,
     HistogramLikelihood as HistogramLikelihood,

@@ -17,7 +17,9 @@ from .energies.two_phase import TwoPhase
 from .errors import InvalidParameterError
 from .geometry.components import keep_scribbled
 from .inputs import Scene, prepare, probability_map
+from .io.lazy import is_store, open_on_disk
 from .keywords import known_keywords
+from .large.entry import is_on_disk, on_disk
 from .likelihoods.base import Likelihood
 from .logs import LOGGER, compilation_logged
 from .margins import find_margins
@@ -60,6 +62,8 @@ def segment(
     callback: Callable[[Progress], object] | None = None,
     certainty: bool = False,
     random_state: int | np.random.Generator | None = None,
+    memory: str | int | None = None,
+    scratch: Any = None,
 ) -> Segmentation:
     """Segment an image from a few scribbles.
 
@@ -72,7 +76,8 @@ def segment(
     image : (*spatial) or (*spatial, C) array of bools, integers or floats
         2-D or 3-D, grey or with channels. Three channels are taken as sRGB. Any range: it is scaled by its own
         extremes. Also a tensor of PyTorch, or an xarray: its coordinates are the spacing, if they are evenly spaced,
-        and an axis named like channels (c, channel, band) has them.
+        and an axis named like channels (c, channel, band) has them. A path, or an array of Zarr or Dask, is read by
+        rows and need not fit into memory: images with one object, without shape, mask and time limit.
     scribbles : (*spatial) int array, pair of bool arrays, or dict
         A label image (0 unlabelled, 1 background, 2.. objects, -1 outside), whose shape says which axes of the image
         are spatial; or masks (object, background); or polylines {"object": [(row, column), ...], "background": ...},
@@ -138,10 +143,16 @@ def segment(
         `area_interval` and `next_stroke`. For predictors with an energy.
     random_state : int or numpy.random.Generator, optional
         Seed of everything random: equal seeds give equal masks.
+    memory : str or int, optional
+        Of images on disk: most memory to use, in bytes or as in "4G". None is half of what there is.
+    scratch : path, optional
+        Of images on disk: folder for 44 bytes a pixel of files and the labels, where the same call goes on after it
+        was interrupted. None is a temporary one, deleted with the result.
 
     Returns
     -------
     Segmentation
+        A `LargeSegmentation` of images on disk, whose arrays lie on disk, too.
 
     Raises
     ------
@@ -149,6 +160,8 @@ def segment(
         If something passed is not what it has to be.
     ScribbleConflictError
         If no convex object can hold the scribbles, or no line parts those of two; its `pixels` say where.
+    NotEnoughMemoryError, NotEnoughSpaceError
+        If memory or disk cannot hold what is needed.
     BackendUnavailableError
         If the backend cannot run here.
 
@@ -173,10 +186,19 @@ def segment(
     """
     begin = time.perf_counter()
     image, channel_axis, spacing = labelled(image, channel_axis, spacing)
+    if is_store(image):
+        image = open_on_disk(image)
+        channel_axis, spacing = image.channel_axis, image.spacing if spacing is None else spacing
     settings = Settings(
         get_backend(backend, image), alpha, shape, unify, predictor, likelihood, edge_weight, tv, relaxation,
         components, max_iter, tol, time_limit, callback, certainty, random_state,
     )  # fmt: skip
+    if is_on_disk(image, memory, scratch):
+        with compilation_logged():
+            return on_disk(
+                image, scribbles, settings, channel_axis=channel_axis, rgba=rgba, mask=mask, spacing=spacing,
+                nan_policy=nan_policy, strict=strict, memory=memory, scratch=scratch,
+            )  # fmt: skip
     scene = prepare(
         image, scribbles, channel_axis=channel_axis, spacing=spacing, mask=mask, nan_policy=nan_policy, rgba=rgba,
         strict=strict,

@@ -124,8 +124,13 @@ def colour_contrast_weight(
     floor: float = FLOOR,
 ) -> np.ndarray:
     """`contrast_weight` of an image whose colours ((*spatial, C) float32, see `features`) are known already."""
-    contrast, known = _squared_gradient(colours, steps, scale, valid)
+    contrast, known = squared_gradient(colours, steps, scale, valid)
     mean = float(contrast[known].mean()) if known.any() else 0.0
+    return weight_of_contrast(contrast, mean, beta=beta, floor=floor)
+
+
+def weight_of_contrast(contrast: np.ndarray, mean: float, *, beta: float = BETA, floor: float = FLOOR) -> np.ndarray:
+    """g of |grad I|^2 at some pixels of an image whose `mean` is this: float32."""
     # A flat image that has been smoothed is flat up to rounding, which makes no edges.
     if mean <= np.finfo(np.float32).eps ** 2:
         return np.ones(contrast.shape, np.float32)
@@ -177,7 +182,7 @@ def _smoothed(channels: np.ndarray, steps: tuple[float, ...], scale: float, vali
     yield from run(lambda channel: gaussian_filter(channel * within, widths) / share, each)
 
 
-def _squared_gradient(
+def squared_gradient(
     channels: np.ndarray, steps: tuple[float, ...], scale: float, valid: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """|grad I|^2 by forward differences, as in the total variation, and where all pixels that enter it are valid."""

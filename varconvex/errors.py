@@ -57,6 +57,10 @@ class NotEnoughMemoryError(MemoryError, VarconvexError):
     """More memory would be needed than there is; the message says how much, and how to do with less."""
 
 
+class NotEnoughSpaceError(VarconvexError, OSError):
+    """A disk cannot hold the files that a computation needs; the message says how much they take."""
+
+
 class MissingExtraError(VarconvexError, ImportError):
     """An optional package is not installed; the message names the command that installs it."""
 

@@ -6,8 +6,9 @@ limit) allows, without an exception. So sizes are estimated before anything larg
 
 import os
 from pathlib import Path
+from typing import Any
 
-from .errors import NotEnoughMemoryError
+from .errors import InvalidParameterError, NotEnoughMemoryError
 
 _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
@@ -36,6 +37,38 @@ def require(needed: float, what: str, remedy: str) -> None:
         raise NotEnoughMemoryError(
             f"{what} needs about {readable(needed)} of memory; {readable(there)} are available. {remedy}"
         )
+
+
+_SIZES = {"": 1, "B": 1}
+_SIZES |= {f"{letter}{more}": 1024**k for k, letter in enumerate("KMGT", 1) for more in ("", "B", "IB")}
+
+
+def budget(value: Any) -> int:
+    """Bytes of a user's ``memory="4G"``; of None half of what this process can still take.
+
+    An InvalidParameterError if it is no size, a NotEnoughMemoryError if there is not as much.
+    """
+    there = available()
+    if value is None:
+        return (there or 2**32) // 2
+    number, unit = value, ""
+    if isinstance(value, str):
+        text = value.strip().upper()
+        number = text.rstrip("KMGTIB ")
+        unit = text[len(number) :].strip()
+    try:
+        size = int(float(number) * _SIZES[unit])
+    except (TypeError, ValueError, OverflowError, KeyError):
+        size = 0
+    if isinstance(value, bool) or size <= 0:
+        raise InvalidParameterError(
+            f"memory must be a number of bytes, or a text such as '4G' or '500M'; got {value!r}. Pass such a size."
+        )
+    if there is not None and size > there:
+        raise NotEnoughMemoryError(
+            f"memory must be there; got {readable(size)} where {readable(there)} are available. Pass less."
+        )
+    return size
 
 
 def readable(size: float) -> str:

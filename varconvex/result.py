@@ -152,14 +152,13 @@ class Segmentation(Views):
         certificate = None
         if self.certificate is not None:
             certificate = {**vars(self.certificate), "filled_pixels": self.shape.n_filled if self.shape else 0}
-        ids, counts = np.unique(self.labels, return_counts=True)
         certain = {}
         if self.margins:
             sizes = {label: self.area_interval(label=label) for label in self.margins}
             certain = {"area_intervals": sizes, "next_stroke": self.next_stroke()}
         return plain(
             {
-                "labels": dict(zip(ids.tolist(), counts, strict=True)),
+                "labels": self._label_counts(),
                 **{name: getattr(self, name) for name in _NUMBERS},
                 "objective": self.objective,
                 "iterations": self.history[-1][0] if self.history else 0,
@@ -171,6 +170,11 @@ class Segmentation(Views):
                 "seconds": {name: round(value, 6) for name, value in self.seconds.items()},
             }
         )
+
+    def _label_counts(self) -> dict[int, int]:
+        """Pixels of each label."""
+        ids, counts = np.unique(self.labels, return_counts=True)
+        return dict(zip(ids.tolist(), counts.tolist(), strict=True))
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the whole result, shapes included, to a NumPy archive (.npz) without pickles.

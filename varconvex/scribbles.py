@@ -3,7 +3,7 @@
 0 is unlabelled, 1 the background, 2 and more are objects, -1 is outside.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +20,9 @@ BORDER = "border"
 
 _RIM = 2
 """Width in pixels of what is scribbled along the border."""
+
+_PIECE = 512
+"""Points of a stroke, a pixel apart, that are drawn at a time where an image is too large for an array of its size."""
 
 _LARGEST_LABEL = 2**53
 """Largest integer up to which float64 represents every integer."""
@@ -91,7 +94,7 @@ def _draw(strokes: Mapping, image: np.ndarray, channel_axis: int | None, strict:
     """The label image of polylines {label: line or lines}, each (n, d) points in array order (row, column)."""
     border = [label_of(key) for key, value in strokes.items() if isinstance(value, str) and value == BORDER]
     drawn = {key: value for key, value in strokes.items() if not (isinstance(value, str) and value == BORDER)}
-    lines = [(label_of(key), line) for key, value in drawn.items() for line in _polylines(value)]
+    lines = [(label_of(key), line) for key, value in drawn.items() for line in polylines(value)]
     if not lines:
         raise InvalidScribblesError("scribbles must hold a polyline for each of two labels; got an empty dict.")
     ndim = lines[0][1].shape[1]
@@ -113,9 +116,17 @@ def _draw(strokes: Mapping, image: np.ndarray, channel_axis: int | None, strict:
 
 def border_pixels(shape: tuple[int, ...]) -> np.ndarray:
     """Pixels along the border of an image or volume of this shape: bool array."""
-    found = np.ones(shape, bool)
-    found[tuple(slice(_RIM, n - _RIM) for n in shape)] = False
+    found = np.zeros(shape, bool)
+    for part in border_slices(shape):
+        found[part] = True
     return found
+
+
+def border_slices(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    """Boxes, two for each axis, that together are what is scribbled along the border."""
+    for axis, n in enumerate(shape):
+        for ends in (slice(0, min(_RIM, n)), slice(max(n - _RIM, 0), n)):
+            yield tuple(ends if k == axis else slice(None) for k in range(len(shape)))
 
 
 def label_of(name: Any) -> int:
@@ -128,7 +139,7 @@ def label_of(name: Any) -> int:
     return int(label)
 
 
-def _polylines(value: Any) -> list[np.ndarray]:
+def polylines(value: Any) -> list[np.ndarray]:
     """One polyline or a sequence of them as a list of (n, d) float64 arrays."""
     many = isinstance(value, Sequence | np.ndarray) and len(value) > 0 and checks.n_axes(value[0]) == 2
     return [polyline(line) for line in (value if many else [value])]
@@ -150,6 +161,30 @@ def polyline(line: Any) -> np.ndarray:
 
 def _stroke(line: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Pixels of a polyline's stroke, with a warning where it leaves an image of this shape: bool array."""
+    _warn_outside(line, shape)
+    return brush_stroke(line, shape, WIDTH)
+
+
+def stroke_pieces(
+    line: np.ndarray, shape: tuple[int, ...], width: float
+) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+    """Pixels of a polyline's stroke in small boxes, each with its first corner; they may overlap.
+
+    All together are the stroke, with the same warning where it leaves the image; no array is of the image's size.
+    """
+    _warn_outside(line, shape)
+    reach = int(width) + 1
+    samples = _samples(line, shape, width / 2)
+    for first in range(0, len(samples), _PIECE):
+        piece = samples[first : first + _PIECE + 1]
+        low = np.maximum(np.floor(piece.min(axis=0)).astype(np.int64) - reach, 0)
+        high = np.minimum(np.ceil(piece.max(axis=0)).astype(np.int64) + reach + 1, shape)
+        if (low < high).all():
+            yield tuple(low.tolist()), brush_stroke(piece - low, tuple((high - low).tolist()), width)
+
+
+def _warn_outside(line: np.ndarray, shape: tuple[int, ...]) -> None:
+    """A warning where points of a polyline are not on an image of this shape."""
     inside = ((line > -0.5) & (line < np.array(shape) - 0.5)).all(axis=1)
     if not inside.all():
         checks.warn_caller(
@@ -157,7 +192,6 @@ def _stroke(line: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
             "stroke do not and were clipped. Are rows and columns swapped?",
             ScribbleWarning,
         )
-    return brush_stroke(line, shape, WIDTH)
 
 
 def brush_stroke(line: np.ndarray, shape: tuple[int, ...], width: float) -> np.ndarray:

@@ -24,7 +24,7 @@ from .result import Segmentation
 from .scribbles import label_of
 from .sessions import archive
 from .sessions.latest import Latest
-from .sessions.solver import Solver
+from .sessions.solver import ON_DISK, Solver
 from .sessions.strokes import History, State, check_free, touched
 
 
@@ -64,7 +64,9 @@ class Session:
     """
 
     def __init__(self, image: Any, shape: Any = None, **keywords: Any) -> None:
-        check_keywords("Session", keywords, list(inspect.signature(segment).parameters)[2:])
+        check_keywords(
+            "Session", keywords, [k for k in list(inspect.signature(segment).parameters)[2:] if k not in ON_DISK]
+        )
         given = {"shape": shape, **keywords}
         self._keywords = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in given.items()}
         self._strict = bool(self._keywords.get("strict", False))

@@ -208,7 +208,7 @@ def test_options_of_files_are_keywords_of_the_readers():
     assert set(options.FILE_OPTIONS) == opening
     pens = set(inspect.signature(read_scribbles).parameters) - {"path", "photograph"} - opening
     assert set(options.PENS) == pens
-    assert len(options.ALL_OPTIONS) == len(options.OPTIONS) + len(opening) + len(pens)
+    assert len(options.ALL_OPTIONS) == len(options.OPTIONS) + len(opening) + len(pens) + len(options.ON_DISK)
 
 
 def test_frames_and_keys_reach_the_file(called):

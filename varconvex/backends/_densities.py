@@ -56,3 +56,13 @@ class Densities:
         from scipy.ndimage import distance_transform_edt
 
         return distance_transform_edt(~there, sampling=spacing)
+
+    def distance_along_rows(self, squares: np.ndarray, step: float) -> np.ndarray:
+        """Root of min over y of (step (x - y))^2 + squares(i, y), on each row i of (n, W) float64; on the host.
+
+        The second half of `distance`: where `squares` are those of distances along columns, inf where a column has
+        none, the result is the distance.
+        """
+        places = step * np.arange(squares.shape[1])
+        square = (places[:, None] - places) ** 2
+        return np.sqrt(np.stack([(square + row).min(axis=1) for row in squares]))

@@ -79,6 +79,12 @@ def distance(there: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
     return np.sqrt(squares, out=squares)
 
 
+def distance_along_rows(squares: np.ndarray, step: float) -> np.ndarray:
+    """As in the specification; `squares` (n, W) float64, C-contiguous, is overwritten."""
+    _threaded(_envelope, (squares[:, :, None], float(step)), len(squares), squares.size)
+    return np.sqrt(squares, out=squares)
+
+
 def _threaded(kernel, arguments: tuple, count: int, pixels: int) -> None:
     """The kernel on `count` lines, shared out among threads."""
     parts = max(1, min(n_threads(), count, pixels // _SHARE))

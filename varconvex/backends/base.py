@@ -243,6 +243,31 @@ class ArrayBackend(Grids, Densities):
         """Primal and dual value of a feasible pair; their difference is the gap."""
         return self.primal_value(problem, u), self.dual_value(problem, p)
 
+    def primal_slices(self, problem: Problem, u: Array) -> np.ndarray:
+        """Energy of each slice of the first spatial axis, in units of `cost_unit`: (slices,) float64, on the host.
+
+        Problems with a linear cost only. Parts of an image that overlap by one slice share out the sum: all but a
+        part's last slice are as in the whole.
+        """
+        within = tuple(range(2, u.ndim))
+        data = (problem.cost * u.astype(np.float64)).sum(axis=(0, *within))
+        charge = problem.dual_radius * self._charged(problem, u.astype(np.float64))
+        return self.to_numpy(data + charge.sum(axis=(0, *within)))
+
+    def dual_slices(self, problem: Problem, p: Array) -> np.ndarray:
+        """Dual value of each slice, as `primal_slices`: all but a part's first slice are as in the whole.
+
+        What flows out of the last slice flows into the next.
+        """
+        whole = self.xp.pad(SAFE * p.astype(np.float64), ((0, 0), (0, 0), (0, 1), *((0, 0),) * (p.ndim - 3)))
+        slope = problem.cost - self.divergence(whole, problem.steps, problem.offsets)[:, :-1]
+        if problem.simplex:
+            free = 1 - problem.lower.sum(axis=0, dtype=np.float64)
+            least = (problem.lower * slope).sum(axis=0) + free * slope.min(axis=0)
+        else:
+            least = (slope * self.xp.where(slope > 0, problem.lower, problem.upper)).sum(axis=0)
+        return self.to_numpy(least.reshape(len(least), -1).sum(axis=1))
+
     def threshold(self, problem: Problem, u: Array, thresholds: tuple[float, ...]) -> tuple[Array, float]:
         """The best of the masks Pi_C(u > t), one label, and its energy."""
         masks = (self.project((u > u.dtype.type(t)).astype(u.dtype), problem) for t in thresholds)

@@ -15,7 +15,7 @@ import numpy as np
 from ..compiling import interpreted, say_interpreted
 from ..threads import n_threads, run
 from . import _numba_grids as grids, _numba_values as values
-from ._numba_distance import distance
+from ._numba_distance import distance, distance_along_rows
 from ._numba_kernel_costs import kernel_costs
 from ._numba_kernel_sum import log_kernel_mean
 from ._numba_networks import NumbaNetworks
@@ -114,21 +114,30 @@ class NumbaBackend(NumbaNetworks):
         return primal, dual
 
     def _primal_sum(self, problem: Problem, u: Array) -> float:
+        return float(self.primal_slices(problem, u).sum()) if _compiled(u, problem) else super()._primal_sum(problem, u)
+
+    def _dual_sum(self, problem: Problem, p: Array) -> float:
+        there = _compiled(p[0], problem) and not problem.truncated
+        return float(self.dual_slices(problem, p).sum()) if there else super()._dual_sum(problem, p)
+
+    def primal_slices(self, problem: Problem, u: Array) -> np.ndarray:
+        """As in the specification, of all problems, in one pass."""
         if not _compiled(u, problem):
-            return super()._primal_sum(problem, u)
+            return super().primal_slices(problem, u)
         layout = self._layout(problem)
         head = (matrix(u), layout.counts, layout.fields, layout.shapes)
         tail = layout.charges(problem, np.float64)
-        return float(_sum_slices(values.primal_block, layout.shape[0], *head, tail=tail).sum())
+        return _sum_slices(values.primal_block, layout.shape[0], *head, tail=tail)
 
-    def _dual_sum(self, problem: Problem, p: Array) -> float:
+    def dual_slices(self, problem: Problem, p: Array) -> np.ndarray:
+        """As in the specification, of all problems, in one pass."""
         if not _compiled(p[0], problem) or problem.truncated:
-            return super()._dual_sum(problem, p)
+            return super().dual_slices(problem, p)
         layout = self._layout(problem)
         safe = tuple(SAFE * step for step in layout.steps)
         head = (matrix(p), layout.order, layout.counts, layout.fields, layout.shapes)
         tail = (problem.quadratic_weight, problem.l1_weight, SAFE * SAFE * problem.huber, safe, layout.offsets)
-        return float(_sum_slices(values.dual_block, layout.shape[0], *head, tail=(*tail, problem.simplex)).sum())
+        return _sum_slices(values.dual_block, layout.shape[0], *head, tail=(*tail, problem.simplex))
 
     def threshold(self, problem: Problem, u: Array, thresholds: tuple[float, ...]) -> tuple[Array, float]:
         """As in the specification, all thresholds in one pass."""
@@ -159,6 +168,10 @@ class NumbaBackend(NumbaNetworks):
     def distance(self, there: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
         """As in the specification, in threads."""
         return distance(np.ascontiguousarray(there), spacing)
+
+    def distance_along_rows(self, squares: np.ndarray, step: float) -> np.ndarray:
+        """As in the specification, in linear time and in threads."""
+        return distance_along_rows(np.array(squares, np.float64, order="C"), step)
 
     def mean_size(self, array: Array) -> float:
         """As in the specification, without a copy."""

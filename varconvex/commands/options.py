@@ -184,14 +184,20 @@ PENS: dict[str, Option] = {
 }
 """Options that are keywords of `read_scribbles`, besides those of `open_image`."""
 
-ALL_OPTIONS = {**OPTIONS, **FILE_OPTIONS, **PENS}
-"""Options by name, of all three declarations."""
+ON_DISK: dict[str, Option] = {
+    "memory": Option("read the image by rows and use at most so much memory: 4G, 500M", "SIZE"),
+    "scratch": Option("folder for files while it is read by rows; the same command goes on there", "DIR"),
+}
+"""Options for images that are larger than memory."""
+
+ALL_OPTIONS = {**OPTIONS, **FILE_OPTIONS, **PENS, **ON_DISK}
+"""Options by name, of all declarations."""
 
 PARTS = ("features", "given")
 """Options that are no keywords but become part of one, `predictor`."""
 
-NOT_IN_A_SHELL = ("image", "scribbles", "target", "callback")
-"""Keywords that are no options: what a command reads, and what it watches the solver with."""
+NOT_IN_A_SHELL = ("image", "scribbles", "target", "callback", *ON_DISK)
+"""Keywords that are no options of all commands: what is read, what watches the solver, and those of images on disk."""
 
 
 SEGMENT = tuple(name for name in OPTIONS if name not in ("inside", "outside", "kind", "reach"))

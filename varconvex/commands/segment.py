@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from .. import checks
 from ..errors import InvalidParameterError, VarconvexWarning
 from .console import Voice, with_voice
-from .options import FILE_OPTIONS, PENS, PROJECT, SEGMENT, add_options, files_of, given, keywords
+from .on_disk import is_on_disk, segment_on_disk
+from .options import FILE_OPTIONS, ON_DISK, PENS, PROJECT, SEGMENT, add_options, files_of, given, keywords
 from .outputs import add_outputs, check_contents, check_names, print_numbers, write_outputs
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def add_to(commands: Any) -> None:
     add_outputs(segment)
     add_options(segment, SEGMENT)
     add_options(segment, FILE_OPTIONS)
+    add_options(segment, ON_DISK)
     add_threads(segment)
     segment.set_defaults(run=with_voice(_segment))
 
@@ -84,6 +86,9 @@ def image_keywords(file: "ImageFile") -> dict[str, Any]:
 
 def _segment(options: argparse.Namespace, voice: Voice) -> int:
     """Segment an image."""
+    if is_on_disk(options):
+        use_threads(options.threads)
+        return segment_on_disk(options, voice)
     import numpy as np
 
     chosen = given(options)

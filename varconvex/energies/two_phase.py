@@ -19,7 +19,7 @@ from ..keywords import known_keywords
 from ._linear import LinearEnergy
 from .total_variation import check_sizes
 
-_THRESHOLDS = (0.5, 0.3, 0.7, 0.1, 0.9)
+THRESHOLDS = (0.5, 0.3, 0.7, 0.1, 0.9)
 
 
 @known_keywords
@@ -106,4 +106,4 @@ class TwoPhase(LinearEnergy):
 
     def round(self, backend: ArrayBackend, problem: Problem, u: Any) -> tuple[Any, float]:
         """The best of a few thresholds of u: by the coarea formula some threshold is as good as u."""
-        return backend.threshold(problem, u, _THRESHOLDS)
+        return backend.threshold(problem, u, THRESHOLDS)

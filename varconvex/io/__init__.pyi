@@ -1,5 +1,6 @@
 from .image_file import ImageFile as ImageFile
 from .labels import read_labels as read_labels, read_mask as read_mask
+from .lazy import ImageOnDisk as ImageOnDisk, open_on_disk as open_on_disk
 from .opening import open_image as open_image
 from .outlines import write_outlines as write_outlines
 from .painted import colour as colour

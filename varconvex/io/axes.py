@@ -12,7 +12,7 @@ from .image_file import ImageFile
 
 _SPACE, _CHANNELS = "zyx", "cs"
 
-_MOST_CHANNELS = 4
+MOST_CHANNELS = 4
 """A last axis that is longer is taken as a spatial one, where nothing else says what it is."""
 
 _NAMES = {"t": "time (t)", "p": "pages", "r": "tiles (r)", "m": "mosaic tiles (m)", "a": "angles (a)", "q": "pages"}
@@ -31,7 +31,7 @@ def image_file(
             f"an image must hold bools, integers or floats; {path} has {source.dtype}. Convert it to one of them first."
         )
     letters = _named(path, source, axes)
-    index, kept = _selection(path, source.shape, letters, frame)
+    index, kept = selection(path, source.shape, letters, frame)
     shape = tuple(n for n, i in zip(source.shape, index, strict=True) if isinstance(i, slice))
     if not large:
         memory.require(
@@ -87,7 +87,7 @@ def _named(path: str, source: Source, axes: str | None) -> str:
         return letters
     if source.axes != "?":
         return source.axes
-    small = source.shape[-1:] <= (_MOST_CHANNELS,) or (ndim == 4 and source.shape[-1] < min(source.shape[:-1]))
+    small = source.shape[-1:] <= (MOST_CHANNELS,) or (ndim == 4 and source.shape[-1] < min(source.shape[:-1]))
     last = ndim > 2 and small
     if ndim - last not in (2, 3):
         raise FileFormatError(
@@ -97,7 +97,7 @@ def _named(path: str, source: Source, axes: str | None) -> str:
     return "zyx"[last - ndim :] + "c" * last
 
 
-def _selection(
+def selection(
     path: str, shape: Sequence[int], letters: str, frame: int | Sequence[int] | None
 ) -> tuple[tuple[int | slice, ...], str]:
     """The index that picks one frame and drops axes of length 1, and the letters of the axes that stay."""

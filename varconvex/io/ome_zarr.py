@@ -17,7 +17,7 @@ from .whole import write_folder
 
 _UNITS = {"m": "meter", MILLIMETRE: "millimeter", MICRON: "micrometer", "nm": "nanometer", "cm": "centimeter"}
 _UNITS |= {"inch": "inch", "pm": "picometer", "Å": "angstrom", "km": "kilometer"}
-_CHUNK = 256
+_CHUNK, _LARGE_CHUNK = 256, 1024
 _OWN = "varconvex"
 """Attribute of groups that were written here, which may be replaced."""
 
@@ -37,21 +37,39 @@ def check_place(path: str | os.PathLike) -> None:
         )
 
 
-def write_ome_zarr(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
-    """Write an array as a group with one level; labels inside of an image are listed there."""
+def write_ome_zarr(path: str | os.PathLike, array: Any, grid: Grid, *, levels: int = 1) -> None:
+    """Write an array as a group; labels inside of an image are listed there.
+
+    With `levels`, each has every second pixel of the one before: labels have no means. An array on disk is copied by
+    rows.
+    """
     import zarr
 
     target, inside = Path(path), is_inside(path)
     later = inside and (target.parent.parent / "zarr.json").exists()
-    attributes = _described(target.name.split(".")[0], array, grid, "0.5" if later else "0.4")
+    attributes = _described(target.name.split(".")[0], array, grid, "0.5" if later else "0.4", levels)
 
     def write(folder: Path) -> None:
         group = zarr.open_group(str(folder), mode="w", zarr_format=3 if later else 2, attributes=attributes)
         keys = {} if later else {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
-        chunks = tuple(min(n, _CHUNK) for n in array.shape)
         kind: Any = array.dtype
-        made = group.create_array("0", shape=array.shape, dtype=kind, chunks=chunks, fill_value=0, **keys)  # type: ignore[arg-type]
-        made[...] = array
+        source = array
+        for level in range(levels):
+            side = 1 if level == 0 else 2
+            shape = tuple(-(-n // side) for n in source.shape)
+            chunks = tuple(min(n, _CHUNK if levels == 1 else _LARGE_CHUNK) for n in shape)
+            made: Any = group.create_array(
+                str(level),
+                shape=shape,
+                dtype=kind,
+                chunks=chunks,
+                fill_value=0,
+                **keys,  # type: ignore[arg-type]
+            )
+            for first in range(0, shape[0], chunks[0]):
+                rows = np.asarray(source[side * first : side * (first + chunks[0])])
+                made[first : first + chunks[0]] = rows if level == 0 else rows[(slice(None, None, 2),) * rows.ndim]
+            source = made
 
     check_place(path)
     labels = zarr.open_group(str(target.parent), mode="a", zarr_format=3 if later else 2) if inside else None
@@ -63,7 +81,7 @@ def write_ome_zarr(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> No
         labels.attrs.update({"ome": {**told, **found}} if later else found)
 
 
-def _described(name: str, array: np.ndarray, grid: Grid, version: str) -> dict[str, Any]:
+def _described(name: str, array: Any, grid: Grid, version: str, levels: int) -> dict[str, Any]:
     """Metadata of the group, in the form of a version."""
     labels = array.dtype.kind != "f"
     unit = _UNITS.get(grid.unit, grid.unit) if grid.unit else None
@@ -72,8 +90,11 @@ def _described(name: str, array: np.ndarray, grid: Grid, version: str) -> dict[s
         space = {"type": "space"} | ({"unit": unit} if unit else {})
         axes.append({"name": letter, **({"type": "channel"} if letter == "c" else space)})
     scale = [1.0] * grid.channels + [float(step) for step in grid.spacing or (1.0,) * (array.ndim - grid.channels)]
-    level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
-    image: dict[str, Any] = {"name": name, "axes": axes, "datasets": [level]}
+    datasets = [
+        {"path": str(k), "coordinateTransformations": [{"type": "scale", "scale": [2**k * step for step in scale]}]}
+        for k in range(levels)
+    ]
+    image: dict[str, Any] = {"name": name, "axes": axes, "datasets": datasets}
     told: dict[str, Any] = {"multiscales": [image]} | ({"image-label": {}} if labels else {})
     own: dict[str, Any] = {"content": "labels" if labels else "probability"}
     if grid.affine is not None:

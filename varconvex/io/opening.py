@@ -80,7 +80,7 @@ def open_image(
     """
     name = os.fsdecode(path)
     with readable(name, "a readable image file", f"Is it truncated, or of another kind? {known()}"):
-        source = _format(name).source(name, Wanted(level, key, indices))
+        source = format_of(name).source(name, Wanted(level, key, indices))
         if not large:
             _plausible(name, source)
         return image_file(name, source, frame, axes, large)
@@ -91,7 +91,7 @@ def known() -> str:
     return f"Read are {'; '.join(form.NAME for form in FORMATS)}."
 
 
-def _format(path: str) -> Format:
+def format_of(path: str) -> Format:
     """The format of a file or folder; one that is known and not read is an error that says what reads it."""
     head = b""
     if not os.path.isdir(path):

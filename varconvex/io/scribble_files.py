@@ -11,6 +11,7 @@ from ..scribbles import label_image
 from . import painted
 from .image_file import ImageFile
 from .labels import grey_levels, plain_labels
+from .lazy import ImageOnDisk, open_on_disk
 from .opening import open_image
 from .painted import Colour
 from .stroke_files import Line, is_text_of_strokes, read_strokes
@@ -104,6 +105,24 @@ def read_scribbles(
     strokes = painted.strokes(pictured, image, len(shape))
     chosen = painted.choose(strokes, name, object_colour, background_colour)
     return np.array([0, 2, 1])[strokes.numbers(chosen)]
+
+
+@known_keywords
+def strokes_on_disk(path: str | os.PathLike) -> dict[int, list[np.ndarray]] | ImageOnDisk:
+    """Scribbles of an image that does not fit into memory, for `segment`: lines by label, or a label image on disk.
+
+    A FileFormatError if the file is neither a text of lines nor a store that is read in parts.
+    """
+    name = os.fspath(path)
+    if not is_text_of_strokes(name):
+        return open_on_disk(name)
+    lines = read_strokes(name)
+    if any(filled for _, filled, _ in lines):
+        raise FileFormatError(
+            f"strokes on an image on disk must be lines or points; {name} has filled polygons. Draw lines, or convert "
+            "them to a label image in Zarr."
+        )
+    return _by_label(name, lines, 2)
 
 
 @known_keywords
@@ -211,8 +230,8 @@ def _with(file: ImageFile, colours: np.ndarray) -> ImageFile:
     return ImageFile(colours, -1, file.spacing, file.unit, file.affine, file.path, file.alpha)
 
 
-def _drawn(path: str, lines: list[Line], image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The label image of lines and filled outlines."""
+def _by_label(path: str, lines: list[Line], axes: int) -> dict[int, list[np.ndarray]]:
+    """The points of each label's lines, on an image with so many axes."""
     if not lines:
         raise FileFormatError(f"strokes were looked for; {path} has none. Draw some.")
     if any(label is None for label, _, _ in lines):
@@ -221,14 +240,20 @@ def _drawn(path: str, lines: list[Line], image: np.ndarray, shape: tuple[int, ..
             "background, or add a column or property label: object or background."
         )
     for _, _, points in lines:
-        if points.shape[1] != len(shape):
+        if points.shape[1] != axes:
             raise FileFormatError(
-                f"points must have {len(shape)} coordinates, as the image has axes; {path} has points with "
+                f"points must have {axes} coordinates, as the image has axes; {path} has points with "
                 f"{points.shape[1]}. Draw on this image."
             )
     by_label: dict[int, list[np.ndarray]] = {}
     for label, _, points in lines:
         by_label.setdefault(int(label or 0), []).append(points)
+    return by_label
+
+
+def _drawn(path: str, lines: list[Line], image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The label image of lines and filled outlines."""
+    by_label = _by_label(path, lines, len(shape))
     seeds = label_image(by_label, np.empty(shape, bool), None, False)
     for label, filled, points in lines:
         if filled and len(shape) == 2:

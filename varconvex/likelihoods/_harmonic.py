@@ -46,8 +46,20 @@ def harmonic_measure(seeds: np.ndarray, colours: np.ndarray, count: int, spacing
     `seeds` ((*spatial) int) has -1 outside, 0 nowhere, and k + 1 on scribbles of the k-th label, each of which has one;
     `colours` are (*spatial, C) float32.
     """
-    factor = [max(1, -(-n // SIDE)) for n in seeds.shape]
-    levels = [(_pooled(seeds, count, factor), _averages(colours, factor), np.array(spacing) * factor)]
+    factor = block_sides(seeds.shape)
+    grid = on_grid(_pooled(seeds, count, factor), _averages(colours, factor), np.array(spacing) * factor, count)
+    where = [(np.arange(n) + 0.5) / f - 0.5 for n, f in zip(seeds.shape, factor, strict=True)]
+    return grid if max(factor) == 1 else np.stack([between(h, where) for h in grid])
+
+
+def block_sides(shape: tuple[int, ...]) -> list[int]:
+    """Pixels along each axis that are one of the grid on which h is computed."""
+    return [max(1, -(-n // SIDE)) for n in shape]
+
+
+def on_grid(seeds: np.ndarray, colours: np.ndarray, steps: np.ndarray, count: int) -> np.ndarray:
+    """h_k on a grid, of seeds and mean colours of its pixels, which are `steps` apart: (count, *grid) float32."""
+    levels = [(seeds, colours, steps)]
     while max(levels[-1][0].shape) > _COARSEST:
         labels, means, steps = levels[-1]
         halves = [2 if n > 1 else 1 for n in labels.shape]
@@ -60,8 +72,7 @@ def harmonic_measure(seeds: np.ndarray, colours: np.ndarray, count: int, spacing
             h = _relaxed(_enlarged(h, labels.shape, 2), labels, k + 1, flow, shares)
         grid[k] = h
     grid[-1] = 1 - grid[:-1].sum(axis=0)
-    where = [(np.arange(n) + 0.5) / f - 0.5 for n, f in zip(seeds.shape, factor, strict=True)]
-    return grid if max(factor) == 1 else np.stack([_between(h, where) for h in grid])
+    return grid
 
 
 def _blocks(values: np.ndarray, factor: list[int]) -> np.ndarray:
@@ -90,10 +101,10 @@ def _enlarged(values: np.ndarray, shape: tuple[int, ...], factor: int) -> np.nda
     """`values` on a grid that is finer by `factor` along axes that differ."""
     if values.shape == shape:
         return values
-    return _between(values, [(np.arange(n) + 0.5) / (factor if n > 1 else 1) - 0.5 for n in shape])
+    return between(values, [(np.arange(n) + 0.5) / (factor if n > 1 else 1) - 0.5 for n in shape])
 
 
-def _between(values: np.ndarray, where: list[np.ndarray]) -> np.ndarray:
+def between(values: np.ndarray, where: list[np.ndarray]) -> np.ndarray:
     """Linear interpolation along one axis after the other, constant beyond the outer centres."""
     for axis, places in enumerate(where):
         places = np.clip(places, 0, values.shape[axis] - 1)

@@ -150,9 +150,42 @@ class NieuwenhuisCremersLikelihood:
         found = np.zeros((len(scene.labels), *scene.seeds.shape), np.float32)
         if self.detour:
             reached = harmonic_measure(scene.seeds, scene.colours, len(scene.labels), scene.spacing)
-            reached = np.clip(reached[1:], _LEAST_REACHED, 1 - _LEAST_REACHED)
-            found[1:] = self.detour * np.maximum(np.log((1 - reached) / reached) - _FREE, 0)
+            found[1:] = self.detour_costs(reached[1:])
         return found
+
+    def detour_costs(self, reached: np.ndarray) -> np.ndarray:
+        """Extra cost where the harmonic measure of an object is `reached`."""
+        reached = np.clip(reached, _LEAST_REACHED, 1 - _LEAST_REACHED)
+        return (self.detour or 0.0) * np.maximum(np.log((1 - reached) / reached) - _FREE, 0)
+
+    def kernels(self, places: np.ndarray, colours: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+        """Features of seeds at `places` ((m, d) int) with `colours` ((m, C)) for `costs_nearby`: (d + C, m) float32."""
+        unit = np.float32(np.sqrt(2) * self.sigma)
+        found = np.concatenate([places * np.array(spacing), colours / unit], axis=1)
+        return np.ascontiguousarray(found.T, np.float32)
+
+    def costs_nearby(
+        self, colours: np.ndarray, first: int, distances: np.ndarray, detours: np.ndarray, seeds: list[np.ndarray],
+        spacing: tuple[float, ...],
+    ) -> np.ndarray:  # fmt: skip
+        """`costs` of some rows of an image, without outliers and with a clip, from what is known of the whole.
+
+        Parameters
+        ----------
+        colours : (n, *rest, C) float32
+            Of the image's slices from `first` on.
+        distances, detours : (K, n, *rest) float
+            To the nearest scribble of each label, and as `detours`.
+        seeds : K arrays as of `kernels`
+        """
+        backend, clip = get_backend(self.backend), CLIP if self.clip is None else self.clip
+        shape = colours.shape[:-1]
+        points = self._features(colours, spacing, first)
+        weights = np.stack([0.5 / self._width(distance, spacing).ravel() ** 2 for distance in distances])
+        offsets = detours.reshape(weights.shape) - 0.5 * len(shape) * np.log(weights)
+        there, wide, offset, *kernels = map(backend.asarray, (points, weights, offsets, *seeds))
+        costs = backend.kernel_costs(there, wide, offset, kernels, shape, clip)
+        return backend.to_numpy(costs).reshape(-1, *shape)
 
     def _kernels(self, scene: Scene, backend: ArrayBackend) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
         """Features of all pixels, weights of squared distances and features of seeds, as in `log_kernel_mean`.
@@ -171,13 +204,19 @@ class NieuwenhuisCremersLikelihood:
 
     def _points(self, scene: Scene) -> np.ndarray:
         """Position and colour of each pixel, the latter in units of sqrt(2) sigma: (n, d + C) float32."""
-        axes = scene.seeds.ndim
-        grid = np.empty((*scene.seeds.shape, axes + scene.colours.shape[-1]), np.float32)
-        for k, step in enumerate(scene.spacing):
+        return self._features(scene.colours, scene.spacing)
+
+    def _features(self, colours: np.ndarray, spacing: tuple[float, ...], first: int = 0) -> np.ndarray:
+        """`_points` of the slices from `first` on with these colours."""
+        *shape, channels = colours.shape
+        axes = len(shape)
+        grid = np.empty((*shape, axes + channels), np.float32)
+        for k, step in enumerate(spacing):
             along = [-1 if axis == k else 1 for axis in range(axes)]
-            grid[..., k] = (np.arange(scene.seeds.shape[k]) * step).reshape(along)
-        grid[..., axes:] = scene.colours / np.float32(np.sqrt(2) * self.sigma)
-        return grid.reshape(scene.seeds.size, -1)
+            begin = first if k == 0 else 0
+            grid[..., k] = (np.arange(begin, begin + shape[k]) * step).reshape(along)
+        grid[..., axes:] = colours / np.float32(np.sqrt(2) * self.sigma)
+        return grid.reshape(-1, axes + channels)
 
     def _widths(self, scene: Scene, there: np.ndarray, backend: ArrayBackend) -> np.ndarray:
         """rho at each pixel for a label with scribbles on the pixels `there` ((n,) bool): (n,) float32.
@@ -185,9 +224,12 @@ class NieuwenhuisCremersLikelihood:
         The floor: positions are known to a pixel, and a pixel of a stroke is no surer of its own colour than
         its neighbour is. Without it the width would be 0 on the strokes and their density infinite.
         """
-        pixel = np.prod(scene.spacing) ** (1 / len(scene.spacing))
-        distance = backend.distance(there.reshape(scene.seeds.shape), scene.spacing)
-        return (self.rho_factor * np.maximum(distance, pixel)).astype(np.float32).ravel()
+        return self._width(backend.distance(there.reshape(scene.seeds.shape), scene.spacing), scene.spacing).ravel()
+
+    def _width(self, distance: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
+        """rho at these distances from a label's scribbles: float32."""
+        pixel = np.prod(spacing) ** (1 / len(spacing))
+        return (self.rho_factor * np.maximum(distance, pixel)).astype(np.float32)
 
 
 def evenly_spread(pixels: np.ndarray, count: int) -> np.ndarray:

@@ -34,7 +34,7 @@ from .small_grid import InTime
 _OUTLIERS = (0.01, 0.03)
 """Shares of uniform outliers among the colours of background and object, where the shape is known to be convex."""
 
-_DETOUR = 2.0
+DETOUR = 2.0
 """Cost of detours in the Nieuwenhuis-Cremers likelihood, where no shape keeps an object from flowing around strokes."""
 
 ALPHA_PER_SIDE = 0.25
@@ -85,7 +85,7 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
     def predict(self, scene: Scene, proximal: ProximalTerm | None = None) -> Prediction:
         """Costs, energy and minimiser; for K labels the proximal term is weight/2 <1 - target, u>."""
         rules = StoppingRules.checked(self.max_iter, self.tol, self.time_limit, self.callback)
-        backend, likelihood = get_backend(self.backend), self._in_time(self._placed(detour=_DETOUR))
+        backend, likelihood = get_backend(self.backend), self._in_time(self._placed(detour=DETOUR))
         costs, weighted = run(lambda part: part(scene), [(likelihood.costs,), (self.with_fixed_weight,)])
         learnt = rules.elapsed()
 

@@ -52,11 +52,12 @@ class StepSizes:
     """tau and sigma of one grid: `norm` bounds |K|, `sigma` is the first dual step, and (u, p) the start."""
 
     def __init__(self, norm: float, sigma: float, u: Any, p: Any) -> None:
-        self._norm, self._first, self._gain = norm, sigma, _ADAPT
-        self._set(sigma)
+        self._norm, self._first, self.gain = norm, sigma, _ADAPT
+        self.set(sigma)
         self.remember(u, p)
 
-    def _set(self, sigma: float) -> None:
+    def set(self, sigma: float) -> None:
+        """Take this sigma, and the tau that belongs to it."""
         self.sigma, self.tau = sigma, 1.0 / (sigma * self._norm**2)
 
     def remember(self, u: Any, p: Any) -> None:
@@ -66,17 +67,21 @@ class StepSizes:
 
     def adapt(self, iteration: int, u: Any, p: Any) -> None:
         """Lengthen the step of whichever of u and p has moved further."""
-        if iteration >= _LATE:
-            self._set(_LATE_SHARE * self._first)
-            return
         before = self._before
-        self.remember(u, p)
-        du, dp = (float(((new - old) ** 2).sum() ** 0.5) for new, old in zip(self._before, before, strict=True))
+        if iteration < _LATE:
+            self.remember(u, p)
+        self.follow(iteration, *(float(((a - b) ** 2).sum() ** 0.5) for a, b in zip(self._before, before, strict=True)))
+
+    def follow(self, iteration: int, du: float, dp: float) -> None:
+        """`adapt`, where it is known how far u and p have moved since it was called last."""
+        if iteration >= _LATE:
+            self.set(_LATE_SHARE * self._first)
+            return
         if du > 0 and dp > 0:
             wanted = dp / (du * self._norm)
-            sigma = self.sigma * (wanted / self.sigma) ** self._gain
-            self._set(float(np.clip(sigma, self._first / 8, 4 * self._first)))
-        self._gain *= _COOLING
+            sigma = self.sigma * (wanted / self.sigma) ** self.gain
+            self.set(float(np.clip(sigma, self._first / 8, 4 * self._first)))
+        self.gain *= _COOLING
 
 
 class AverageIterate:

@@ -72,6 +72,10 @@ class Source:
     alpha: bool = False
     palette: np.ndarray | None = None
 
+    def axes_or(self, letters: str) -> str:
+        """Letters of the axes; of an array without names the first ones of `letters`."""
+        return letters[: len(self.shape)] if self.axes == "?" else self.axes
+
 
 class Format(Protocol):
     """A module of this package."""

@@ -1,0 +1,95 @@
+"""From u on disk to labels on disk: the best threshold, and the parts of the object that hold one of its strokes."""
+
+from typing import Any
+
+import numpy as np
+
+from ..energies.two_phase import THRESHOLDS
+from .fields import bands
+from .passes import Level
+from .strokes import Strokes
+
+
+def best_threshold(level: Level, band: int) -> tuple[float, float]:
+    """The best of a few thresholds of u, and the energy of its mask."""
+    sums = np.zeros(len(THRESHOLDS))
+    height = level.grid.shape[0]
+    for first, last in bands(height, band):
+        end = min(last + 1, height)  # the last row's variation needs the one below
+        problem, u = level.problem(first, end), level.read(first, end, 0)
+        for k, threshold in enumerate(THRESHOLDS):
+            mask = level.backend.project((u > np.float32(threshold)).astype(np.float32), problem)
+            sums[k] += level.backend.primal_slices(problem, level.backend.asarray(mask))[: last - first].sum()
+    best = int(sums.argmin())
+    return THRESHOLDS[best], float(sums[best])
+
+
+def mask_rows(level: Level, threshold: float, first: int, last: int) -> np.ndarray:
+    """The object among these rows: bool."""
+    lower, upper = level.grid.bounds.rows(first, last)
+    return np.clip(level.read(first, last, 0) > np.float32(threshold), lower, upper)[0] > 0.5
+
+
+class Parts:
+    """Connected components of a mask that is read by bands of rows: `root` names the component of each band's part."""
+
+    def __init__(self, level: Level, threshold: float, strokes: Strokes, band: int) -> None:
+        self._level, self._threshold = level, threshold
+        self._roots = np.zeros(1, np.int64)
+        self._firsts: dict[int, int] = {}
+        seeded, above = [], None
+        for first, last in bands(level.grid.shape[0], band):
+            parts, count = self._labelled(first, last)
+            offset = self._firsts[first] = len(self._roots) - 1
+            self._roots = np.concatenate([self._roots, np.arange(offset + 1, offset + count + 1)])
+            if above is not None:
+                both = (above > 0) & (parts[0] > 0)
+                for a, b in np.unique(np.stack([above[both], parts[0][both] + offset]), axis=1).T:
+                    self._join(int(a), int(b))
+            seeded.append(np.unique(parts[strokes.rows(1, first, last)]) + offset)
+            above = np.where(parts[-1] > 0, parts[-1] + offset, 0)
+        roots = np.array([self._root(k) for k in range(len(self._roots))], np.int64)
+        self._kept = np.isin(roots, roots[np.concatenate(seeded)])
+        self._kept[0] = False
+
+    def kept(self, first: int, last: int) -> np.ndarray:
+        """The mask's rows without parts that hold no stroke of the object; a band as they were read."""
+        parts, _ = self._labelled(first, last)
+        return (parts > 0) & self._kept[np.where(parts > 0, parts + self._firsts[first], 0)]
+
+    def _labelled(self, first: int, last: int) -> tuple[np.ndarray, int]:
+        from scipy.ndimage import label
+
+        return label(mask_rows(self._level, self._threshold, first, last))
+
+    def _root(self, k: int) -> int:
+        while self._roots[k] != k:
+            self._roots[k] = self._roots[self._roots[k]]
+            k = int(self._roots[k])
+        return k
+
+    def _join(self, a: int, b: int) -> None:
+        a, b = self._root(a), self._root(b)
+        self._roots[max(a, b)] = min(a, b)
+
+
+def write_labels(
+    level: Level, threshold: float, strokes: Strokes, scribbled: bool, band: int, plain: Any, final: Any
+) -> float:
+    """Labels of the threshold into `plain`, of what is kept of them into `final`, arrays of Zarr; its energy."""
+    parts = Parts(level, threshold, strokes, band) if scribbled else None
+    height, ids = level.grid.shape[0], np.array(strokes.labels)
+    energy, above = 0.0, None
+    for first, last in bands(height, band):
+        mask = mask_rows(level, threshold, first, last)
+        plain[first:last] = ids[mask.astype(np.intp)]
+        if parts is not None:
+            mask = parts.kept(first, last)
+        final[first:last] = ids[mask.astype(np.intp)]
+        u = mask.astype(np.float32)[None]
+        u = u if above is None else np.concatenate([above, u], axis=1)
+        begin = first - (above is not None)
+        values = level.backend.primal_slices(level.problem(begin, last), level.backend.asarray(u))
+        energy += float(values[: None if last == height else -1].sum())
+        above = u[:, -1:]
+    return energy
