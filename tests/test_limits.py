@@ -9,7 +9,7 @@ import varconvex
 
 ROOT = Path(varconvex.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-PUBLIC = {("api.py", "segment"), ("regions.py", "segment_geodesic_contours")}
+PUBLIC = {("api.py", "segment"), ("refinement.py", "refine"), ("regions.py", "segment_geodesic_contours")}
 """Public functions with more parameters than others: every one of them is a keyword that a user may want."""
 
 MOST_LINES, MOST_PRIVATE = 350, 10

@@ -5,7 +5,6 @@ strokes (`sessions.kernel_sums`). It is computed when asked for and remembered w
 One lock guards all of it, never held during a solve: strokes may come at any time, and make a solve stale, which stops.
 """
 
-import inspect
 import os
 import threading
 from collections.abc import Callable
@@ -16,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from . import checks
-from .api import segment
 from .errors import InvalidImageError, VarconvexError
 from .keywords import check_keywords
 from .predictors.appearance.taught import TaughtLikelihood
@@ -24,7 +22,7 @@ from .result import Segmentation
 from .scribbles import label_of
 from .sessions import archive
 from .sessions.latest import Latest
-from .sessions.solver import ON_DISK, Solver
+from .sessions.solver import KEYWORDS, Solver
 from .sessions.strokes import History, State, check_free, touched
 
 
@@ -64,9 +62,7 @@ class Session:
     """
 
     def __init__(self, image: Any, shape: Any = None, **keywords: Any) -> None:
-        check_keywords(
-            "Session", keywords, [k for k in list(inspect.signature(segment).parameters)[2:] if k not in ON_DISK]
-        )
+        check_keywords("Session", keywords, KEYWORDS)
         given = {"shape": shape, **keywords}
         self._keywords = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in given.items()}
         self._strict = bool(self._keywords.get("strict", False))

@@ -236,8 +236,7 @@ def _sweep(
                 if violated[i] == beyond and along > limits[k] - reach - 2 * steep:
                     chosen[count] = i
                     count += 1
-                    if not beyond:
-                        now += cost[i]
+                    now += 0.0 if beyond else cost[i]
         u, v = _axes(normal)
         least, limit, best = now, limits[k], normal
         for t in range(len(tilts)):

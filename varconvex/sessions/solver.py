@@ -26,13 +26,15 @@ from .preview import has_preview, preview
 from .strokes import History
 
 _OF_THE_IMAGE = ("channel_axis", "rgba", "mask", "spacing", "nan_policy")
-ON_DISK = ("memory", "scratch")
-"""Keywords of images on disk, which have no session."""
-_DEFAULTS = {
+_KNOWN = {
     name: known.default
     for name, known in list(inspect.signature(segment).parameters.items())[2:]
-    if name not in (*_OF_THE_IMAGE, "strict", "backend", *ON_DISK)
+    if name not in ("memory", "scratch")
 }
+KEYWORDS = tuple(_KNOWN)
+"""Keywords of `segment`, but for those of images on disk, which have no session."""
+
+_DEFAULTS = {name: known for name, known in _KNOWN.items() if name not in (*_OF_THE_IMAGE, "strict", "backend")}
 
 
 class Solver:
