@@ -91,3 +91,14 @@ def test_few_colours_keep_the_strokes():
     few = plots.few_colours(Image.fromarray(noise), 32)
     assert len(few.getcolors()) <= 32
     assert abs(np.asarray(few.convert("RGB"))[30].astype(int) - (255, 64, 64)).max() < 12
+
+
+def test_the_oldest_releases_are_those_that_are_promised():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    promised = dict(line.split(">=") for line in settings["options"]["install_requires"].split())
+    lines = (ROOT / "tests" / "oldest.txt").read_text().splitlines()
+    oldest = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert promised.keys() == oldest.keys()
+    for name, version in promised.items():
+        assert oldest[name] == version or oldest[name].startswith(f"{version}."), name

@@ -7,6 +7,7 @@ from functools import partial
 import cv2
 import imageio.v3 as imageio
 import numpy as np
+import PIL
 import pytest
 import tifffile
 from PIL import Image
@@ -170,11 +171,14 @@ case("OpenCV grey.jpg", opencv, numbers((HEIGHT, WIDTH), "u1"), ())
 
 
 def pillow(image, target, options, path):
+    if int(PIL.__version__.split(".")[0]) < 12 and path.name in LATER:
+        pytest.skip("before 12 Pillow does not write QOI, and not read back the YCbCr that it writes")
     image.save(path, **options)
     with Image.open(path) as back:
         return np.asarray(back.convert(target) if target else back)
 
 
+LATER = ("Pillow RGB.qoi", "Pillow YCbCr.tif")
 PICTURE = Image.fromarray(numbers((HEIGHT, WIDTH, 3), "u1"))
 for mode, target in [
     ("1", None),
