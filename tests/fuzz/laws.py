@@ -95,7 +95,7 @@ def segment_holds_scribbles_or_names_an_error(data, shape, keywords):
 @law
 @given(st.data(), cases.shapes(ndim=2, least=2), cases.TRAINED)
 def sets_and_networks_hold_scribbles_or_name_an_error(data, shape, keywords):
-    """Joint unification, certified shapes, networks and certainties: seeds are held, answers finite and the same again."""
+    """Joint unification, certified shapes, networks, certainties: seeds are held, answers finite and the same again."""
     image = data.draw(cases.images(shape + data.draw(st.sampled_from([(), (), (3,)]))))
     strokes = data.draw(cases.label_images(shape))
     before = copied((image, strokes, keywords))
