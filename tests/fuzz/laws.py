@@ -93,6 +93,31 @@ def segment_holds_scribbles_or_names_an_error(data, shape, keywords):
 
 
 @law
+@given(st.data(), cases.shapes(ndim=2, least=2), cases.TRAINED)
+def sets_and_networks_hold_scribbles_or_name_an_error(data, shape, keywords):
+    """Joint unification, certified shapes, networks, certainties: seeds are held, answers finite and the same again."""
+    image = data.draw(cases.images(shape + data.draw(st.sampled_from([(), (), (3,)]))))
+    strokes = data.draw(cases.label_images(shape))
+    before = copied((image, strokes, keywords))
+    found = answer(segment, image, strokes, **keywords)
+    assert unchanged(before, (image, strokes, keywords))
+    if found is None:
+        return
+    there = strokes > 0
+    np.testing.assert_array_equal(found.labels[there], strokes[there])
+    assert np.isfinite(found.probability).all()
+    for label, certificate in found.certificates.items():
+        assert certificate.n_missing == 0
+        assert not certificate.convex or is_convex(found.labels == label)
+    if keywords.get("certainty"):
+        assert np.isfinite(found.certainty[found.labels >= 0]).all()
+        assert (found.certainty >= 0).all()
+    again = answer(segment, image, strokes, **keywords)
+    assert again.labels.tobytes() == found.labels.tobytes()
+    assert again.probability.tobytes() == found.probability.tobytes()
+
+
+@law
 @given(
     st.sampled_from(["image", "scribbles", "mask", "channel_axis", "rgba", "spacing", "callback", "max_iter", "alpha"]),
     cases.JUNK,

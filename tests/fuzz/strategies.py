@@ -150,4 +150,19 @@ SEGMENT = keywords(
     time_limit=st.sampled_from([None, 0, 1e-9, 10]),
     random_state=st.integers(0, 3),
 )
-"""Keywords of `segment` that take milliseconds; joint unification and networks have tests of their own."""
+"""Keywords of `segment` that take milliseconds."""
+
+TRAINED = st.fixed_dictionaries(
+    {"max_iter": st.sampled_from([20, 60])},
+    optional={
+        "alpha": st.sampled_from([0, 0.1, 1.0, 30.0]),
+        "shape": st.sampled_from(["convex", "convex", "polygon", {2: "convex"}, "hull"]),
+        "unify": st.sampled_from(["joint", "joint", "sequential"]),
+        "predictor": st.sampled_from(["energy", "energy", "energy", "fcn", "cnn"]),
+        "certainty": st.booleans(),
+        "backend": st.sampled_from(["numba", "numba", "numpy"]),
+        "spacing": st.sampled_from([None, 0.5, (1, 3)]),
+        "random_state": st.integers(0, 3),
+    },
+)
+"""Keywords of `segment` that train something: tens of milliseconds to seconds."""
