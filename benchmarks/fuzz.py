@@ -25,7 +25,7 @@ SHARES = {
     "energies_are_finite_or_refused": 3,
     "other_functions_name_what_nobody_should_pass": 3,
     "classic_models_are_finite_or_refused": 2,
-    "sets_and_networks_hold_scribbles_or_name_an_error": 0.1,  # each takes as long as fifty others
+    "sets_and_networks_hold_scribbles_or_name_an_error": 0.03,  # each takes as long as a hundred others
 }
 """Cases of a law, relative to those of the others."""
 
