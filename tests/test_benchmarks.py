@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import backends, certainty, energies, interactive, quality, shape
+from benchmarks import backends, certainty, energies, interactive, other_shapes, quality, shape
 from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
 from benchmarks._strokes import correction
 from varconvex import ConvexShape
@@ -239,3 +239,25 @@ def test_certainty_beside_the_truth(folder, tmp_path, capsys):
     assert row["held"] == sorted(row["held"])
     assert len(row["gained"]) == len(certainty.PLACES)
     assert "next_stroke" in capsys.readouterr().out
+
+
+def test_other_shapes_are_measured_against_longer_searches_and_judged(tmp_path, capsys):
+    path = tmp_path / "figures.json"
+    options = ["--sides", "48", "--seeds", "1", "--shapes", "ellipse", "rectangle", "--json", str(path)]
+    assert other_shapes.main(options) == 0
+    rows = json.loads(path.read_text())["rows"]
+    assert [row["shape"] for row in rows] == ["ellipse", "rectangle"]
+    assert all(0 <= row["median_excess"] <= row["worst_excess"] < 0.05 for row in rows)
+    assert other_shapes.main(["--projections", "12", "--json", str(path)]) == 0
+    rows = json.loads(path.read_text())["rows"]
+    assert len(rows) == 8
+    assert all(row["broken"] == row["strokes"] == 0 for row in rows)
+
+
+def test_other_shapes_are_compared_on_objects_that_have_them(folder, tmp_path, capsys):
+    path = tmp_path / "figures.json"
+    options = ["--data", str(folder), "--limit", "1", "--shapes", "star", "--least", "0.5", "--json", str(path)]
+    assert other_shapes.main(options) == 0
+    rows = json.loads(path.read_text())["rows"]
+    assert len(rows) > 0
+    assert all(row["has"] >= 0.5 and row["with"] > 0.5 for row in rows)
