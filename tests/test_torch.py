@@ -1,8 +1,6 @@
-"""The loss against `ConvexShape.distance` and finite differences, the layer against `project`; a missing extra."""
+"""The loss against `ConvexShape.distance` and finite differences, the layer against `project`."""
 
 import itertools
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -19,35 +17,6 @@ def wavy(side, phase=0.0, noise=0.05):
     away = 0.3 + 0.06 * np.cos(3 * np.arctan2(y, x) + phase) - np.hypot(y, 1.2 * x)
     field = np.random.default_rng(int(10 * phase)).standard_normal((side, side))
     return np.clip(1 / (1 + np.exp(-away / 0.04)) + noise * field, 0.01, 0.99)
-
-
-def test_missing_pytorch_is_named():
-    code = (
-        "import sys; sys.modules['torch'] = None; from varconvex import MissingExtraError, torch as t\n"
-        "assert t.__all__ == ['ConvexityLoss', 'ConvexProjection']\n"
-        "try:\n    t.ConvexityLoss\nexcept MissingExtraError as error:\n    print(error)\n"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip().endswith('not installed: pip install "varconvex[torch]"')
-
-
-def test_few_steps_from_one_start_are_quick_and_warm_starts_come_near():
-    shape, target = ConvexShape((16, 8)), wavy(32)
-    best = shape.distance(target).distance
-    quick = shape.distance(target, max_iter=3)
-    assert best <= 1.001 * quick.distance < 1.15 * np.sqrt(np.sum((target - target.mean()) ** 2))
-    found = quick
-    for _ in range(12):
-        after = shape.distance(target, start=found.network, max_iter=3)
-        assert after.distance <= found.distance + 1e-12
-        found = after
-    assert found.distance < 1.05 * best
-    assert shape.distance(target, start=found.network, max_iter=0).distance == pytest.approx(found.distance)
-    np.testing.assert_allclose(quick.gradient, 2 * (target - quick.fitted))
-    for value in (0.0, 0.4):
-        assert shape.distance(np.full((9, 9), value), max_iter=2).distance < 1e-6
-    with pytest.raises(InvalidParameterError, match="max_iter must be"):
-        shape.distance(target, max_iter=-1)
 
 
 torch = pytest.importorskip("torch", reason="PyTorch, the extra torch, is not installed")
