@@ -53,6 +53,7 @@ ARROWS = {
     "doctor": {"backends", "compiling", "threads"},
     "objects": {"geometry", "inputs", "shapes"},
     "io": {"geometry", "memory", "scribbles"},
+    "torch": {"shapes", "threads"},
     "coordinates": set(),
     "inputs": {"coordinates", "images", "memory", "scene", "scribbles"},
     "scribbles": set(),

@@ -10,7 +10,14 @@ SPEC = importlib.util.spec_from_file_location("guides", SITE / "guides.py")
 guides = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(guides)
 
-NEEDS = {"cells": "tifffile", "volume": "nibabel", "fiji": "roifile", "dask": "distributed", "large": "zarr"}
+NEEDS = {
+    "cells": "tifffile",
+    "volume": "nibabel",
+    "fiji": "roifile",
+    "dask": "distributed",
+    "large": "zarr",
+    "networks": "torch",
+}
 
 
 def test_every_guide_is_listed_and_begins_with_its_picture():

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ NOT_SHOWN = {
 SHOWN = {"batch.batch", "batch.progress", "geometry.certify", "widget", "widget.notebook"}
 """Modules that are shown although their package is not."""
 
+NEEDS = {"torch.convexity": "torch"}
+"""Modules that are shown where the package that they are written in is installed."""
+
 
 def public() -> dict[str, Any]:
     """Every public name and what it stands for."""
@@ -48,7 +52,8 @@ def modules() -> dict[str, dict[str, Any]]:
     for info in pkgutil.walk_packages(varconvex.__path__, "varconvex."):
         parts = info.name.split(".")[1:]
         # A file called xyz_.py is a backend, and needs the package xyz to be imported.
-        hidden = parts[0] in NOT_SHOWN and ".".join(parts) not in SHOWN
+        name = ".".join(parts)
+        hidden = (parts[0] in NOT_SHOWN and name not in SHOWN) or not find_spec(NEEDS.get(name, "varconvex"))
         if hidden or any(part.startswith("_") or part.endswith("_") for part in parts):
             continue
         module = importlib.import_module(info.name)

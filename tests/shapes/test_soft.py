@@ -148,3 +148,22 @@ def test_what_is_no_map_is_named(target):
 def test_what_is_no_start_is_named(start):
     with pytest.raises(InvalidParameterError, match="start must be an ICNN"):
         ConvexShape((48,)).distance(np.zeros((4, 4)), start=start)
+
+
+def test_few_steps_from_one_start_are_quick_and_warm_starts_come_near():
+    shape, target = ConvexShape((16, 8)), noisy(32)
+    best = shape.distance(target).distance
+    quick = shape.distance(target, max_iter=3)
+    assert best <= 1.001 * quick.distance < 1.15 * np.sqrt(np.sum((target - target.mean()) ** 2))
+    found = quick
+    for _ in range(12):
+        after = shape.distance(target, start=found.network, max_iter=3)
+        assert after.distance <= found.distance + 1e-12
+        found = after
+    assert found.distance < 1.05 * best
+    assert shape.distance(target, start=found.network, max_iter=0).distance == pytest.approx(found.distance)
+    np.testing.assert_allclose(quick.gradient, 2 * (target - quick.fitted))
+    for value in (0.0, 0.4):
+        assert shape.distance(np.full((9, 9), value), max_iter=2).distance < 1e-6
+    with pytest.raises(InvalidParameterError, match="max_iter must be"):
+        shape.distance(target, max_iter=-1)

@@ -165,7 +165,12 @@ class ConvexShape(ConvexSets[FittedConvex]):
         return placed
 
     def distance(
-        self, target: Any, *, start: ICNN | None = None, random_state: int | Generator | None = None
+        self,
+        target: Any,
+        *,
+        start: ICNN | None = None,
+        max_iter: int | None = None,
+        random_state: int | Generator | None = None,
     ) -> ConvexDistance:
         """The distance of a map N to the soft convex sets, min over nu of ||N - sigma(-G_nu)|| (paper, eq. 4).
 
@@ -180,6 +185,8 @@ class ConvexShape(ConvexSets[FittedConvex]):
         start : ICNN, optional
             A network in the map's pixels, as a result's, from which alone to descend: as N changes a little from one
             step of a training to the next. Of the widths `hidden` or narrower ones.
+        max_iter : int, optional
+            Most steps on the full grid. Without `start` a single one is tried then, on at most 32 pixels a side first.
         random_state : int, Generator or None
             Seed of the starts: equal seeds give equal networks; None is 0.
 
@@ -205,16 +212,17 @@ class ConvexShape(ConvexSets[FittedConvex]):
         from threadpoolctl import threadpool_limits
 
         values, rng = self._checked_target(target), checks.generator(random_state)
+        steps = None if max_iter is None else checks.whole_number("max_iter", max_iter)
         if start is not None:
             check_start(start, values.ndim, self.hidden)
         with threadpool_limits(1, "blas"):
-            if start is None:
+            if start is None and steps is None:
                 untrained = copy(self)
                 untrained.steps = (0,)
                 hard = untrained.fit(values).mask
             else:
                 hard = np.zeros(values.shape, bool)
-            return soft_distance(np.asarray(target, np.float64), hard, self.hidden, rng, start)
+            return soft_distance(np.asarray(target, np.float64), hard, self.hidden, rng, start, steps)
 
     def _fit(
         self, target: Array, inside: Array, outside: Array, spacing: Array, rng: Generator, callback: Callback

@@ -41,6 +41,9 @@ _NOISE = 1e-4
 _COARSE_SIDE = 64
 """Pixels along the longest side of the grid on which the starts are fitted, if the map has more."""
 
+_QUICK_SIDE, _QUICK_STEPS = 32, 20
+"""The same, and the steps there, where the number of steps is limited: milliseconds."""
+
 _STEPS, _FINE_STEPS, _RESTART_STEPS = 300, 15, 200
 """Most steps of L-BFGS on the coarse grid, and of either method on each finer one and from a start that is passed."""
 
@@ -69,20 +72,28 @@ class ConvexDistance:
 
 
 def soft_distance(
-    target: Array, hard: Array, hidden: tuple[int, ...], rng: Generator, start: ICNN | None = None
+    target: Array,
+    hard: Array,
+    hidden: tuple[int, ...],
+    rng: Generator,
+    start: ICNN | None = None,
+    steps: int | None = None,
 ) -> ConvexDistance:
     """The nearest soft convex set to `target` (float64, in [0, 1]) whose network has the widths `hidden`.
 
-    `hard` (bool) is the nearest hard set, which may be empty. With `start`, a network in pixels, nothing else is tried.
+    `hard` (bool) is the nearest hard set, which may be empty. With `start`, a network in pixels, nothing else is tried;
+    with `steps` a single start is, and at most so many steps on the full grid.
     """
     half = max(max(target.shape) - 1, 1) / 2
     scale, shift = np.full(target.ndim, 1 / half), -(np.array(target.shape) - 1) / (2 * half)
     grids = [Grid(target, scale, shift)]
-    while max(grids[0].shape) > _COARSE_SIDE:
+    while max(grids[0].shape) > (_COARSE_SIDE if steps is None else _QUICK_SIDE):
         grids.insert(0, Grid(target, scale, shift, 2 * grids[0].factor))
     if start is not None:
         begun = start.compose(half * np.ones(target.ndim), -half * shift)
-        best = descended(without_idle(begun), grids[-1], _RESTART_STEPS, 1e-7)
+        best = descended(without_idle(begun), grids[-1], _RESTART_STEPS if steps is None else steps, 1e-7)
+    elif steps is not None:
+        best = _quick(target, hidden, grids, rng, steps)
     else:
         best = _best(target, hard, hidden, grids, rng)
     network = widened(best, hidden).compose(scale, shift)
@@ -138,6 +149,19 @@ def _best(target: Array, hard: Array, hidden: tuple[int, ...], grids: list[Grid]
                 best = descended(best, grid, _FINE_STEPS)
             still.append(best)
     return min(still, key=fine.squared)
+
+
+def _quick(target: Array, hidden: tuple[int, ...], grids: list[Grid], rng: Generator, steps: int) -> ICNN:
+    """One cone around the pixels above the middle, descended from on the coarsest grid and then on the finest."""
+    coarse, fine = grids[0], grids[-1]
+    constant = _constant(fine, target.ndim)
+    above = np.maximum(coarse.smooth - (coarse.smooth.min() + coarse.smooth.max()) / 2, 0)
+    if not above.any():
+        return constant
+    small, later = (_SMALL[0][min(len(hidden), 2)] * (target.ndim - 1), _SMALL[1])
+    widths = (min(small, hidden[0]), *(min(later, width) for width in hidden[1:]))
+    found = marquardt(_cone(above, coarse, coarse, widths, rng), coarse, _QUICK_STEPS)
+    return min(descended(found, fine, steps), constant, key=fine.squared)
 
 
 def _constant(grid: Grid, dim: int) -> ICNN:

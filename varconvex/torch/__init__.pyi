@@ -1,0 +1,1 @@
+from .convexity import ConvexityLoss as ConvexityLoss, ConvexProjection as ConvexProjection
