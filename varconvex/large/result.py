@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import InvalidParameterError
 from ..result import Segmentation
+from .outline import Runs
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -22,12 +23,12 @@ class LargeSegmentation(Segmentation):
     ----------
     folder : str
         Where these arrays lie: `scratch`, or a folder that is deleted with the result.
-    iterated : float
-        Share of the image's rows, in the mean over all passes on the full grid, that were iterated.
+    runs : Runs or None
+        With ``shape="convex"`` the set as an interval of columns on each row; `shapes` is empty.
     """
 
     folder: str = ""
-    iterated: float = 1.0
+    runs: Runs | None = None
     keeper: Any = None
 
     @property

@@ -1,5 +1,6 @@
 """From u on disk to labels on disk: the best threshold, and the parts of the object that hold one of its strokes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -78,13 +79,24 @@ def write_labels(
 ) -> float:
     """Labels of the threshold into `plain`, of what is kept of them into `final`, arrays of Zarr; its energy."""
     parts = Parts(level, threshold, strokes, band) if scribbled else None
+    ids = np.array(strokes.labels)
+
+    def kept(first: int, last: int) -> np.ndarray:
+        mask = mask_rows(level, threshold, first, last)
+        plain[first:last] = ids[mask.astype(np.intp)]
+        return mask if parts is None else parts.kept(first, last)
+
+    return write_masks(level, strokes, band, kept, final)
+
+
+def write_masks(
+    level: Level, strokes: Strokes, band: int, rows_of: Callable[[int, int], np.ndarray], final: Any
+) -> float:
+    """Labels of a mask, which `rows_of` gives by rows in turn, into an array of Zarr; its energy."""
     height, ids = level.grid.shape[0], np.array(strokes.labels)
     energy, above = 0.0, None
     for first, last in bands(height, band):
-        mask = mask_rows(level, threshold, first, last)
-        plain[first:last] = ids[mask.astype(np.intp)]
-        if parts is not None:
-            mask = parts.kept(first, last)
+        mask = rows_of(first, last)
         final[first:last] = ids[mask.astype(np.intp)]
         u = mask.astype(np.float32)[None]
         u = u if above is None else np.concatenate([above, u], axis=1)
