@@ -355,6 +355,14 @@ def test_other_arrays_and_a_result_that_reads_as_one(tmp_path, in_memory):
     assert (found == 2).sum() == found.mask.sum() == found.to_dict()["labels"][2]
     assert not (found != np.asarray(found)).any()
     assert found.labels[:10, :10].shape == (10, 10)
+    small = found.loaded(3)
+    np.testing.assert_array_equal(small, np.asarray(found)[::3, ::3])
+    assert small.spacing == (3.0, 3.0)
+    assert found.table()[0]["n_pixels"] == found.mask.sum()
+    assert len(found.polygons()[2]) == len(found.contours()[2]) == 1
+    assert found.plot().size[0] > 100
+    assert "png" in found._repr_html_()
+    assert found._repr_png_()
     with pytest.raises(InvalidParameterError, match="must fit into memory"):
         found.save(tmp_path / "r.npz")
     array = pytest.importorskip("dask.array")
