@@ -29,12 +29,12 @@ SPARE = 2.0
 """Seconds by which the processes of a call that is killed differ."""
 
 
-def picture(side: int, first: int, last: int) -> np.ndarray:
-    """Rows of the picture: (last - first, side, 3) uint8."""
+def picture(side: int, first: int, last: int, waves: float = 1.0) -> np.ndarray:
+    """Rows of the picture: (last - first, side, 3) uint8; without waves the object is a disc."""
     y = (np.arange(first, last, dtype=np.float32)[:, None] + 0.5) / side
     x = (np.arange(side, dtype=np.float32)[None] + 0.5) / side
     angle, radius = np.arctan2(y - 0.5, x - 0.48), np.hypot(y - 0.5, x - 0.48)
-    there = radius < 0.25 + 0.05 * np.sin(5 * angle) + 0.015 * np.sin(23 * angle)
+    there = radius < 0.25 + waves * (0.05 * np.sin(5 * angle) + 0.015 * np.sin(23 * angle))
     there |= np.hypot(y - 0.12, x - 0.85) < 0.08
     out = np.empty((last - first, side, 3), np.uint8)
     for c, (inside, outside) in enumerate(((170, 100), (90, 110), (80, 120))):
@@ -54,11 +54,11 @@ def strokes(side: int) -> dict[str, list]:
     return {name: [[(side * a, side * b) for a, b in line] for line in found] for name, found in lines.items()}
 
 
-def store(folder: Path, side: int, chunks: tuple[int, ...]) -> Path:
+def store(folder: Path, side: int, chunks: tuple[int, ...], waves: float = 1.0) -> Path:
     """The picture as an array of Zarr."""
     import zarr
 
-    path = folder / f"{side}-{'x'.join(map(str, chunks))}.zarr"
+    path = folder / f"{side}-{'x'.join(map(str, chunks))}{'' if waves else '-disc'}.zarr"
     if not (path / "whole").exists():
         made: Any = zarr.create_array(
             store=str(path), shape=(side, side, 3), chunks=tuple(min(n, side) for n in chunks), dtype="uint8",
@@ -66,7 +66,7 @@ def store(folder: Path, side: int, chunks: tuple[int, ...]) -> Path:
         )  # fmt: skip
         step = max(chunks[0], 256)
         for first in range(0, side, step):
-            made[first : first + step] = picture(side, first, min(first + step, side))
+            made[first : first + step] = picture(side, first, min(first + step, side), waves)
         (path / "whole").touch()
     return path
 
@@ -82,11 +82,13 @@ def child(kind: str, side: int, path: str, out: str, memory: str, scratch: str) 
     if image is not None:
         found = segment(image, strokes(side))
     else:
-        found = segment(path, strokes(side), memory=memory, scratch=scratch or None)
+        shape = "convex" if kind == "convex" else None
+        found = segment(path, strokes(side), memory=memory, scratch=scratch or None, shape=shape)
     wall, cpu = time.perf_counter() - begin, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     told = {"wall": wall, "cpu": cpu, "peak_gib": peak, "energy": found.energy, "gap": found.relative_gap,
-            "seconds": dict(found.seconds), "iterations": found.history[-1][0]}  # fmt: skip
+            "seconds": dict(found.seconds), "iterations": found.history[-1][0],
+            "certificate": str(found.certificate)}  # fmt: skip
     if side <= 8192:
         np.save(f"{out}.npy", np.asarray(found))
     Path(f"{out}.json").write_text(json.dumps(told))
@@ -171,7 +173,7 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=4096)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--memory", default="3G")
-    parser.add_argument("--only", choices=("compare", "kills", "large"))
+    parser.add_argument("--only", choices=("compare", "kills", "large", "convex"))
     parser.add_argument("--folder", help="where files stay, and where an interrupted run goes on")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -189,6 +191,11 @@ def main() -> None:
             print(told(f"on disk {options.side}^2", found, options.side))
             ratio = found["wall"] / options.side**2 / (known["wall"] / options.small**2)
             print(f"    {ratio:.2f} times the time a pixel of {options.small}^2 in memory; seconds {found['seconds']}")
+        if options.only in (None, "convex"):
+            path = store(folder, options.side, CHUNKS[0], waves=0.0)
+            found = call(folder, "convex", "convex", options.side, path, options.memory, str(folder / "convex"))
+            print(told(f"convex, on disk {options.side}^2", found, options.side))
+            print(f"    {found['certificate']}; seconds {found['seconds']}")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ ARROWS = {
     },
     "large": {
         "backends", "colour", "edges", "energies", "images", "likelihoods", "memory", "predictors", "result", "scene",
-        "scribbles", "settings", "solvers", "threads",
+        "scribbles", "settings", "shapes", "solvers", "threads", "geometry",
     },
     "convexification": {
         "assembly", "backends", "coordinates", "geometry", "inputs", "likelihoods", "logs", "predictors", "proposals",

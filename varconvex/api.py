@@ -77,7 +77,7 @@ def segment(
         2-D or 3-D, grey or with channels. Three channels are taken as sRGB. Any range: it is scaled by its own
         extremes. Also a tensor of PyTorch, or an xarray: its coordinates are the spacing, if they are evenly spaced,
         and an axis named like channels (c, channel, band) has them. A path, or an array of Zarr or Dask, is read by
-        rows and need not fit into memory: images with one object, without shape, mask and time limit.
+        rows and need not fit into memory: images with one object, convex or without shape, no mask and no time limit.
     scribbles : (*spatial) int array, pair of bool arrays, or dict
         A label image (0 unlabelled, 1 background, 2.. objects, -1 outside), whose shape says which axes of the image
         are spatial; or masks (object, background); or polylines {"object": [(row, column), ...], "background": ...},
@@ -198,6 +198,7 @@ def segment(
             return on_disk(
                 image, scribbles, settings, channel_axis=channel_axis, rgba=rgba, mask=mask, spacing=spacing,
                 nan_policy=nan_policy, strict=strict, memory=memory, scratch=scratch,
+                in_memory=segment,
             )  # fmt: skip
     scene = prepare(
         image, scribbles, channel_axis=channel_axis, spacing=spacing, mask=mask, nan_policy=nan_policy, rgba=rgba,

@@ -162,7 +162,7 @@ def test_parts_are_those_of_the_whole_image(tmp_path, rng):
     level._files[0][0].write(0, mask.astype(np.float32)[None])
     for band in (7, 16, 90):
         parts = Parts(level, 0.5, strokes, band)
-        found = np.concatenate([parts.kept(a, min(a + band, 90)) for a in range(0, 90, band)])
+        found = np.concatenate([parts.kept(a, mask[a : a + band]) for a in range(0, 90, band)])
         np.testing.assert_array_equal(found, keep_scribbled(mask.astype(int), seeds) == 1)
 
 
@@ -297,7 +297,7 @@ def with_nan():
         (lambda: zarr.array(scene()), {"memory": "3 bananas"}, InvalidParameterError, "such as '4G'.*'3 bananas'"),
         (lambda: zarr.array(scene()), {"memory": "1000T"}, NotEnoughMemoryError, "memory must be there"),
         (lambda: zarr.array(scene()), {"memory": "440M"}, NotEnoughMemoryError, "at least .* of memory"),
-        (lambda: zarr.array(scene()), {"shape": "convex"}, InvalidParameterError, "shape must be None for an image"),
+        (lambda: zarr.array(scene()), {"shape": "hull"}, InvalidParameterError, "shape must be None for an image"),
         (lambda: zarr.array(scene()), {"mask": np.ones(3)}, InvalidParameterError, "mask must be None"),
         (lambda: zarr.array(scene()), {"likelihood": "histogram"}, InvalidParameterError, "nieuwenhuis_cremers"),
         (lambda: zarr.array(scene()), {"edge_weight": np.ones(3)}, InvalidParameterError, "edge_weight must be"),
@@ -355,6 +355,14 @@ def test_other_arrays_and_a_result_that_reads_as_one(tmp_path, in_memory):
     assert (found == 2).sum() == found.mask.sum() == found.to_dict()["labels"][2]
     assert not (found != np.asarray(found)).any()
     assert found.labels[:10, :10].shape == (10, 10)
+    small = found.loaded(3)
+    np.testing.assert_array_equal(small, np.asarray(found)[::3, ::3])
+    assert small.spacing == (3.0, 3.0)
+    assert found.table()[0]["n_pixels"] == found.mask.sum()
+    assert len(found.polygons()[2]) == len(found.contours()[2]) == 1
+    assert found.plot().size[0] > 100
+    assert "png" in found._repr_html_()
+    assert found._repr_png_()
     with pytest.raises(InvalidParameterError, match="must fit into memory"):
         found.save(tmp_path / "r.npz")
     array = pytest.importorskip("dask.array")
@@ -364,3 +372,62 @@ def test_other_arrays_and_a_result_that_reads_as_one(tmp_path, in_memory):
     assert os.path.isdir(folder)
     del lazy
     assert not os.path.exists(folder)
+
+
+def convex_scene(side=400):
+    """An ellipse in noise: (side, side, 3) uint8, and its mask."""
+    rows, columns = np.mgrid[:side, :side] / side - 0.5
+    there = (rows - 0.3 * columns) ** 2 / 0.05 + columns**2 / 0.09 < 1
+    noise = np.random.default_rng(2).normal(scale=25, size=(side, side, 3))
+    return np.clip(np.where(there[..., None], (170, 90, 80), (90, 110, 130)) + noise, 0, 255).astype(np.uint8), there
+
+
+def test_a_convex_object_is_refined_to_the_pixel(monkeypatch):
+    """On grids of 4, 2 and 1 pixels a pixel, from a set on blocks of 8; the certificate is that of the mask."""
+    from varconvex.large import learned
+
+    monkeypatch.setattr(learned, "SIDE", 50)
+    image, there = convex_scene()
+    strokes = {"object": [[(200, 150), (200, 250)]], "background": [[(10, 10), (10, 380)], [(390, 20), (390, 390)]]}
+    found = segment(zarr.array(image, chunks=(90, 70, 3)), strokes, shape="convex")
+    exact = varconvex.certify_convexity(found.mask)
+    assert exact
+    assert found.certificate == exact
+    known = segment(image, strokes, shape="convex")
+    for other in (there, known.mask):
+        assert (found.mask & other).sum() / (found.mask | other).sum() > 0.985
+    assert found.dual <= found.energy
+    assert found.energy <= found.unconstrained_energy + 0.02 * abs(found.energy)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_runs_are_convex_sets(seed):
+    """Moves lower the cost, and certificates of runs are those of masks."""
+    from varconvex.geometry.certify import certificate_of_runs
+    from varconvex.large.outline import Runs, corners_of, refined, same
+
+    rng = np.random.default_rng(seed)
+    cost = rng.normal(size=(70, 80)) + 2 * (np.hypot(*np.mgrid[-35:35, -45:35]) > 25 + 4 * seed) - 1
+
+    def at(rows, columns):
+        return cost[rows, columns]
+
+    corners = np.array([35, 45]) + 20 * rng.normal(size=(12, 2)).clip(-1.2, 1.2)
+    runs = Runs.of_polygon(corners, cost.shape)
+    assert same(runs, runs.transposed().transposed())
+    for _ in range(3):
+        before = cost[runs.mask(0, 70)].sum()
+        runs = runs.moved(at)
+        assert cost[runs.mask(0, 70)].sum() <= before
+        exact = varconvex.certify_convexity(runs.mask(0, 70))
+        assert certificate_of_runs(runs.first, runs.last) == exact
+        assert exact
+    again = Runs.of_polygon(corners_of(runs), cost.shape)
+    assert not (runs.mask(0, 70) & ~again.mask(0, 70)).any()
+    best = refined(corners_of(runs), cost.shape, 1, lambda factor: at)
+    assert cost[best.mask(0, 70)].sum() <= cost[again.mask(0, 70)].sum()
+    holed = np.delete(runs.first, 5), np.delete(runs.last, 5)
+    bent = runs.first.copy()
+    bent[len(bent) // 2] = runs.last[len(bent) // 2]
+    assert not certificate_of_runs(bent, runs.last)
+    assert certificate_of_runs(*holed).n_pixels == sum(b - a + 1 for a, b in zip(*holed, strict=True))

@@ -86,7 +86,7 @@ def test_large_labels_have_a_pyramid(slide, monkeypatch):
         (["-o", "l.tif"], "written as OME-Zarr"),
         (["-o", "l.zarr", "--table", "t.csv"], "got --table"),
         (["-o", "l.zarr", "--frame", "1"], "got --frame"),
-        (["-o", "l.zarr", "--shape", "convex"], "shape must be None"),
+        (["-o", "l.zarr", "--shape", "hull"], "shape must be None"),
     ],
 )
 def test_options_of_images_in_memory_are_named(slide, capsys, options, match):

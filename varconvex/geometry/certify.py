@@ -16,7 +16,7 @@ import numpy as np
 from .. import checks
 from ..errors import InvalidImageError
 from ..keywords import known_keywords
-from . import hulls
+from . import hulls, hulls_2d
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,18 @@ def certificate(mask: np.ndarray) -> Certificate:
         return Certificate(False, 0, 0, 0)
     n_missing, n_components = hulls.faults(mask)
     return Certificate(n_missing == 0 and n_components == 1, n_missing, n_components, n_pixels)
+
+
+def certificate_of_runs(first: np.ndarray, last: np.ndarray) -> Certificate:
+    """`certify_convexity` of the set of the pixels from `first` to `last` ((n,) int) of n rows in turn.
+
+    No mask is made: for images that do not fit into memory.
+    """
+    left, right = hulls_2d.rows_of_runs(first, last)
+    n_missing = int(np.maximum(right - left + 1, 0).sum() - (last - first + 1).sum())
+    apart = (first[1:] > last[:-1] + 1) | (last[1:] < first[:-1] - 1)
+    n_components = 1 + int(np.count_nonzero(apart))
+    return Certificate(n_missing == 0 and n_components == 1, n_missing, n_components, int((last - first + 1).sum()))
 
 
 @known_keywords

@@ -43,6 +43,12 @@ def hull_rows(mask: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
     return left[0][0], _ceil_rows(left), -_ceil_rows(right)
 
 
+def rows_of_runs(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`hull_rows` of the pixels from `first` to `last` ((n,) int, first <= last) of n rows in turn."""
+    rows = list(range(len(first)))
+    return _ceil_rows(_lower_chain(rows, first.tolist())), -_ceil_rows(_lower_chain(rows, (-last).tolist()))
+
+
 def _chains(mask: np.ndarray) -> tuple[Chain, Chain]:
     """Left and right chain of the hull from top to bottom, as (row, column) and (row, -column)."""
     rows = np.flatnonzero(mask.any(axis=1))

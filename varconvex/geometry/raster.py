@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..errors import InvalidParameterError
 from .hulls import fill
 from .hulls_2d import pixels_between
 
@@ -70,17 +71,38 @@ def edge_normals(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def polygon_mask(corners: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Pixels of a grid whose centres are in the hull of `corners` ((n, 2), row and column): (H, W) bool."""
+    mask = np.zeros(shape, bool)
+    rows, first, last, allowed = _row_bounds(corners, shape)
+    mask[rows] = pixels_between(first, last, shape[1])
+    mask[rows] &= allowed[:, None]
+    return fill(mask)
+
+
+def polygon_runs(corners: np.ndarray, shape: tuple[int, ...]) -> tuple[int, np.ndarray, np.ndarray]:
+    """First row of `polygon_mask` before its gaps are filled, and first and last column of each of its rows.
+
+    Rows are in turn: where a thin polygon passes between pixels, the longest part of it.
+    """
+    rows, left, right, allowed = _row_bounds(corners, shape)
+    first = np.ceil(np.maximum(left, 0)).astype(np.int64)
+    last = np.floor(np.minimum(right, shape[1] - 1)).astype(np.int64)
+    there = np.flatnonzero(allowed & (first <= last))
+    parts = np.split(there, np.flatnonzero(np.diff(there) > 1) + 1)
+    mine = max(parts, key=len)
+    if not mine.size:
+        raise InvalidParameterError("a polygon must hold a pixel's centre; it holds none. Draw a larger one.")
+    return int(rows[mine[0]]), first[mine], last[mine]
+
+
+def _row_bounds(corners: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """Rows that the hull of `corners` touches, its left and right bound on them, and whether its level edges do."""
     normals, _ = edge_normals(corners)
     offsets = (normals @ corners.T).max(axis=1) + ON_EDGE
-    mask = np.zeros(shape, bool)
     rows = np.arange(max(int(corners[:, 0].min()), 0), min(int(corners[:, 0].max()) + 2, shape[0]))
     across, along = normals[:, :1], normals[:, 1:]
     with np.errstate(divide="ignore", invalid="ignore"):
         bound = (offsets[:, None] - across * rows) / along
     last = np.where(along > 1e-12, bound, np.inf).min(axis=0)
     first = np.where(along < -1e-12, bound, -np.inf).max(axis=0)
-    mask[rows] = pixels_between(first, last, shape[1])
     level = np.abs(along[:, 0]) <= 1e-12
-    allowed = (across[level] * rows <= offsets[level, None]).all(axis=0)
-    mask[rows] &= allowed[:, None]
-    return fill(mask)
+    return rows, first, last, (across[level] * rows <= offsets[level, None]).all(axis=0)

@@ -92,15 +92,19 @@ def _moved(mask: Array, prefix: Array, band: int) -> Array:
     return moved
 
 
-def best_chain(prefix: Array, low: Array, high: Array) -> Array | None:
-    """The least column of each row for the convex chain of least cost with corners in the band, or None."""
+def best_chain(prefix: Array, low: Array, high: Array, origin: Array | None = None) -> Array | None:
+    """The least column of each row for the convex chain of least cost with corners in the band, or None.
+
+    `prefix` begins at column `origin` ((n,) int) of each row, by default at 0: of a large image the band is enough.
+    """
+    origin = np.zeros(len(low), np.int64) if origin is None else origin
     spans = _spans(len(low))
     n, width = len(low), int((high - low).max()) + 1
     reach = int(high.max() - low.min())
     counts = np.zeros((len(spans), 2 * reach + 1), np.int64)
     tails, heads = np.empty((2, 0), np.int64)
     one_each = np.arange(counts.size).reshape(counts.shape)
-    _list_segments(prefix, low, high, spans, one_each, counts.ravel(), width, tails, heads, np.empty(0))
+    _list_segments(prefix, origin, low, high, spans, one_each, counts.ravel(), width, tails, heads, np.empty(0))
     # Steps of one slope are taken from the top, whatever their length.
     step, place = np.nonzero(counts)
     _, rank = np.unique((place - reach) / spans[step], return_inverse=True)
@@ -110,9 +114,9 @@ def best_chain(prefix: Array, low: Array, high: Array) -> Array | None:
     np.cumsum(np.bincount(rank, counts[step, place]), out=begin[1:])
     tails, heads = np.empty((2, begin[-1]), np.int64)
     weights = np.empty(begin[-1])
-    _list_segments(prefix, low, high, spans, ranks, begin[:-1].copy(), width, tails, heads, weights)
+    _list_segments(prefix, origin, low, high, spans, ranks, begin[:-1].copy(), width, tails, heads, weights)
     chain = np.empty(n, np.int64)
-    return chain if _shortest(prefix, low, high, tails, heads, weights, width, chain) else None
+    return chain if _shortest(prefix, origin, low, high, tails, heads, weights, width, chain) else None
 
 
 def _spans(n: int) -> Array:
@@ -150,7 +154,7 @@ def _columns(low: int, high: int, c0: int, span: int, slopes: tuple[float, float
 
 @_compiled
 def _list_segments(
-    prefix: Array, low: Array, high: Array, spans: Array, ranks: Array, place: Array,
+    prefix: Array, origin: Array, low: Array, high: Array, spans: Array, ranks: Array, place: Array,
     width: int, tails: Array, heads: Array, weights: Array,
 ) -> None:  # fmt: skip
     """Write the ends of all segments in the band, and w, by rising slope; only count them if `weights` is empty.
@@ -159,12 +163,12 @@ def _list_segments(
     """
     for r0 in range(len(low)):
         for c0 in range(low[r0], high[r0] + 1):
-            _list_from(r0, c0, prefix, low, high, spans, ranks, place, width, tails, heads, weights)
+            _list_from(r0, c0, prefix, origin, low, high, spans, ranks, place, width, tails, heads, weights)
 
 
 @_compiled
 def _list_from(
-    r0: int, c0: int, prefix: Array, low: Array, high: Array, spans: Array, ranks: Array,
+    r0: int, c0: int, prefix: Array, origin: Array, low: Array, high: Array, spans: Array, ranks: Array,
     place: Array, width: int, tails: Array, heads: Array, weights: Array,
 ) -> None:  # fmt: skip
     """`_list_segments` for those that begin at (r0, c0)."""
@@ -177,24 +181,24 @@ def _list_from(
             k = place[ranks[j, c1 - c0 + reach]]
             place[ranks[j, c1 - c0 + reach]] = k + 1
             if k < len(weights):
-                weights[k] = _cost_left(prefix, r0, r1, c0, (c1 - c0) / spans[j])
+                weights[k] = _cost_left(prefix, origin, r0, r1, c0, (c1 - c0) / spans[j])
                 tails[k], heads[k] = r0 * width + c0 - low[r0], r1 * width + c1 - low[r1]
 
 
 @_compiled
-def _cost_left(prefix: Array, r0: int, r1: int, c0: int, slope: float) -> float:
+def _cost_left(prefix: Array, origin: Array, r0: int, r1: int, c0: int, slope: float) -> float:
     """Minus the cost left of a segment, over the rows from r0 to before r1."""
     # Rounded up to the next column; the sum's rounding is far below the least fraction, 1 / span.
     total, column = 0.0, c0 - 1e-6
     for r in range(r0, r1):
-        total -= prefix[r, int(np.ceil(column))]
+        total -= prefix[r, int(np.ceil(column)) - origin[r]]
         column += slope
     return total
 
 
 @_compiled
 def _shortest(
-    prefix: Array, low: Array, high: Array, tails: Array, heads: Array, weights: Array,
+    prefix: Array, origin: Array, low: Array, high: Array, tails: Array, heads: Array, weights: Array,
     width: int, chain: Array,
 ) -> bool:  # fmt: skip
     """Write the columns of the chain of least cost from the first row to the last; False if there is none."""
@@ -210,8 +214,9 @@ def _shortest(
     best, k = np.inf, -1
     for c in range(high[n - 1] - low[n - 1] + 1):
         node = (n - 1) * width + c
-        if cost[node] - prefix[n - 1, low[n - 1] + c] < best:
-            best, k = cost[node] - prefix[n - 1, low[n - 1] + c], arrived[node]
+        last = prefix[n - 1, low[n - 1] + c - origin[n - 1]]
+        if cost[node] - last < best:
+            best, k = cost[node] - last, arrived[node]
     if k < 0:
         return False
     chain[n - 1] = low[n - 1] + heads[k] % width

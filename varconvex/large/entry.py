@@ -1,6 +1,8 @@
 """From the keywords of `segment` to what is done on disk: which images are meant, and which keywords they have."""
 
 import math
+from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,6 +14,7 @@ from ..errors import InvalidParameterError
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 from ..predictors.energy import ALPHA_PER_SIDE, DETOUR
 from ..settings import Settings
+from ..shapes.convex import ConvexShape
 from ..solvers.solution import StoppingRules
 from .result import LargeSegmentation
 from .segmenting import Request, check, check_tv, segment_large
@@ -25,15 +28,16 @@ def is_on_disk(image: Any, memory: Any, scratch: Any) -> bool:
 
 def on_disk(
     image: Any, scribbles: Any, settings: Settings, *, channel_axis: int | None, rgba: bool | None, mask: Any,
-    spacing: Any, nan_policy: str, strict: bool, memory: Any, scratch: Any,
+    spacing: Any, nan_policy: str, strict: bool, memory: Any, scratch: Any, in_memory: Callable[..., Any],
 ) -> LargeSegmentation:  # fmt: skip
-    """`segment` of an image that is read by rows; errors are those of `segment`."""
+    """`segment` of an image that is read by rows; errors are those of `segment`, which `in_memory` is itself."""
     check("mask", mask, None)
     check("nan_policy", nan_policy, "raise")
     for name, plain in (
-        ("shape", None), ("unify", None), ("predictor", "energy"), ("certainty", False), ("time_limit", None),
+        ("predictor", "energy"), ("certainty", False), ("time_limit", None), ("shape", None), ("unify", None),
     ):  # fmt: skip
-        check(name, getattr(settings, name), plain)
+        if name not in ("shape", "unify") or not _convex(settings):
+            check(name, getattr(settings, name), plain)
     if settings.backend.name not in ("numba", "numpy"):
         check("backend", settings.backend.name, "numba")
     check_tv(settings.tv)
@@ -46,14 +50,27 @@ def on_disk(
     edge = settings.edge_weight
     check("edge_weight", edge if isinstance(edge, str | None) else "an array", "contrast" if edge is not None else None)
     return segment_large(
-        image, scribbles, partial(_request, settings, spacing), channel_axis=channel_axis, rgba=rgba,
+        image, scribbles, partial(_request, settings, spacing, in_memory), channel_axis=channel_axis, rgba=rgba,
         strict=checks.boolean("strict", strict), size=memory, folder=scratch,
     )  # fmt: skip
 
 
-def _request(settings: Settings, spacing: Any, shape: tuple[int, int]) -> Request:
+def _convex(settings: Settings) -> bool:
+    """Whether joint unification with a convex shape is asked for."""
+    return type(settings.shape) is ConvexShape and settings.unify in (None, "joint")
+
+
+def _request(settings: Settings, spacing: Any, in_memory: Callable[..., Any], shape: tuple[int, int]) -> Request:
     """The keywords for an image of this shape."""
     likelihood = settings.likelihood
+
+    def learn(image: np.ndarray, seeds: np.ndarray, side: int, steps: tuple[float, ...]) -> Any:
+        return in_memory(
+            image, seeds, None if settings.alpha is None else settings.alpha / side, shape=settings.shape,
+            unify="joint", likelihood=likelihood, edge_weight=settings.edge_weight, tv=settings.tv, rgba=False,
+            spacing=steps, backend=settings.backend, random_state=deepcopy(settings.random_state),
+        )  # fmt: skip
+
     return Request(
         alpha=ALPHA_PER_SIDE * math.sqrt(shape[0] * shape[1]) if settings.alpha is None else settings.alpha,
         likelihood=replace(
@@ -68,4 +85,5 @@ def _request(settings: Settings, spacing: Any, shape: tuple[int, int]) -> Reques
         pixel_size=None if spacing is None else checks.spacing(spacing, 2),
         backend=settings.backend,
         rules=StoppingRules.checked(settings.max_iter, settings.tol, None, settings.callback),
+        learn=learn if _convex(settings) else None,
     )

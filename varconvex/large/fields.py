@@ -5,7 +5,8 @@ need neighbours only. The costs are those of `NieuwenhuisCremersLikelihood`, fro
 walks (`_harmonic.py`) see mean colours of blocks, here the colour of the mean. The edge weight is that of `edges`.
 """
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,43 +53,36 @@ def bands(height: int, band: int) -> Iterator[tuple[int, int]]:
         yield first, min(first + band, height)
 
 
-class Data:
-    """Costs and contrast of an image, band by band.
+class Data(ABC):
+    """Costs and contrast of an image, band by band; how costs are found is a subclass' own.
 
     Parameters
     ----------
-    picture, strokes, likelihood, backend : the image, its scribbles, and how they become costs
+    picture, strokes : the image and its scribbles
     spacing : (2,) float, a pixel having area 1
     band : rows that are in memory at a time
+    block : rows and columns of the blocks of pixels whose means are of interest
+    wanted : ascending flat indices of pixels that are
     """
 
     def __init__(
-        self, picture: Picture, strokes: Strokes, likelihood: NieuwenhuisCremersLikelihood, backend: ArrayBackend,
-        spacing: tuple[float, ...], band: int,
+        self, picture: Picture, strokes: Strokes, spacing: tuple[float, ...], band: int, block: list[int],
+        wanted: Sequence[np.ndarray] = (),
     ) -> None:  # fmt: skip
-        self._picture, self._strokes, self._likelihood = picture, strokes, likelihood
-        self._backend, self._spacing = backend, spacing
-        self._block = block_sides(picture.shape)
-        self.band = max(band // self._block[0], 1) * self._block[0]
-        chosen = [evenly_spread(mine, min(mine.size, int(likelihood.max_seeds))) for mine in strokes.pixels]
-        self.known: Survey = survey(picture, self.band, self._block, chosen)
-        self._seeds = [
-            likelihood.kernels(np.stack(np.divmod(mine, picture.shape[1]), axis=1), self.known.colours(sample), spacing)
-            for mine, sample in zip(chosen, self.known.samples, strict=True)
-        ]
-        self._reached = self._walks() if likelihood.detour else None
+        self._picture, self._strokes, self._spacing, self._block = picture, strokes, spacing, block
+        self.band = max(band // block[0], 1) * block[0]
+        self.known: Survey = survey(picture, self.band, block, wanted)
 
-    def _walks(self) -> np.ndarray:
-        """The harmonic measure of the labels on a grid of blocks: (K, h, w)."""
-        strokes, (down, right) = self._strokes, self._block
-        grid = self.known.means.shape[:2]
-        counts = np.zeros((len(strokes.labels), *grid), np.int64)
-        for k, mine in enumerate(strokes.pixels):
-            row, column = np.divmod(mine, strokes.shape[1])
-            np.add.at(counts[k], (row // down, column // right), 1)
-        pooled = np.where(counts.any(axis=0), counts.argmax(axis=0) + 1, 0).astype(np.int32)
-        steps = np.array(self._spacing) * self._block
-        return on_grid(pooled, self.known.colours(self.known.means), steps, len(strokes.labels))
+    @abstractmethod
+    def _costs(self, colours: np.ndarray, first: int) -> np.ndarray:
+        """Cost of the object minus that of the background on rows from `first` on: float32."""
+
+    def _between(self, values: np.ndarray, first: int, last: int) -> np.ndarray:
+        """Rows of what is known in the middles of blocks ((h, w)), interpolated."""
+        if max(self._block) == 1:
+            return values[first:last]
+        spans = zip((first, 0), (last, self._picture.shape[1]), self._block, strict=True)
+        return between(values, [(np.arange(a, b) + 0.5) / f - 0.5 for a, b, f in spans])
 
     def fill(self, scratch: Scratch, cost: RowFile, contrast: RowFile) -> tuple[float, float]:
         """Cost of the object minus that of the background, and |grad I|^2, into files; the means of |cost| and of it.
@@ -121,19 +115,36 @@ class Data:
         mean = sums.sum(axis=0) / (height * width)
         return float(mean[0]), float(mean[1])
 
+
+class KernelData(Data):
+    """Costs of the Nieuwenhuis-Cremers likelihood; the other parameters are those of `Data`."""
+
+    def __init__(
+        self, picture: Picture, strokes: Strokes, likelihood: NieuwenhuisCremersLikelihood, backend: ArrayBackend,
+        spacing: tuple[float, ...], band: int,
+    ) -> None:  # fmt: skip
+        chosen = [evenly_spread(mine, min(mine.size, int(likelihood.max_seeds))) for mine in strokes.pixels]
+        super().__init__(picture, strokes, spacing, band, block_sides(picture.shape), chosen)
+        self._likelihood, self._backend = likelihood, backend
+        self._seeds = [
+            likelihood.kernels(np.stack(np.divmod(mine, picture.shape[1]), axis=1), self.known.colours(sample), spacing)
+            for mine, sample in zip(chosen, self.known.samples, strict=True)
+        ]
+        # The harmonic measure of the labels on a grid of blocks, (K, h, w); there may be no need of it.
+        self._reached: np.ndarray | None = None
+        if likelihood.detour:
+            steps = np.array(spacing) * self._block
+            colours, pooled = self.known.colours(self.known.means), strokes.pooled(self._block)
+            self._reached = on_grid(pooled, colours, steps, len(strokes.labels))
+
     def _costs(self, colours: np.ndarray, first: int) -> np.ndarray:
         """Cost of the object minus that of the background on rows from `first` on: float32."""
         last, labels = first + len(colours), range(len(self._strokes.labels))
         distances = np.stack([self._strokes.distances(self._backend, k, first, last, self._spacing) for k in labels])
         detours = np.zeros(distances.shape, np.float32)
         if self._reached is not None:
-            where = [
-                (np.arange(a, b) + 0.5) / f - 0.5
-                for a, b, f in zip((first, 0), (last, colours.shape[1]), self._block, strict=True)
-            ]
             for k in labels[1:]:
-                reached = between(self._reached[k], where) if max(self._block) > 1 else self._reached[k][first:last]
-                detours[k] = self._likelihood.detour_costs(reached)
+                detours[k] = self._likelihood.detour_costs(self._between(self._reached[k], first, last))
         costs = self._likelihood.costs_nearby(colours, first, distances, detours, self._seeds, self._spacing)
         costs -= costs.min(axis=0)
         return np.clip(costs[1] - costs[0], -self._likelihood.clip, self._likelihood.clip)  # type: ignore[operator]

@@ -4,6 +4,7 @@ Whatever has `shape`, `dtype` and slicing will do: arrays of Zarr, Dask and HDF5
 """
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,20 +94,21 @@ class Survey:
         """Of the whole image."""
         return int(self.bands[-1])
 
-    def colours(self, image: np.ndarray) -> np.ndarray:
-        """Colours, see `features`, of numbers (..., C) on the scale of the image: float32."""
+    def unit(self, image: np.ndarray) -> np.ndarray:
+        """Numbers of the image in [0, 1]: float32."""
         if not self.high > self.low:
             return np.zeros(image.shape, np.float32)
-        if image.dtype.kind in "biu" and image.dtype.itemsize == 1:
-            table = self._unit(np.arange(256, dtype=np.uint8).view(image.dtype))
-            return features(table[image.view(np.uint8)])
-        return features(self._unit(image))
-
-    def _unit(self, image: np.ndarray) -> np.ndarray:
         return ((image.astype(np.float64) * self.scale - self.low) / (self.high - self.low)).astype(np.float32)
 
+    def colours(self, image: np.ndarray) -> np.ndarray:
+        """Colours, see `features`, of numbers (..., C) on the scale of the image: float32."""
+        if image.dtype.kind in "biu" and image.dtype.itemsize == 1:
+            table = self.unit(np.arange(256, dtype=np.uint8).view(image.dtype))
+            return features(table[image.view(np.uint8)])
+        return features(self.unit(image))
 
-def survey(picture: Picture, band: int, block: list[int], wanted: list[np.ndarray]) -> Survey:
+
+def survey(picture: Picture, band: int, block: list[int], wanted: Sequence[np.ndarray]) -> Survey:
     """One pass over an image by bands of `band` rows, which whole blocks (rows, columns) of pixels make up.
 
     `wanted` are ascending flat indices of pixels.

@@ -1,5 +1,6 @@
 """From u on disk to labels on disk: the best threshold, and the parts of the object that hold one of its strokes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,16 +31,21 @@ def mask_rows(level: Level, threshold: float, first: int, last: int) -> np.ndarr
     return np.clip(level.read(first, last, 0) > np.float32(threshold), lower, upper)[0] > 0.5
 
 
+def _labelled(mask: np.ndarray) -> tuple[np.ndarray, int]:
+    from scipy.ndimage import label
+
+    return label(mask)
+
+
 class Parts:
     """Connected components of a mask that is read by bands of rows: `root` names the component of each band's part."""
 
     def __init__(self, level: Level, threshold: float, strokes: Strokes, band: int) -> None:
-        self._level, self._threshold = level, threshold
         self._roots = np.zeros(1, np.int64)
         self._firsts: dict[int, int] = {}
         seeded, above = [], None
         for first, last in bands(level.grid.shape[0], band):
-            parts, count = self._labelled(first, last)
+            parts, count = _labelled(mask_rows(level, threshold, first, last))
             offset = self._firsts[first] = len(self._roots) - 1
             self._roots = np.concatenate([self._roots, np.arange(offset + 1, offset + count + 1)])
             if above is not None:
@@ -52,15 +58,10 @@ class Parts:
         self._kept = np.isin(roots, roots[np.concatenate(seeded)])
         self._kept[0] = False
 
-    def kept(self, first: int, last: int) -> np.ndarray:
-        """The mask's rows without parts that hold no stroke of the object; a band as they were read."""
-        parts, _ = self._labelled(first, last)
+    def kept(self, first: int, mask: np.ndarray) -> np.ndarray:
+        """The mask's rows from `first` on, a band as it was read, without parts that hold no stroke of the object."""
+        parts, _ = _labelled(mask)
         return (parts > 0) & self._kept[np.where(parts > 0, parts + self._firsts[first], 0)]
-
-    def _labelled(self, first: int, last: int) -> tuple[np.ndarray, int]:
-        from scipy.ndimage import label
-
-        return label(mask_rows(self._level, self._threshold, first, last))
 
     def _root(self, k: int) -> int:
         while self._roots[k] != k:
@@ -78,13 +79,24 @@ def write_labels(
 ) -> float:
     """Labels of the threshold into `plain`, of what is kept of them into `final`, arrays of Zarr; its energy."""
     parts = Parts(level, threshold, strokes, band) if scribbled else None
+    ids = np.array(strokes.labels)
+
+    def kept(first: int, last: int) -> np.ndarray:
+        mask = mask_rows(level, threshold, first, last)
+        plain[first:last] = ids[mask.astype(np.intp)]
+        return mask if parts is None else parts.kept(first, mask)
+
+    return write_masks(level, strokes, band, kept, final)
+
+
+def write_masks(
+    level: Level, strokes: Strokes, band: int, rows_of: Callable[[int, int], np.ndarray], final: Any
+) -> float:
+    """Labels of a mask, which `rows_of` gives by rows in turn, into an array of Zarr; its energy."""
     height, ids = level.grid.shape[0], np.array(strokes.labels)
     energy, above = 0.0, None
     for first, last in bands(height, band):
-        mask = mask_rows(level, threshold, first, last)
-        plain[first:last] = ids[mask.astype(np.intp)]
-        if parts is not None:
-            mask = parts.kept(first, last)
+        mask = rows_of(first, last)
         final[first:last] = ids[mask.astype(np.intp)]
         u = mask.astype(np.float32)[None]
         u = u if above is None else np.concatenate([above, u], axis=1)

@@ -5,6 +5,7 @@ import shutil
 import time
 import weakref
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,12 +19,13 @@ from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 from ..options import TV
 from ..result import label_type
 from ..solvers.solution import StoppingRules
-from .fields import Data, Grid, finest
+from .fields import Data, Grid, KernelData, finest
 from .files import RowFile, Scratch
+from .learned import LearnedData, convex_runs
 from .passes import Level
 from .picture import Picture
 from .result import LargeSegmentation
-from .rounding import best_threshold, write_labels
+from .rounding import best_threshold, write_labels, write_masks
 from .solving import pyramid, solve
 from .strokes import Strokes, strokes_of
 
@@ -78,13 +80,16 @@ class Request:
     pixel_size: tuple[float, ...] | None
     backend: ArrayBackend
     rules: StoppingRules
+    learn: Callable[..., Any] | None = None
+    """Joint unification in memory, where the object is convex."""
 
     def key(self, picture: Picture, strokes: Strokes, checksum: int) -> str:
         """Equal for equal calls only."""
         pixels = [zlib.crc32(mine.tobytes()) for mine in strokes.pixels]
         told = (picture.shape, picture.channels, str(picture.dtype), checksum, strokes.labels, pixels)
-        mine = (self.alpha, repr(replace(self.likelihood, backend=None)), self.edges, self.tv, self.spacing)
-        return json.dumps([*told, *mine, self.rules.tol, self.rules.max_iter])
+        mine = [self.alpha, repr(replace(self.likelihood, backend=None)), self.edges, self.tv, self.spacing]
+        rules = [self.rules.tol, self.rules.max_iter]
+        return json.dumps([*told, *mine, *rules, *["convex"] * (self.learn is not None)])
 
 
 def segment_large(
@@ -112,20 +117,24 @@ def segment_large(
     keeper = weakref.finalize(scratch, shutil.rmtree, scratch.path, True) if scratch.own else None
     scratch.require(_DISK_BYTES * picture.shape[0] * picture.shape[1])
     plan = Plan(**scratch.done.get("plan", vars(plan)))
-    data = Data(picture, strokes, wanted.likelihood, wanted.backend, wanted.spacing, plan.data)
+    data: Data
+    if wanted.learn is None:
+        data = KernelData(picture, strokes, wanted.likelihood, wanted.backend, wanted.spacing, plan.data)
+    else:
+        data = LearnedData(picture, strokes, wanted.spacing, plan.data, wanted.learn)
     scratch.begin(wanted.key(picture, strokes, data.known.checksum))
     scratch.note(plan=vars(plan))
     done("survey")
     grid = _full_grid(data, picture.shape, strokes, wanted, scratch, plan)
     done("likelihood")
     grids = pyramid(grid, scratch, wanted.backend, plan.solver, plan.coarse)
-    level, record, status = solve(grids, scratch, wanted.backend, wanted.rules, wanted.spacing, wanted.tv, plan.solver)
+    levels, record, status = solve(grids, scratch, wanted.backend, wanted.rules, wanted.spacing, wanted.tv, plan.solver)
     wanted.rules.warn(status, "the relative gap is {found} where {tol} was asked for", record.relative_gap, "")
     done("solve")
-    found = _labelled(level, strokes, wanted, scratch, plan)
+    found = _labelled(levels, strokes, wanted, scratch, plan, data)
     done("labels")
     return LargeSegmentation(
-        **found, label_ids=strokes.labels, probability=level.u(), costs=grid.cost.mapped()[0], primal=record.primal,
+        **found, label_ids=strokes.labels, probability=levels[0].u(), costs=grid.cost.mapped()[0], primal=record.primal,
         dual=record.dual, relative_gap=float(record.relative_gap), history=tuple(record.history),
         converged=bool(record.relative_gap <= wanted.rules.tol), status=status, seconds=seconds,
         spacing=wanted.pixel_size, folder=str(scratch.path), keeper=(scratch, keeper),
@@ -155,8 +164,11 @@ def _full_grid(
     return grid
 
 
-def _labelled(level: Level, strokes: Strokes, wanted: Request, scratch: Scratch, plan: Plan) -> dict[str, Any]:
+def _labelled(
+    levels: list[Any], strokes: Strokes, wanted: Request, scratch: Scratch, plan: Plan, data: Data
+) -> dict[str, Any]:
     """Labels on disk, and their energies, by their names in the result."""
+    level: Level = levels[0]
     shape = level.grid.shape
     chunk = min(_CHUNK, *shape)
     band = max(plan.solver // chunk, 1) * chunk if plan.solver >= chunk else plan.solver
@@ -170,13 +182,18 @@ def _labelled(level: Level, strokes: Strokes, wanted: Request, scratch: Scratch,
     )  # fmt: skip
     threshold, unconstrained = best_threshold(level, band)
     energy = write_labels(level, threshold, strokes, wanted.scribbled, band, plain, final)
+    convex: dict[str, Any] = {}
+    if isinstance(data, LearnedData):
+        runs, certificate = convex_runs(data, levels, strokes, band)
+        energy = write_masks(level, strokes, band, runs.mask, final)
+        convex = {"certificates": {strokes.labels[1]: certificate}, "objective": data.coarse.objective, "runs": runs}
     for first in range(0, shape[0], band):
         rows = strokes.index(first, min(first + band, shape[0]))
         if rows.any():
             seeds[first : first + band] = np.array([0, *strokes.labels])[rows]
     return {
         "labels": final, "unconstrained": plain, "seeds": seeds, "energy": energy,
-        "unconstrained_energy": unconstrained,
+        "unconstrained_energy": unconstrained, **convex,
     }  # fmt: skip
 
 

@@ -29,20 +29,23 @@ def pyramid(grid: Grid, scratch: Scratch, backend: ArrayBackend, band: int, most
 def solve(
     grids: list[Grid], scratch: Scratch, backend: ArrayBackend, rules: StoppingRules, spacing: tuple[float, ...],
     tv: TV, band: int,
-) -> tuple[Level, GapRecord, Status]:  # fmt: skip
-    """The state on the full grid, its evaluations, and why it ended."""
+) -> tuple[list[Any], GapRecord, Status]:  # fmt: skip
+    """The states of all grids, the full one first; evaluations of that one, and why it ended."""
     kind = differences(tv, spacing)
     coarse_rules = StoppingRules.checked(COARSE_ITERATIONS, rules.tol, None, None)
     start: Start = partial(_plain_start, backend)
+    levels: list[Any] = []
     if len(grids) > 1:
-        start = _in_memory(grids[-1], len(grids) - 1, scratch, backend, spacing, tv, rules.tol)
+        levels = [_in_memory(grids[-1], len(grids) - 1, scratch, backend, spacing, tv, rules.tol)]
+        start = partial(_prolonged, backend, levels[0])
     for number in reversed(range(max(len(grids) - 1, 1))):
         # Bands have so many pixels on every grid.
         height, width = grids[number].shape
         level = Level(grids[number], number, scratch, backend, kind, min(band * grids[0].shape[1] // width, height))
         record, status = descend(level, scratch, start, coarse_rules if number else rules)
         start = partial(_prolonged, backend, level)
-    return level, record, status
+        levels.insert(0, level)
+    return levels, record, status
 
 
 def _plain_start(backend: ArrayBackend, problem: Problem, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
@@ -60,10 +63,11 @@ def _prolonged(backend: ArrayBackend, coarse: Any, problem: Problem, first: int,
 class _Stored:
     """u and p of the coarsest grid."""
 
-    def __init__(self, scratch: Scratch, number: int, shape: tuple[int, int], count: int) -> None:
+    def __init__(self, scratch: Scratch, number: int, grid: Grid, count: int) -> None:
+        self.grid = grid
         self.files = (
-            RowFile(scratch.path / f"u-{number}", (1, *shape)),
-            RowFile(scratch.path / f"p-{number}", (count, 1, *shape)),
+            RowFile(scratch.path / f"u-{number}", (1, *grid.shape)),
+            RowFile(scratch.path / f"p-{number}", (count, 1, *grid.shape)),
         )
 
     def read(self, first: int, last: int, part: int) -> np.ndarray:
@@ -73,9 +77,9 @@ class _Stored:
 
 def _in_memory(
     grid: Grid, number: int, scratch: Scratch, backend: ArrayBackend, spacing: tuple[float, ...], tv: TV, tol: float
-) -> Start:
+) -> _Stored:
     """Solve the coarsest grid in memory."""
-    stored = _Stored(scratch, number, grid.shape, len(differences(tv, spacing)["steps"]))
+    stored = _Stored(scratch, number, grid, len(differences(tv, spacing)["steps"]))
     if "coarsest" not in scratch.done:
         height = grid.shape[0]
         lower, upper = (np.broadcast_to(bound, (1, *grid.shape))[0] for bound in grid.bounds.rows(0, height))
@@ -87,4 +91,4 @@ def _in_memory(
         stored.files[0].write(0, backend.to_numpy(solution.u)[None])
         stored.files[1].write(0, backend.to_numpy(solution.p))
         scratch.note(coarsest=True)
-    return partial(_prolonged, backend, stored)
+    return stored

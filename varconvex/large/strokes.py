@@ -38,6 +38,15 @@ class Strokes:
             found[self.rows(k, first, last)] = k + 1
         return found
 
+    def pooled(self, block: list[int]) -> np.ndarray:
+        """Seeds of a grid of blocks of pixels: the label with most pixels there, 0 without, as of `index`."""
+        grid = tuple(-(-n // side) for n, side in zip(self.shape, block, strict=True))
+        counts = np.zeros((len(self.labels), *grid), np.int64)
+        for k, mine in enumerate(self.pixels):
+            row, column = np.divmod(mine, self.shape[1])
+            np.add.at(counts[k], (row // block[0], column // block[1]), 1)
+        return np.where(counts.any(axis=0), counts.argmax(axis=0) + 1, 0).astype(np.int32)
+
     def bounds(self) -> "Bounds":
         """Bounds on u, where there are two labels."""
         ones = tuple(np.ones(mine.size, np.float32) for mine in self.pixels)
