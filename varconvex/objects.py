@@ -11,19 +11,25 @@ to the label with the most of u among those that have none.
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from .errors import ScribbleConflictError
 from .geometry.convex_sets import REACH
 from .geometry.hulls import extreme_points, fill, half_spaces, hull_share
-from .geometry.outline import Outline
 from .geometry.raster import primitive_vectors
 from .inputs import Scene
 from .shapes.base import FittedShape, Shape
 
-S = TypeVar("S", FittedShape, Outline)
+
+class _Found(Protocol):
+    @property
+    def mask(self) -> np.ndarray:
+        """(*spatial) bool."""
+
+
+S = TypeVar("S", bound=_Found)
 
 
 def check(shapes: Mapping[int, Shape], scene: Scene) -> None:
