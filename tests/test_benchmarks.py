@@ -7,7 +7,16 @@ import pytest
 from PIL import Image
 
 from benchmarks import (
-    backends, certainty, energies, interactive, label_images, other_shapes, quality, refinement, shape, volumes,
+    backends,
+    certainty,
+    energies,
+    interactive,
+    label_images,
+    other_shapes,
+    quality,
+    refinement,
+    shape,
+    volumes,
 )  # fmt: skip
 from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
 from benchmarks._strokes import correction
