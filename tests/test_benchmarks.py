@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import backends, certainty, energies, interactive, label_images, quality, refinement, shape, volumes
+from benchmarks import (
+    backends,
+    certainty,
+    energies,
+    interactive,
+    label_images,
+    other_shapes,
+    quality,
+    refinement,
+    shape,
+    volumes,
+)
 from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
 from benchmarks._strokes import correction
 from varconvex import ConvexShape
@@ -288,3 +299,25 @@ def test_refined_maps_are_nearer_to_the_truth_than_interpolated_ones(folder, tmp
     rows = json.loads((tmp_path / "refined.json").read_text())["rows"]
     assert len(capsys.readouterr().out.splitlines()) == 1 + len(rows) + len({row["set"] for row in rows})
     assert all(row["f"] > row["f_linear"] for row in rows if row["set"] == "generated")
+
+
+def test_other_shapes_are_measured_against_longer_searches_and_judged(tmp_path, capsys):
+    path = tmp_path / "figures.json"
+    options = ["--sides", "48", "--seeds", "1", "--shapes", "ellipse", "rectangle", "--json", str(path)]
+    assert other_shapes.main(options) == 0
+    rows = json.loads(path.read_text())["rows"]
+    assert [row["shape"] for row in rows] == ["ellipse", "rectangle"]
+    assert all(0 <= row["median_excess"] <= row["worst_excess"] < 0.05 for row in rows)
+    assert other_shapes.main(["--projections", "12", "--json", str(path)]) == 0
+    rows = json.loads(path.read_text())["rows"]
+    assert len(rows) == 8
+    assert all(row["broken"] == row["strokes"] == 0 for row in rows)
+
+
+def test_other_shapes_are_compared_on_objects_that_have_them(folder, tmp_path, capsys):
+    path = tmp_path / "figures.json"
+    options = ["--data", str(folder), "--limit", "1", "--shapes", "star", "--least", "0.5", "--json", str(path)]
+    assert other_shapes.main(options) == 0
+    rows = json.loads(path.read_text())["rows"]
+    assert len(rows) > 0
+    assert all(row["has"] >= 0.5 and row["with"] > 0.5 for row in rows)

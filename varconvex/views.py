@@ -139,6 +139,35 @@ class Views:
 
         return object_rows(self._whole, unit)
 
+    def describe(self) -> list[dict[str, Any]]:
+        """Which shapes each object nearly has, to choose one for the next object of its kind.
+
+        Returns
+        -------
+        list of dict
+            For each object its `label`, its `shares` by the name of a shape: of the pixels that the object or the
+            nearest set of that shape has, the share that both have, 1 for an object of this shape; and `nearly`, the
+            names of those of .97 and more, the most telling first. Both are empty for an object without pixels; in
+            volumes only "convex", "star" and "connected" are looked at.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from varconvex import project
+        >>> bar = np.zeros((40, 60), bool)
+        >>> bar[10:20, 5:50] = True
+        >>> project(bar).describe()[0]["nearly"][:2]
+        ['rectangle', 'convex']
+        """
+        from .geometry.properties import nearly, shares
+
+        rows = []
+        for label in self.label_ids[1:]:
+            mask = self.labels == label
+            found = shares(mask) if mask.any() else {}
+            rows.append({"label": label, "shares": found, "nearly": nearly(found)})
+        return rows
+
     def export(
         self,
         path: str | os.PathLike,

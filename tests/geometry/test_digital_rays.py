@@ -4,8 +4,8 @@ from itertools import product
 
 import numpy as np
 import pytest
-from beyond_convex import is_star, parent, subsets
 
+from benchmarks._judges import is_star, parent, subsets
 from varconvex.geometry.certify import certify_convexity, fill_hull
 from varconvex.geometry.digital_rays import best_star, hits, least_cost, parents, rays, star_violations
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from beyond_convex import has_holes, is_connected, subsets
 from scipy.sparse.csgraph import dijkstra, minimum_spanning_tree
 
+from benchmarks._judges import has_holes, is_connected, subsets
 from varconvex.geometry.paths import bottlenecks, cheapest_paths, spanning_tree
 from varconvex.geometry.pieces import best_piece, hole_pixels, neighbours, stray_pixels
 

@@ -5,8 +5,8 @@ import pickle
 
 import numpy as np
 import pytest
-from beyond_convex import has_holes, is_connected, is_star, keeps, parent
 
+from benchmarks._judges import has_holes, is_connected, is_star, keeps, parent
 from varconvex import (
     ConnectedShape,
     EllipseShape,

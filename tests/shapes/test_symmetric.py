@@ -4,8 +4,8 @@ from itertools import product
 
 import numpy as np
 import pytest
-from beyond_convex import is_symmetric, mirror, subsets
 
+from benchmarks._judges import is_symmetric, mirror, subsets
 from varconvex import SymmetricShape, certify
 from varconvex.errors import InvalidParameterError, ScribbleConflictError
 from varconvex.geometry.mirrors import axis_of, best_symmetric, can_hold, classes, mirrored, symmetric_cost

@@ -30,11 +30,20 @@ _UNIT = 512
 _SIDE, _MIDDLE = 56, 200
 """Pixels along the longer side of the grids on which all axes are tried, and the best of them moved."""
 
+_REACH = 0.35
+"""Greatest distance of an axis that is tried to the middle of what favours the object, in sides of the image."""
+
+_STEPS = 20
+"""About how many axes a descent looks at."""
+
 _ANGLES = 48
 """Directions that are tried."""
 
-_BEST = 4
+_BEST = 6
 """Axes from which to descend."""
+
+_BUDGET = 5_000_000
+"""Pixels that may be looked at on the full grid, each axis all of them: tenths of a second."""
 
 
 def axis_of(angle: float, row: float, column: float) -> Axis:
@@ -98,13 +107,13 @@ def search(cost: Array) -> list[Axis]:
     """The axis whose best symmetric set costs least, or none if nothing favours the object."""
     factor = max(-(-max(cost.shape) // _SIDE), 1)
     small = np.ascontiguousarray(pool(cost, factor), np.float64)
-    weight = np.minimum(small, 0)
+    weight = pool(np.minimum(cost, 0), factor)
     if not weight.any():
         return []
     y, x = np.indices(small.shape)
     centre = np.array([(y * weight).sum(), (x * weight).sum()]) / weight.sum()
-    spread = float(np.sqrt((((y - centre[0]) ** 2 + (x - centre[1]) ** 2) * weight).sum() / weight.sum()))
-    offsets = np.arange(-max(spread, 1.0), max(spread, 1.0) + 0.25, 0.5)
+    reach = _REACH * max(small.shape) + 1
+    offsets = np.arange(-reach, reach + 0.3, 0.6)
     angles = np.arange(_ANGLES) * (np.pi / _ANGLES)
     values = np.empty((len(angles), len(offsets)))
     _try_all(small, centre, angles, offsets, values)
@@ -116,7 +125,8 @@ def search(cost: Array) -> list[Axis]:
             starts.append(place)
         if len(starts) == _BEST:
             break
-    return _descended(cost, starts, factor)
+    along = [(starts[0][0], angles[i], offsets[values[i].argmin()] * factor) for i in range(0, _ANGLES, _ANGLES // 4)]
+    return _descended(cost, starts, along, factor)
 
 
 def _differ(one: tuple[Array, float, float], other: tuple[Array, float, float]) -> bool:
@@ -124,8 +134,14 @@ def _differ(one: tuple[Array, float, float], other: tuple[Array, float, float]) 
     return abs(math.sin(one[1] - other[1])) > math.sin(3.5 * math.pi / _ANGLES)
 
 
-def _descended(cost: Array, starts: list[tuple[Array, float, float]], factor: int) -> list[Axis]:
-    """The axes moved to where no small step lowers the cost: on a middle grid all, on the full one the best."""
+def _descended(
+    cost: Array, starts: list[tuple[Array, float, float]], along: list[tuple[Array, float, float]], factor: int
+) -> list[Axis]:
+    """The axes moved to where no small step lowers the cost: on a middle grid all, on the full one the best.
+
+    `along` are axes along the grid and its diagonals, where pixels mirror each other exactly: in noise only the full
+    grid shows that they cost less.
+    """
     middle = max(-(-max(cost.shape) // _MIDDLE), 1)
     grid = np.ascontiguousarray(pool(cost, middle), np.float64)
     reach = float(max(cost.shape))
@@ -135,9 +151,14 @@ def _descended(cost: Array, starts: list[tuple[Array, float, float]], factor: in
         value, best = _descend(grid, here, (angle, offset / middle), (factor / middle, 4.0 * factor / reach))
         found.append((value, best[0], best[1] * middle))
     found.sort()
-    _, angle, offset = found[0]
-    _, last = _descend(cost, starts[0][0], (angle, offset), (middle / 2, middle / reach), least=0.4)
-    return [_axis(starts[0][0], *last)]
+    found = found[:3]
+    found += [(0.0, angle, offset) for _, angle, offset in along]
+    found = [(symmetric_cost(cost, _axis(starts[0][0], angle, offset)), angle, offset) for _, angle, offset in found]
+    ends: list[tuple[float, Axis]] = []
+    for _, angle, offset in sorted(found)[: max(1, _BUDGET // (_STEPS * cost.size))]:
+        value, last = _descend(cost, starts[0][0], (angle, offset), (middle / 2 + 0.5, (middle + 1) / reach))
+        ends.append((value, _axis(starts[0][0], *last)))
+    return [min(ends)[1]]
 
 
 def _axis(centre: Array, angle: float, offset: float) -> Axis:
@@ -145,13 +166,13 @@ def _axis(centre: Array, angle: float, offset: float) -> Axis:
 
 
 def _descend(
-    cost: Array, centre: Array, start: tuple[float, float], steps: tuple[float, float], least: float = 0.25
+    cost: Array, centre: Array, start: tuple[float, float], steps: tuple[float, float]
 ) -> tuple[float, tuple[float, float]]:
-    """The least cost and its angle and offset; steps of both are halved while those of the offset are above `least`."""
+    """The least cost, its angle and offset; steps of both are halved while those of the offset are above a quarter."""
     angle, offset = start
     shift, turn = steps
     value = symmetric_cost(cost, _axis(centre, angle, offset))
-    while shift > least:
+    while shift > 0.25:
         moves = [(turn, 0.0), (-turn, 0.0), (0.0, shift), (0.0, -shift)]
         tried = [(symmetric_cost(cost, _axis(centre, angle + a, offset + b)), angle + a, offset + b) for a, b in moves]
         best = min(tried)

@@ -126,8 +126,8 @@ def _one_by_one(cost: Array, k: int) -> list[Array]:
 
 
 def _by_clusters(cost: Array, k: int) -> list[Array]:
-    """The best convex set of each cluster of what the best union of few parts may have."""
-    wanted = _largest(cost < 0)
+    """The best convex set of each cluster of what favours the object."""
+    wanted = _large(cost < 0)
     points = np.argwhere(wanted).astype(float)
     if len(points) < 2 * k:
         return []
@@ -143,13 +143,15 @@ def _by_clusters(cost: Array, k: int) -> list[Array]:
     return parts
 
 
-def _largest(mask: Array) -> Array:
-    """The largest component of a mask without specks."""
+def _large(mask: Array) -> Array:
+    """The components of a mask without specks that have at least a tenth of the largest one's pixels."""
     from scipy import ndimage
 
     opened = ndimage.binary_opening(mask)
-    labels, count = ndimage.label(opened if opened.any() else mask)
-    return labels == 1 + int(np.bincount(labels.ravel())[1:].argmax()) if count else mask
+    labels, _ = ndimage.label(opened if opened.any() else mask)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return (10 * sizes >= max(int(sizes.max()), 1))[labels]
 
 
 def _in_turns(cost: Array, parts: list[Array]) -> list[Array]:

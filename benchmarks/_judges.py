@@ -112,8 +112,12 @@ def keeps(name, fitted):
         return is_connected(fitted.mask) and not (name == "solid" and has_holes(fitted.mask))
     if name == "symmetric":
         return is_symmetric(fitted.mask, fitted.axis)
-    if name == "two":
-        return len(fitted.parts) <= 2 and all(map(is_convex, fitted.parts)) and same_union(fitted)
+    if name in ("two", "three"):
+        return (
+            len(fitted.parts) <= (2 if name == "two" else 3)
+            and all(map(is_convex, fitted.parts))
+            and same_union(fitted)
+        )
     numbers = fitted.conic if name == "ellipse" else fitted.sides
     if name == "ellipse" and not (numbers[0] > 0 and 4 * numbers[0] * numbers[2] > numbers[1] ** 2):
         return False
