@@ -23,7 +23,7 @@ _PLACES = 160
 _BEST = 8
 """Centres on the small grid from which to descend."""
 
-_BUDGET = 10_000_000
+_BUDGET = 8_000_000
 """Pixels that may be looked at on the full grid, each centre all of them: tenths of a second."""
 
 
