@@ -91,27 +91,35 @@ def _facets(points: Array, order: Array) -> Array:
     """Triangles of the hull as indices of their corners (n, 3); the first four of `order` span a tetrahedron."""
     corners, planes = _tetrahedron(points, order[:4])
     count = 4
-    # The facet in sight to which an edge belongs, by the edge's two ends: an edge of the horizon has no twin.
-    horizon = set()
-    horizon.add((0, 0))
+    edges = np.empty(3 * len(corners), np.int64)
     for p in order[4:]:
-        horizon.clear()
         x, y, z = points[p]
-        kept = 0
+        kept, found = 0, 0
+        if len(edges) < 3 * count:
+            edges = np.empty(6 * count, np.int64)
         for f in range(count):
             if planes[f, 0] * x + planes[f, 1] * y + planes[f, 2] * z > planes[f, 3]:  # strictly in front of it
-                _add_edges(horizon, corners[f])
+                for i in range(3):
+                    edges[found] = corners[f, i] * len(points) + corners[f, (i + 1) % 3]
+                    found += 1
             else:
                 if kept < f:
                     corners[kept], planes[kept] = corners[f], planes[f]
                 kept += 1
         count = kept
-        while count + len(horizon) > len(corners):
+        while count + found > len(corners):
             corners, planes = np.concatenate((corners, corners)), np.concatenate((planes, planes))
-        for a, b in horizon:
-            corners[count, 0], corners[count, 1], corners[count, 2] = a, b, p
-            planes[count] = _plane(points, a, b, p)
-            count += 1
+        # An edge of the horizon has no twin, in the other direction, among the facets in sight. (A set of edges that
+        # are added and removed does not end: compiled, its search for a free place runs for ever in some hulls.)
+        known = np.sort(edges[:found])
+        for edge in known:
+            a, b = edge // len(points), edge % len(points)
+            twin = b * len(points) + a
+            place = np.searchsorted(known, twin)
+            if place == found or known[place] != twin:
+                corners[count, 0], corners[count, 1], corners[count, 2] = a, b, p
+                planes[count] = _plane(points, a, b, p)
+                count += 1
     return corners[:count]
 
 
@@ -129,17 +137,6 @@ def _tetrahedron(points: Array, order: Array) -> tuple[Array, Array]:
             plane = -plane
         corners[skip], planes[skip] = facet, plane
     return corners, planes
-
-
-@compiled()
-def _add_edges(horizon: set[tuple[int, int]], facet: Array) -> None:
-    """Add the three edges of a facet; an edge that is there from its other side is removed instead."""
-    for i in range(3):
-        a, b = facet[i], facet[(i + 1) % 3]
-        if (b, a) in horizon:
-            horizon.remove((b, a))
-        else:
-            horizon.add((a, b))
 
 
 @compiled()
