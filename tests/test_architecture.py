@@ -80,7 +80,8 @@ ARROWS = {
     "estimator": {"api", "families", "scribbles"},
     "tables": {"geometry", "plots", "result"},
     "logs": set(),
-    "unify": {"inputs", "objects", "predictors", "proposals", "shapes", "solvers", "threads"},
+    "unify": {"inputs", "objects", "predictors", "proposals", "shapes", "solids", "solvers", "threads"},
+    "solids": {"geometry", "objects", "predictors", "proposals", "shapes", "solvers", "threads"},
     "proposals": {"geometry", "inputs", "objects", "predictors", "shapes", "solvers", "threads"},
     "predictors": {
         "geometry", "inputs", "likelihoods", "energies", "shapes", "solvers", "backends", "edges", "colour",

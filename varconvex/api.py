@@ -32,7 +32,7 @@ from .shapes.base import Shape
 from .solvers.pdhg import Progress, pdhg
 from .solvers.solution import StoppingRules
 from .threads import until
-from .unify import joint, sequential
+from .unify import convex_solids, joint, sequential
 
 
 @known_keywords
@@ -94,8 +94,8 @@ def segment(
         are projected once (paper, eq. 5); or labels, shape and appearance models are optimised in turns, each step
         accepted if an objective falls (`Segmentation.objective`). "joint" also learns from pixels that no stroke
         touches. With a convex shape the outline is minimised directly, with two fifths of `alpha` as boundary cost,
-        less along edges; labels without a shape keep only parts that hold a scribble. None: "joint"
-        if an object has a shape, except in volumes, where it takes minutes.
+        less along edges; labels without a shape keep only parts that hold a scribble. In volumes convex sets have
+        no boundary cost. None: "joint" if an object has a shape; in volumes a convex one, beside predictor="energy".
     predictor : {"energy", "fcn", "cnn"}, Predictor or a classifier of scikit-learn
         Gives the probability of the object at each pixel: the energy of likelihood and total variation; or a network
         trained on the scribbles, pointwise or with 3x3 windows, whose log-odds replace the likelihood in that energy
@@ -222,7 +222,8 @@ def _solve(scene: Scene, settings: Settings, seconds: dict[str, float]) -> Segme
     predictor, shapes = settings.predictor_for(scene), settings.shapes_for(scene.labels)
     rules = StoppingRules.checked(settings.max_iter, settings.tol, settings.time_limit, settings.callback)
     rng = settings.random_state
-    if settings.unify == "joint" or (settings.unify is None and shapes and scene.seeds.ndim == 2):
+    direct = scene.seeds.ndim == 2 or convex_solids(predictor, shapes, scene)
+    if settings.unify == "joint" or (settings.unify is None and shapes and direct):
         limit, callback = settings.time_limit, settings.callback
         found = joint(predictor, shapes, scene, time_limit=limit, callback=callback, random_state=rng)
     else:

@@ -11,18 +11,24 @@ to the label with the most of u among those that have none.
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from .errors import ScribbleConflictError
 from .geometry.hulls import fill, hull_share
-from .geometry.outline import Outline
 from .geometry.separation import separated, separating_normals
 from .inputs import Scene
 from .shapes.base import FittedShape, Shape
 
-S = TypeVar("S", FittedShape, Outline)
+
+class _Found(Protocol):
+    @property
+    def mask(self) -> np.ndarray:
+        """(*spatial) bool."""
+
+
+S = TypeVar("S", bound=_Found)
 
 
 def check(shapes: Mapping[int, Shape], scene: Scene) -> None:

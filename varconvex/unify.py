@@ -13,12 +13,13 @@ contradicts the scribbles, makes J rise and is rejected. Without a shape C is th
 scribble, since a part without one would train the models wrongly. Several objects are separated by lines (`objects`),
 so that each keeps its shape; J is that of all of them together.
 
-There is one loop and two ways to propose C. Where the predictor has an energy of sets (`SetPredictor`)
+There is one loop and three ways to propose C. Where the predictor has an energy of sets (`SetPredictor`)
 and every shape minimises it over its own sets (`OutlineShape`), the minimiser itself is proposed; no sequence of
 projections reaches it, since a projection knows neither the direction of edges nor the lower boundary cost of a convex
-set. Volumes, other shapes, no shape at all and predictors without such an energy have no minimiser to propose: there
-the prediction is solved with a proximal term at C and projected again. The former evaluates J on a small grid with the
-boundary cost of outlines, the latter on the full one with the total variation.
+set. In volumes the convex sets of least data cost are proposed (`solids`). Other shapes, no shape at all and other
+predictors have no minimiser to propose: there the prediction is solved with a proximal term at C and projected again.
+The first evaluates J on a small grid with the boundary cost of outlines, the second on the full one without a boundary
+cost, the last on the full one with the total variation.
 """
 
 from collections.abc import Mapping
@@ -29,8 +30,10 @@ import numpy as np
 from . import objects
 from .inputs import Scene
 from .predictors.base import LearningPredictor, Predictor, SetPredictor
+from .predictors.energy import EnergyPredictor
 from .proposals import Outlines, Problem, Projections, Proposals, T, Unified
-from .shapes.base import OutlineShape, Shape
+from .shapes.base import ConvexSets, OutlineShape, Shape
+from .solids import Solids
 from .solvers.solution import Callback, Progress, StoppingRules
 from .threads import checkpoint, in_time
 
@@ -100,11 +103,26 @@ def joint(
     outlines = {k: shape for k, shape in shapes.items() if isinstance(shape, OutlineShape)}
     if shapes and len(outlines) == len(shapes) and scene.seeds.ndim == 2 and isinstance(predictor, SetPredictor):
         return _alternate(Outlines(problem, predictor, outlines, rules), rules)
-    first = problem.fit_scribbled(problem.predict(predictor))
+    prediction = problem.predict(predictor)
+    solids = convex_solids(predictor, shapes, scene)
+    if solids and isinstance(predictor, EnergyPredictor):
+        sets = None if problem.stopped else in_time(
+            lambda: Solids(problem, predictor, solids, prediction), rules.deadline
+        )  # fmt: skip
+        if sets is not None:
+            return _alternate(sets, rules)
+    first = problem.fit_scribbled(prediction)
     if not isinstance(predictor, LearningPredictor) or rules.out_of_time():
         return problem.unified(first, ())
     start = in_time(lambda: Projections(problem, predictor, first), rules.deadline)
     return problem.unified(first, ()) if start is None else _alternate(start, rules)
+
+
+def convex_solids(predictor: Predictor, shapes: Mapping[int, Shape], scene: Scene) -> dict[int, ConvexSets]:
+    """`shapes`, if joint unification finds their sets directly in a volume (`solids`); else none."""
+    found = {k: shape for k, shape in shapes.items() if isinstance(shape, ConvexSets)}
+    direct = scene.seeds.ndim == 3 and isinstance(predictor, EnergyPredictor) and len(found) == len(shapes)
+    return found if direct else {}
 
 
 def _alternate(model: "Proposals[T]", rules: StoppingRules) -> Unified:

@@ -13,14 +13,14 @@ import itertools
 import numpy as np
 
 from ..errors import InvalidScribblesError, ScribbleConflictError
-from . import refine_2d, refine_3d, search_2d, search_3d
+from . import polytopes_3d, refine_2d, refine_3d, search_2d, search_3d
 from .components import cheapest_piece
 from .hulls import extreme_points, fill, half_spaces, is_convex
 from .hulls_2d import hull_rows
-from .raster import grid_points, primitive_vectors, row_sums
+from .raster import cheapest_pixel, grid_points, primitive_vectors, row_sums
 from .search_2d import SMALL
 
-__all__ = ["SMALL", "check_hulls", "half_spaces_around", "inradius", "refine", "repair", "search"]
+__all__ = ["SMALL", "check_hulls", "half_spaces_around", "inradius", "least_solid", "refine", "repair", "search"]
 
 Array = np.ndarray
 
@@ -29,6 +29,9 @@ REACH = {2: 4, 3: 2}
 
 _TRIES = 1000
 """Most ways to join a sliver that are tried; only scribbles drawn to defeat the search need more than a few."""
+
+_SEEDED = 1000.0
+"""Cost of a scribbled voxel on the wrong side in a search, as in a projection."""
 
 _SAMPLED = 20_000
 """Most voxels whose costs are summed to choose among cuts."""
@@ -108,6 +111,23 @@ def refine(mask: Array, cost: Array) -> Array:
     `cost` is a float array, negative where it favours the object; the set is digitally convex and connected.
     """
     return (refine_2d if mask.ndim == 2 else refine_3d).refine(mask, cost)
+
+
+def least_solid(cost: Array, inside: Array, outside: Array, start: Array | None = None) -> Array:
+    """The convex set of voxels of least cost that is found from `start`, or among all places and sizes without one.
+
+    `cost` ((D, H, W) float, nats) is negative where it favours the object; the set holds `inside`, avoids `outside`
+    (bool) and has at least a voxel. Raises what `check_hulls` raises.
+    """
+    core = check_hulls(inside, outside)
+    exact = cost.astype(np.float64)
+    exact[core], exact[outside] = np.array([-1, 1]) * (1 + 2 * float(np.abs(exact).sum()))
+    if start is None:
+        start = search(np.clip(exact, -_SEEDED, _SEEDED), core)[1]
+    mask = repair(start, core, outside, exact)
+    if not mask.any():
+        mask = repair(cheapest_pixel(np.where(outside, np.inf, cost)), core, outside, exact)
+    return polytopes_3d.descend(exact, mask)
 
 
 def repair(mask: Array, core: Array | None = None, outside: Array | None = None, cost: Array | None = None) -> Array:

@@ -123,7 +123,11 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
 
     def objective(self, scene: Scene, index: np.ndarray) -> float:
         """Data cost and boundary cost of the label image `index` ((*spatial) int), in nats."""
-        return self._appearance().data_cost(scene, index) + self.boundary(scene, index)
+        return self.data_cost(scene, index) + self.boundary(scene, index)
+
+    def data_cost(self, scene: Scene, index: np.ndarray) -> float:
+        """Data cost of the label image `index` ((*spatial) int), in nats."""
+        return self._appearance().data_cost(scene, index)
 
     def boundary(self, scene: Scene, index: np.ndarray) -> float:
         """Boundary cost of the label image `index` ((*spatial) int), in nats."""

@@ -19,7 +19,7 @@ from .. import checks
 from ..backends import ArrayBackend
 from ..errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
 from ..geometry.certify import as_mask
-from ..geometry.convex_sets import check_hulls
+from ..geometry.convex_sets import check_hulls, least_solid
 from ..geometry.outline import Outline, least_outline
 from ..geometry.ray_search import BoundaryCost
 
@@ -187,3 +187,7 @@ class ConvexSets(Shape[F]):
     def outline(self, cost: Array, boundary_cost: BoundaryCost, inside: Array, outside: Array) -> Outline:
         """The convex set of least cost and boundary cost, up to a lattice of rays: see `least_outline`."""
         return least_outline(cost, boundary_cost, inside, outside)
+
+    def solid(self, cost: Array, inside: Array, outside: Array, start: Array | None = None) -> Array:
+        """The convex set of voxels of least cost, from a set to start at or among all: see `least_solid`."""
+        return least_solid(cost, inside, outside, start)

@@ -123,8 +123,14 @@ def mixture_lengths(
 
 
 def appearance_features(scene: Scene) -> np.ndarray:
-    """(n, C + 2 + C) float32: colour, local deviation of lightness, its mean in a wider window, smoothed colour."""
+    """(n, C + 2 + C) float32: colour, local deviation of lightness, its mean in a wider window, smoothed colour.
+
+    (n, C) in a volume, colour alone: its sides are so few voxels long that windows blur over the rims of objects, which
+    then look like whatever region they are in.
+    """
     colour, light = scene.colours, scene.colours[..., :1]
+    if scene.seeds.ndim == 3:
+        return colour.reshape(scene.seeds.size, -1)
     variance = scene.smoothed(light**2, _TEXTURE) - scene.smoothed(light, _TEXTURE) ** 2
     # A standard deviation is small beside the differences of colours: twice it counts about as much as they do.
     found = [2 * np.sqrt(np.maximum(variance, 0)), scene.smoothed(light, _COARSE), scene.smoothed(colour, _FINE)]
