@@ -26,8 +26,8 @@ def minimum_cut(cost, alpha, weight=None):
     liked, disliked = np.flatnonzero(flat < 0), np.flatnonzero(flat > 0)
     arcs.append((np.full(liked.size, source), liked, -flat[liked]))
     arcs.append((disliked, np.full(disliked.size, sink), flat[disliked]))
-    tails, heads, capacity = (np.concatenate(part) for part in zip(*arcs, strict=True))
-    graph = csr_array((capacity.astype(np.int32), (tails, heads)), shape=(pixel.size + 2,) * 2)
+    tails, heads, capacity = (np.concatenate(part).astype(np.int32) for part in zip(*arcs, strict=True))
+    graph = csr_array((capacity, (tails, heads)), shape=(pixel.size + 2,) * 2)
     return int(np.minimum(cost, 0).sum()) + maximum_flow(graph, source, sink).flow_value
 
 

@@ -214,6 +214,8 @@ class Segmentation(Views):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """The label image."""
+        if copy is None:  # which NumPy 1 knows as asarray only
+            return np.asarray(self.labels, dtype=dtype)
         return np.array(self.labels, dtype=dtype, copy=copy)
 
     def __eq__(self, other: object) -> np.ndarray:  # type: ignore[override]
