@@ -306,7 +306,7 @@ def test_inputs_are_left_bitwise_alone(two_blobs):
         ({"alpha": np.ones((2, 2))}, InvalidParameterError, r"alpha must be a number.*ndarray of shape \(2, 2\)"),
         ({"aplha": 1}, UnknownKeywordError, r"segment\(\) got an unknown keyword 'aplha'. Did you mean 'alpha'\?"),
         ({"xyzzy": 1}, UnknownKeywordError, "It takes: image, scribbles, alpha"),
-        ({"shape": "star"}, InvalidParameterError, "shape must be one of .*convex.*; got 'star'"),
+        ({"shape": "blob"}, InvalidParameterError, "shape must be one of .*convex.*; got 'blob'"),
         ({"shape": ConvexShape}, InvalidParameterError, r"an instance of varconvex.shapes.base.Shape"),
         ({"likelihood": 3}, InvalidParameterError, r"likelihood must be a name or an object with a method costs\(\)"),
         ({"likelihood": "gaussian"}, InvalidParameterError, "Did you mean 'gaussian_mixture'"),

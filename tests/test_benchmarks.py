@@ -220,10 +220,10 @@ def test_whole_calls_are_timed_beside_other_programs(tmp_path, capsys):
     assert set(row["timed"]) == {"segment", "cv2.grabCut", "random_walker"}
 
 
-SLOW = [pytest.param(parts, marks=pytest.mark.slow) for parts in (["convex"], ["limits"])]
+SLOW = [pytest.param(parts, marks=pytest.mark.slow) for parts in (["convex"], ["limits"], ["calls", "waits"])]
 
 
-@pytest.mark.parametrize("parts", [["strokes"], ["calls", "waits"], *SLOW])
+@pytest.mark.parametrize("parts", [["strokes"], *SLOW])
 def test_answers_to_strokes_are_measured_beside_fresh_calls(folder, tmp_path, capsys, parts):
     if "calls" in parts:
         pytest.importorskip("skimage")
@@ -301,6 +301,7 @@ def test_refined_maps_are_nearer_to_the_truth_than_interpolated_ones(folder, tmp
     assert all(row["f"] > row["f_linear"] for row in rows if row["set"] == "generated")
 
 
+@pytest.mark.slow
 def test_other_shapes_are_measured_against_longer_searches_and_judged(tmp_path, capsys):
     path = tmp_path / "figures.json"
     options = ["--sides", "48", "--seeds", "1", "--shapes", "ellipse", "rectangle", "--json", str(path)]

@@ -44,6 +44,7 @@ def test_three_objects_take_seconds_and_never_overlap(rng):
         assert iou(result.labels == k + 2, ball) > 0.95
 
 
+@pytest.mark.slow
 def test_a_label_without_a_shape_shares_the_rest(rng):
     i = np.indices((20, 24, 24))
     ball = ((i - 8) ** 2).sum(axis=0) < 36
