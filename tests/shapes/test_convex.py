@@ -155,7 +155,7 @@ def test_soft_targets():
     assert iou(fitted.mask, target > 0.5) >= 0.98
 
 
-@pytest.mark.parametrize("count", [110, pytest.param(1100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [220, pytest.param(1100, marks=pytest.mark.slow)])
 def test_promises_hold_on_random_projections(count):
     shape, fitted_sets, conflicts = ConvexShape(steps=(10, 5)), 0, []
     for seed in range(count):
