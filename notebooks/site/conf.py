@@ -34,7 +34,7 @@ numpydoc_validation_checks = {"GL05", "GL06", "GL07", "GL08", "SS01", "SS03", "S
 numpydoc_validation_exclude = {
     r"^varconvex\.\w+\.",
     r"^varconvex\.(Segmentation|Solution|Progress|Stationary|FcnPredictor|CnnPredictor)$",
-    r"^varconvex\.(OptimalityCertificate|HullShape|EllipseShape|RectangleShape)$",
+    r"^varconvex\.(LargeSegmentation|OptimalityCertificate|HullShape|EllipseShape|RectangleShape)$",
     r"^varconvex\.\w+(Error|Warning)$",
 }  # methods say it in a line; results are never made by hand; networks share parameters of their base; some shapes have none
 
