@@ -17,8 +17,7 @@ from .assembly import assemble
 from .backends import ArrayBackend, get_backend
 from .coordinates import labelled
 from .errors import InvalidImageError, ShapeWarning
-from .geometry.certify import Certificate, certificate
-from .geometry.convex_objects import Piece, convex_objects, shared_out
+from .geometry.convex_objects import Piece, certificates_of, convex_objects
 from .inputs import Scene, blank_scene
 from .keywords import known_keywords
 from .likelihoods.base import CLIP
@@ -204,7 +203,7 @@ def _result(
     after = np.where(outside, -1, background).astype(kind)
     for label, piece in zip(ids.tolist(), pieces, strict=True):
         after[piece.window][piece.mask] = label
-    certificates = _certificates(ids, pieces)
+    certificates = dict(zip(ids.tolist(), certificates_of(pieces), strict=True))
     objects = (cost < 0).astype(np.float32)
     return Segmentation(
         labels=after,
@@ -252,7 +251,7 @@ def of_foreground(
         index = np.zeros_like(zones)
         for k, piece in enumerate(pieces, 1):
             index[piece.window][piece.mask] = k
-        certificates = _certificates(ids, pieces)
+        certificates = dict(zip(ids.tolist(), certificates_of(pieces), strict=True))
     seconds = seconds | {"shape": time.perf_counter() - begin}
     unified = Unified(found, (index > 0).astype(np.int64), {}, (), found.seconds, found.stopped)
     whole = assemble(scene, unified, backend, seconds)
@@ -265,12 +264,6 @@ def of_foreground(
         label_ids=label_ids,
         certificates=certificates,
     )
-
-
-def _certificates(ids: np.ndarray, pieces: list[Piece]) -> dict[int, Certificate]:
-    """The certificate of each object, by its id."""
-    found = shared_out(lambda k: certificate(pieces[k].mask), range(len(pieces)))
-    return dict(zip(ids.tolist(), found, strict=True))
 
 
 def _warn_of_others(index: np.ndarray, ids: np.ndarray, pieces: list[Piece]) -> None:

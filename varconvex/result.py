@@ -220,11 +220,11 @@ class Segmentation(Views):
 
     def __eq__(self, other: object) -> np.ndarray:  # type: ignore[override]
         """Comparison of the label image with `other`, pixel by pixel: bool array."""
-        return self.labels == np.asarray(other)
+        return np.asarray(self) == np.asarray(other)
 
     def __ne__(self, other: object) -> np.ndarray:  # type: ignore[override]
         """Comparison of the label image with `other`, pixel by pixel: bool array."""
-        return self.labels != np.asarray(other)
+        return np.asarray(self) != np.asarray(other)
 
     __hash__ = object.__hash__
 

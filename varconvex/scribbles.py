@@ -75,18 +75,22 @@ def _is_mask(array: np.ndarray) -> bool:
     return len(values) <= 1 and bool((values > 0).all())
 
 
+def tell_covered(pixels: np.ndarray, how: str, strict: bool) -> None:
+    """An error, or a warning, about `pixels` ((n, d) int) that have several labels; `how` says in which way."""
+    message = (
+        f"each pixel can be scribbled with one label; got {len(pixels)} pixels {how}, the first at "
+        f"{tuple(int(i) for i in pixels[0])}."
+    )
+    if strict:
+        raise ScribbleConflictError(f"{message} Erase one of the strokes.", pixels)
+    checks.warn_caller(f"{message} The later stroke wins.", ScribbleWarning)
+
+
 def _overwrite(seeds: np.ndarray, where: np.ndarray, label: int, strict: bool) -> np.ndarray:
     """`seeds` with `label` at the pixels `where`; an error or warning where another label is replaced."""
     clash = where & (seeds > 0) & (seeds != label)
     if clash.any():
-        pixels = np.argwhere(clash)
-        message = (
-            f"each pixel can be scribbled with one label; got {len(pixels)} pixels with label {label} on top of "
-            f"another, the first at {tuple(int(i) for i in pixels[0])}."
-        )
-        if strict:
-            raise ScribbleConflictError(f"{message} Erase one of the strokes.", pixels)
-        checks.warn_caller(f"{message} The later stroke wins.", ScribbleWarning)
+        tell_covered(np.argwhere(clash), f"with label {label} on top of another", strict)
     return np.where(where, label, seeds)
 
 

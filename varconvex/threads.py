@@ -119,6 +119,23 @@ def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
             future.cancel()
 
 
+def shared_out(work: Callable[[int], T], items: Iterable[int]) -> list[T]:
+    """The results of `work` for each item, in order; in threads that take the next item as soon as they are free.
+
+    For many calls of different length and of any number.
+    """
+    todo = list(items)
+    found: dict[int, T] = {}
+    rest = iter(range(len(todo)))
+
+    def worker() -> None:
+        for i in rest:  # a range's iterator gives each number once, whoever asks
+            found[i] = work(todo[i])
+
+    run(worker, [()] * max(1, min(n_threads(), len(todo))))
+    return [found[i] for i in range(len(todo))]
+
+
 def _result(future: Future) -> Any:
     """The result of a call, unless it is no longer wanted; calls that have begun go on to their end unheard."""
     if getattr(_thread, "wanted", None) is None:

@@ -27,6 +27,7 @@ class Views:
 
     @property
     def _whole(self) -> "Segmentation":
+        """The result itself; of an image on disk what is read of it into memory."""
         return cast("Segmentation", self)
 
     @property
@@ -106,7 +107,8 @@ class Views:
         """
         from .geometry.tracing import polygons
 
-        return {label: polygons(self._plane() == label) for label in self.label_ids[1:]}
+        plane = self._plane()
+        return {label: polygons(plane == label) for label in self.label_ids[1:]}
 
     def contours(self) -> dict[int, list[np.ndarray]]:
         """Closed curves around the objects of an image, by label, to be drawn over it.
@@ -117,7 +119,8 @@ class Views:
         """
         from .geometry.tracing import contours
 
-        return {label: contours(self._plane() == label) for label in self.label_ids[1:]}
+        plane = self._plane()
+        return {label: contours(plane == label) for label in self.label_ids[1:]}
 
     def _plane(self) -> np.ndarray:
         """The label image, if it is one of an image."""
@@ -125,7 +128,7 @@ class Views:
             raise InvalidImageError(
                 f"outlines are those of images; got a volume of shape {self.labels.shape}. Take a slice of its labels."
             )
-        return self.labels
+        return self._whole.labels
 
     def table(self, unit: str | None = None) -> list[dict[str, Any]]:
         """One row for each object, as a dict: ``pandas.DataFrame(result.table())`` is a table.
@@ -161,9 +164,9 @@ class Views:
         """
         from .geometry.properties import nearly, shares
 
-        rows = []
+        rows, labels = [], self._whole.labels
         for label in self.label_ids[1:]:
-            mask = self.labels == label
+            mask = labels == label
             found = shares(mask) if mask.any() else {}
             rows.append({"label": label, "shares": found, "nearly": nearly(found)})
         return rows

@@ -107,8 +107,9 @@ def numbers(result: "Segmentation") -> str:
             ("integrality gap", f"{result.integrality_gap:,.1f} nats  (bound on the loss by rounding{shape})"),
         ]
     if len(result.certificates) > 1:
-        convex = sum(map(bool, result.certificates.values()))
-        rows.append(("certificates", f"{convex} of {len(result.certificates)} objects convex, none overlapping"))
+        found = result.certificates.values()
+        what = "convex" if all(certificate.shape == "convex" for certificate in found) else "certified"
+        rows.append(("certificates", f"{sum(map(bool, found))} of {len(found)} objects {what}, none overlapping"))
     if result.certificate is not None and result.shape is not None:
         rows.append(("certificate", str(result.certificate)))
         rows.append(("filled", f"{result.shape.n_filled} pixels by refinement and the exact check"))

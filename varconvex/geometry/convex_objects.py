@@ -10,15 +10,15 @@ together, and so on till none does; an innermost pixel of each is never cut off.
 more, the pixels of all others forbidden. None of these steps makes a set lose its convexity, and none is left empty.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TypeVar
 
 import numpy as np
 
-from ..threads import n_threads, run
+from ..threads import shared_out
 from . import refine_2d, refine_3d
+from .certify import Certificate, certificate
 from .convex_sets import repair, search
 from .hulls import fill, is_convex
 from .lattice_polygon import best_nearby, best_polygon
@@ -27,7 +27,6 @@ from .separation import separated
 
 Array = np.ndarray
 Window = tuple[slice, ...]
-T = TypeVar("T")
 
 _SMALL_SIDE = 160
 """Pixels along a window's longer side up to which one polygon on a coarse lattice is start enough for refinement."""
@@ -86,6 +85,11 @@ def convex_objects(zones: Array, cost: Array, blocked: Array | None = None) -> l
                 window[mask] = k
                 pieces[k - 1].mask = mask
     return pieces
+
+
+def certificates_of(pieces: list[Piece]) -> list[Certificate]:
+    """The exact statement about each object's convexity."""
+    return shared_out(lambda k: certificate(pieces[k].mask), range(len(pieces)))
 
 
 @dataclass(frozen=True)
@@ -218,17 +222,3 @@ def _pixel(place: tuple[int, ...], shape: tuple[int, ...]) -> Array:
     mask = np.zeros(shape, bool)
     mask[place] = True
     return mask
-
-
-def shared_out(work: Callable[[int], T], items: Iterable[int]) -> list[T]:
-    """What `work` makes of each item, in order; each thread takes the next one when it is done with the last."""
-    todo = list(items)
-    found: dict[int, T] = {}
-    rest = iter(range(len(todo)))
-
-    def worker() -> None:
-        for i in rest:  # a range's iterator gives each number once, whoever asks
-            found[i] = work(todo[i])
-
-    run(worker, [()] * max(1, min(n_threads(), len(todo))))
-    return [found[i] for i in range(len(todo))]

@@ -17,7 +17,7 @@ from . import polytopes_3d, refine_2d, refine_3d, search_2d, search_3d
 from .components import cheapest_piece
 from .hulls import extreme_points, fill, half_spaces, is_convex
 from .hulls_2d import hull_rows
-from .raster import cheapest_pixel, grid_points, primitive_vectors, row_sums
+from .raster import cheapest_pixel, grid_points, holding, primitive_vectors, row_sums
 from .search_2d import SMALL
 
 __all__ = ["SMALL", "check_hulls", "half_spaces_around", "inradius", "least_solid", "refine", "repair", "search"]
@@ -120,8 +120,7 @@ def least_solid(cost: Array, inside: Array, outside: Array, start: Array | None 
     (bool) and has at least a voxel. Raises what `check_hulls` raises.
     """
     core = check_hulls(inside, outside)
-    exact = cost.astype(np.float64)
-    exact[core], exact[outside] = np.array([-1, 1]) * (1 + 2 * float(np.abs(exact).sum()))
+    exact = holding(cost, core, outside)
     if start is None:
         start = search(np.clip(exact, -_SEEDED, _SEEDED), core)[1]
     mask = repair(start, core, outside, exact)

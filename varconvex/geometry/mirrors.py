@@ -16,6 +16,7 @@ import math
 import numpy as np
 
 from ..compiling import compiled
+from .paths import root_of
 from .raster import pool
 
 Array = np.ndarray
@@ -204,13 +205,8 @@ def _join(axis: Array, found: Array) -> None:
     root = np.arange(height * width + 1)
     for y in range(height):
         for x in range(width):
-            a, b = y * width + x + 1, _image(y, x, p, q, o, square, height, width) + 1
-            while root[a] != a:
-                root[a] = root[root[a]]
-                a = root[a]
-            while root[b] != b:
-                root[b] = root[root[b]]
-                b = root[b]
+            a = root_of(root, y * width + x + 1)
+            b = root_of(root, _image(y, x, p, q, o, square, height, width) + 1)
             root[max(a, b)] = min(a, b)
     flat = found.ravel()
     for k in range(1, root.size):

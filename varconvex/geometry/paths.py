@@ -108,18 +108,21 @@ def _meetings(owner: Array, length: Array, steps: Array) -> tuple[Array, Array]:
 
 
 @_compiled
+def root_of(root: Array, a: int) -> int:
+    """The representative of a's set in a forest `root` of disjoint sets, whose paths are halved."""
+    while root[a] != a:
+        root[a] = root[root[a]]
+        a = root[a]
+    return a
+
+
+@_compiled
 def _kruskal(owner: Array, pairs: Array, count: int) -> Array:
     """Which of the pairs, in order of cost, join two trees: (n,) bool."""
     root = np.arange(count + 1)
     kept = np.zeros(len(pairs), np.bool_)
     for k in range(len(pairs)):
-        a, b = owner[pairs[k, 0]], owner[pairs[k, 1]]
-        while root[a] != a:
-            root[a] = root[root[a]]
-            a = root[a]
-        while root[b] != b:
-            root[b] = root[root[b]]
-            b = root[b]
+        a, b = root_of(root, owner[pairs[k, 0]]), root_of(root, owner[pairs[k, 1]])
         if a != b:
             root[a] = b
             kept[k] = True

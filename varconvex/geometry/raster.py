@@ -44,6 +44,20 @@ def pool(cost: np.ndarray, factor: int) -> np.ndarray:
     return padded.reshape([k for n in blocks for k in (n, factor)]).sum(axis=tuple(range(1, 2 * cost.ndim, 2)))
 
 
+def enlarged(cells: np.ndarray, factor: int, shape: tuple[int, ...]) -> np.ndarray:
+    """The hull of the pixels in `cells` (bool), a set on the grid of `pool`, on a grid of `shape`."""
+    for axis in range(cells.ndim):
+        cells = cells.repeat(factor, axis)
+    return fill(np.ascontiguousarray(cells[tuple(slice(n) for n in shape)]))
+
+
+def holding(cost: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """`cost` in float64, where no gain elsewhere outweighs a pixel of `inside` or `outside` on the wrong side."""
+    exact = cost.astype(np.float64)
+    exact[inside], exact[outside] = np.array([-1, 1]) * (1 + 2 * float(np.abs(exact).sum()))
+    return exact
+
+
 def total(cost: np.ndarray, mask: np.ndarray) -> float:
     """Sum of `cost` over `mask`, in float64."""
     return float(cost[mask].sum(dtype=np.float64))

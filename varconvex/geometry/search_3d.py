@@ -17,7 +17,7 @@ import numpy as np
 from .components import cheapest_piece
 from .hulls import extreme_points, fill
 from .polytopes_3d import descend, spiral
-from .raster import cheapest_pixel, grid_points, pool, total
+from .raster import cheapest_pixel, enlarged, grid_points, pool, total
 from .refine_3d import coordinate_descent, directions, frame, moved, place, turned
 
 _SIDE = 32
@@ -52,7 +52,7 @@ def search(cost: np.ndarray, core: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for box in boxes[:_TRIED]:
         found += [box, _descend(small, _descend(small, box, 26), 98)]
     best = min(found, key=lambda set_: total(small, set_))
-    mask = _enlarged(best, factor, cost.shape)
+    mask = enlarged(best, factor, cost.shape)
     if mask.any():
         mask = moved(cost, mask, turned(np.argwhere(mask), directions(2)), factor + 1)
     candidates = [mask, core, fill(cheapest_piece(cost < 0, cost)), cheapest_pixel(cost)]
@@ -67,16 +67,9 @@ def _descended(cost: np.ndarray, mask: np.ndarray) -> np.ndarray:
     if factor == 1:
         return descend(cost, mask)
     cells = pool(mask.astype(np.float64), factor) > factor**3 / 2
-    fine = _enlarged(descend(pool(np.asarray(cost, np.float64), factor), fill(cells)), factor, mask.shape)
+    fine = enlarged(descend(pool(np.asarray(cost, np.float64), factor), fill(cells)), factor, mask.shape)
     fine = moved(cost, fine, turned(np.argwhere(fine), directions(2)), factor + 1)
     return min(mask, fine, key=lambda set_: total(cost, set_))
-
-
-def _enlarged(cells: np.ndarray, factor: int, shape: tuple[int, ...]) -> np.ndarray:
-    """The hull of the voxels in `cells`, on a grid of `shape` that is finer by `factor`."""
-    for axis in range(3):
-        cells = cells.repeat(factor, axis)
-    return fill(cells[tuple(slice(n) for n in shape)])
 
 
 def _covered(box: np.ndarray, liked: np.ndarray) -> np.ndarray:

@@ -16,9 +16,8 @@ import numpy as np
 from ..errors import ScribbleConflictError
 from ..threads import checkpoint
 from .convex_sets import check_hulls, refine, repair
-from .hulls import fill
 from .lattice_polygon import best_polygon
-from .raster import cheapest_pixel, polygon_mask, pool
+from .raster import cheapest_pixel, enlarged, polygon_mask, pool
 from .rectangles import best_boxes
 
 Array = np.ndarray
@@ -88,7 +87,7 @@ def best_union(cost: Array, cores: Sequence[Array], outside: Array, k: int) -> l
     starts = sorted([*starts, _by_clusters(small, k)], key=lambda parts: _union_cost(small, parts)) if k > 1 else starts
     ends = [_in_turns(small, parts) for parts in starts[:2]]
     best = min(ends, key=lambda parts: _union_cost(small, parts))
-    parts = [_enlarged(part, factor, cost.shape) for part in best]
+    parts = best if factor == 1 else [enlarged(part, factor, cost.shape) for part in best]
     return _settled(cost, _with_cores(parts, cores, k, cost.shape), outside)
 
 
@@ -169,16 +168,6 @@ def _in_turns(cost: Array, parts: list[Array]) -> list[Array]:
         if value > before - 1e-3 * abs(before):
             break
     return [part for part in parts if part.any()]
-
-
-def _enlarged(part: Array, factor: int, shape: tuple[int, ...]) -> Array:
-    """A set on the small grid as one on the full one, digitally convex."""
-    if factor == 1:
-        return part
-    grown = part
-    for axis in range(part.ndim):
-        grown = np.repeat(grown, factor, axis=axis)
-    return fill(np.ascontiguousarray(grown[tuple(slice(n) for n in shape)]))
 
 
 def _with_cores(

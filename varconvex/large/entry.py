@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 
 from .. import checks
+from ..energies.total_variation import check_supported
 from ..errors import InvalidParameterError
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
+from ..options import TV
 from ..predictors.energy import ALPHA_PER_SIDE, DETOUR
 from ..settings import Settings
 from ..shapes.convex import ConvexShape
 from ..solvers.solution import StoppingRules
 from .result import LargeSegmentation
-from .segmenting import Request, check, check_tv, segment_large
+from .segmenting import Request, segment_large
 
 
 def is_on_disk(image: Any, memory: Any, scratch: Any) -> bool:
@@ -31,16 +33,16 @@ def on_disk(
     spacing: Any, nan_policy: str, strict: bool, memory: Any, scratch: Any, in_memory: Callable[..., Any],
 ) -> LargeSegmentation:  # fmt: skip
     """`segment` of an image that is read by rows; errors are those of `segment`, which `in_memory` is itself."""
-    check("mask", mask, None)
-    check("nan_policy", nan_policy, "raise")
+    _check("mask", mask, None)
+    _check("nan_policy", nan_policy, "raise")
     for name, plain in (
         ("predictor", "energy"), ("certainty", False), ("time_limit", None), ("shape", None), ("unify", None),
     ):  # fmt: skip
         if name not in ("shape", "unify") or not _convex(settings):
-            check(name, getattr(settings, name), plain)
+            _check(name, getattr(settings, name), plain)
     if settings.backend.name not in ("numba", "numpy"):
-        check("backend", settings.backend.name, "numba")
-    check_tv(settings.tv)
+        _check("backend", settings.backend.name, "numba")
+    _check_tv(settings.tv)
     likelihood = settings.likelihood
     if not isinstance(likelihood, NieuwenhuisCremersLikelihood) or any(likelihood.outliers) or likelihood.clip is None:
         raise InvalidParameterError(
@@ -48,7 +50,9 @@ def on_disk(
             f"{likelihood!r:.80}. Leave it out, or load the image: np.asarray(image)."
         )
     edge = settings.edge_weight
-    check("edge_weight", edge if isinstance(edge, str | None) else "an array", "contrast" if edge is not None else None)
+    _check(
+        "edge_weight", edge if isinstance(edge, str | None) else "an array", "contrast" if edge is not None else None
+    )
     return segment_large(
         image, scribbles, partial(_request, settings, spacing, in_memory), channel_axis=channel_axis, rgba=rgba,
         strict=checks.boolean("strict", strict), size=memory, folder=scratch,
@@ -87,3 +91,18 @@ def _request(settings: Settings, spacing: Any, in_memory: Callable[..., Any], sh
         rules=StoppingRules.checked(settings.max_iter, settings.tol, None, settings.callback),
         learn=learn if _convex(settings) else None,
     )
+
+
+def _check(name: str, value: Any, plain: Any) -> None:
+    """An error for a keyword of `segment` that images on disk do not have."""
+    if type(value) is not type(plain) or value != plain:
+        raise InvalidParameterError(
+            f"{name} must be {plain!r} for an image on disk; got {value!r:.80}. Leave it out, or load the image: "
+            "np.asarray(image)."
+        )
+
+
+def _check_tv(tv: TV) -> None:
+    """An error for a variant that images do not have."""
+    checks.one_of("tv", tv, TV)
+    check_supported(tv, 2)

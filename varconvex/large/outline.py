@@ -53,7 +53,7 @@ class Runs:
         return found
 
     def transposed(self) -> "Runs":
-        """The same set by columns."""
+        """The same set as intervals of rows on each column, with the two axes exchanged."""
         left, right = int(self.first.min()), int(self.last.max())
         high, low = np.empty((2, right - left + 1), np.int64)
         for i in range(len(self.first)):

@@ -61,7 +61,7 @@ class Level:
         self.primal, self.dual = stored.get(f"values-{number}", np.zeros((2, height)))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What a checkpoint has to hold beside the files, by name."""
+        """Arrays by name that are kept with the files, so that an interrupted call can go on."""
         values = {"which": self.which, "moved": self.moved, "values": np.stack([self.primal, self.dual])}
         return {f"{name}-{self.number}": value for name, value in values.items()}
 

@@ -66,7 +66,7 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What one pass over an image tells.
+    """Range, checksums, block means and sampled pixels of an image, found by reading it once.
 
     Attributes
     ----------

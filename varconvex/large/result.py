@@ -44,16 +44,6 @@ class LargeSegmentation(Segmentation):
         """The label image, in memory."""
         return np.asarray(self.labels[...], dtype=dtype)
 
-    def __eq__(self, other: object) -> np.ndarray:  # type: ignore[override]
-        """Comparison of the label image with `other`, pixel by pixel: bool array."""
-        return np.asarray(self) == np.asarray(other)
-
-    def __ne__(self, other: object) -> np.ndarray:  # type: ignore[override]
-        """Comparison of the label image with `other`, pixel by pixel: bool array."""
-        return np.asarray(self) != np.asarray(other)
-
-    __hash__ = object.__hash__
-
     def loaded(self, step: int = 1) -> Segmentation:
         """Every `step`-th pixel of each axis as a result in memory, without its image; energies are of the whole.
 
@@ -91,18 +81,6 @@ class LargeSegmentation(Segmentation):
     @property
     def _whole(self) -> Segmentation:
         return self.loaded()
-
-    def polygons(self) -> dict[int, list[list[np.ndarray]]]:
-        """As of a result in memory, which this one is read into."""
-        return self.loaded().polygons()
-
-    def contours(self) -> dict[int, list[np.ndarray]]:
-        """As of a result in memory, which this one is read into."""
-        return self.loaded().contours()
-
-    def table(self, unit: str | None = None) -> list[dict[str, Any]]:
-        """As of a result in memory, which this one is read into."""
-        return self.loaded().table(unit)
 
     def _label_counts(self) -> dict[int, int]:
         found: Counter = Counter()

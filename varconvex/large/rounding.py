@@ -38,40 +38,33 @@ def _labelled(mask: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 class Parts:
-    """Connected components of a mask that is read by bands of rows: `root` names the component of each band's part."""
+    """Connected components of a mask that is read by bands of rows, and which of them hold a stroke of the object."""
 
     def __init__(self, level: Level, threshold: float, strokes: Strokes, band: int) -> None:
-        self._roots = np.zeros(1, np.int64)
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
         self._firsts: dict[int, int] = {}
-        seeded, above = [], None
+        seeded, touching, above, total = [], [], None, 0
         for first, last in bands(level.grid.shape[0], band):
             parts, count = _labelled(mask_rows(level, threshold, first, last))
-            offset = self._firsts[first] = len(self._roots) - 1
-            self._roots = np.concatenate([self._roots, np.arange(offset + 1, offset + count + 1)])
+            self._firsts[first] = total
             if above is not None:
                 both = (above > 0) & (parts[0] > 0)
-                for a, b in np.unique(np.stack([above[both], parts[0][both] + offset]), axis=1).T:
-                    self._join(int(a), int(b))
-            seeded.append(np.unique(parts[strokes.rows(1, first, last)]) + offset)
-            above = np.where(parts[-1] > 0, parts[-1] + offset, 0)
-        roots = np.array([self._root(k) for k in range(len(self._roots))], np.int64)
-        self._kept = np.isin(roots, roots[np.concatenate(seeded)])
+                touching.append(np.stack([above[both], parts[0][both] + total]))
+            seeded.append(np.unique(parts[strokes.rows(1, first, last)]) + total)
+            above = np.where(parts[-1] > 0, parts[-1] + total, 0)
+            total += count
+        pairs = np.concatenate([np.zeros((2, 0), np.int64), *touching], axis=1)
+        graph = coo_array((np.ones(pairs.shape[1], bool), tuple(pairs)), shape=(total + 1, total + 1))
+        _, component = connected_components(graph, directed=False)
+        self._kept = np.isin(component, component[np.concatenate(seeded)])
         self._kept[0] = False
 
     def kept(self, first: int, mask: np.ndarray) -> np.ndarray:
         """The mask's rows from `first` on, a band as it was read, without parts that hold no stroke of the object."""
         parts, _ = _labelled(mask)
         return (parts > 0) & self._kept[np.where(parts > 0, parts + self._firsts[first], 0)]
-
-    def _root(self, k: int) -> int:
-        while self._roots[k] != k:
-            self._roots[k] = self._roots[self._roots[k]]
-            k = int(self._roots[k])
-        return k
-
-    def _join(self, a: int, b: int) -> None:
-        a, b = self._root(a), self._root(b)
-        self._roots[max(a, b)] = min(a, b)
 
 
 def write_labels(

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import checks, memory
+from .. import memory
 from ..backends import ArrayBackend
-from ..energies.total_variation import check_supported
 from ..errors import InvalidParameterError, MissingExtraError
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
 from ..options import TV
@@ -69,7 +68,7 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What is to be done, checked: the keywords of `segment` that images on disk have."""
+    """Parameters of `segment` for an image on disk, checked and with their defaults."""
 
     alpha: float
     likelihood: NieuwenhuisCremersLikelihood
@@ -195,18 +194,3 @@ def _labelled(
         "labels": final, "unconstrained": plain, "seeds": seeds, "energy": energy,
         "unconstrained_energy": unconstrained, **convex,
     }  # fmt: skip
-
-
-def check(name: str, value: Any, plain: Any) -> None:
-    """An error for a keyword of `segment` that images on disk do not have."""
-    if type(value) is not type(plain) or value != plain:
-        raise InvalidParameterError(
-            f"{name} must be {plain!r} for an image on disk; got {value!r:.80}. Leave it out, or load the image: "
-            "np.asarray(image)."
-        )
-
-
-def check_tv(tv: TV) -> None:
-    """An error for a variant that images do not have."""
-    checks.one_of("tv", tv, TV)
-    check_supported(tv, 2)

@@ -8,9 +8,9 @@ import numpy as np
 
 from .. import checks
 from ..backends import ArrayBackend
-from ..errors import InvalidScribblesError, ScribbleConflictError, ScribbleWarning
+from ..errors import InvalidScribblesError
 from ..scene import enough
-from ..scribbles import BORDER, WIDTH, border_slices, label_of, polylines, stroke_pieces
+from ..scribbles import BORDER, WIDTH, border_slices, label_of, polylines, stroke_pieces, tell_covered
 
 _SHARE = 0.05
 """Most of an image that may be scribbled."""
@@ -122,14 +122,7 @@ def strokes_of(scribbles: Any, shape: tuple[int, int], band: int, strict: bool) 
     won = labels[::-1][first]
     covered = pixels[labels != won[np.searchsorted(found, pixels)]]
     if covered.size:
-        where = np.stack(np.divmod(np.unique(covered), shape[1]), axis=1)
-        message = (
-            f"each pixel can be scribbled with one label; got {len(where)} pixels with two, the first at "
-            f"{tuple(int(i) for i in where[0])}."
-        )
-        if strict:
-            raise ScribbleConflictError(f"{message} Erase one of the strokes.", where)
-        checks.warn_caller(f"{message} The later stroke wins.", ScribbleWarning)
+        tell_covered(np.stack(np.divmod(np.unique(covered), shape[1]), axis=1), "with two", strict)
     ids = enough(tuple(int(i) for i in np.unique(won)))
     return Strokes(shape, ids, tuple(found[won == label] for label in ids))
 

@@ -1,6 +1,8 @@
-"""What ellipses and rectangles share: the search for five parameters, the exact set, its G."""
+"""Shapes of five parameters, which ellipses and rectangles are: how they are searched for, what a fitted one can do."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -8,9 +10,9 @@ from numpy.random import Generator
 
 from ..geometry.conics import best_five, moments
 from ..geometry.lattice_polygon import best_polygon
-from ..geometry.raster import cheapest_pixel, polygon_mask, pool, total
+from ..geometry.raster import cheapest_pixel, holding, polygon_mask, pool, total
 from ..geometry.rectangles import best_boxes
-from .base import Array, Callback, Shape
+from .base import Array, Callback, Shape, below_zero, grid_shape
 
 F = TypeVar("F")
 
@@ -19,6 +21,52 @@ _SIDE = 128
 
 _BOXES, _NODES = 3, 17
 """Best rectangles of few sizes that are starts, and nodes of the lattice of the best convex polygon."""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedMeasured(ABC):
+    """A set of five parameters, and the pixels whose centres are in it."""
+
+    mask: Array
+    """(H, W) bool; empty if nothing favours the object."""
+
+    energy: float
+    """sum of 1 - 2 target over `mask`."""
+
+    n_filled: int = 0
+    """Always 0: the mask is what was found."""
+
+    @property
+    @abstractmethod
+    def _five(self) -> Array | None:
+        """Row and column of the centre, two half sizes and the angle of the first; None for the empty set."""
+
+    @abstractmethod
+    def __call__(self, points: Array) -> Array:
+        """G at `points` ((n, 2) float, in the target's pixels): (n,) float; infinite for the empty set."""
+
+    @cached_property
+    def parameters(self) -> dict[str, float]:
+        """Row and column of the centre, half sizes in pixels, the longer first, and the angle of the longer one.
+
+        The angle is in radians, from the rows' axis (down) towards the columns' (right), in [0, pi). Half sizes are
+        half axes of an ellipse, half sides of a rectangle. Empty for the empty set.
+        """
+        if self._five is None:
+            return {}
+        y, x, r, s, angle = self._five.tolist()
+        if r < s:
+            r, s, angle = s, r, angle + np.pi / 2
+        return {"row": y, "column": x, "half_length": r, "half_width": s, "angle": float(angle % np.pi)}
+
+    def rasterize(self, shape: tuple[int, ...]) -> Array:
+        """The set on a grid of `shape` pixels over the same field of view: (h, w) bool.
+
+        Scribbles are pixels of the target and held on its grid only. Raises an InvalidParameterError unless `shape` is
+        two positive integers.
+        """
+        grid = grid_shape(shape, 2)
+        return self.mask.copy() if grid == self.mask.shape else below_zero(self, grid)
 
 
 class MeasuredShape(Shape[Any]):
@@ -50,8 +98,7 @@ class MeasuredShape(Shape[Any]):
     ) -> Any:
         sure = self._enclosing(inside, outside) if inside.any() else []
         plain = 1 - 2 * target.astype(np.float64)
-        cost = plain.copy()
-        cost[inside], cost[outside] = np.array([-1, 1]) * (1 + 2 * float(np.abs(plain).sum()))
+        cost = holding(plain, inside, outside)
         if not (cost < 0).any():
             return self._fitted(np.zeros(target.shape, bool), 0.0, (0,) * 6)
         starts = self._starts(np.clip(cost, -8, 8)) + [five for _, five in sure[:: len(sure) // 4 + 1]]

@@ -21,6 +21,7 @@ from ..errors import InvalidImageError, InvalidParameterError, InvalidScribblesE
 from ..geometry.certify import as_mask
 from ..geometry.convex_sets import check_hulls, least_solid
 from ..geometry.outline import Outline, least_outline
+from ..geometry.raster import grid_points
 from ..geometry.ray_search import BoundaryCost
 
 _NUMBERS = {2: "two", 3: "three"}
@@ -167,6 +168,12 @@ def grid_shape(shape: tuple[int, ...], ndim: int) -> tuple[int, ...]:
             f"shape must be {_NUMBERS[ndim]} positive integers; got {shape!r}: pass one size an axis of the target"
         )
     return tuple(int(value) for value in values)
+
+
+def below_zero(fitted: FittedShape, grid: tuple[int, ...]) -> np.ndarray:
+    """{G <= 0} at the pixel centres of another grid over the same field of view: bool of its shape."""
+    scale = np.array(fitted.mask.shape) / grid
+    return (fitted((grid_points(grid) + 0.5) * scale - 0.5) <= 0).reshape(grid)
 
 
 @runtime_checkable

@@ -34,7 +34,7 @@ from ..geometry.certify import Certificate, certificate
 from ..geometry.convex_sets import SMALL, half_spaces_around, inradius, refine, repair, search
 from ..geometry.hulls import is_convex
 from ..geometry.lattice_polygon import best_polygon
-from ..geometry.raster import cheapest_pixel, grid_points, polygon_mask, total
+from ..geometry.raster import cheapest_pixel, grid_points, holding, polygon_mask, total
 from ..keywords import known_keywords
 from ..solvers._memory import here_or_on_the_cpu
 from ..threads import deadline, in_time
@@ -250,9 +250,7 @@ class ConvexShape(ConvexSets[FittedConvex]):
         with threadpool_limits(1, "blas"):
             trained = in_time(lambda: here_or_on_the_cpu(trained_on, self.backend or get_backend()))
         network, history, raw = trained or (None, [], start)
-        # No gain elsewhere may outweigh a pixel that a scribble holds.
-        exact = plain.astype(np.float64)
-        exact[core], exact[outside] = np.array([-1, 1]) * (1 + 2 * float(np.abs(plain).sum(dtype=np.float64)))
+        exact = holding(plain, core, outside)
         # One pixel may cost less than a start that was cut to avoid `outside`.
         starts = [repair(mask, core, outside, cost) for mask in (start, cheapest_pixel(cost))]
         masks = [repair(raw, core, outside, cost)] if network else []

@@ -6,7 +6,6 @@ with six integers, so that what is in it is no matter of rounding.
 """
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -15,27 +14,18 @@ from ..geometry.conics import conic_of, ellipse_pixels
 from ..geometry.enclosing import enclosing_ellipse, five_of_conic
 from ..geometry.promises import ShapeCertificate, certificate_of
 from ..keywords import known_keywords
-from ._measured import MeasuredShape
-from .base import Array, grid_shape
+from ._measured import FittedMeasured, MeasuredShape
+from .base import Array
 
 __all__ = ["EllipseShape", "FittedEllipse"]
 
 
 @dataclass(frozen=True, eq=False)
-class FittedEllipse:
+class FittedEllipse(FittedMeasured):
     """An ellipse, and the pixels whose centres are in it."""
-
-    mask: Array
-    """(H, W) bool; empty if nothing favours the object."""
-
-    energy: float
-    """sum of 1 - 2 target over `mask`."""
 
     conic: tuple[int, ...] = field(default=(0,) * 6)
     """a, b, c, d, e, f of {a y^2 + b y x + c x^2 + d y + e x + f <= 0}; zeros for the empty set."""
-
-    n_filled: int = 0
-    """Always 0: the mask is what was found."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "conic", tuple(self.conic))
@@ -45,19 +35,9 @@ class FittedEllipse:
         """`certify(mask, "ellipse", conic=conic)`."""
         return certificate_of("ellipse", self.mask, conic=self.conic)
 
-    @cached_property
-    def parameters(self) -> dict[str, float]:
-        """Row and column of the centre, half axes in pixels, the longer first, and the angle of the longer one.
-
-        The angle is in radians, from the rows' axis (down) towards the columns' (right), in [0, pi). Empty without an
-        ellipse.
-        """
-        if not any(self.conic):
-            return {}
-        y, x, r, s, angle = five_of_conic(self.conic).tolist()
-        if r < s:
-            r, s, angle = s, r, angle + np.pi / 2
-        return {"row": y, "column": x, "half_length": r, "half_width": s, "angle": float(angle % np.pi)}
+    @property
+    def _five(self) -> Array | None:
+        return five_of_conic(self.conic) if any(self.conic) else None
 
     def __call__(self, points: Array) -> Array:
         """G at `points` ((n, 2) float, in the target's pixels): (n,) float.
@@ -66,29 +46,15 @@ class FittedEllipse:
         pixels near the outline. Infinite for the empty set.
         """
         points = np.asarray(points, float)
-        if not any(self.conic):
+        five = self._five
+        if five is None:
             return np.full(len(points), np.inf)
         values = _exact(self.conic, points)
-        five = five_of_conic(self.conic)
         level = _exact(self.conic, five[None, :2])[0]
         # Q = level (1 - rho^2), level < 0: no sign is lost to rounding.
         rho = np.sqrt(np.maximum(1 - values / level, 0))
         found = (rho - 1) * float(five[2:4].min())
         return np.where(values <= 0, np.minimum(found, 0), np.maximum(found, np.finfo(float).tiny))
-
-    def rasterize(self, shape: tuple[int, ...]) -> Array:
-        """The ellipse on a grid of `shape` pixels over the same field of view: (h, w) bool.
-
-        Scribbles are pixels of the target and held on its grid only. Raises an InvalidParameterError unless `shape` is
-        two positive integers.
-        """
-        grid = grid_shape(shape, 2)
-        if grid == self.mask.shape or not any(self.conic):
-            return self.mask.copy() if grid == self.mask.shape else np.zeros(grid, bool)
-        scale = np.array(self.mask.shape) / grid
-        y, x = ((np.arange(n) + 0.5) * step - 0.5 for n, step in zip(grid, scale, strict=True))
-        points = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
-        return (self(points) <= 0).reshape(grid)
 
 
 def _exact(conic: tuple[int, ...], points: Array) -> Array:
@@ -136,4 +102,4 @@ class EllipseShape(MeasuredShape):
         return [(conic, five_of_conic(conic))]
 
     def _fitted(self, mask: Array, energy: float, numbers: tuple[int, ...]) -> FittedEllipse:
-        return FittedEllipse(mask, energy, numbers)
+        return FittedEllipse(mask, energy, conic=numbers)

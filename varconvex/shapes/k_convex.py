@@ -17,7 +17,7 @@ from .. import checks
 from ..errors import InvalidParameterError
 from ..geometry.convex_sets import repair
 from ..geometry.promises import ShapeCertificate, certificate_of
-from ..geometry.raster import cheapest_pixel, total
+from ..geometry.raster import cheapest_pixel, holding, total
 from ..geometry.unions import best_union, shared
 from ..keywords import known_keywords
 from .base import Array, Callback, Shape, grid_shape
@@ -131,9 +131,7 @@ class KConvexShape(Shape[FittedKConvex]):
     ) -> FittedKConvex:
         cores = self.check(inside, outside)
         plain = 1 - 2 * target.astype(np.float64)
-        cost = plain.copy()
-        held = np.any(cores, axis=0) if cores else inside
-        cost[held], cost[outside] = np.array([-1, 1]) * (1 + 2 * float(np.abs(plain).sum()))
+        cost = holding(plain, np.any(cores, axis=0) if cores else inside, outside)
         if not (cost < 0).any():
             return FittedKConvex(np.zeros(target.shape, bool), 0.0, np.zeros((0, *target.shape), bool))
         parts = best_union(cost, cores, outside, self.k) or [cheapest_pixel(cost)]

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from ..geometry.promises import ShapeCertificate
-from .base import Array, grid_shape
+from .base import Array, below_zero, grid_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +59,5 @@ class FittedPixels(ABC):
         grid = grid_shape(shape, self.mask.ndim)
         if grid == self.mask.shape:
             return self.mask.copy()
-        scale = np.array(self.mask.shape) / grid
-        axes = [(np.arange(n) + 0.5) * step - 0.5 for n, step in zip(grid, scale, strict=True)]
-        points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(grid))
-        raw = (self(points) <= 0).reshape(grid)
+        raw = below_zero(self, grid)
         return self._again(raw) if raw.any() else raw

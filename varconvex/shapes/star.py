@@ -17,7 +17,7 @@ from numpy.random import Generator
 from ..errors import InvalidParameterError
 from ..geometry.digital_rays import best_star, steps_outside
 from ..geometry.promises import ShapeCertificate, certificate_of
-from ..geometry.raster import total
+from ..geometry.raster import holding, total
 from ..geometry.stars import centres, search
 from ..keywords import known_keywords
 from .base import Array, Callback, Shape
@@ -112,9 +112,7 @@ class StarShape(Shape[FittedStar]):
     ) -> FittedStar:
         possible = self.check(inside, outside)
         plain = 1 - 2 * target.astype(np.float64)
-        cost = plain.copy()
-        # No gain elsewhere may outweigh a pixel that a scribble holds.
-        cost[inside], cost[outside] = np.array([-1, 1]) * (1 + 2 * float(np.abs(plain).sum()))
+        cost = holding(plain, inside, outside)
         if not (cost < 0).any():
             return FittedStar(np.zeros(target.shape, bool), 0.0)
         mask, centre = search(cost, possible)

@@ -17,7 +17,7 @@ from numpy.random import Generator
 from ..errors import InvalidParameterError, ScribbleConflictError
 from ..geometry.mirrors import Axis, axis_of, best_symmetric, can_hold, classes, search
 from ..geometry.promises import ShapeCertificate, certificate_of
-from ..geometry.raster import total
+from ..geometry.raster import holding, total
 from ..keywords import known_keywords
 from .base import Array, Callback, Shape
 from .pixel_set import FittedPixels
@@ -150,8 +150,7 @@ class SymmetricShape(Shape[FittedSymmetric]):
     ) -> FittedSymmetric:
         free = self.check(inside, outside)
         plain = 1 - 2 * target.astype(np.float64)
-        cost = plain.copy()
-        cost[inside], cost[outside] = np.array([-1, 1]) * (1 + 2 * float(np.abs(plain).sum()))
+        cost = holding(plain, inside, outside)
         axes = free if self.axis is not None else free + search(cost)
         sets = [best_symmetric(cost, axis) for axis in axes]
         values = [total(cost, mask) for mask in sets]
