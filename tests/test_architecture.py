@@ -94,7 +94,9 @@ ARROWS = {
     "shapes": {"geometry", "solvers", "backends", "threads"},
     "backends": {"compiling", "families", "threads"},
     "datasets": {"geometry", "io"},
-    "reproduce": {"api", "batch", "geometry", "datasets", "io", "metrics", "plots", "predictors"},
+    "reproduce": {
+        "api", "batch", "geometry", "datasets", "inputs", "io", "likelihoods", "metrics", "plots", "predictors", "shapes",
+    },
 }  # fmt: skip
 
 

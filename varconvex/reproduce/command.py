@@ -18,6 +18,8 @@ def add_to(commands: Any) -> None:
     add("--inputs", nargs="+", metavar="INPUTS", help="of rgb+xy, rgb+features, rgb+xy+features")
     add("--networks", nargs="+", choices=["fcn", "cnn"], help="only these")
     add("--alone", action="store_true", help="networks without the energy that smooths them")
+    add("--recipe", choices=["ours", "paper"], help="paper: beside ours also by the training that the paper describes")
+    add("--balanced", action="store_true", help="in the paper's recipe both labels' strokes weigh alike")
     add("--features", type=Path, metavar="DIR", help="your own features, DIR/<image>.npy (H, W, F)")
     add = _table(tables, "table2", "convex projections of masks of corrupted images")
     add("--masks", type=Path, metavar="DIR", help="another model's, DIR/<corruption>/<image>.png")

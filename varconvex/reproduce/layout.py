@@ -19,6 +19,7 @@ from .table1 import PAPER as PAPER1, UNIFY, predictor_of
 from .table2 import COLUMNS, PAPER as PAPER2, corrupted, mask_of
 
 _TITLE = {"rgb+xy": "RGB+spatial", "rgb+features": "RGB+semantic", "rgb+xy+features": "RGB+spatial+semantic"}
+_BALANCED = {False: "", True: ", but both labels' strokes weigh alike"}
 _CELL = 30
 _TRUTH, _ANSWER = (0, 255, 0), (255, 64, 64)
 
@@ -33,7 +34,8 @@ def table(found: dict[str, Any]) -> str:
 
 
 def _table1(found: dict[str, Any]) -> list[str]:
-    cells = {(c["inputs"], c["network"], c["unify"]): c for c in found["cells"]}
+    cells = {(c["inputs"], c["network"], c["unify"]): c for c in found["cells"] if c["recipe"] == "ours"}
+    recipe = {(c["inputs"], c["network"], c["unify"]): c for c in found["cells"] if c["recipe"] == "paper"}
     inputs = list(dict.fromkeys(c["inputs"] for c in found["cells"] if c["inputs"]))
     columns = [(g, n) for g in inputs for n in ("cnn", "fcn") if (g, n, "joint") in cells]
     networks = list(dict.fromkeys(n for _, n in columns))
@@ -43,33 +45,50 @@ def _table1(found: dict[str, Any]) -> list[str]:
         "ours: mean +- standard deviation over the seeds; paper: its 51 images, 3 seeds",
         f"'semantic' is here: {found['features']}; predictor: "
         + ("the network alone" if found["alone"] else "the network, its log-odds smoothed by the energy"),
+        *(["recipe: networks trained here as the paper describes it" + _BALANCED[found["balanced"]]] if recipe else []),
         "",
         " " * 8 + "".join(f"{_TITLE[g] if n == networks[0] else '':<{_CELL}}" for g, n in columns),
         " " * 8 + "".join(f"{n.upper() + ' / convex':<{_CELL}}" for _, n in columns),
     ]  # fmt: skip
     for how, short in (("sequential", "seq."), ("joint", "joint")):
-        ours, paper, seconds = f"{short:<8}", f"{'  paper':<8}", f"{'  s':<8}"
+        paper = f"{'  paper':<8}"
         for g, n in columns:
-            c = cells[g, n, how]
-            figures = " / ".join(f"{c[kind]:.3f}+-{c[f'{kind}_spread']:.3f}" for kind in ("predictor", "convex"))
-            ours += f"{figures:<{_CELL}}"
             paper += f"{'{:.3f} / {:.3f}'.format(*PAPER1[g, n][how]):<{_CELL}}"
-            seconds += f"{c['seconds']:<{_CELL}.1f}"
+        ours, seconds = _rows(short, "  s", [cells[g, n, how] for g, n in columns])
         lines += [ours, paper, seconds + "(seconds an image)"]
+        if recipe:
+            lines += _rows("  recipe", "  s", [recipe[g, n, how] for g, n in columns])
     lines += [""]
     for how in ("sequential", "joint"):
         c = cells["", "energy", how]
         lines.append(
             f"the energy predictor, {how}: {c['predictor']:.3f} / {c['convex']:.3f}, {c['seconds']:.1f} s an image"
         )
+    for whose, by in {"": cells, "by the recipe, ": recipe}.items():
+        if by:
+            lines += _judged(whose, columns, by)
+    return lines
+
+
+def _judged(whose: str, columns: list[tuple[str, str]], cells: dict[tuple[str, str, str], Any]) -> list[str]:
+    """The paper's claim about these cells, what a hull would be worth, and what went wrong."""
     better = [k for k in columns if cells[(*k, "joint")]["convex"] > cells[(*k, "sequential")]["convex"]]
-    lines += [
-        f"joint-convex beats sequential-convex in {len(better)} of {len(columns)} columns (paper: 6 of 6)",
-        "convex against the hull of the predictor's largest part, mean of all cells: "
-        + " and ".join(f"{fmean(c[kind] for c in found['cells']):.3f}" for kind in ("convex", "hull")),
-        f"empty masks: {sum(c['empty'] for c in found['cells'])}; masks that are not certified convex: "
-        f"{sum(c['uncertified'] for c in found['cells'])}",
+    return [
+        f"{whose}joint-convex beats sequential-convex in {len(better)} of {len(columns)} columns (paper: 6 of 6)",
+        f"{whose}convex against the hull of the predictor's largest part, mean of all cells: "
+        + " and ".join(f"{fmean(c[kind] for c in cells.values()):.3f}" for kind in ("convex", "hull")),
+        f"{whose}empty masks: {sum(c['empty'] for c in cells.values())}; masks that are not certified convex: "
+        f"{sum(c['uncertified'] for c in cells.values())}",
     ]
+
+
+def _rows(name: str, seconds: str, cells: list[dict[str, Any]]) -> list[str]:
+    """A line of figures of these cells, and one of seconds an image."""
+    lines = [f"{name:<8}", f"{seconds:<8}"]
+    for c in cells:
+        figures = " / ".join(f"{c[kind]:.3f}+-{c[f'{kind}_spread']:.3f}" for kind in ("predictor", "convex"))
+        lines[0] += f"{figures:<{_CELL}}"
+        lines[1] += f"{c['seconds']:<{_CELL}.1f}"
     return lines
 
 

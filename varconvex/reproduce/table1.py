@@ -3,7 +3,8 @@
     3 inputs  x  {CNN, FCN}  x  {sequential, joint},     intersection over union of predictor / convex
 
 The paper's figures are means of 51 images and three seeds. Its semantic features are replaced by a folder of features
-(``<image>.npy``) or by the toolkit's filter responses.
+(``<image>.npy``) or by the toolkit's filter responses. The networks are trained as `segment` trains them, and, if that
+is asked for, by the paper's own recipe as well (`recipe`).
 """
 
 import time
@@ -19,12 +20,14 @@ from ..api import segment
 from ..datasets.download import checksum
 from ..datasets.folders import Entry, Sample
 from ..errors import FileFormatError, InvalidParameterError
-from ..geometry.certify import fill_hull
+from ..geometry.certify import certify_convexity, fill_hull
+from ..inputs import prepare
 from ..io.reading import read_image
 from ..metrics import iou
 from ..options import Unify
 from ..predictors.cnn import CnnPredictor
 from ..predictors.fcn import FcnPredictor
+from .recipe import EPOCHS, Training
 from .run import Result, Results, own_file, run
 
 INPUTS = ("rgb+xy", "rgb+features", "rgb+xy+features")
@@ -54,15 +57,18 @@ def table1(
     inputs: Sequence[str] = INPUTS,
     networks: Sequence[str] = NETWORKS,
     alone: bool = False,
+    recipe: str = "ours",
+    balanced: bool = False,
     features: Path | None = None,
     pictures: int = 0,
     jobs: int | None = None,
 ) -> tuple[dict[str, Any], Results]:
     """Compute the table; results in `folder` are used again.
 
-    `inputs` and `networks` are parts of the table; `alone` leaves out the total variation, as the paper does;
-    `features` is a folder of (H, W, F) arrays ``<image>.npy`` in place of the toolkit's filter responses. `pictures`
-    samples are kept for pictures. The table is ready for JSON and contains the figures of the energy predictor as well.
+    `inputs` and `networks` are parts of the table; `alone` leaves out the total variation, as the paper does; the
+    `recipe` "paper" adds the paper's own training, in which `balanced` gives both labels the same weight; `features`
+    is a folder of (H, W, F) arrays ``<image>.npy`` in place of the toolkit's filter responses. `pictures` samples are
+    kept for pictures. The table is ready for JSON and contains the figures of the energy predictor as well.
     """
     if features is not None and not features.is_dir():
         raise FileFormatError(f"a folder of features, <image>.npy, was expected; {features} is not there. Check it.")
@@ -76,6 +82,9 @@ def table1(
         }
         for seed, how, given, network in product(seeds, UNIFY, inputs, networks)
     }  # fmt: skip
+    if recipe == "paper":
+        paper = {"recipe": "paper", "balanced": balanced}
+        cells |= {f"paper_{name}": {**settings, **paper} for name, settings in cells.items()}
     for how in UNIFY:
         cells[f"energy_{how}"] = {"inputs": "", "network": "energy", "unify": how, "seed": seeds[0], "alone": False}
 
@@ -84,9 +93,11 @@ def table1(
 
     results = run(entries, cells, partial(_scored, features), folder, depends, pictures, jobs=jobs)
     rows = []
-    for (given, network), how in product([*product(inputs, networks), ("", "energy")], UNIFY):
-        row = {"inputs": given, "network": network, "unify": how}
-        names = [name for name, settings in cells.items() if row.items() <= settings.items()]
+    recipes = ("ours", "paper") if recipe == "paper" else ("ours",)
+    columns = [*product(inputs, networks, recipes), ("", "energy", "ours")]
+    for (given, network, trained), how in product(columns, UNIFY):
+        row = {"inputs": given, "network": network, "unify": how, "recipe": trained}
+        names = [name for name, settings in cells.items() if row.items() <= {"recipe": "ours", **settings}.items()]
         every = [result for name in names for result in results.by_cell[name].values()]
         rows.append({
             **row,
@@ -95,7 +106,8 @@ def table1(
             "uncertified": sum(not result["certified"] for result in every),
         })  # fmt: skip
     described = "filter responses" if features is None else str(features)
-    return results.table(1, rows, seeds=list(seeds), alone=alone, features=described), results
+    said = {"alone": alone, "recipe": recipe, "balanced": balanced, "features": described}
+    return results.table(1, rows, seeds=list(seeds), **said), results
 
 
 def _scored(features: Path | None, cell: tuple[dict[str, Any], Sample]) -> dict[str, Result]:
@@ -110,29 +122,50 @@ def score(settings: dict[str, Any], sample: Sample, features: Path | None = None
     from scipy.ndimage import label
 
     begin = time.perf_counter()
-    result = segment(
-        sample.image, sample.scribbles, 0.0 if settings["alone"] else None, shape="convex", unify=settings["unify"],
-        predictor=predictor_of(settings, sample, features), random_state=settings["seed"],
-    )  # fmt: skip
-    seconds = time.perf_counter() - begin
-    predicted, ignore = result.unconstrained == 2, ~sample.scored
+    predicted, mask, certified = (_by_recipe if "recipe" in settings else _by_segment)(settings, sample, features)
+    seconds, ignore = time.perf_counter() - begin, ~sample.scored
     parts, count = label(predicted)
     largest = parts == 1 + np.bincount(parts.ravel())[1:].argmax() if count else predicted
     return {
         "predictor": iou(predicted, sample.truth, ignore=ignore),
-        "convex": iou(result.mask, sample.truth, ignore=ignore),
+        "convex": iou(mask, sample.truth, ignore=ignore),
         "hull": iou(fill_hull(largest), sample.truth, ignore=ignore),
-        "empty": int(not result.mask.any()) + int(not predicted.any()),
-        "certified": bool(result.certificate),
+        "empty": int(not mask.any()) + int(not predicted.any()),
+        "certified": certified,
         "seconds": seconds,
     }
+
+
+def _by_segment(settings: dict[str, Any], sample: Sample, features: Path | None) -> tuple[np.ndarray, np.ndarray, bool]:
+    """The predictor's mask, the convex mask, and whether that is certified."""
+    result = segment(
+        sample.image, sample.scribbles, 0.0 if settings["alone"] else None, shape="convex", unify=settings["unify"],
+        predictor=predictor_of(settings, sample, features), random_state=settings["seed"],
+    )  # fmt: skip
+    return result.unconstrained == 2, result.mask, bool(result.certificate)
+
+
+def _by_recipe(settings: dict[str, Any], sample: Sample, features: Path | None) -> tuple[np.ndarray, np.ndarray, bool]:
+    """The same by the paper's recipe; an empty mask has no certificate."""
+    training = Training(
+        prepare(sample.image, sample.scribbles), settings["inputs"], own_features(settings, sample, features),
+        settings["network"], settings["unify"], settings["seed"], settings["balanced"],
+    )  # fmt: skip
+    training.run(EPOCHS)
+    predicted, mask = training.masks()
+    return predicted, mask, bool(mask.any() and certify_convexity(mask))
 
 
 def predictor_of(settings: dict[str, Any], sample: Sample, features: Path | None = None) -> Any:
     """The predictor of a cell."""
     if settings["network"] == "energy":
         return "energy"
-    own = None
-    if "features" in settings["inputs"] and features is not None:
-        own = read_image(own_file(features, sample, ".npy"))
+    own = own_features(settings, sample, features)
     return _CLASS[settings["network"]](inputs=settings["inputs"], features=own, random_state=settings["seed"])
+
+
+def own_features(settings: dict[str, Any], sample: Sample, features: Path | None) -> np.ndarray | None:
+    """The user's features for an image, (H, W, F), if the cell has any."""
+    if features is None or "features" not in settings["inputs"]:
+        return None
+    return read_image(own_file(features, sample, ".npy"))

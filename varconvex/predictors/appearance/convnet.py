@@ -3,7 +3,8 @@
     z_0 = x,      z_{i+1} = tanh(W_i * z_i + b_i),      n(x) = W_k * z_k + b_k      (linear: the log-odds of the object)
 
 Each layer is a k x k correlation without padding: with k = 1 a network that sees one pixel at a time (the paper's
-FCN), with k = 3 its CNN. Every operation goes through `xp`: arrays of CuPy stay on their device.
+FCN), with k = 3 its CNN. The paper's have max(., 0) for tanh. Every operation goes through `xp`: arrays of CuPy stay on
+their device.
 """
 
 from typing import Any
@@ -18,10 +19,15 @@ class ConvNet:
     """A network from (n, h, w, channels) to log-odds (n, h - 2 reach, w - 2 reach).
 
     All parameters live in the one vector that `pack` returns and `unpack` sets. `hidden` are the widths of the hidden
-    layers, `kernel` is the side k of the windows, odd, `dtype` float32 or float64, and `xp` NumPy or CuPy.
+    layers, `kernel` is the side k of the windows, odd, `dtype` float32 or float64, and `xp` NumPy or CuPy. A
+    `rectified` one has max(., 0) for tanh.
     """
 
-    def __init__(self, channels: int, hidden: tuple[int, ...], kernel: int, dtype: Any = np.float32, xp: Any = np):
+    def __init__(
+        self, channels: int, hidden: tuple[int, ...], kernel: int, dtype: Any = np.float32, xp: Any = np,
+        rectified: bool = False,
+    ):  # fmt: skip
+        self.rectified = rectified
         self.channels, self.hidden, self.kernel = int(channels), tuple(hidden), int(kernel)
         self.dtype, self.xp = np.dtype(dtype), xp
         self.reach = (kernel // 2) * (len(hidden) + 1)
@@ -72,7 +78,10 @@ class ConvNet:
             self.xp.matmul(windows.reshape(-1, len(w)), w, out=z.reshape(-1, w.shape[1]))
             z += b
             if i < len(self.hidden):
-                self.xp.tanh(z, out=z)
+                if self.rectified:
+                    self.xp.maximum(z, 0, out=z)
+                else:
+                    self.xp.tanh(z, out=z)
         return z[..., 0].copy(), seen
 
     def backward(self, seen: list[tuple[Any, Any]], dn: Any) -> Any:
@@ -89,6 +98,9 @@ class ConvNet:
                 dwindows = self._buffer(("dwindows", i), windows.shape)
                 self.xp.matmul(flat, self.w[i].T, out=dwindows.reshape(rows.shape))
                 da = self._windows_adjoint(dwindows, z, i)
+                if self.rectified:
+                    da *= z > 0
+                    continue
                 slope = self.xp.multiply(z, z, out=self._buffer(("slope", i), z.shape))
                 da *= self.xp.subtract(1, slope, out=slope)
         return dtheta
