@@ -95,7 +95,8 @@ ARROWS = {
     "backends": {"compiling", "families", "threads"},
     "datasets": {"geometry", "io"},
     "reproduce": {
-        "api", "batch", "geometry", "datasets", "inputs", "io", "likelihoods", "metrics", "plots", "predictors", "shapes",
+        "api", "batch", "geometry", "datasets", "inputs", "io", "likelihoods", "metrics", "plots", "predictors",
+        "shapes",
     },
 }  # fmt: skip
 
