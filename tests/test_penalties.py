@@ -222,12 +222,7 @@ def test_the_distance_to_a_disc_meets_its_conditions_and_a_bite_is_filled_by_the
 
 def test_the_screened_equation_is_solved():
     rng = np.random.default_rng(0)
-    last, force, p, q = (
-        rng.normal(size=(6, 8)),
-        rng.normal(size=(6, 8)),
-        rng.normal(size=(2, 6, 8)),
-        rng.normal(size=(6, 8)),
-    )
+    (last, force, q), p = rng.normal(size=(3, 6, 8)), rng.normal(size=(2, 6, 8))
     solve = Screened((6, 8), 2.0, 3.0)
     phi = solve(last, force, p, q)
     left = 3 * laplacian(laplacian(phi)) - 2 * laplacian(phi) + solve.proximal * phi

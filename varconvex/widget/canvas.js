@@ -187,7 +187,7 @@ export class Canvas {
       make("button", { class: "vc-button vc-text", type: "button", text: "Forget", onclick: () => this.forget() })]);
     this.said = make("span", { class: "vc-said", role: "status", "aria-live": "polite", text: "Loading …" });
     this.numbers = make("span", { class: "vc-numbers" });
-    this.nearly = make("span", { class: "vc-nearly", title: "shapes that the objects nearly have: result.describe()" });
+    this.nearly = make("span", { class: "vc-nearly" });
     this.place = make("span", { class: "vc-place" });
     root.append(this.bar, this.stage, this.slices, this.offer,
       make("div", { class: "vc-status" }, [this.said, this.numbers, this.nearly, this.place, group(
@@ -375,7 +375,7 @@ export class Canvas {
     this.showChoice();
     this.ready = header.ready;
     this.busy(header.busy);
-    this.nearly.textContent = header.nearly;
+    this.nearly.textContent = this.nearly.title = header.nearly;
     if (header.text) this.say(header.text, header.trouble, header.warning);
     else if (!header.ready) this.say(this.hint(header.drawn), false);
     else if (!header.busy) this.say("", false);
