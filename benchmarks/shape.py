@@ -1,6 +1,7 @@
 """Distance of the convex projection from the best known answer: synthetic silhouettes, poses, sizes and noise.
 
     python -m benchmarks.shape [--sizes 128 512 1024] [--seeds 20] [--shape convex] [--cases FILE] [--torch]
+    python -m benchmarks.shape --rivals [--data DIR]
 
 Every silhouette of `_silhouettes` is fitted once a seed, a size and a kind of noise, all defaults. The pose and the
 noise are the seed's; of four seeds one draws a small silhouette, one a large one, and one lets the border cut it off.
@@ -9,7 +10,8 @@ answer is the target itself where it is clean and one piece (nothing is better);
 it was spoilt; the fit; a network of 96 with twice the steps and another seed; and these three moved by an exact search
 over convex outlines, two pixels to either side (one where there are more than 50,000), and over all sets nearby where
 they are tiny, till nothing improves (`varconvex.geometry.refine_2d`, `best_nearby`). With --shape another shape is
-fitted, a penalty of `penalties` among them.
+fitted, those of `penalties` among them. With --rivals all of these are compared (`_rivals`), on medium silhouettes or,
+with --data, on the minimisers of the energy on real images.
 
 What noise can hide is counted apart, as "hidden": where 30 % of the pixels are flipped, a silhouette of less than 300
 weighs no more than what chance finds elsewhere. "thin" are those that are narrower than 8 pixels.
@@ -49,7 +51,7 @@ from varconvex.shapes.base import Shape
 
 from ._environment import describe
 from ._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
-from .penalties import PENALTIES
+from .penalties import RIVALS
 
 _HIDDEN = 300
 """Pixels of a silhouette below which noise of 30 % hides it."""
@@ -93,12 +95,15 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--seeds", type=int, default=20, metavar="N", help="poses and noises of each silhouette")
     parser.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=SHAPES, metavar="NAME", help="silhouettes")
-    kinds = (*names("shapes"), *PENALTIES)
+    kinds = (*names("shapes"), *RIVALS)
     parser.add_argument("--shape", default="convex", choices=kinds, help="the shape that is fitted (default: convex)")
     parser.add_argument("--noise", nargs="+", default=list(SPOILT), choices=SPOILT, metavar="KIND", help="only these")
     parser.add_argument(
         "--cases", type=Path, metavar="FILE", help="keep every fit in it, and do not repeat those there"
     )
+    parser.add_argument("--rivals", action="store_true", help="compare all that is said to make a mask convex")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="rivals on a folder of samples, or of such folders")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N images of each set")
     parser.add_argument("--torch", action="store_true", help="also time PyTorch + Adam on all pixels")
     parser.add_argument("--worst", type=int, default=6, metavar="N", help="how many of the worst to draw (default: 6)")
     parser.add_argument("--figure", type=Path, default=Path("shape-worst.png"), metavar="FILE", help="the picture")
@@ -106,8 +111,10 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     check_outputs([(options.figure, PICTURE_ENDINGS), (options.json, (".json",))], [])
     environment = describe()
+    if options.rivals:
+        return rivals(options, environment)
     print(f"{environment['processor']}, {environment['threads']} threads")
-    shape = PENALTIES[options.shape]() if options.shape in PENALTIES else find("shapes", options.shape)()
+    shape = RIVALS[options.shape]() if options.shape in RIVALS else find("shapes", options.shape)()
     shape.fit(spoil(silhouette("disc", "medium", 128, 0), "clean", 0))  # compiles
     runs = [(side, noise, name, seed) for side in options.sizes for seed in range(options.seeds)
             for noise in options.noise for name in options.shapes]  # fmt: skip
@@ -141,6 +148,24 @@ def main(argv: list[str] | None = None) -> int:
     if options.json:
         figures["worst"] = [asdict(c) for c in worst]
         options.json.write_text(json.dumps(figures, indent=1))
+    return 0
+
+
+def rivals(options: argparse.Namespace, environment: dict[str, object]) -> int:
+    """Compare the rivals, and print what was found."""
+    from ._rivals import METHODS, compare, photographs, silhouettes, summary, table
+
+    tasks = (
+        photographs(options.data, options.limit)
+        if options.data
+        else silhouettes(options.shapes, options.noise, options.sizes[0], options.seeds)
+    )
+    found = compare(tasks, list(METHODS))
+    rows = summary(found)
+    print(table(rows))
+    if options.json:
+        kept = {"environment": environment, "rows": rows, "found": [asdict(f) for f in found]}
+        options.json.write_text(json.dumps(kept, indent=1))
     return 0
 
 

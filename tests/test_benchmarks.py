@@ -18,6 +18,7 @@ from benchmarks import (
     shape,
     volumes,
 )  # fmt: skip
+from benchmarks._rivals import METHODS
 from benchmarks._silhouettes import PLACES, SHAPES, SPOILT, silhouette, spoil
 from benchmarks._strokes import correction
 from varconvex import ConvexShape
@@ -147,6 +148,22 @@ def test_the_projection_is_measured_against_the_best_known_answer(tmp_path, caps
     assert all(row["worst_excess"] < 0.02 and row["least_iou"] > 0.97 for row in clean)
     assert "clean" in capsys.readouterr().out
     assert read_image(picture).ndim == 3
+
+
+def test_rivals_are_measured_beside_the_convex_shape(tmp_path, monkeypatch, folder, capsys):
+    path, few = tmp_path / "rivals.json", ("convex", "hull", "signed_distance", "geodesics")
+    monkeypatch.setattr("benchmarks._rivals.METHODS", {name: METHODS[name] for name in few})
+    options = ["--rivals", "--sizes", "48", "--seeds", "1", "--shapes", "disc", "--noise", "clean", "blobs"]
+    assert shape.main([*options, "--json", str(path)]) == 0
+    rows = {(row["group"], row["method"]): row for row in json.loads(path.read_text())["rows"]}
+    assert {method for _, method in rows} == set(few)
+    ours, hull = rows["blobs", "convex"], rows["blobs", "hull"]
+    assert ours["not_convex"] == ours["mean_triples"] == 0
+    assert ours["median_excess"] < 0.02 < hull["median_excess"]
+    assert rows["clean", "convex"]["least_iou"] == rows["clean", "hull"]["least_iou"] == 1
+    capsys.readouterr()
+    assert shape.main(["--rivals", "--data", str(folder), "--limit", "1"]) == 0
+    assert "geodesics" in capsys.readouterr().out
 
 
 def test_an_interrupted_measurement_of_the_projection_goes_on_where_it_was(tmp_path, monkeypatch, capsys):

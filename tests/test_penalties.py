@@ -4,10 +4,24 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.ndimage import convolve
 
-from benchmarks.penalties import PENALTIES, BallShape, OneZeroOneShape
-from benchmarks.penalties.one_zero_one import DIRECTIONS
+from benchmarks.penalties import (
+    PENALTIES,
+    RIVALS,
+    BallShape,
+    GeodesicShape,
+    OneZeroOneShape,
+    PartMovesShape,
+    SignedDistanceShape,
+    ThresholdDynamicsShape,
+)
+from benchmarks.penalties.geodesics import edge_costs, enclosed, least_path
+from benchmarks.penalties.one_zero_one import DIRECTIONS, count_triples
 from benchmarks.penalties.painted import Painted
+from benchmarks.penalties.part_moves import energy, star_cut, towards
+from benchmarks.penalties.signed_distance import Screened, divergence, gradient, laplacian, violation
+from benchmarks.penalties.threshold_dynamics import gaussian
 from varconvex import project, segment
 from varconvex.errors import InvalidImageError, InvalidParameterError, ScribbleConflictError
 from varconvex.geometry.certify import certify_convexity, fill_hull
@@ -150,3 +164,126 @@ def test_an_instance_segments(two_blobs):
     assert np.count_nonzero(result.mask & disc) > 0.95 * np.count_nonzero(disc)
     assert not result.mask[60, 95]  # the other blob, which no stroke touches
     assert (result.labels[scribbles > 0] == scribbles[scribbles > 0]).all()
+
+
+def disc_of(side, radius):
+    y, x = np.indices((side, side)) - side / 2
+    return np.hypot(y, x) < radius
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_rivals_keep_a_disc_and_hold_strokes(name):
+    disc = disc_of(48, 15.3)
+    inside, outside = np.zeros((2, *disc.shape), bool)
+    inside[24, 24:41], outside[5:8, 20:28] = True, True
+    fitted = RIVALS[name]().fit(disc, random_state=0)
+    assert np.count_nonzero(fitted.mask & disc) > 0.95 * np.count_nonzero(fitted.mask | disc)
+    held = RIVALS[name]().fit(disc, inside=inside, outside=outside, random_state=0)
+    assert held.mask[inside].all()
+    assert not held.mask[outside].any()
+    assert held.energy == pytest.approx(np.sum(1 - 2 * disc[held.mask].astype(float)))
+    assert not RIVALS[name]().fit(np.zeros((9, 8))).mask.any()
+
+
+def test_threshold_dynamics_without_a_constraint_are_a_threshold_whose_energy_falls():
+    rng = np.random.default_rng(0)
+    target = np.clip(disc_of(40, 12) + rng.normal(scale=0.6, size=(40, 40)), 0, 1)
+    plain = ThresholdDynamicsShape(alpha=0, epsilon=0, radii=(), steps=1).fit(target)
+    assert np.array_equal(plain.mask, target.astype(np.float32) > 0.5)
+    # With a Gaussian, whose length term is concave, no step may raise the energy.
+    masks = []
+    smooth = ThresholdDynamicsShape(alpha=2, epsilon=0, radii=(), steps=12)
+    smooth.fit(target, callback=lambda mask: masks.append(mask.astype(float)))
+    kernel, cost = gaussian(np.ones(2)), 1 - 2 * target.astype(np.float32).astype(float)
+
+    def energy(u):
+        return float((u * (cost + 2 * convolve(1 - u, kernel, mode="constant", cval=0.0))).sum())
+
+    values = [energy(mask) for mask in masks]
+    assert len(values) == 12
+    assert values[0] > values[-1] + 1
+    assert max(np.diff(values)) < 1e-6
+
+
+def test_the_distance_to_a_disc_meets_its_conditions_and_a_bite_is_filled_by_them(bitten):
+    y, x = np.indices((60, 60)) - 29.5
+    cone = np.hypot(y, x) - 20
+    far = np.hypot(y, x)[1:-1, 1:-1] > 3
+    np.testing.assert_allclose(laplacian(cone)[1:-1, 1:-1][far], (1 / np.hypot(y, x))[1:-1, 1:-1][far], rtol=0.05)
+    assert violation(cone) == 0
+    rng = np.random.default_rng(0)
+    phi, p = rng.normal(size=(7, 9)), rng.normal(size=(2, 7, 9))
+    assert (gradient(phi) * p).sum() == pytest.approx(-(phi * divergence(p)).sum())
+    dented, _ = bitten
+    assert violation(Painted(dented, 0.0, 0.0).distance) > 1
+    found = SignedDistanceShape().fit(dented)
+    assert certify_convexity(found.mask).n_missing < 0.1 * np.count_nonzero(fill_hull(dented) & ~dented)
+
+
+def test_the_screened_equation_is_solved():
+    rng = np.random.default_rng(0)
+    (last, force, q), p = rng.normal(size=(3, 6, 8)), rng.normal(size=(2, 6, 8))
+    solve = Screened((6, 8), 2.0, 3.0)
+    phi = solve(last, force, p, q)
+    left = 3 * laplacian(laplacian(phi)) - 2 * laplacian(phi) + solve.proximal * phi
+    np.testing.assert_allclose(left, solve.proximal * last + force - 2 * divergence(p) + 3 * laplacian(q))
+
+
+def test_a_star_cut_is_the_best_of_all_stars():
+    pytest.importorskip("maxflow")
+    rng = np.random.default_rng(0)
+    shape, alpha = (3, 4), 0.4
+    every = (np.arange(1 << 12)[:, None] >> np.arange(12) & 1).astype(bool)
+    for centres in ([[1, 1]], [[0, 0], [2, 3]]):
+        centres, cost = np.array(centres), rng.normal(size=shape)
+        stars = every[:, np.ravel_multi_index(centres.T, shape)].all(axis=1)
+        for centre in centres:
+            stars &= (every <= every[:, towards(shape, centre)]).all(axis=1)
+        best = min(energy([mask.reshape(shape)], cost, alpha) for mask in every[stars])
+        assert energy([star_cut(cost, centres, alpha)], cost, alpha) == pytest.approx(best)
+
+
+def test_parts_that_overlap_cover_an_l_for_which_one_is_not_enough():
+    pytest.importorskip("maxflow")
+    letter = np.zeros((40, 40), bool)
+    letter[5:35, 5:13], letter[27:35, 5:35] = True, True
+    one, two = (PartMovesShape(k=k).fit(letter, random_state=0) for k in (1, 2))
+    assert np.count_nonzero(two.mask ^ letter) < 0.1 * letter.sum()
+    assert two.energy < one.energy
+
+
+def test_a_geodesic_of_equal_cost_is_the_polygon_by_hand():
+    """Round a square of cost -1: its area, its length, and the turns of its corners."""
+    cost = np.zeros((24, 24))
+    cost[6:17, 6:17] = -1.0
+    edges, alpha, bend = edge_costs(cost), 0.25, 0.0
+    square = np.array([[r, c] for r, c in np.argwhere(np.ones((24, 24))) if max(abs(r - 11), abs(c - 11)) == 5])
+    value, chain = least_path(edges, square[0], np.ones(cost.shape, bool), np.array([[11, 11]]), alpha, bend)
+    mask = enclosed(chain, 1, cost.shape)
+    assert certify_convexity(mask)
+    corners = np.append(chain, chain[:1], axis=0)
+    steps = np.diff(corners, axis=0)
+    assert ((steps[:, 1] * np.roll(steps[:, 0], -1) - steps[:, 0] * np.roll(steps[:, 1], -1)) >= 0).all()
+    # A path half a pixel around would have all of -121; the square itself has 100 of it, and 40 of length.
+    assert value <= -100 + 40 * alpha + 1e-9
+    assert value >= -121 + 0.8 * 40 * alpha
+    rounded = least_path(edges, chain[0], np.ones(cost.shape, bool), np.array([[11, 11]]), alpha, 2.0)
+    assert rounded[0] > value
+    assert len(least_path(edges, chain[0], mask & ~mask, np.array([[11, 11]]), alpha, bend)[1]) == 0
+
+
+def test_rounds_of_geodesics_do_not_rise():
+    target = np.clip(disc_of(60, 20) + np.random.default_rng(0).normal(scale=0.5, size=(60, 60)), 0, 1)
+    masks = []
+    fitted = GeodesicShape().fit(target, callback=masks.append)
+    assert all(certify_convexity(mask) for mask in masks)
+    assert np.count_nonzero(fitted.mask & disc_of(60, 20)) > 0.93 * np.count_nonzero(fitted.mask | disc_of(60, 20))
+    coarse = GeodesicShape(side=30).fit(target)
+    assert np.count_nonzero(coarse.mask & fitted.mask) > 0.9 * np.count_nonzero(coarse.mask | fitted.mask)
+
+
+def test_triples_of_masks_are_counted():
+    assert count_triples(disc_of(20, 7)) == 0
+    pair = np.zeros((3, 5), bool)
+    pair[1, [0, 4]] = True
+    assert count_triples(pair) == 3  # three pixels between two

@@ -53,15 +53,15 @@ class BallShape(PenaltyShape):
         size = max(float(u.sum()), 1.0) ** (1 / u.ndim)
         value, gradient = 0.0, np.zeros(u.shape)
         for share in self.radii:
-            ball = _ball(max(2.0, share * size) * unit, spacing)
-            too_full = np.maximum(fftconvolve(u, ball, mode="same") - 0.5, 0)
+            weights = ball(max(2.0, share * size) * unit, spacing)
+            too_full = np.maximum(fftconvolve(u, weights, mode="same") - 0.5, 0)
             out = 1 - u.astype(np.float64)
             value += float((out * too_full).sum())
-            gradient += fftconvolve(out * (too_full > 0), ball, mode="same") - too_full
+            gradient += fftconvolve(out * (too_full > 0), weights, mode="same") - too_full
         return value / len(self.radii), gradient / len(self.radii)
 
 
-def _ball(radius: float, spacing: np.ndarray) -> np.ndarray:
+def ball(radius: float, spacing: np.ndarray) -> np.ndarray:
     """Weights that sum to one on the pixels within `radius` of the middle one."""
     reach = [int(radius / step) for step in spacing]
     grid = np.meshgrid(*(step * np.arange(-n, n + 1) for step, n in zip(spacing, reach, strict=True)), indexing="ij")

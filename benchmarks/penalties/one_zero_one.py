@@ -57,6 +57,11 @@ class OneZeroOneShape(PenaltyShape):
         return scale * value, scale * gradient
 
 
+def count_triples(mask: np.ndarray) -> float:
+    """Triples 1-0-1 on the lines of pixels in 16 directions, of an image's mask; whole, and 0 for a convex one."""
+    return _triples(mask.astype(np.float64), DIRECTIONS)[0]
+
+
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def _triples(u: np.ndarray, directions: np.ndarray) -> tuple[float, np.ndarray]:
     """The sum over all triples of pixels on a line, and its gradient."""

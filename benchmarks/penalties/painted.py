@@ -26,7 +26,7 @@ class Painted:
     """0: nothing is repaired."""
 
     @cached_property
-    def _distance(self) -> np.ndarray:
+    def distance(self) -> np.ndarray:
         from scipy.ndimage import distance_transform_edt
 
         if self.mask.all() or not self.mask.any():
@@ -39,7 +39,7 @@ class Painted:
         """Signed distance in pixels, linear between pixels, at `points` ((n, d) float): (n,) float, negative inside."""
         from scipy.ndimage import map_coordinates
 
-        return map_coordinates(self._distance, np.asarray(points, float).T, order=1, mode="nearest")
+        return map_coordinates(self.distance, np.asarray(points, float).T, order=1, mode="nearest")
 
     @property
     def certificate(self) -> Certificate:

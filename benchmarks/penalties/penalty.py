@@ -17,11 +17,11 @@ import numpy as np
 from varconvex import checks
 from varconvex.backends import get_backend
 from varconvex.energies.two_phase import TwoPhase
-from varconvex.errors import ScribbleConflictError
-from varconvex.shapes.base import Callback, Shape
+from varconvex.shapes.base import Callback
 from varconvex.solvers.pdhg import pdhg
 
 from .painted import Painted
+from .rival import Rival
 
 _RAISED = (1.0, 8.0, 64.0)
 """Factors of the weight, one a turn."""
@@ -30,7 +30,7 @@ _QUADRATIC = (0.25, 64.0)
 """The first quadratic weight of a turn, and the one at which it ends."""
 
 
-class PenaltyShape(Shape[Painted]):
+class PenaltyShape(Rival):
     """A shape that is a penalty in the primal-dual solver. Scribbles are held exactly, and nothing is random.
 
     Parameters
@@ -52,16 +52,6 @@ class PenaltyShape(Shape[Painted]):
     @abstractmethod
     def penalty(self, u: np.ndarray, spacing: np.ndarray) -> tuple[float, np.ndarray]:
         """P(u) and its gradient, for u in [0, 1]; of the order of 1 a pixel."""
-
-    def check(self, inside: np.ndarray, outside: np.ndarray) -> None:
-        """Raise a ScribbleConflictError if a pixel is in both; all other scribbles can be held."""
-        both = np.argwhere(inside & outside)
-        if len(both):
-            raise ScribbleConflictError(
-                f"inside and outside must not share pixels; they share {len(both)}, the first at {tuple(both[0])}: "
-                "erase one of the two there",
-                both,
-            )
 
     def _fit(
         self,

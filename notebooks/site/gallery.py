@@ -12,7 +12,7 @@ from PIL import Image
 
 ORDER = (
     "quickstart", "draw_and_see", "nieuwenhuis_cremers", "gap", "rof", "tv_l1", "chan_vese", "active_contours",
-    "potts", "mumford_shah", "convexity", "own_energy", "choosing_a_solver",
+    "potts", "mumford_shah", "convexity", "six_shapes", "own_energy", "choosing_a_solver",
 )  # fmt: skip
 """In which they are best read; those not named here follow."""
 

@@ -186,6 +186,22 @@ def test_names_of_labels_are_text(context, two_blobs):
     assert not desk.troubles
 
 
+def test_the_shapes_that_objects_nearly_have_are_told_as_text(context, two_blobs):
+    name = "<img src=x onerror=window.hacked=1>"
+    desk = Desk(context, Session(two_blobs[0]), labels={2: name, 3: "other"})
+    for label, line in ((1, SIDES), (2, OBJECT), (3, [(60, 90), (60, 100)])):
+        desk.draw(label, *line)
+    driver.wait_for(desk.tab, "varconvex.nearly.textContent !== ''")
+    said = desk.tab.locator(".vc-nearly").text_content()
+    assert said.startswith(f"nearly {name} ellipse, convex, symmetric; other ")
+    assert desk.tab.evaluate("window.hacked === undefined && !document.querySelector('.vc img')")
+    desk.draw(1, (6, 6), (8, 8))
+    driver.wait_for(desk.tab, "varconvex.nearly.textContent === ''")
+    desk.settle()
+    desk.close()
+    assert not desk.troubles
+
+
 def test_a_page_that_is_loaded_again_has_everything(desk):
     desk.draw(1, *SIDES)
     desk.pen.draw(2, OBJECT)

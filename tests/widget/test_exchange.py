@@ -80,6 +80,27 @@ def test_strokes_get_the_answer_of_segment(canvas, two_blobs):
     assert not canvas.last("state")[0]["busy"]
 
 
+def told(canvas, seconds=30):
+    """What canvases are told of the shapes that the objects nearly have, once they are."""
+    end = time.monotonic() + seconds
+    while not canvas.last("state")[0]["nearly"] and time.monotonic() < end:
+        time.sleep(0.02)
+    return canvas.last("state")[0]["nearly"]
+
+
+def test_a_quiet_answer_is_followed_by_the_shapes_that_it_nearly_has(canvas, monkeypatch):
+    monkeypatch.setattr("varconvex.widget.exchange._QUIET", 0.0)
+    canvas.draw(1, *SIDES)
+    assert canvas.last("state")[0]["nearly"] == ""
+    canvas.draw(2, *OBJECT, width=5)
+    canvas.settle()
+    names = canvas.exchange.session.result.describe()[0]["nearly"]
+    assert names[0] == "ellipse"  # a disc
+    assert told(canvas) == "nearly " + ", ".join(names[:3])
+    canvas.draw(1, (8, 8), (8, 60))  # while strokes are new, nothing is said of the old answer
+    assert canvas.last("state")[0]["nearly"] == ""
+
+
 def test_erase_undo_redo_and_clear(canvas):
     session = canvas.exchange.session
     canvas.draw(1, *SIDES)

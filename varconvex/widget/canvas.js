@@ -187,9 +187,10 @@ export class Canvas {
       make("button", { class: "vc-button vc-text", type: "button", text: "Forget", onclick: () => this.forget() })]);
     this.said = make("span", { class: "vc-said", role: "status", "aria-live": "polite", text: "Loading …" });
     this.numbers = make("span", { class: "vc-numbers" });
+    this.nearly = make("span", { class: "vc-nearly" });
     this.place = make("span", { class: "vc-place" });
     root.append(this.bar, this.stage, this.slices, this.offer,
-      make("div", { class: "vc-status" }, [this.said, this.numbers, this.place, group(
+      make("div", { class: "vc-status" }, [this.said, this.numbers, this.nearly, this.place, group(
         button("minus", "smaller  (−)", () => this.zoom(1 / 1.25)), button("fit", "whole image  (0)", () => this.fit()),
         button("plus", "larger  (+)", () => this.zoom(1.25)), button("help", "keys  (?)", () => this.toggleHelp()))]));
     this.listen();
@@ -374,6 +375,7 @@ export class Canvas {
     this.showChoice();
     this.ready = header.ready;
     this.busy(header.busy);
+    this.nearly.textContent = this.nearly.title = header.nearly;
     if (header.text) this.say(header.text, header.trouble, header.warning);
     else if (!header.ready) this.say(this.hint(header.drawn), false);
     else if (!header.busy) this.say("", false);

@@ -32,9 +32,13 @@ from .messages import (
     frame,
 )
 from .pictures import Planes, doubt
-from .strokes import in_plane
+from .strokes import in_plane, next_in_plane
+from .words import certified, nearly_shapes, sentence
 
 _MOST_VIEWS = 16
+
+_QUIET = 0.5
+"""Seconds without strokes after which an answer is looked at for the shapes that its objects nearly have."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +90,10 @@ class Exchange:
         self._unshown: dict[str, bool] = {}
         self._answer: _Answer | None = None
         self._begin = time.perf_counter()
-        self._text, self._closed = "", False
+        self._text, self._nearly, self._closed = "", "", threading.Event()
         self._solving = BackgroundJob(self._solve, "varconvex solve")
         self._showing = BackgroundJob(self._show, "varconvex show")
+        self._describing = BackgroundJob(self._describe, "varconvex describe")
         self._at_work = False
         self._certain = session.certainty
 
@@ -119,7 +124,7 @@ class Exchange:
         try:
             self._apply(message)
         except Exception as error:  # one bad stroke must not end a session of many
-            self._say(_sentence(error))
+            self._say(sentence(error))
             with self._lock:  # the canvas drew it: show what there is
                 self._unshown.setdefault(message.view, False)
             self._showing.ask()
@@ -137,9 +142,9 @@ class Exchange:
 
     def close(self) -> None:
         """Stop what runs; nothing is sent any more."""
-        self._closed = True
-        self._solving.close()
-        self._showing.close()
+        self._closed.set()
+        for job in (self._solving, self._showing, self._describing):
+            job.close()
         self.session.cancel()
 
     def _apply(self, message: Message) -> None:
@@ -185,7 +190,7 @@ class Exchange:
     def _again(self) -> None:
         """Have the session solved as it is now; what runs for former strokes stops."""
         with self._lock:
-            self._begin, self._at_work = time.perf_counter(), True
+            self._begin, self._at_work, self._nearly = time.perf_counter(), True, ""
         self.session.cancel()
         self._solving.ask()
 
@@ -242,7 +247,7 @@ class Exchange:
                 self._found(version, session.result, True, begin)
         except Exception as error:  # the strokes contradict each other, memory is short: the next ones may be better
             if session.version == version:
-                self._answer, self._text = None, _sentence(error)
+                self._answer, self._text = None, sentence(error)
         with self._lock:
             if session.version == version:
                 self._at_work = False
@@ -259,6 +264,18 @@ class Exchange:
         self._answers(list(self._views.values()), answer)
         if final:
             self._changed(result)
+            self._describing.ask()
+
+    def _describe(self) -> None:
+        """Say which shapes the objects of the last answer nearly have; nobody waits for it."""
+        answer = self._answer
+        if self._closed.wait(_QUIET) or answer is None or self._answer is not answer or answer.result.labels.ndim != 2:
+            return
+        found = nearly_shapes(answer.result, self.labels)
+        with self._lock:
+            if self._answer is answer and self.session.version == answer.version:
+                self._nearly = found
+        self._state()
 
     def _state(self) -> None:
         """Tell all canvases what there is; under the lock, so that what is said last is so."""
@@ -277,6 +294,7 @@ class Exchange:
                     "text": self._text or warned,
                     "trouble": bool(self._text),
                     "warning": bool(warned),
+                    "nearly": self._nearly,
                 },
             )
 
@@ -305,24 +323,11 @@ class Exchange:
                 "gap": gap if math.isfinite(gap) else None,
                 "seconds": answer.seconds,
                 "final": answer.final,
-                "certified": self._certified(result),
-                "next": self._next(result, view) if certain else None,
+                "certified": certified(result, self.labels),
+                "next": next_in_plane(result, view) if certain else None,
                 "acknowledged": answer.acknowledged.get(view.view, 0),
             }
             self._post("answer", header, parts)
-
-    def _next(self, result: Segmentation, view: View) -> list[int] | None:
-        """Row and column, in the plane of a view, where one more stroke would tell most, if that is in this plane."""
-        place = list(result.next_stroke() or [])
-        if len(place) == 3 and place.pop(view.axis) != view.index:
-            return None
-        return place or None
-
-    def _certified(self, result: Segmentation) -> list[str]:
-        """What is certain about the shapes, in words."""
-        said = {k: f"{'certified' if found else 'not'} {found.shape}" for k, found in result.certificates.items()}
-        named = {label.id: label.name for label in self.labels}
-        return [f"{named.get(k, k)} {text}" if len(said) > 1 else text for k, text in said.items()]
 
     def _header(self, view: View, ids: Sequence[int]) -> dict[str, Any]:
         sizes = self.planes.header(view.axis)
@@ -333,14 +338,9 @@ class Exchange:
         self._post("said", {"text": text, "trouble": True})
 
     def _changed(self, result: Segmentation | None) -> None:
-        if self._on_change is not None and not self._closed:
+        if self._on_change is not None and not self._closed.is_set():
             self._on_change(result)
 
     def _post(self, kind: str, header: dict[str, Any], parts: Sequence[bytes] = ()) -> None:
-        if not self._closed:
+        if not self._closed.is_set():
             self._send(frame(kind, header, parts))
-
-
-def _sentence(error: Exception) -> str:
-    """An error in one line; of an unexpected one also its type."""
-    return str(error) if isinstance(error, VarconvexError) else f"{type(error).__name__}: {error}"

@@ -1,9 +1,10 @@
-"""Strokes of a canvas in the form that a session takes."""
+"""Strokes of a canvas in the form that a session takes, and where the next one would tell most."""
 
 import numpy as np
 
+from ..result import Segmentation
 from ..scribbles import brush_stroke
-from .messages import Stroke
+from .messages import Stroke, View
 from .pictures import Planes
 
 
@@ -17,3 +18,11 @@ def in_plane(stroke: Stroke, planes: Planes) -> np.ndarray:
     place[stroke.axis] = stroke.index
     mask[tuple(place)] = brush_stroke(stroke.points, (planes.shape[rows], planes.shape[columns]), stroke.width)
     return mask
+
+
+def next_in_plane(result: Segmentation, view: View) -> list[int] | None:
+    """Row and column, in the plane of a view, where one more stroke would tell most, if that is in this plane."""
+    place = list(result.next_stroke() or [])
+    if len(place) == 3 and place.pop(view.axis) != view.index:
+        return None
+    return place or None
