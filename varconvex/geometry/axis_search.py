@@ -4,7 +4,7 @@
 
 As if pixels mirrored each other in pairs, x and m(x), this is
 
-    sum over x with cost(x) < 0 of    w min(0, cost(x) + cost(m(x))),      w = 1/2 if cost(m(x)) < 0 too, else 1,
+    sum over x with cost(x) < 0 of    min(0, cost(x) + max(0, cost(m(x)))),
 
 so that only pixels that favour the object are looked at, and evenly spread ones of them estimate it. All axes of a grid
 are compared on few pixels, the best of them on more, and so on (successive halving): what an axis costs is always that
@@ -187,7 +187,7 @@ def _in_pairs(
             r, c = math.floor(a * y + b * x + e + 0.5), math.floor(b * y - a * x + f + 0.5)
             if 0 <= r < height and 0 <= c < width:
                 here, there = cost[y, x], cost[r, c]
-                gain = 0.5 * (here + there) if there < 0 else min(here + there, 0.0)
+                gain = here if there < 0 else min(here + there, 0.0)
                 if at < n_held:
                     held += gain
                 else:
