@@ -6,10 +6,7 @@
 
 The first fits each shape to silhouettes that have the property (`_objects`), clean, soft, with salt and pepper, and
 with blobs beside them. Judged is the excess of <1 - 2 target, mask> over the best known value: of the silhouette, of
-the fit, and of searches that take their time: for a star all centres on a grid of 8 pixels, each exactly, and then
-smaller steps; for a symmetric set the axis from 32 starts; for ellipses, rectangles and parts the search from the
-silhouette's own moments or parts; for a connected set five fits with prices that differ by a thousandth. Time
-is that of the process and of the clock.
+the fit, and of searches that take their time (`_searches`). Time is that of the process and of the clock.
 
 With --projections each shape is fitted to random targets: noise, bits of noise, tiny ones, huge discs, sets that the
 border cuts off, with and without strokes; and judged by `_judges`, which shares no code with the package.
@@ -30,9 +27,6 @@ from tqdm import tqdm
 from varconvex import project, segment
 from varconvex.datasets.folders import read_folder
 from varconvex.errors import ScribbleConflictError
-from varconvex.geometry.conics import best_five, conic_of, ellipse_pixels, moments, rectangle_pixels, sides_of
-from varconvex.geometry.digital_rays import least_cost
-from varconvex.geometry.mirrors import axis_of, symmetric_cost
 from varconvex.metrics import iou
 from varconvex.settings import part
 from varconvex.shapes import ConnectedShape
@@ -40,6 +34,7 @@ from varconvex.shapes import ConnectedShape
 from ._environment import describe
 from ._judges import keeps
 from ._objects import CONTAINED, drawn
+from ._searches import better
 from ._silhouettes import SPOILT, spoil
 from .quality import collections
 
@@ -105,61 +100,6 @@ def energies(name: str, side: int, seeds: int) -> dict[str, Any]:
         flush=True,
     )
     return row
-
-
-def better(name: str, shape: Any, cost: np.ndarray, truth: np.ndarray, fitted: Any) -> float:
-    """The least energy that a longer search finds."""
-    if name == "star":
-        return _all_centres(cost)
-    if name in ("ellipse", "rectangle"):
-        round_ = name == "ellipse"
-        starts = [moments(truth, 2.0 if round_ else 3**0.5), moments(fitted.mask, 2.0 if round_ else 3**0.5)]
-        five = best_five(cost, starts, round_, np.random.default_rng(1))
-        mask = ellipse_pixels(conic_of(five, cost.shape), cost.shape) if round_ else rectangle_pixels(
-            sides_of(five), cost.shape)  # fmt: skip
-        return float(cost[mask].sum())
-    if name == "symmetric":
-        return _all_axes(cost, truth)
-    if name in ("connected", "solid"):
-        rng, found = np.random.default_rng(0), []
-        for _ in range(5):
-            moved = np.clip(0.5 - cost / 2 + rng.uniform(-1e-3, 1e-3, cost.shape), 0, 1)
-            found.append(float(cost[shape.fit(moved).mask].sum()))
-        return min(found)
-    # Parts: with the silhouette as a hint that weighs as much as the target.
-    hint = np.clip(0.5 - cost / 2 + 0.5 * (truth - 0.5), 0, 1)
-    return float(cost[shape.fit(hint).mask].sum())
-
-
-def _all_centres(cost: np.ndarray) -> float:
-    places = [(r, c) for r in range(2, cost.shape[0], 8) for c in range(2, cost.shape[1], 8) if cost[r, c] < 0]
-    values = {c: least_cost(cost, c) for c in places}
-    for step in (4, 2, 1):
-        for r, c in sorted(values, key=values.__getitem__)[:6]:
-            for near in ((r + a * step, c + b * step) for a in (-1, 0, 1) for b in (-1, 0, 1)):
-                if near not in values and all(0 <= n < size for n, size in zip(near, cost.shape, strict=True)):
-                    values[near] = least_cost(cost, near)
-    return min(values.values())
-
-
-def _all_axes(cost: np.ndarray, truth: np.ndarray) -> float:
-    middle = np.argwhere(truth).mean(axis=0)
-    tried = [(symmetric_cost(cost, axis_of(t, *middle)), t, *middle) for t in np.arange(32) * (np.pi / 32)]
-    best = min(tried)[0]
-    for value, angle, row, column in sorted(tried)[:3]:
-        turn, shift = np.pi / 64, 4.0
-        while shift > 0.2:
-            moves = [(turn, 0), (-turn, 0), (0, shift), (0, -shift)]
-            near = []
-            for a, b in moves:
-                place = angle + a, row + b * np.cos(angle), column + b * np.sin(angle)
-                near.append((symmetric_cost(cost, axis_of(*place)), *place))
-            if min(near)[0] < value:
-                value, angle, row, column = min(near)
-            else:
-                turn, shift = turn / 2, shift / 2
-        best = min(best, value)
-    return best
 
 
 def promises(name: str, count: int) -> dict[str, Any]:

@@ -5,8 +5,7 @@
 Pixels that touch only at corners are not connected, as for the length of the boundary. The problem is that of Steiner
 trees with prizes: the parts of what favours the object are joined by cheapest paths where that pays. All parts are
 joined by a minimum spanning tree of such paths, and its best subtree that holds the scribbles is found exactly; this is
-repeated with that set as one part while it gets cheaper, and what does not pay is cut off again. Without holes, each
-hole is filled or opened, whichever is cheaper.
+repeated with that set as one part while it gets cheaper, and what does not pay is cut off again.
 """
 
 import numpy as np
@@ -26,9 +25,6 @@ _LEAST_GAIN = 0.02
 
 _SMALL, _TRIES = 2500, 200
 """Pixels up to which single ones are tried as joints and gaps, and most that are."""
-
-_OPENED = 8
-"""Most holes for which a way out is looked for; others are filled."""
 
 
 def stray_pixels(mask: Array, inside: Array | None = None, *, holes: bool = True, corners: bool = False) -> Array:
@@ -191,61 +187,3 @@ def neighbours(shape: tuple[int, ...], corners: bool = False) -> Array:
     count = np.abs(near).sum(axis=1)
     near = near[count > 0 if corners else count == 1]
     return near @ np.cumprod([1, *shape[:0:-1]])[::-1].astype(np.int64)
-
-
-def without_holes(mask: Array, cost: Array, inside: Array, outside: Array) -> Array | None:
-    """The connected `mask` with each hole filled or opened, whichever is cheaper; None if that was not possible."""
-    from scipy import ndimage
-
-    for _ in range(1 + _OPENED):
-        labels, count = ndimage.label(hole_pixels(mask), np.ones((3,) * mask.ndim))
-        if not count:
-            return mask
-        blocked = np.zeros(count + 1, bool)
-        blocked[labels[outside]] = True
-        prices = np.bincount(labels.ravel(), cost.ravel(), count + 1)
-        prices[blocked] = np.inf
-        worst = 1 + int(prices[1:].argmax())
-        hole = labels == worst
-        opened = _opened(mask, hole, cost, inside)
-        gain = np.inf if opened is None else float(cost[opened].sum() - cost[mask].sum())
-        if opened is not None and gain < prices[worst]:
-            mask = opened
-            continue
-        if np.isinf(prices[worst]):
-            return None
-        break
-    filled = mask | hole_pixels(mask)
-    return None if (filled & outside).any() else filled
-
-
-def _opened(mask: Array, hole: Array, cost: Array, inside: Array) -> Array | None:
-    """`mask` with the cheapest channel from `hole` to what is around it, in one piece; None if there is no such one."""
-    from scipy import ndimage
-
-    w = np.pad(np.where(mask, np.maximum(-cost, 0) + 1e-6, 0.0), 1)
-    free = np.pad(~mask, 1, constant_values=True)
-    labels, _ = ndimage.label(free & np.pad(hole_pixels(mask) | hole, 1), np.ones((3,) * mask.ndim))
-    target = free & (labels == 0)  # around all
-    source = np.pad(hole, 1)
-    barred = np.pad(inside, 1)
-    # A second border that nothing passes.
-    w, target, source, barred = (np.pad(a, 1) for a in (w, target, source, barred))
-    barred |= ~np.pad(np.ones([n + 2 for n in mask.shape], bool), 1)
-    seeds = source * 1 + target * 2
-    steps = neighbours(w.shape, corners=True)
-    owner, back, length = cheapest_paths(w.ravel(), seeds.ravel(), barred.ravel(), steps)
-    ends, _ = spanning_tree(owner, length, steps, 2)
-    if not len(ends):
-        return None
-    channel = np.zeros(w.size, bool)
-    for p in ends[0]:
-        while seeds.ravel()[p] == 0:
-            channel[p] = True
-            p = back[p]
-    left = mask & ~channel.reshape(w.shape)[(slice(2, -2),) * mask.ndim]
-    parts, count = ndimage.label(left)
-    if not count or (inside.any() and len(np.unique(parts[inside])) > 1):
-        return None
-    best = parts[inside].max() if inside.any() else 1 + int(np.bincount(parts.ravel(), cost.ravel())[1:].argmin())
-    return parts == best

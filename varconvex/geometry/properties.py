@@ -6,8 +6,9 @@ share = |mask and nearest| / |mask or nearest|,  1 if the mask has the shape.
 import numpy as np
 
 from . import hulls
+from .axis_search import search as search_axis
 from .conics import best_five, conic_of, ellipse_pixels, moments, rectangle_pixels, sides_of
-from .mirrors import best_symmetric, search as search_axis
+from .mirrors import best_symmetric
 from .pieces import stray_pixels
 from .stars import search as search_star
 from .unions import best_union

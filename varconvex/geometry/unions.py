@@ -3,10 +3,10 @@
     min over convex P_1, ..., P_k     sum of cost over their union,      inside <= union,  union and outside disjoint
 
 Given the others, the best P_i is a convex set of least cost where what the others have costs nothing: so the parts take
-turns while the union gets cheaper. There are three starts, of which the better two are followed: parts found one after
-the other; the same where what is against the object counts four times, so that the first parts lie within it; and the
-best part for each cluster of what favours the object. All of it on a small grid; on the full one the outlines are
-refined in turns.
+turns while the union gets cheaper. There are three starts: parts found one after the other; the same where what is
+against the object counts four times, so that the first parts lie within it; and the first part cut in clusters of what
+favours the object in it. The last, and the better of the others, are followed. All of it on a small grid; on the full
+one the outlines are refined in turns.
 """
 
 from collections.abc import Sequence
@@ -33,6 +33,9 @@ _WITHIN = 4.0
 
 _TURNS = 4
 """Most turns of all parts: in the first each is searched for anew, then they are refined."""
+
+_BLUR = 2.0
+"""Standard deviation of the average by which noise within a set is told from what it has too much."""
 
 _CLUSTERINGS = 6
 """Ways in which strokes are clustered, if no other way to share them among parts is found."""
@@ -83,9 +86,12 @@ def best_union(cost: Array, cores: Sequence[Array], outside: Array, k: int) -> l
     """
     factor = max(-(-max(cost.shape) // _SIDE), 1)
     small = np.ascontiguousarray(pool(np.clip(cost, -30, 30), factor), np.float64)
-    starts = [_one_by_one(small, k), _one_by_one(np.where(small > 0, _WITHIN * small, small), k)]
-    starts = sorted([*starts, _by_clusters(small, k)], key=lambda parts: _union_cost(small, parts)) if k > 1 else starts
-    ends = [_in_turns(small, parts) for parts in starts[:2]]
+    starts = [_one_by_one(small, k)]
+    if k > 1 and starts[0]:
+        cuts = _by_cuts(small, starts[0][0], k)
+        starts.append(_one_by_one(np.where(small > 0, _WITHIN * small, small), k))
+        starts = [min(starts, key=lambda parts: _union_cost(small, parts)), cuts]
+    ends = [_in_turns(small, parts) for parts in starts]
     best = min(ends, key=lambda parts: _union_cost(small, parts))
     parts = best if factor == 1 else [enlarged(part, factor, cost.shape) for part in best]
     return _settled(cost, _with_cores(parts, cores, k, cost.shape), outside)
@@ -124,33 +130,23 @@ def _one_by_one(cost: Array, k: int) -> list[Array]:
     return parts
 
 
-def _by_clusters(cost: Array, k: int) -> list[Array]:
-    """The best convex set of each cluster of what favours the object."""
-    wanted = _large(cost < 0)
-    points = np.argwhere(wanted).astype(float)
+def _by_cuts(cost: Array, first: Array, k: int) -> list[Array]:
+    """The convex set `first` cut into clusters of what favours the object in it, where noise is averaged away."""
+    from scipy.ndimage import gaussian_filter
+
+    wanted = first & (gaussian_filter(cost, _BLUR) < 0)
+    points = np.argwhere(wanted)
     if len(points) < 2 * k:
         return []
-    groups = _clusters(points, k, 0)
-    index = np.full(cost.shape, -1)
-    index[wanted] = groups
-    parts = []
+    groups = _clusters(points.astype(float), k, 0)
+    parts: list[Array] = []
     for group in range(k):
-        # Other clusters are not forbidden, but give nothing.
-        part = _best_convex(np.where((index >= 0) & (index != group), 0.0, cost))
+        part = np.zeros(cost.shape, bool)
+        part[tuple(points[groups == group].T)] = True
+        part = refine(repair(part, cost=cost), cost)
         if part.any():
             parts.append(part)
     return parts
-
-
-def _large(mask: Array) -> Array:
-    """The components of a mask without specks that have at least a tenth of the largest one's pixels."""
-    from scipy import ndimage
-
-    opened = ndimage.binary_opening(mask)
-    labels, _ = ndimage.label(opened if opened.any() else mask)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return (10 * sizes >= max(int(sizes.max()), 1))[labels]
 
 
 def _in_turns(cost: Array, parts: list[Array]) -> list[Array]:

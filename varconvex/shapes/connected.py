@@ -14,8 +14,9 @@ from numpy.random import Generator
 
 from .. import checks
 from ..errors import ScribbleConflictError
+from ..geometry.holes import without_holes
 from ..geometry.paths import bottlenecks
-from ..geometry.pieces import best_piece, check_pieces, neighbours, without_holes
+from ..geometry.pieces import best_piece, check_pieces, neighbours
 from ..geometry.promises import ShapeCertificate, certificate_of
 from ..geometry.raster import total
 from ..keywords import known_keywords

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.random import Generator
 
 from ..errors import InvalidParameterError, ScribbleConflictError
-from ..geometry.mirrors import Axis, axis_of, best_symmetric, can_hold, classes, search
+from ..geometry.axis_search import search
+from ..geometry.mirrors import Axis, axis_of, best_symmetric, can_hold, classes
 from ..geometry.promises import ShapeCertificate, certificate_of
 from ..geometry.raster import holding, total
 from ..keywords import known_keywords
