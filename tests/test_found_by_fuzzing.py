@@ -1,10 +1,13 @@
-"""Cases that random trials have found, each of which ended in a bare error, a warning of NumPy's, or NaN."""
+"""Cases that trials have found, which ended in a bare error, a warning of NumPy's or NaN, or said nothing."""
+
+import io
 
 import numpy as np
 import pytest
 
 from varconvex import ROF, CnnPredictor, FcnPredictor, MumfordShah, TwoPhase, contrast_weight, pdhg, segment, stationary
-from varconvex.errors import InvalidParameterError, VarconvexError
+from varconvex.errors import AxesWarning, InvalidImageError, InvalidParameterError, UnsupportedTypeError, VarconvexError
+from varconvex.likelihoods import GaussianMixtureLikelihood, HistogramLikelihood
 
 IMAGE, SCRIBBLES = np.arange(12.0).reshape(3, 4), np.array([[1, 0, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]])
 
@@ -13,6 +16,34 @@ IMAGE, SCRIBBLES = np.arange(12.0).reshape(3, 4), np.array([[1, 0, 0, 0], [0, 0,
 def test_keywords_of_another_kind_are_named(keywords):
     with pytest.raises(InvalidParameterError, match=f"{next(iter(keywords))} must"):
         segment(np.stack([IMAGE] * 3, axis=-1), SCRIBBLES, **keywords)
+
+
+@pytest.mark.parametrize("keywords", [{"certainty": "yes"}, {"channel_axis": "last"}, {"channel_axis": 3}])
+def test_keywords_that_a_grey_image_does_not_need_are_checked(keywords):
+    with pytest.raises(InvalidParameterError, match=f"{next(iter(keywords))} must"):
+        segment(IMAGE, SCRIBBLES, **keywords)
+
+
+def test_a_second_channel_that_may_be_transparency_is_said():
+    with pytest.warns(AxesWarning, match=r"2 channels; pass image\[..., 0\]"):
+        segment(np.stack([IMAGE, IMAGE[::-1]], axis=-1), SCRIBBLES, max_iter=0)
+    segment(np.stack([IMAGE, IMAGE[::-1]], axis=-1), SCRIBBLES, max_iter=0, channel_axis=2)
+
+
+@pytest.mark.parametrize(("what", "remedy"), [(io.BytesIO(b"P5"), "read_image"), (iter(IMAGE), "list")])
+def test_files_and_iterators_are_named_with_their_remedy(what, remedy):
+    with pytest.raises(UnsupportedTypeError, match=f"image must be an array of numbers; got .*{remedy}"):
+        segment(what, SCRIBBLES)
+
+
+def test_a_histogram_of_more_bins_than_numbers_is_refused():
+    with pytest.raises(InvalidImageError, match=r"bins; got .* with a bin_width of 1e-300"):
+        segment(IMAGE, SCRIBBLES, likelihood=HistogramLikelihood(bin_width=1e-300))
+
+
+def test_a_seed_that_the_mixture_cannot_take_is_refused():
+    with pytest.raises(InvalidParameterError, match="random_state must be at most"):
+        GaussianMixtureLikelihood(random_state=2**32)
 
 
 def test_a_ragged_spacing_of_an_image_is_named():

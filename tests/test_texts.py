@@ -102,3 +102,9 @@ def test_the_oldest_releases_are_those_that_are_promised():
     assert promised.keys() == oldest.keys()
     for name, version in promised.items():
         assert oldest[name] == version or oldest[name].startswith(f"{version}."), name
+
+
+def test_the_citation_names_this_version():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    assert f"version: {settings['metadata']['version']}\n" in (ROOT / "CITATION.cff").read_text()

@@ -1,5 +1,5 @@
 """``python -m varconvex`` is the command ``varconvex``."""
 
-from .cli import main
+from .cli import command
 
-raise SystemExit(main())
+command()

@@ -190,10 +190,12 @@ def as_numeric(name: str, value: Any) -> Any:
 _READERS = {
     "get_fdata": "Pass its voxels: image.get_fdata().",
     "pixel_array": "Pass its pixels: dataset.pixel_array.",
+    "readinto": "Read it first: varconvex.io.read_image(path).",
     "GetPixelIDValue": "Pass SimpleITK.GetArrayFromImage(image).",
     "toarray": "Pass matrix.toarray().",
     "detach": "Pass tensor.detach().cpu().numpy().",
     "todense": "Pass array.todense().",
+    "__next__": "Pass a list or a NumPy array: np.stack(list(...)).",
 }
 """What to pass instead of objects of other libraries, by a method or property that they are known by."""
 

@@ -168,6 +168,8 @@ def _channels_last(
 ) -> np.ndarray:
     """The image as (*spatial, C), where `shape` (the scribbles') is that of the spatial axes."""
     checks.spatial("image", image, (2, 3, 4))
+    if channel_axis is not None:
+        checks.axis(channel_axis, len(shape) + 1)  # also where the image turns out to have no channels
     if image.shape == shape:
         checks.taken_as_volume("image", shape, scribbled=True)
         return image[..., None]
@@ -190,6 +192,12 @@ def _channels_last(
             f"image of shape {given} is taken as an image of {image.shape[-1]} channels, as the scribbles have "
             f"{last} axes; pass channel_axis={last} if that is right, or scribbles with {last + 1} coordinates if it "
             "is a volume.",
+            AxesWarning,
+        )
+    if channel_axis == -1 and image.shape[-1] == 2:
+        checks.warn_caller(
+            f"image of shape {given} is taken as an image of 2 channels; pass image[..., 0] if the second is "
+            f"transparency, or channel_axis={len(shape)} if both are data.",
             AxesWarning,
         )
     return without_alpha(image, len(shape), rgba)

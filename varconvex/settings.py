@@ -59,6 +59,7 @@ class Settings:
         shapes = {label: None if value is None else part("shapes", value) for label, value in shapes.items()}
         checked = {
             "max_iter": checks.whole_number("max_iter", self.max_iter),
+            "certainty": checks.boolean("certainty", self.certainty),
             "tol": checks.real_number("tol", self.tol),
             "random_state": checks.generator(self.random_state),
             "likelihood": part("likelihoods", self.likelihood),

@@ -51,7 +51,7 @@ class GaussianMixtureLikelihood:
     def __post_init__(self) -> None:
         checks.whole_number("n_components", self.n_components, least=1)
         checks.positive("reg_covar", self.reg_covar)
-        checks.whole_number("random_state", self.random_state)
+        checks.whole_number("random_state", self.random_state, most=2**32 - 1)
         if self.clip is not None:
             checks.real_number("clip", self.clip)
 

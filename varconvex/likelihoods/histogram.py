@@ -96,11 +96,13 @@ class HistogramLikelihood:
             )
         colours = scene.colours.reshape(-1, channels)
         low = colours[scene.valid.ravel()].min(axis=0)
-        cell = np.maximum(np.floor((colours - low) / self.bin_width), 0).astype(np.int64)
-        shape = tuple(int(n) + 1 for n in cell.max(axis=0))
-        if np.prod(shape, dtype=float) > _MAX_CELLS:
+        side = max(self.bin_width, 1e-30)  # float32 colours divided by it stay finite, and the bins are refused
+        cell = np.maximum(np.floor((colours - low) / side), 0).astype(np.float64)
+        bins = cell.max(axis=0) + 1
+        if np.prod(bins) > _MAX_CELLS:
             raise InvalidImageError(
-                f"the histogram may have at most {_MAX_CELLS} bins; got {shape} with a bin_width of "
-                f"{self.bin_width:g}. Pass a bigger one."
+                f"the histogram may have at most {_MAX_CELLS} bins; got {' x '.join(f'{n:g}' for n in bins)} with a "
+                f"bin_width of {self.bin_width:g}. Pass a bigger one."
             )
+        cell, shape = cell.astype(np.int64), tuple(int(n) for n in bins)
         return np.ravel_multi_index(tuple(cell.T), shape), shape
