@@ -9,6 +9,7 @@ from PIL import Image
 from benchmarks import (
     backends,
     certainty,
+    discs,
     energies,
     interactive,
     label_images,
@@ -308,6 +309,15 @@ def test_volumes_are_measured(tmp_path, capsys):
     assert 0.8 < default["iou"] < 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split()[:4] == ["clean", "1.000", "1.000", "1.000"]
+
+
+def test_noisy_discs_are_measured(tmp_path, capsys):
+    path = tmp_path / "discs.json"
+    assert discs.main(["--cases", "4", "--ways", "projection", "--json", str(path)]) == 0
+    rows = json.loads(path.read_text())["rows"]
+    assert [row["name"].split(", ")[2] for row in rows] == list(discs.STROKES)
+    assert min(row["iou"] for row in rows) > 0.95
+    assert len(capsys.readouterr().out.splitlines()) == 2 + len(rows)
 
 
 def test_refined_maps_are_nearer_to_the_truth_than_interpolated_ones(folder, tmp_path, capsys):

@@ -8,13 +8,13 @@ from varconvex import segment
 from varconvex.metrics import iou
 
 
-@pytest.mark.parametrize("seed", [0, 40])
+@pytest.mark.parametrize("seed", [0, 50])
 def test_bodies_in_noise_are_found_from_a_few_voxels(seed):
+    """Noise of .25 of the contrast; the first sets of case 50 by its strokes are a fifth too large."""
     case = solid(seed)
-    plain = segment(case.image, case.scribbles, spacing=case.spacing)
     result = segment(case.image, case.scribbles, spacing=case.spacing, shape="convex")
     assert result.certificate
-    assert iou(result.mask, case.truth) > 0.97 > iou(plain.mask, case.truth)
+    assert iou(result.mask, case.truth) > 0.97
     assert result.mask[case.scribbles == 2].all()
     assert not result.mask[case.scribbles == 1].any()
     falls = np.diff(result.objective[:-1])
@@ -22,10 +22,16 @@ def test_bodies_in_noise_are_found_from_a_few_voxels(seed):
 
 
 @pytest.mark.slow
-def test_one_sided_strokes_do_not_take_four_times_the_body():
+@pytest.mark.parametrize("shape", [None, "convex"])
+def test_one_sided_strokes_do_not_take_four_times_the_body(shape):
     case = solid(21)
-    result = segment(case.image, case.scribbles, spacing=case.spacing, shape="convex")
+    result = segment(case.image, case.scribbles, spacing=case.spacing, shape=shape)
     assert iou(result.mask, case.truth) > 0.97
+
+
+def test_a_volume_is_not_divided_by_the_distance_from_its_strokes():
+    case = solid(40)  # strokes in a corner
+    assert iou(segment(case.image, case.scribbles, spacing=case.spacing).mask, case.truth) > 0.95
 
 
 @pytest.mark.slow

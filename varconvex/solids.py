@@ -6,7 +6,9 @@ For a fixed theta each C_k is the convex set of least cost that is found from th
 (`geometry.polytopes_3d`). There is no boundary cost: a convex set has no ragged boundary for which it would
 have to pay, and the data term alone says where it ends. Labels without a shape share the rest by total variation.
 
-It starts from the parts of total variation's answer that hold a scribble. theta are mixtures of the regions' colours.
+It starts from the parts of total variation's answer that hold a scribble. theta are mixtures of the regions' colours. J
+of mixtures of a few strokes is compared with no other: what they say of any set is cheaper than what regions say of
+themselves, and a first set that is too large would never be left.
 """
 
 from collections.abc import Iterator, Mapping
@@ -46,16 +48,13 @@ class Solids(Proposals[EnergyPredictor]):
         self.problem, self.shapes, self.prediction = problem, shapes, prediction
         kept = keep_scribbled(prediction.index, problem.scene.seeds)
         self.theta = predictor.ready(problem.scene, prediction, kept)
-        self.labels = self._arranged(prediction.costs, prediction.index, {k: kept == k for k in shapes})
+        costs = self.theta.likelihood.costs(problem.scene)
+        self.labels = self._arranged(costs, prediction.index, {k: kept == k for k in shapes})
         in_time(self._settle)
 
     def _settle(self) -> None:
-        """A few rounds from the start whether J falls or not; the one of least J is kept.
-
-        What mixtures of a few strokes say of the first sets is cheaper than what those of the sets say of themselves,
-        but dearer than that of the sets which follow.
-        """
-        labels, theta, least = self.labels, self.theta, self.objective(self.labels)
+        """A few rounds from the start whether J falls or not; the one of least J is kept, the scribbles' apart."""
+        labels, theta, least = self.labels, self.theta, np.inf
         for _ in range(_SETTLING):
             checkpoint()
             before = labels.index

@@ -46,6 +46,8 @@ def brute_force(s, rho_factor, sigma, outliers=(0.0, 0.0)):
         distance = np.linalg.norm(position[:, None] - position[mine], axis=-1)
         rho = rho_factor * np.maximum(distance.min(axis=1), pixel)[:, None, None]
         log_kernel = norm.logpdf(position[:, None], position[mine], rho).sum(axis=-1)
+        if s.seeds.ndim == 3:  # where the density of position falls as that on a line does
+            log_kernel += 2 * np.log(rho[..., 0])
         # Gaussians in colour with 1 at their centre, as a share of which the rest of the label may have any colour.
         kernel = np.exp(-0.5 * ((colour[:, None] - colour[mine]) ** 2).sum(axis=-1) / sigma**2)
         if outliers[min(k, 1)]:

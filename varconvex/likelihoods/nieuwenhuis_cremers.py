@@ -7,6 +7,10 @@ Near a stroke only its own colours count; far from all strokes, all colours of t
 outliers, N(I(x); I_kj, sigma^2) becomes (1 - e) N + e, on N's scale of 1 at its centre: colours that no stroke has
 touched then cost the same for all labels but for their positions.
 
+In a volume the density of position, rho_k^-3 exp(...), is rho_k^-1 exp(...). Strokes are lines in a few of its slices,
+and most voxels are far from all of them: with the cube, those three times as near to the object's as to the
+background's would have 3.3 nats for the object, more than colours may say against it.
+
 Distance does not see what lies between. An object costs more where a random walk on the image (`_harmonic.py`) hardly
 ever meets its scribbles before those of other labels, with probability h_k(x):
 
@@ -110,7 +114,7 @@ class NieuwenhuisCremersLikelihood:
         (points, weights, seeds), detours = run(
             lambda part, *arguments: part(*arguments), [(self._kernels, scene, backend), (self.detours, scene)]
         )
-        offsets = detours.reshape(weights.shape) - 0.5 * scene.seeds.ndim * np.log(weights)
+        offsets = detours.reshape(weights.shape) - 0.5 * power_of_width(scene.seeds.ndim) * np.log(weights)
         there, wide, offset, *kernels = map(backend.asarray, (points, weights, offsets, *seeds))
         costs = backend.kernel_costs(there, wide, offset, kernels, scene.seeds.shape, self.clip)
         return bounded(backend.to_numpy(costs).reshape(-1, *scene.seeds.shape), scene, self.clip)
@@ -127,7 +131,7 @@ class NieuwenhuisCremersLikelihood:
         found = np.zeros((2, len(seeds), *scene.seeds.shape), np.float32)
         for k, (weight, mine) in enumerate(zip(weights, seeds, strict=True)):
             # The Gaussians' other factors are the same for all labels.
-            width = -0.5 * axes * np.log(weight)
+            width = -0.5 * power_of_width(axes) * np.log(weight)
             weight = backend.asarray(weight)
             density = backend.log_kernel_mean(there, weight, backend.asarray(mine), axes)
             found[0, k] = (width - backend.to_numpy(density)).reshape(scene.seeds.shape)
@@ -182,7 +186,7 @@ class NieuwenhuisCremersLikelihood:
         shape = colours.shape[:-1]
         points = self._features(colours, spacing, first)
         weights = np.stack([0.5 / self._width(distance, spacing).ravel() ** 2 for distance in distances])
-        offsets = detours.reshape(weights.shape) - 0.5 * len(shape) * np.log(weights)
+        offsets = detours.reshape(weights.shape) - 0.5 * power_of_width(len(shape)) * np.log(weights)
         there, wide, offset, *kernels = map(backend.asarray, (points, weights, offsets, *seeds))
         costs = backend.kernel_costs(there, wide, offset, kernels, shape, clip)
         return backend.to_numpy(costs).reshape(-1, *shape)
@@ -230,6 +234,11 @@ class NieuwenhuisCremersLikelihood:
         """rho at these distances from a label's scribbles: float32."""
         pixel = np.prod(spacing) ** (1 / len(spacing))
         return (self.rho_factor * np.maximum(distance, pixel)).astype(np.float32)
+
+
+def power_of_width(axes: int) -> int:
+    """e in the factor rho^-e of the density of position on a grid with so many axes."""
+    return axes if axes < 3 else 1
 
 
 def evenly_spread(pixels: np.ndarray, count: int) -> np.ndarray:

@@ -19,7 +19,7 @@ import numpy as np
 from ..backends import get_backend
 from ..inputs import Scene
 from ..likelihoods.base import bounded, training_pixels
-from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood, evenly_spread
+from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood, evenly_spread, power_of_width
 from ..threads import run
 
 _LEAST = 50
@@ -82,11 +82,11 @@ class KernelSums(NieuwenhuisCremersLikelihood):
     def _kept_lengths(self, scene: Scene) -> np.ndarray:
         """-log of each label's density: (K, *spatial) float32, in nats, up to one constant."""
         points = scene.once("points", lambda: self._points(scene))
-        axes, lengths = scene.seeds.ndim, np.empty((len(scene.labels), len(points)), np.float32)
+        power, lengths = power_of_width(scene.seeds.ndim), np.empty((len(scene.labels), len(points)), np.float32)
         for k, (label, mine) in enumerate(zip(scene.labels, training_pixels(scene), strict=True)):
             found = self._sum(scene, label, mine, points)
             np.log(found.rho, out=lengths[k])
-            lengths[k] *= axes
+            lengths[k] *= power
             lengths[k] -= found.total - np.float32(np.log(found.mass))
         return lengths.reshape(-1, *scene.seeds.shape)
 
