@@ -84,9 +84,9 @@ def read_mask(
     if probability:
         return _probabilities(file)
     values = file.array
-    if values.dtype.kind == "f" and file.channel_axis is None and label is None:
-        if np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1:
-            return values.astype(np.float32)
+    grey = values.dtype.kind == "f" and file.channel_axis is None and label is None
+    if grey and np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1:
+        return values.astype(np.float32)
     if file.alpha is not None and file.palette is None and label is None and (file.alpha == 0).any():
         colours = values if file.channel_axis is not None else values[..., None]
         if len(np.unique(colours[seen(file)], axis=0)) == 1:
