@@ -172,8 +172,8 @@ def begun(command: Command, folder: Path) -> subprocess.Popen:
 
 
 def left_behind(group: int) -> bool:
-    """Whether a process of the group still runs after two seconds."""
-    for _ in range(20):
+    """Whether a process of the group still runs after ten seconds."""
+    for _ in range(100):
         try:
             os.killpg(group, 0)
         except ProcessLookupError:

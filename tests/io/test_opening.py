@@ -23,7 +23,7 @@ from varconvex.errors import (
     VarconvexError,
     VarconvexWarning,
 )
-from varconvex.io import open_image, read_image
+from varconvex.io import open_image, read_image, read_mask
 
 PICTURE = numbers((12, 20, 3), "u1")
 
@@ -307,6 +307,28 @@ def test_frames_of_dicom_are_slices_or_moments(tmp_path):
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
+
+
+def test_labels_that_are_no_numbers_are_named(tmp_path):
+    for k, values in enumerate((np.full((3, 4), np.nan, np.float32), np.array([[0, np.nan, 2]], np.float32))):
+        np.save(tmp_path / f"{k}.npy", values)
+        with np.errstate(all="raise"), pytest.raises(FileFormatError, match="labels must be whole numbers"):
+            read_mask(tmp_path / f"{k}.npy")
+
+
+def test_pages_that_go_in_a_circle_are_refused(tmp_path):
+    path = tmp_path / "circle.tif"
+    for _ in range(3):
+        tifffile.imwrite(path, np.zeros((4, 4), "u1"), append=True, metadata=None)
+    body = bytearray(path.read_bytes())
+    at = [int.from_bytes(body[4:8], "little")]
+    while at[-1]:
+        after = at[-1] + 2 + 12 * int.from_bytes(body[at[-1] : at[-1] + 2], "little")
+        at.append(int.from_bytes(body[after : after + 4], "little"))
+    body[after : after + 4] = at[1].to_bytes(4, "little")
+    path.write_bytes(body)
+    with pytest.raises(FileFormatError, match="go in a circle"):
+        open_image(path)
 
 
 def test_bombs_of_every_format_are_refused_from_their_headers(tmp_path):

@@ -84,10 +84,9 @@ def read_mask(
     if probability:
         return _probabilities(file)
     values = file.array
-    if values.dtype.kind == "f" and file.channel_axis is None and label is None:
-        low, high = float(np.nanmin(values)), float(np.nanmax(values))
-        if low >= 0 and high <= 1 and np.isfinite(values).all():
-            return values.astype(np.float32)
+    grey = values.dtype.kind == "f" and file.channel_axis is None and label is None
+    if grey and np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1:
+        return values.astype(np.float32)
     if file.alpha is not None and file.palette is None and label is None and (file.alpha == 0).any():
         colours = values if file.channel_axis is not None else values[..., None]
         if len(np.unique(colours[seen(file)], axis=0)) == 1:
@@ -136,7 +135,8 @@ def plain_labels(file: ImageFile) -> np.ndarray:
         return values.astype(np.uint8)
     if values.dtype.kind != "f":
         return values
-    whole = np.rint(values)
+    with np.errstate(invalid="ignore"):  # some NaN of a damaged file
+        whole = np.rint(values)
     odd = values[(values != whole) | (np.abs(values) > 2**53)]
     if odd.size:
         raise FileFormatError(

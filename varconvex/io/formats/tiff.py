@@ -2,6 +2,7 @@
 
 import logging
 import re
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,6 +110,7 @@ def _file(path: str) -> Iterator[Any]:
     logger.addHandler(listener)
     try:
         with tifffile.TiffFile(path) as file:
+            _ends(path, file)
             yield file
     finally:
         logger.removeHandler(listener)
@@ -116,6 +118,27 @@ def _file(path: str) -> Iterator[Any]:
         raise FileFormatError(
             f"a whole TIFF file was expected; of {path} tifffile says: {said[0][:200]}. Save it anew."
         )
+
+
+def _ends(path: str, file: Any) -> None:
+    """An error if the chain of pages leads back to one of them: tifffile would follow it four billion times."""
+    handle, tiff, offset = file.filehandle, file.tiff, int(file.pages.first.offset)
+    seen: set[int] = set()
+    while offset:
+        if offset in seen:
+            raise FileFormatError(
+                f"pages one after the other were expected; those of {path} go in a circle. Save it anew."
+            )
+        seen.add(offset)
+        handle.seek(offset)
+        head = handle.read(tiff.tagnosize)
+        if len(head) < tiff.tagnosize:
+            return
+        handle.seek(offset + tiff.tagnosize + struct.unpack(tiff.tagnoformat, head)[0] * tiff.tagsize)
+        after = handle.read(tiff.offsetsize)
+        if len(after) < tiff.offsetsize:
+            return
+        offset = struct.unpack(tiff.offsetformat, after)[0]
 
 
 def _series(path: str, file: Any, key: str | int | None) -> int:
