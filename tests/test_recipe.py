@@ -124,7 +124,7 @@ def test_its_rows_stand_beside_ours_and_the_papers(data, tmp_path, monkeypatch, 
     arguments = ["reproduce", "table1", "--data", str(data), "--seeds", "3", "--out", str(out), "--pictures", "0"]
     assert main([*arguments, "--networks", "fcn", "--inputs", "rgb+xy", "--recipe", "paper", "--balanced"]) == 0
     text = capsys.readouterr().out
-    assert text.count("\n  recipe") == 2
+    assert text.count("\n recipe") == 2
     assert "weigh alike" in text
     assert "by the recipe, joint-convex beats" in text
     found, _ = table1.table1(

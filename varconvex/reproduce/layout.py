@@ -57,7 +57,7 @@ def _table1(found: dict[str, Any]) -> list[str]:
         ours, seconds = _rows(short, "  s", [cells[g, n, how] for g, n in columns])
         lines += [ours, paper, seconds + "(seconds an image)"]
         if recipe:
-            lines += _rows("  recipe", "  s", [recipe[g, n, how] for g, n in columns])
+            lines += _rows(" recipe", "  s", [recipe[g, n, how] for g, n in columns])
     lines += [""]
     for how in ("sequential", "joint"):
         c = cells["", "energy", how]
