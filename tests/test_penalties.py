@@ -173,6 +173,8 @@ def disc_of(side, radius):
 
 @pytest.mark.parametrize("name", RIVALS)
 def test_rivals_keep_a_disc_and_hold_strokes(name):
+    if name == "part_moves":
+        pytest.importorskip("maxflow")
     disc = disc_of(48, 15.3)
     inside, outside = np.zeros((2, *disc.shape), bool)
     inside[24, 24:41], outside[5:8, 20:28] = True, True
