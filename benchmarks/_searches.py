@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from varconvex.geometry.axis_search import _in_pairs
+from varconvex.geometry.axis_search import costs_in_pairs
 from varconvex.geometry.conics import best_five, conic_of, ellipse_pixels, moments, rectangle_pixels, sides_of
 from varconvex.geometry.digital_rays import least_cost
 from varconvex.geometry.mirrors import axes_of, axis_of, symmetric_cost
@@ -84,6 +84,6 @@ def _many_axes(cost: np.ndarray, middle: np.ndarray) -> float:
         axes = axes_of(np.full(len(offsets), angle), *(middle[:, None] + offsets * [[np.cos(angle)], [np.sin(angle)]]))
         axes = np.unique(axes, axis=0)
         values = np.empty(len(axes))
-        _in_pairs(cost, points, 0, len(points), axes, values, 0, len(axes))
+        costs_in_pairs(cost, points, 0, len(points), axes, values, 0, len(axes))
         found += zip(values.tolist(), map(tuple, axes.tolist()), strict=True)
     return min(symmetric_cost(cost, axis) for _, axis in sorted(found)[:60])

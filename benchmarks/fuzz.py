@@ -16,7 +16,6 @@ import importlib
 import io
 import json
 import multiprocessing
-import os
 import subprocess
 import sys
 import time
@@ -24,6 +23,8 @@ import traceback
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
+
+from varconvex.io.writing import write_text
 
 LAWS = Path(__file__).resolve().parent.parent / "tests" / "fuzz"
 
@@ -126,9 +127,7 @@ class Kept:
         law["seconds"] = round(law["seconds"] + report["seconds"], 1)
         law["failures"] += [[report["seed"], report["asked"]]] if report["failure"] else []
         if self.path:
-            scratch = self.path.with_suffix(".part")
-            scratch.write_text(json.dumps(self.commits, indent=1) + "\n")
-            os.replace(scratch, self.path)
+            write_text(self.path, json.dumps(self.commits, indent=1) + "\n")
 
 
 def main() -> None:

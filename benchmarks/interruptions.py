@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -194,9 +195,7 @@ def results(folder: Path, command: Command) -> dict[str, bytes]:
 def removed(path: Path) -> None:
     """Remove a file or a folder, if it is there."""
     if path.is_dir():
-        for inner in path.iterdir():
-            removed(inner)
-        path.rmdir()
+        shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 

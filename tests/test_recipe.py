@@ -71,7 +71,7 @@ def test_balanced_labels_weigh_alike(two_blobs):
         g, _ = training.convex.forward(training.places[training.strokes[mine]])
         sign = 1 if label else -1
         means.append(np.logaddexp(0, -sign * n).mean() + np.logaddexp(0, sign * g).mean())
-    assert len(training.strokes) > 2 * (training.labels == 1).sum() or training.labels.mean() != 0.5
+    assert training.labels.mean() != 0.5
     assert training.loss(np.arange(len(training.strokes)), np.empty(0, int))[0] == pytest.approx(np.mean(means))
 
 
@@ -105,30 +105,34 @@ def test_channels_are_in_the_unit_interval(two_blobs, rng):
     assert (channels[-1, -1, -3:-1] == 1).all()
 
 
-@pytest.fixture
-def data(tmp_path, two_blobs):
-    """A folder of one sample."""
-    from PIL import Image
-
-    image, scribbles, disc = two_blobs
-    arrays = {"images": image * 255, "ground_truth": disc * 255, "scribbles": np.array([0, 2, 1])[scribbles]}
-    for part, array in arrays.items():
-        (tmp_path / "data" / part).mkdir(parents=True)
-        Image.fromarray(array.astype(np.uint8)).save(tmp_path / "data" / part / "a.png")
-    return tmp_path / "data"
-
-
+@pytest.mark.usefixtures("brief_networks")
 def test_its_rows_stand_beside_ours_and_the_papers(data, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(table1, "EPOCHS", 20)
     out = tmp_path / "out"
-    arguments = ["reproduce", "table1", "--data", str(data), "--seeds", "3", "--out", str(out), "--pictures", "0"]
-    assert main([*arguments, "--networks", "fcn", "--inputs", "rgb+xy", "--recipe", "paper", "--balanced"]) == 0
+    arguments = ["reproduce", "table1", "--data", str(data), "--limit", "1", "--seeds", "3", "--out", str(out)]
+    assert (
+        main(
+            [
+                *arguments,
+                "--pictures",
+                "0",
+                "--networks",
+                "fcn",
+                "--inputs",
+                "rgb+xy",
+                "--recipe",
+                "paper",
+                "--balanced",
+            ]
+        )
+        == 0
+    )
     text = capsys.readouterr().out
     assert text.count("\n recipe") == 2
     assert "weigh alike" in text
     assert "by the recipe, joint-convex beats" in text
     found, _ = table1.table1(
-        list_samples(data), out, seeds=(3,), inputs=["rgb+xy"], networks=["fcn"], recipe="paper", balanced=True
+        list_samples(data)[:1], out, seeds=(3,), inputs=["rgb+xy"], networks=["fcn"], recipe="paper", balanced=True
     )
     assert found["reused"] == 2 * 2 + 2
     cells = {(c["recipe"], c["unify"]): c for c in found["cells"] if c["network"] == "fcn"}

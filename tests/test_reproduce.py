@@ -20,34 +20,7 @@ from varconvex.metrics import iou
 from varconvex.reproduce import layout, table1, table2
 from varconvex.reproduce.run import sample_key
 
-
-@pytest.fixture
-def data(tmp_path, two_blobs):
-    """A folder of two samples."""
-    image, scribbles, disc = two_blobs
-    root = tmp_path / "data"
-    for part in ("images", "ground_truth", "scribbles"):
-        (root / part).mkdir(parents=True)
-    index = np.array([0, 2, 1], np.uint8)
-    for name, shift in (("a", 0), ("b", 6)):
-        moved = [np.roll(array, shift, axis=1) for array in (image, disc, scribbles)]
-        Image.fromarray((moved[0] * 255).astype(np.uint8)).save(root / "images" / f"{name}.png")
-        Image.fromarray(moved[1].astype(np.uint8) * 255).save(root / "ground_truth" / f"{name}.png")
-        Image.fromarray(index[moved[2]]).save(root / "scribbles" / f"{name}.png")
-    return root
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Networks that learn for a moment: what is tested here is the table."""
-    made = table1.predictor_of
-
-    def brief(*args):
-        predictor = made(*args)
-        return predictor if predictor == "energy" else replace(predictor, members=1, steps=8)
-
-    monkeypatch.setattr(table1, "predictor_of", brief)
-    monkeypatch.setattr("varconvex.reproduce.layout.predictor_of", brief)
+pytestmark = pytest.mark.usefixtures("brief_networks")
 
 
 def counted(monkeypatch, module):

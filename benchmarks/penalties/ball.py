@@ -47,18 +47,27 @@ class BallShape(PenaltyShape):
 
     def penalty(self, u: np.ndarray, spacing: np.ndarray) -> tuple[float, np.ndarray]:
         """P(u) and its gradient, the mean over the radii."""
-        from scipy.signal import fftconvolve
-
-        unit = float(np.prod(spacing) ** (1 / u.ndim))
-        size = max(float(u.sum()), 1.0) ** (1 / u.ndim)
         value, gradient = 0.0, np.zeros(u.shape)
-        for share in self.radii:
-            weights = ball(max(2.0, share * size) * unit, spacing)
-            too_full = np.maximum(fftconvolve(u, weights, mode="same") - 0.5, 0)
+        for weights in balls(self.radii, float(u.sum()), spacing):
+            too_full = np.maximum(smoothed(u, weights) - 0.5, 0)
             out = 1 - u.astype(np.float64)
             value += float((out * too_full).sum())
-            gradient += fftconvolve(out * (too_full > 0), weights, mode="same") - too_full
+            gradient += smoothed(out * (too_full > 0), weights) - too_full
         return value / len(self.radii), gradient / len(self.radii)
+
+
+def balls(radii: tuple[float, ...], count: float, spacing: np.ndarray) -> list[np.ndarray]:
+    """The balls for an object of `count` pixels, whose size the radii are shares of; at least two pixels each."""
+    unit = float(np.prod(spacing) ** (1 / len(spacing)))
+    size = max(count, 1.0) ** (1 / len(spacing))
+    return [ball(max(2.0, share * size) * unit, spacing) for share in radii]
+
+
+def smoothed(u: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean of u with these weights around each pixel; 0 beyond the border."""
+    from scipy.signal import fftconvolve
+
+    return np.asarray(fftconvolve(u, weights, mode="same"))
 
 
 def ball(radius: float, spacing: np.ndarray) -> np.ndarray:

@@ -23,8 +23,7 @@ from scipy.ndimage import binary_dilation, distance_transform_edt, map_coordinat
 
 from varconvex.shapes.base import Callback
 
-from .painted import Painted
-from .rival import Rival, held, start_mask
+from .rival import LocalSearch
 
 __all__ = ["GeodesicShape"]
 
@@ -43,7 +42,7 @@ _MARGIN = 3
 """Blocks around the image, where a path costs only its length."""
 
 
-class GeodesicShape(Rival):
+class GeodesicShape(LocalSearch):
     """A convex outline of least length and bending energy, as a path through places and directions. Images only.
 
     Promised: `inside` and `outside` are held, and the same input gives the same mask. The outline encloses `inside` and
@@ -70,38 +69,31 @@ class GeodesicShape(Rival):
     np.True_
     """
 
-    dimensions = (2,)
-
     def __init__(self, alpha: float = 0.1, bend: float = 0.5, side: int = 128, tube: float = 10.0, rounds: int = 12):
         self.alpha, self.bend, self.side, self.tube, self.rounds = alpha, bend, side, tube, rounds
 
-    def _fit(
-        self, target: np.ndarray, inside: np.ndarray, outside: np.ndarray, spacing: np.ndarray,
-        rng: np.random.Generator, callback: Callback,
-    ) -> Painted:  # fmt: skip
-        self.check(inside, outside)
-        begun = start_mask(target, inside, outside)
-        step = -(-max(target.shape) // self.side)
-        if not begun.any():
-            return held(begun, target, inside, outside, 0.0)
-        cost = 1 - 2 * target.astype(np.float64)
+    def improved(
+        self, start: np.ndarray, cost: np.ndarray, inside: np.ndarray, outside: np.ndarray, rng: np.random.Generator,
+        callback: Callback,
+    ) -> tuple[np.ndarray, float]:  # fmt: skip
+        step = -(-max(cost.shape) // self.side)
         cost[outside] = 10.0
-        coarse, chain, points = self._begin(cost, begun, inside, step)
+        coarse, chain, points = self._begin(cost, start, inside, step)
         edges = edge_costs(coarse)
         best = np.inf
         for r in range(self.rounds):
-            start = chain[0] if r % 2 == 0 else chain[len(chain) // 2]
+            first = chain[0] if r % 2 == 0 else chain[len(chain) // 2]
             tube = near(chain, coarse.shape, self.tube)
-            value, found = least_path(edges, start, tube, points, self.alpha * step**2, self.bend)
+            value, found = least_path(edges, first, tube, points, self.alpha * step**2, self.bend)
             if not len(found):
                 break
             chain = found
             if callback is not None:
-                callback(enclosed(chain - _MARGIN, step, target.shape))
+                callback(enclosed(chain - _MARGIN, step, cost.shape))
             if r > 1 and value > best - 1e-9:
                 break
             best = value
-        return held(enclosed(chain - _MARGIN, step, target.shape), target, inside, outside, 0.0)
+        return enclosed(chain - _MARGIN, step, cost.shape), 0.0
 
     def _begin(
         self, cost: np.ndarray, begun: np.ndarray, inside: np.ndarray, step: int

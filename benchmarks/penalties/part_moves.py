@@ -17,15 +17,14 @@ import numpy as np
 
 from varconvex.shapes.base import Callback
 
-from .painted import Painted
-from .rival import Rival, held, start_mask
+from .rival import LocalSearch
 
 __all__ = ["PartMovesShape"]
 
 _ENDLESS = 1e9
 
 
-class PartMovesShape(Rival):
+class PartMovesShape(LocalSearch):
     """A union of k parts that are star-shaped about several centres each, by moves of graph cuts. Images only.
 
     Promised: `inside` and `outside` are held, and the same input gives the same mask. Not promised: that the mask, for
@@ -50,28 +49,20 @@ class PartMovesShape(Rival):
     np.True_
     """
 
-    dimensions = (2,)
-
     def __init__(self, k: int = 1, centres: int = 9, alpha: float = 0.1, rounds: int = 5):
         self.k, self.centres, self.alpha, self.rounds = k, centres, alpha, rounds
 
-    def _fit(
-        self, target: np.ndarray, inside: np.ndarray, outside: np.ndarray, spacing: np.ndarray,
-        rng: np.random.Generator, callback: Callback,
-    ) -> Painted:  # fmt: skip
-        self.check(inside, outside)
-        begun = start_mask(target, inside, outside)
-        if not begun.any():
-            return held(begun, target, inside, outside, 0.0)
-        cost = 1 - 2 * target.astype(np.float64)
-        cost[outside] = max(target.size, 1)
-        cost[inside] = -cost.size
-        parts = pieces(begun, self.k, rng)
+    def improved(
+        self, start: np.ndarray, cost: np.ndarray, inside: np.ndarray, outside: np.ndarray, rng: np.random.Generator,
+        callback: Callback,
+    ) -> tuple[np.ndarray, float]:  # fmt: skip
+        cost[outside], cost[inside] = cost.size, -cost.size
+        parts = pieces(start, self.k, rng)
         value = energy(parts, cost, self.alpha)
         for _ in range(self.rounds):
             before = value
             for j in range(self.k):
-                others = np.any([p for i, p in enumerate(parts) if i != j] or [np.zeros_like(begun)], axis=0)
+                others = np.any([p for i, p in enumerate(parts) if i != j] or [np.zeros_like(start)], axis=0)
                 part = star_cut(np.where(others, 0.0, cost), centres_of(parts[j], self.centres), self.alpha)
                 moved = [part if i == j else p for i, p in enumerate(parts)]
                 if energy(moved, cost, self.alpha) < value:
@@ -80,7 +71,7 @@ class PartMovesShape(Rival):
                         callback(np.any(parts, axis=0))
             if value >= before:
                 break
-        return held(np.any(parts, axis=0), target, inside, outside, 0.0)
+        return np.any(parts, axis=0), 0.0
 
 
 def energy(parts: list[np.ndarray], cost: np.ndarray, alpha: float) -> float:
@@ -137,15 +128,10 @@ def centres_of(part: np.ndarray, count: int) -> np.ndarray:
 
 def pieces(mask: np.ndarray, k: int, rng: np.random.Generator) -> list[np.ndarray]:
     """The mask in k pieces, each of the pixels nearest to one of k means."""
+    from sklearn.cluster import KMeans
+
     where = np.argwhere(mask)
-    means = where[rng.choice(len(where), min(k, len(where)), replace=False)].astype(float)
-    for _ in range(20):
-        nearest = ((where[:, None] - means) ** 2).sum(axis=2).argmin(axis=1)
-        for j in np.unique(nearest):
-            means[j] = where[nearest == j].mean(axis=0)
-    found = []
-    for j in range(k):
-        piece = np.zeros(mask.shape, bool)
-        piece[tuple(where[nearest == (j % len(means))].T)] = True
-        found.append(piece)
-    return found
+    count = min(k, len(where))
+    index = np.full(mask.shape, -1)
+    index[mask] = KMeans(count, n_init=1, random_state=int(rng.integers(2**31))).fit_predict(where)
+    return [index == j % count for j in range(k)]

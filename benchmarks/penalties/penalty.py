@@ -21,7 +21,7 @@ from varconvex.shapes.base import Callback
 from varconvex.solvers.pdhg import pdhg
 
 from .painted import Painted
-from .rival import Rival
+from .rival import Rival, held
 
 _RAISED = (1.0, 8.0, 64.0)
 """Factors of the weight, one a turn."""
@@ -90,4 +90,4 @@ class PenaltyShape(Rival):
                         break
         mask = u > 0.5
         left, _ = self.penalty(mask.astype(np.float32), spacing)
-        return Painted(mask=mask, energy=float(cost[mask].sum()), violation=left)
+        return held(mask, target, inside, outside, left)

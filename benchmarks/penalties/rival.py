@@ -1,10 +1,12 @@
 """What all compared shapes share: strokes that are held, a start, and a mask that promises nothing."""
 
+from abc import abstractmethod
+
 import numpy as np
 
 from varconvex.errors import ScribbleConflictError
 from varconvex.geometry.hulls import fill
-from varconvex.shapes.base import Shape
+from varconvex.shapes.base import Callback, Shape
 
 from .painted import Painted
 
@@ -24,6 +26,33 @@ class Rival(Shape[Painted]):
                 "erase one of the two there",
                 both,
             )
+
+
+class LocalSearch(Rival):
+    """A rival that improves one start, `start_mask`. Images only."""
+
+    dimensions = (2,)
+
+    @abstractmethod
+    def improved(
+        self, start: np.ndarray, cost: np.ndarray, inside: np.ndarray, outside: np.ndarray, rng: np.random.Generator,
+        callback: Callback,
+    ) -> tuple[np.ndarray, float]:  # fmt: skip
+        """The mask that is found from `start`, which is not empty, and how far it violates the constraint.
+
+        `cost` is 1 - 2 target, an array that may be changed; strokes are put right afterwards.
+        """
+
+    def _fit(
+        self, target: np.ndarray, inside: np.ndarray, outside: np.ndarray, spacing: np.ndarray,
+        rng: np.random.Generator, callback: Callback,
+    ) -> Painted:  # fmt: skip
+        self.check(inside, outside)
+        mask, violation = start_mask(target, inside, outside), 0.0
+        if mask.any():
+            cost = 1 - 2 * target.astype(np.float64)
+            mask, violation = self.improved(mask, cost, inside, outside, rng, callback)
+        return held(mask, target, inside, outside, violation)
 
 
 def held(mask: np.ndarray, target: np.ndarray, inside: np.ndarray, outside: np.ndarray, violation: float) -> Painted:

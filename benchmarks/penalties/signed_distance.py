@@ -19,12 +19,12 @@ import numpy as np
 from varconvex.shapes.base import Callback
 
 from .painted import Painted
-from .rival import Rival, held, start_mask
+from .rival import LocalSearch
 
 __all__ = ["SignedDistanceShape"]
 
 
-class SignedDistanceShape(Rival):
+class SignedDistanceShape(LocalSearch):
     """Convexity by the Laplacian of a signed distance, by ADMM. Images only.
 
     Promised: `inside` and `outside` are held, and the same input gives the same mask. Not promised: that the mask is
@@ -45,22 +45,16 @@ class SignedDistanceShape(Rival):
     np.True_
     """
 
-    dimensions = (2,)
-
     def __init__(self, steps: int = 400, gradient: float = 1.0, laplacian: float = 5.0):
         self.steps, self.gradient, self.laplacian = steps, gradient, laplacian
 
-    def _fit(
-        self, target: np.ndarray, inside: np.ndarray, outside: np.ndarray, spacing: np.ndarray,
-        rng: np.random.Generator, callback: Callback,
-    ) -> Painted:  # fmt: skip
-        self.check(inside, outside)
-        mask = start_mask(target, inside, outside)
-        if not mask.any():
-            return held(mask, target, inside, outside, 0.0)
-        cost, phi = 1 - 2 * target.astype(np.float64), Painted(mask, 0.0, 0.0).distance
-        widths = np.geomspace(max(max(mask.shape) / 60, 1.0), 1.0, self.steps)
-        solve = Screened(mask.shape, self.gradient, self.laplacian)
+    def improved(
+        self, start: np.ndarray, cost: np.ndarray, inside: np.ndarray, outside: np.ndarray, rng: np.random.Generator,
+        callback: Callback,
+    ) -> tuple[np.ndarray, float]:  # fmt: skip
+        phi = Painted(start, 0.0, 0.0).distance
+        widths = np.geomspace(max(max(start.shape) / 60, 1.0), 1.0, self.steps)
+        solve = Screened(start.shape, self.gradient, self.laplacian)
         p, q = gradient(phi), laplacian(phi)
         lag_p, lag_q = np.zeros(p.shape), np.zeros(q.shape)
         for width in widths:
@@ -74,7 +68,7 @@ class SignedDistanceShape(Rival):
             lag_p, lag_q = slope - p, bend - q
             if callback is not None:
                 callback(phi <= 0)
-        return held(phi <= 0, target, inside, outside, violation(phi))
+        return phi <= 0, violation(phi)
 
 
 def gradient(phi: np.ndarray) -> np.ndarray:

@@ -18,11 +18,14 @@ import numpy as np
 
 from varconvex.shapes.base import Callback
 
-from .ball import ball
+from .ball import balls, smoothed
 from .painted import Painted
 from .rival import Rival, held, start_mask
 
 __all__ = ["ThresholdDynamicsShape"]
+
+_RATE = 2.0
+"""Of the multipliers."""
 
 
 class ThresholdDynamicsShape(Rival):
@@ -65,11 +68,11 @@ class ThresholdDynamicsShape(Rival):
         cost = 1 - 2 * target.astype(np.float64)
         u = np.where(inside, 1.0, np.where(outside, 0.0, target.astype(np.float64)))
         size = np.count_nonzero(start_mask(target, inside, outside))
-        kernel, balls = gaussian(spacing), self._balls(max(size, 1), spacing)
-        multipliers = [np.zeros(u.shape) for _ in balls]
+        kernel, filled = gaussian(spacing), balls(self.radii, size, spacing)
+        multipliers = [np.zeros(u.shape) for _ in filled]
         for _ in range(self.steps):
             slope = cost + self.alpha * smoothed(1 - 2 * u, kernel)
-            for m, weights in zip(multipliers, balls, strict=True):
+            for m, weights in zip(multipliers, filled, strict=True):
                 full = smoothed(u, weights) - 0.5
                 m += _RATE * (1 - u) * full
                 np.maximum(m, 0, out=m)
@@ -79,17 +82,8 @@ class ThresholdDynamicsShape(Rival):
             if callback is not None:
                 callback(u > 0.5)
         mask = (u > 0.5).astype(np.float64)
-        left = sum(float(np.maximum((1 - mask) * (smoothed(mask, b) - 0.5), 0).sum()) for b in balls)
-        return held(mask > 0, target, inside, outside, left / max(len(balls), 1))
-
-    def _balls(self, size: int, spacing: np.ndarray) -> list[np.ndarray]:
-        unit = float(np.prod(spacing) ** (1 / len(spacing)))
-        side = size ** (1 / len(spacing))
-        return [ball(max(2.0, share * side) * unit, spacing) for share in self.radii]
-
-
-_RATE = 2.0
-"""Of the multipliers."""
+        left = sum(float(np.maximum((1 - mask) * (smoothed(mask, b) - 0.5), 0).sum()) for b in filled)
+        return held(mask > 0, target, inside, outside, left / max(len(filled), 1))
 
 
 def gaussian(spacing: np.ndarray, width: float = 1.5) -> np.ndarray:
@@ -100,10 +94,3 @@ def gaussian(spacing: np.ndarray, width: float = 1.5) -> np.ndarray:
     for axis in axes[1:]:
         product = product[..., None] * axis
     return np.asarray(product / product.sum())
-
-
-def smoothed(u: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean of u with these weights around each pixel; 0 beyond the border."""
-    from scipy.signal import fftconvolve
-
-    return np.asarray(fftconvolve(u, weights, mode="same"))

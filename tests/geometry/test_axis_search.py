@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from varconvex.geometry.axis_search import _in_pairs, search
+from varconvex.geometry.axis_search import costs_in_pairs, search
 from varconvex.geometry.mirrors import axes_of, axis_of, best_symmetric, symmetric_cost
 
 
@@ -9,7 +9,7 @@ from varconvex.geometry.mirrors import axes_of, axis_of, best_symmetric, symmetr
 def test_pairs_are_classes_where_pixels_mirror_each_other(axis):
     cost = np.random.default_rng(0).normal(size=(11, 11))
     places, value = np.argwhere(cost < 0).astype(np.int32), np.zeros(1)
-    _in_pairs(cost, places, 0, len(places), np.array([axis]), value, 0, 1)
+    costs_in_pairs(cost, places, 0, len(places), np.array([axis]), value, 0, 1)
     assert value[0] == pytest.approx(symmetric_cost(cost, axis))
 
 

@@ -58,7 +58,8 @@ def search(cost: Array) -> list[Axis]:
 
 
 class _Evidence:
-    """What favours the object, in an order of which every beginning is evenly spread, pixels that must be held first.
+    """The pixels that favour the object: first those that must be held, then the others, in an order of which the first
+    n are spread evenly over the image, for any n.
 
     Lines are (n, 2) float: the angle of the normal, and the distance to `middle` along it.
     """
@@ -115,7 +116,7 @@ class _Evidence:
         parts = min(n_threads(), len(lines))
         bounds = [len(lines) * k // parts for k in range(parts + 1)]
         head = (self.cost, self.places, self.n_held, looks, axes, found)
-        run(_in_pairs, [(*head, a, b) for a, b in pairwise(bounds)])
+        run(costs_in_pairs, [(*head, a, b) for a, b in pairwise(bounds)])
         return found
 
     def apart(self, lines: Array) -> Array:
@@ -168,7 +169,7 @@ class _Evidence:
 
 
 @_compiled
-def _in_pairs(
+def costs_in_pairs(
     cost: Array, places: Array, n_held: int, looks: int, axes: Array, values: Array, begin: int, end: int
 ) -> None:
     """Write about the least cost of pixels and their mirror images, as if each were the other's."""

@@ -114,7 +114,7 @@ class NieuwenhuisCremersLikelihood:
         (points, weights, seeds), detours = run(
             lambda part, *arguments: part(*arguments), [(self._kernels, scene, backend), (self.detours, scene)]
         )
-        offsets = detours.reshape(weights.shape) - 0.5 * power_of_width(scene.seeds.ndim) * np.log(weights)
+        offsets = detours.reshape(weights.shape) + _lengths_of_widths(weights, scene.seeds.ndim)
         there, wide, offset, *kernels = map(backend.asarray, (points, weights, offsets, *seeds))
         costs = backend.kernel_costs(there, wide, offset, kernels, scene.seeds.shape, self.clip)
         return bounded(backend.to_numpy(costs).reshape(-1, *scene.seeds.shape), scene, self.clip)
@@ -130,8 +130,7 @@ class NieuwenhuisCremersLikelihood:
         there, places = backend.asarray(points), backend.asarray(points[:, :axes])
         found = np.zeros((2, len(seeds), *scene.seeds.shape), np.float32)
         for k, (weight, mine) in enumerate(zip(weights, seeds, strict=True)):
-            # The Gaussians' other factors are the same for all labels.
-            width = -0.5 * power_of_width(axes) * np.log(weight)
+            width = _lengths_of_widths(weight, axes)
             weight = backend.asarray(weight)
             density = backend.log_kernel_mean(there, weight, backend.asarray(mine), axes)
             found[0, k] = (width - backend.to_numpy(density)).reshape(scene.seeds.shape)
@@ -186,7 +185,7 @@ class NieuwenhuisCremersLikelihood:
         shape = colours.shape[:-1]
         points = self._features(colours, spacing, first)
         weights = np.stack([0.5 / self._width(distance, spacing).ravel() ** 2 for distance in distances])
-        offsets = detours.reshape(weights.shape) - 0.5 * power_of_width(len(shape)) * np.log(weights)
+        offsets = detours.reshape(weights.shape) + _lengths_of_widths(weights, len(shape))
         there, wide, offset, *kernels = map(backend.asarray, (points, weights, offsets, *seeds))
         costs = backend.kernel_costs(there, wide, offset, kernels, shape, clip)
         return backend.to_numpy(costs).reshape(-1, *shape)
@@ -239,6 +238,11 @@ class NieuwenhuisCremersLikelihood:
 def power_of_width(axes: int) -> int:
     """e in the factor rho^-e of the density of position on a grid with so many axes."""
     return axes if axes < 3 else 1
+
+
+def _lengths_of_widths(weights: np.ndarray, axes: int) -> np.ndarray:
+    """-log of the factor rho^-e, for `weights` 1 / (2 rho^2), up to a constant that is the same for all labels."""
+    return -0.5 * power_of_width(axes) * np.log(weights)
 
 
 def evenly_spread(pixels: np.ndarray, count: int) -> np.ndarray:

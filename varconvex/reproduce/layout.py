@@ -19,7 +19,6 @@ from .table1 import PAPER as PAPER1, UNIFY, predictor_of
 from .table2 import COLUMNS, PAPER as PAPER2, corrupted, mask_of
 
 _TITLE = {"rgb+xy": "RGB+spatial", "rgb+features": "RGB+semantic", "rgb+xy+features": "RGB+spatial+semantic"}
-_BALANCED = {False: "", True: ", but both labels' strokes weigh alike"}
 _CELL = 30
 _TRUTH, _ANSWER = (0, 255, 0), (255, 64, 64)
 
@@ -34,8 +33,11 @@ def table(found: dict[str, Any]) -> str:
 
 
 def _table1(found: dict[str, Any]) -> list[str]:
-    cells = {(c["inputs"], c["network"], c["unify"]): c for c in found["cells"] if c["recipe"] == "ours"}
-    recipe = {(c["inputs"], c["network"], c["unify"]): c for c in found["cells"] if c["recipe"] == "paper"}
+    cells, recipe = (
+        {(c["inputs"], c["network"], c["unify"]): c for c in found["cells"] if c["recipe"] == whose}
+        for whose in ("ours", "paper")
+    )
+    weights = ", but both labels' strokes weigh alike" if found["balanced"] else ""
     inputs = list(dict.fromkeys(c["inputs"] for c in found["cells"] if c["inputs"]))
     columns = [(g, n) for g in inputs for n in ("cnn", "fcn") if (g, n, "joint") in cells]
     networks = list(dict.fromkeys(n for _, n in columns))
@@ -45,7 +47,7 @@ def _table1(found: dict[str, Any]) -> list[str]:
         "ours: mean +- standard deviation over the seeds; paper: its 51 images, 3 seeds",
         f"'semantic' is here: {found['features']}; predictor: "
         + ("the network alone" if found["alone"] else "the network, its log-odds smoothed by the energy"),
-        *(["recipe: networks trained here as the paper describes it" + _BALANCED[found["balanced"]]] if recipe else []),
+        *(["recipe: networks trained here as the paper describes it" + weights] if recipe else []),
         "",
         " " * 8 + "".join(f"{_TITLE[g] if n == networks[0] else '':<{_CELL}}" for g, n in columns),
         " " * 8 + "".join(f"{n.upper() + ' / convex':<{_CELL}}" for _, n in columns),

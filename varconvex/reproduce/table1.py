@@ -78,7 +78,7 @@ def table1(
     cells: dict[str, dict[str, Any]] = {
         f"{given}_{network}_{how}_seed{seed}": {
             "inputs": given, "network": network, "unify": how, "seed": seed, "alone": alone,
-            "features": features is not None and "features" in given,
+            "features": features is not None and "features" in given, "recipe": "ours",
         }
         for seed, how, given, network in product(seeds, UNIFY, inputs, networks)
     }  # fmt: skip
@@ -86,7 +86,9 @@ def table1(
         paper = {"recipe": "paper", "balanced": balanced}
         cells |= {f"paper_{name}": {**settings, **paper} for name, settings in cells.items()}
     for how in UNIFY:
-        cells[f"energy_{how}"] = {"inputs": "", "network": "energy", "unify": how, "seed": seeds[0], "alone": False}
+        cells[f"energy_{how}"] = {
+            "inputs": "", "network": "energy", "unify": how, "seed": seeds[0], "alone": False, "recipe": "ours"
+        }  # fmt: skip
 
     def depends(settings: dict[str, Any], sample: Sample) -> dict[str, Any]:
         return {"own": checksum(own_file(features, sample, ".npy"))} if features and settings.get("features") else {}
@@ -97,7 +99,7 @@ def table1(
     columns = [*product(inputs, networks, recipes), ("", "energy", "ours")]
     for (given, network, trained), how in product(columns, UNIFY):
         row = {"inputs": given, "network": network, "unify": how, "recipe": trained}
-        names = [name for name, settings in cells.items() if row.items() <= {"recipe": "ours", **settings}.items()]
+        names = [name for name, settings in cells.items() if row.items() <= settings.items()]
         every = [result for name in names for result in results.by_cell[name].values()]
         rows.append({
             **row,
@@ -122,7 +124,8 @@ def score(settings: dict[str, Any], sample: Sample, features: Path | None = None
     from scipy.ndimage import label
 
     begin = time.perf_counter()
-    predicted, mask, certified = (_by_recipe if "recipe" in settings else _by_segment)(settings, sample, features)
+    found = _by_recipe if settings["recipe"] == "paper" else _by_segment
+    predicted, mask, certified = found(settings, sample, features)
     seconds, ignore = time.perf_counter() - begin, ~sample.scored
     parts, count = label(predicted)
     largest = parts == 1 + np.bincount(parts.ravel())[1:].argmax() if count else predicted
@@ -146,7 +149,7 @@ def _by_segment(settings: dict[str, Any], sample: Sample, features: Path | None)
 
 
 def _by_recipe(settings: dict[str, Any], sample: Sample, features: Path | None) -> tuple[np.ndarray, np.ndarray, bool]:
-    """The same by the paper's recipe; an empty mask has no certificate."""
+    """What `_by_segment` returns, by the paper's recipe. An empty mask counts as not certified."""
     training = Training(
         prepare(sample.image, sample.scribbles), settings["inputs"], own_features(settings, sample, features),
         settings["network"], settings["unify"], settings["seed"], settings["balanced"],

@@ -1,4 +1,4 @@
-"""What canvases say in words: what is certified, which shapes an object nearly has, what went wrong."""
+"""Texts that a canvas shows: certificates, shapes that an object nearly has, errors."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ _TOLD = 3
 
 
 def certified(result: Segmentation, labels: Sequence[Label]) -> list[str]:
-    """What is certain about the shapes, one text an object that has one."""
+    """Whether the shape of each object that has one is certified: one text an object."""
     said = {k: f"{'certified' if found else 'not'} {found.shape}" for k, found in result.certificates.items()}
     return [f"{_name(k, labels)} {text}" if len(said) > 1 else text for k, text in said.items()]
 
