@@ -90,10 +90,12 @@ def interrupted(call: Callable[[], object], after: float) -> Delay | None:
     return None
 
 
-def of_calls(times: int, size: int, rng: np.random.Generator) -> dict:
-    """Delays of all calls."""
+def of_calls(chosen: str, times: int, size: int, rng: np.random.Generator) -> dict:
+    """Delays of the calls that have `chosen` in their names."""
     report = {}
     for name, call in calls(size).items():
+        if chosen not in name:
+            continue
         call()  # compiles
         begin = time.perf_counter()
         call()
@@ -279,16 +281,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=20, help="interruptions of each call and command by each signal")
     parser.add_argument("--size", type=int, default=700, help="side of the image in pixels")
-    parser.add_argument("--only", choices=("calls", "commands"), help="one half")
+    parser.add_argument("--only", metavar="NAME", default="", help="calls and commands with this in their names")
     parser.add_argument("--json", metavar="FILE", help="also write the report")
     options = parser.parse_args()
     warnings.simplefilter("ignore", varconvex.VarconvexWarning)
     rng, report = np.random.default_rng(1), {}
-    if options.only != "commands":
-        report |= of_calls(options.times, options.size, rng)
-    if options.only != "calls":
-        with tempfile.TemporaryDirectory() as name:
-            for line, command in commands(Path(name), options.size).items():
+    report |= of_calls(options.only, options.times, options.size, rng)
+    with tempfile.TemporaryDirectory() as name:
+        for line, command in commands(Path(name), options.size).items():
+            if options.only in line:
                 report |= of_command(line, command, Path(name), options.times, rng)
     if options.json:
         Path(options.json).write_text(json.dumps(report, indent=1) + "\n")

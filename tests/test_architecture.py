@@ -68,7 +68,7 @@ ARROWS = {
     "edges": {"colour", "images", "threads"},
     "images": set(),
     "scene": {"colour", "edges"},
-    "colour": set(),
+    "colour": {"threads"},
     "compiling": {"logs"},
     "threads": set(),
     "plots": {"geometry", "result"},

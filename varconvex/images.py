@@ -5,6 +5,7 @@ them holds channels; where one looks like colours a warning says so (`checks.tak
 transparency, so that `rgba` has to say what they are.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -66,22 +67,53 @@ def without_alpha(image: Any, axis: int, rgba: bool | None) -> Any:
     return image[(slice(None),) * axis + (slice(3),)] if rgba else image
 
 
+@dataclass(frozen=True)
+class Range:
+    """From the number of an image that becomes 0, `low`, to the one that becomes 1, `high`."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, low: float, high: float) -> "Range":
+        """The range of an image, with a warning if there is only one number in it."""
+        if not high > low:
+            checks.warn_caller(
+                "the image should vary; got one value everywhere, so the data term says nothing except at the "
+                "scribbles. Check the image.",
+                DataTermWarning,
+            )
+        return cls(low, high)
+
+    def unit(self, image: np.ndarray) -> np.ndarray:
+        """Numbers of an image in [0, 1]: float32; all of them 0 if the range holds only one."""
+        levels = 256**image.dtype.itemsize
+        if not self.high > self.low:
+            return np.zeros(image.shape, np.float32)
+        if image.dtype.kind not in "biu" or image.dtype.itemsize > 2 or image.size <= levels:
+            return self._scaled(image)
+        code = np.dtype(f"u{image.dtype.itemsize}")
+        return self._scaled(np.arange(levels, dtype=code).view(image.dtype))[image.view(code)]
+
+    def _scaled(self, image: np.ndarray) -> np.ndarray:
+        # A power of two first: differences of the largest floats would overflow, and scaling by it is exact.
+        scale = 2.0 ** min(-float(np.floor(np.log2(max(-self.low, self.high)))), 1000.0)
+        unit = image.astype(np.float64)
+        unit *= scale
+        unit -= self.low * scale
+        unit /= self.high * scale - self.low * scale
+        return unit.astype(np.float32)
+
+
 def unit_range(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Intensities in [0, 1], scaled by the range of the valid pixels over all channels; invalid pixels are 0."""
-    # A power of two first: differences of the largest floats would overflow, and scaling by it is exact.
-    values = (image if valid.all() else image[valid]).astype(np.float64)
-    largest = float(np.abs(values).max(initial=0.0))
-    scale = 2.0 ** min(-float(np.floor(np.log2(largest))), 1000.0) if largest > 0 else 1.0
-    low, high = (values * scale).min(initial=np.inf), (values * scale).max(initial=-np.inf)
-    if not high > low:
-        checks.warn_caller(
-            "the image should vary; got one value everywhere, so the data term says nothing except at the scribbles. "
-            "Check the image.",
-            DataTermWarning,
-        )
-        return np.zeros(image.shape, np.float32)
-    unit = (np.where(valid[..., None], image, 0).astype(np.float64) * scale - low) / (high - low)
-    return np.where(valid[..., None], unit, 0).astype(np.float32)
+    everywhere = bool(valid.all())
+    within = image if everywhere else image[valid]
+    limits = (float(within.min()), float(within.max())) if within.size else (0.0, 0.0)
+    unit = Range.of(*limits).unit(image if everywhere else np.where(valid[..., None], image, 0))
+    if not everywhere:
+        unit[~valid] = 0
+    return unit
 
 
 def _unit(image: Any) -> int:

@@ -205,11 +205,14 @@ def _channels_last(
 
 def _compact(seeds: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
     """The K label ids, ascending, and the seeds renumbered 1..K."""
-    found = np.unique(seeds)
-    if found[0] < -1:
+    drawn = seeds != 0
+    values = seeds[drawn]
+    found = np.unique(values)
+    if found.size and found[0] < -1:
         raise InvalidScribblesError(
             f"scribbles must hold -1 (outside), 0 (unlabelled) or labels from 1 on; got {found[0]}. Renumber them."
         )
     labels = enough(tuple(int(i) for i in found[found > 0]))
-    compact = np.searchsorted(labels, seeds) + 1
-    return labels, np.where(seeds > 0, compact, seeds).astype(np.int32)
+    compact = np.zeros(seeds.shape, np.int32)
+    compact[drawn] = np.where(values > 0, np.searchsorted(labels, values) + 1, values)
+    return labels, compact

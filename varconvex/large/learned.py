@@ -43,7 +43,7 @@ class LearnedData(Data):
         self.block = [side, side]
         super().__init__(picture, strokes, spacing, band, self.block)
         ids = np.array([0, *strokes.labels])
-        self.coarse = solve(self.known.unit(self.known.means), ids[strokes.pooled(self.block)], side, spacing)
+        self.coarse = solve(self.known.limits.unit(self.known.means), ids[strokes.pooled(self.block)], side, spacing)
         costs = self.coarse.costs
         self._difference = np.ascontiguousarray(costs[1] - costs[0], np.float32)
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from .. import checks
 from ..colour import features
-from ..errors import DataTermWarning, InvalidImageError
-from ..images import without_alpha
+from ..errors import InvalidImageError
+from ..images import Range, without_alpha
 
 
 class Picture:
@@ -70,8 +70,8 @@ class Survey:
 
     Attributes
     ----------
-    low, high, scale : float
-        Range of the numbers times `scale`, a power of two.
+    limits : Range
+        Of all numbers.
     checksum : int
         Of all bytes, and of each band.
     bands : (n,) int64 array
@@ -82,9 +82,7 @@ class Survey:
         The pixels that were asked for.
     """
 
-    low: float
-    high: float
-    scale: float
+    limits: Range
     bands: np.ndarray
     means: np.ndarray
     samples: list[np.ndarray]
@@ -94,18 +92,9 @@ class Survey:
         """Of the whole image."""
         return int(self.bands[-1])
 
-    def unit(self, image: np.ndarray) -> np.ndarray:
-        """Numbers of the image in [0, 1]: float32."""
-        if not self.high > self.low:
-            return np.zeros(image.shape, np.float32)
-        return ((image.astype(np.float64) * self.scale - self.low) / (self.high - self.low)).astype(np.float32)
-
     def colours(self, image: np.ndarray) -> np.ndarray:
         """Colours, see `features`, of numbers (..., C) on the scale of the image: float32."""
-        if image.dtype.kind in "biu" and image.dtype.itemsize == 1:
-            table = self.unit(np.arange(256, dtype=np.uint8).view(image.dtype))
-            return features(table[image.view(np.uint8)])
-        return features(self.unit(image))
+        return features(self.limits.unit(image))
 
 
 def survey(picture: Picture, band: int, block: list[int], wanted: Sequence[np.ndarray]) -> Survey:
@@ -115,7 +104,7 @@ def survey(picture: Picture, band: int, block: list[int], wanted: Sequence[np.nd
     """
     height, width = picture.shape
     sums = np.zeros((-(-height // block[0]), -(-width // block[1]), picture.channels))
-    low, high, largest, checksum = np.inf, -np.inf, 0.0, 0
+    low, high, checksum = np.inf, -np.inf, 0
     bands, samples = [], [np.zeros((pixels.size, picture.channels), picture.dtype) for pixels in wanted]
     for first in range(0, height, band):
         rows = picture.rows(first, min(first + band, height))
@@ -133,15 +122,7 @@ def survey(picture: Picture, band: int, block: list[int], wanted: Sequence[np.nd
         np.minimum(np.arange(0, n, b) + b, n) - np.arange(0, n, b) for n, b in zip(picture.shape, block, strict=True)
     ]
     means = sums / (counts[0][:, None, None] * counts[1][:, None])
-    largest = max(abs(low), abs(high))
-    scale = 2.0 ** min(-float(np.floor(np.log2(largest))), 1000.0) if largest > 0 else 1.0
-    if not high > low:
-        checks.warn_caller(
-            "the image should vary; got one value everywhere, so the data term says nothing except at the scribbles. "
-            "Check the image.",
-            DataTermWarning,
-        )
-    return Survey(low * scale, high * scale, scale, np.array(bands), means, samples)
+    return Survey(Range.of(low, high), np.array(bands), means, samples)
 
 
 def checksum_of(rows: np.ndarray, begin: int) -> int:
