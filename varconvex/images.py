@@ -68,6 +68,7 @@ def without_alpha(image: Any, axis: int, rgba: bool | None) -> Any:
 
 def unit_range(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Intensities in [0, 1], scaled by the range of the valid pixels over all channels; invalid pixels are 0."""
+    image = _without_offset(image, valid)
     # A power of two first: differences of the largest floats would overflow, and scaling by it is exact.
     values = (image if valid.all() else image[valid]).astype(np.float64)
     largest = float(np.abs(values).max(initial=0.0))
@@ -82,6 +83,19 @@ def unit_range(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
         return np.zeros(image.shape, np.float32)
     unit = (np.where(valid[..., None], image, 0).astype(np.float64) * scale - low) / (high - low)
     return np.where(valid[..., None], unit, 0).astype(np.float32)
+
+
+def _without_offset(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Integers beyond 2^53, which float64 would round, above the least valid one; other images as they are.
+
+    Invalid pixels may become any number.
+    """
+    if image.dtype.kind not in "iu" or image.dtype.itemsize < 8 or not valid.any():
+        return image
+    low, high = int(image[valid].min()), int(image[valid].max())
+    if max(-low, high) <= 2**53:
+        return image
+    return image.astype(np.uint64) - np.uint64(low % 2**64)  # modulo 2^64, which the difference fits into
 
 
 def _unit(image: Any) -> int:
