@@ -83,7 +83,8 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
     part_crowds: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.likelihood, type) or not hasattr(self.likelihood, "costs"):
+        known = self.likelihood is None or hasattr(self.likelihood, "costs")  # that of a given map has none
+        if isinstance(self.likelihood, type) or not known:
             raise InvalidParameterError(
                 f"likelihood must be an object with a method costs(); got {self.likelihood!r:.80}. Pass e.g. "
                 "HistogramLikelihood()."
