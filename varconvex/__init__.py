@@ -8,5 +8,7 @@ needs no GPU.
 """
 
 from ._lazy import attach
+from .surroundings import check_threads
 
+check_threads()
 __getattr__, __dir__, __all__ = attach(__name__)

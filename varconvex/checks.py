@@ -14,6 +14,7 @@ from typing import Any, get_args
 import numpy as np
 
 from .errors import AxesWarning, InvalidImageError, InvalidParameterError, UnsupportedTypeError
+from .foreign import how_to_read, is_path, kind_of, on_host
 
 LARGEST = 1e30
 """Largest size of a number that enters an energy: sums over an image, and their squares, have to stay finite."""
@@ -22,18 +23,31 @@ LARGEST = 1e30
 def real_number(name: str, value: Any, *, least: float = 0.0, strict: bool = False, most: float = LARGEST) -> float:
     """A finite real number, at least (or, if `strict`, more than) `least`, and at most `most`."""
     bound = f"{'more than' if strict else 'at least'} {least:g}"
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        shape = f" of shape {np.shape(value)}" if isinstance(value, np.ndarray) else f" {value!r}"
+    number = _real(value)
+    if number is None:
+        shape = f" of shape {np.shape(value)}" if isinstance(value, np.ndarray) else f" {value!r:.80}"
         raise InvalidParameterError(
             f"{name} must be a number, {bound}; got {type(value).__name__}{shape}. Pass a single number."
-        ) from None
-    if isinstance(value, str | bytes) or not np.isfinite(number) or number < least or (strict and number == least):
-        raise InvalidParameterError(f"{name} must be a finite number, {bound}; got {value!r}. Pass such a number.")
+        )
+    if not np.isfinite(number) or number < least or (strict and number == least):
+        raise InvalidParameterError(f"{name} must be a finite number, {bound}; got {value!r:.80}. Pass such a number.")
     if number > most:
-        raise InvalidParameterError(f"{name} must be at most {most:g}; got {value!r}. Pass such a number.")
+        raise InvalidParameterError(f"{name} must be at most {most:g}; got {value!r:.80}. Pass such a number.")
     return number
+
+
+def _real(value: Any) -> float | None:
+    """A single real number as float; None if it is none: a text, bytes, complex, masked, a date, several numbers."""
+    if not hasattr(value, "__float__") and not hasattr(value, "__index__"):
+        return None  # `float` would read texts and bytes
+    if getattr(getattr(value, "dtype", None), "kind", "f") not in "biuf" or n_axes(value):
+        return None
+    if np.ma.is_masked(value):
+        return None
+    try:
+        return float(value)
+    except Exception:  # whatever an object of another library raises that is no number
+        return None
 
 
 def positive(name: str, value: Any, *, widest: float = 1e12) -> float:
@@ -45,8 +59,8 @@ def whole_number(name: str, value: Any, *, least: int = 0, most: float = np.inf)
     """An integer, at least `least` and at most `most`."""
     number = real_number(name, value, least=least, most=most)
     if number != int(number):
-        raise InvalidParameterError(f"{name} must be a whole number, at least {least}; got {value!r}. Round it.")
-    return int(number)
+        raise InvalidParameterError(f"{name} must be a whole number, at least {least}; got {value!r:.80}. Round it.")
+    return int(value if isinstance(value, int | np.integer) else number)  # a float has 53 bits only
 
 
 def one_of(name: str, value: Any, allowed: Any) -> Any:
@@ -54,7 +68,7 @@ def one_of(name: str, value: Any, allowed: Any) -> Any:
     allowed = get_args(allowed) or allowed
     if not isinstance(value, str | None) or value not in allowed:
         known = ", ".join(repr(a) for a in allowed)
-        raise InvalidParameterError(f"{name} must be one of {known}; got {value!r}. Choose one of them.")
+        raise InvalidParameterError(f"{name} must be one of {known}; got {value!r:.80}. Choose one of them.")
     return value
 
 
@@ -79,7 +93,7 @@ def spacing(value: Any, ndim: int) -> tuple[float, ...]:
         value = (value,) * ndim
     if len(value) != ndim:
         raise InvalidParameterError(
-            f"spacing must hold one positive number for each of the {ndim} axes; got {value!r}. "
+            f"spacing must hold one positive number for each of the {ndim} axes; got {value!r:.80}. "
             f"Pass e.g. {(1.0,) * ndim}."
         )
     steps = tuple(real_number("spacing", step, strict=True, most=np.inf) for step in value)
@@ -109,7 +123,23 @@ def boolean(name: str, value: Any) -> bool:
 def function(name: str, value: Any) -> None:
     """A callable or None."""
     if value is not None and not callable(value):
-        raise InvalidParameterError(f"{name} must be None or a function; got {value!r}. Pass a function.")
+        raise InvalidParameterError(f"{name} must be None or a function; got {value!r:.80}. Pass a function.")
+
+
+def label_ids(name: str, value: Any) -> tuple[int, ...]:
+    """Ids of labels as a tuple of integers."""
+    if n_axes(value) != 1:
+        raise InvalidParameterError(f"{name} must be a sequence of labels; got {value!r:.80}. Pass e.g. (1, 2).")
+    return tuple(whole_number(name, label) for label in value)
+
+
+def path(name: str, value: Any) -> str:
+    """The path of a file or folder as text."""
+    if not is_path(value):
+        raise UnsupportedTypeError(
+            f"{name} must be a path, a text or a pathlib.Path; got {type(value).__name__}. Pass where the file is."
+        )
+    return os.fsdecode(value)
 
 
 def generator(value: Any) -> np.random.Generator:
@@ -163,14 +193,14 @@ def as_numeric(name: str, value: Any) -> Any:
         array = value.data
     else:
         try:
-            array = np.asarray(_on_host(value))
+            array = np.asarray(on_host(value))
         except Exception as error:
             raise UnsupportedTypeError(
                 f"{name} must be an array of numbers; got {type(value).__name__}, which NumPy cannot read ({error}). "
-                f"{_how_to_read(value) or 'Pass a NumPy array.'}"
+                f"{how_to_read(value) or 'Pass a NumPy array.'}"
             ) from error
-        if array.dtype.kind not in "biuf" and (remedy := _how_to_read(value)):
-            what = f"the path {str(value)!r:.80}" if isinstance(value, str | bytes | os.PathLike) else _kind_of(value)
+        if array.dtype.kind not in "biuf" and (remedy := how_to_read(value)):
+            what = f"the path {path('', value)!r:.80}" if is_path(value) else kind_of(value)
             raise UnsupportedTypeError(f"{name} must be an array of numbers; got {what}. {remedy}")
         if getattr(value, "mode", None) == "P" and name == "image":
             raise UnsupportedTypeError(
@@ -185,45 +215,6 @@ def as_numeric(name: str, value: Any) -> Any:
             f"{name} must hold bools, integers or floats; got dtype {array.dtype}. Convert it to one of them first."
         )
     return array
-
-
-_READERS = {
-    "get_fdata": "Pass its voxels: image.get_fdata().",
-    "pixel_array": "Pass its pixels: dataset.pixel_array.",
-    "readinto": "Read it first: varconvex.io.read_image(path).",
-    "GetPixelIDValue": "Pass SimpleITK.GetArrayFromImage(image).",
-    "toarray": "Pass matrix.toarray().",
-    "detach": "Pass tensor.detach().cpu().numpy().",
-    "todense": "Pass array.todense().",
-    "__next__": "Pass a list or a NumPy array: np.stack(list(...)).",
-}
-"""What to pass instead of objects of other libraries, by a method or property that they are known by."""
-
-
-def _on_host(value: Any) -> Any:
-    """A tensor of PyTorch on any device, or an array that only speaks DLPack, as NumPy reads it; others as they are."""
-    if hasattr(value, "detach") and hasattr(value, "cpu"):
-        tensor = value.detach().cpu()
-        return tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
-    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-        return np.from_dlpack(value)
-    return value
-
-
-def _how_to_read(value: Any) -> str | None:
-    """What to pass instead of something that is no array but holds, or leads to, one; None where that is not known."""
-    if isinstance(value, str | bytes | os.PathLike):
-        return "Read it first: varconvex.io.read_image(path)."
-    if value is None or callable(value) or isinstance(value, dict | set):
-        return "Pass a NumPy array."
-    return next((remedy for known, remedy in _READERS.items() if hasattr(value, known)), None)
-
-
-def _kind_of(value: Any) -> str:
-    """The type of a value, with the package that it comes from."""
-    kind = type(value)
-    package = kind.__module__.partition(".")[0]
-    return f"{kind.__name__}" + ("" if package in ("builtins", "numpy") else f" of {package}")
 
 
 def spatial(name: str, array: Any, allowed: tuple[int, ...] = (2, 3), channels: bool = True) -> None:
@@ -321,9 +312,9 @@ def weight(value: Any, shape: tuple[int, ...]) -> Any:
 
 def axis(value: Any, ndim: int) -> int:
     """An axis of an array of `ndim` axes as a non-negative number."""
-    if not isinstance(value, int | np.integer) or not -ndim <= value < ndim:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not -ndim <= value < ndim:
         raise InvalidParameterError(
-            f"channel_axis must be None or an axis of the image, from {-ndim} to {ndim - 1}; got {value!r}. Use -1 for "
-            "(H, W, C)."
+            f"channel_axis must be None or an axis of the image, from {-ndim} to {ndim - 1}; got {value!r:.80}. Use -1 "
+            "for (H, W, C)."
         )
     return int(value) % ndim

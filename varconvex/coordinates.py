@@ -19,13 +19,15 @@ def labelled(image: Any, channel_axis: int | EllipsisType | None, spacing: Any) 
     An axis named like channels has them, where `channel_axis` is -1 or not given. Coordinates along every other axis
     are the spacing, where none is given. An InvalidImageError if these are not evenly spaced.
     """
-    if not all(hasattr(image, name) for name in ("dims", "coords", "values")):
+    if not all(hasattr(image, name) for name in ("dims", "coords", "values")) or callable(image.values):
         return image, channel_axis, spacing
     names = [str(name).lower() for name in image.dims]
     if channel_axis in (-1, ...):
         channel_axis = next((k for k, name in enumerate(names) if name in _CHANNELS), channel_axis)
     if spacing is None:
-        bare = names[-1] not in ("z", "y", "x") and image.dims[-1] not in image.coords and image.ndim > 2
+        bare = (
+            bool(names) and names[-1] not in ("z", "y", "x") and image.dims[-1] not in image.coords and image.ndim > 2
+        )
         channels = image.ndim - 1 if channel_axis in (-1, ...) and bare else channel_axis
         steps = [_step(image, name) for k, name in enumerate(image.dims) if k != channels]
         spacing = None if None in steps or len(steps) not in (2, 3) else tuple(steps)

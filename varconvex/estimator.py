@@ -9,6 +9,7 @@ from scipy.ndimage import label
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from . import checks
 from .api import segment
 from .errors import InvalidImageError, InvalidParameterError
 from .families import find
@@ -112,11 +113,15 @@ class ScribbleClassifier(ClassifierMixin, BaseEstimator):
         InvalidImageError, InvalidScribblesError, InvalidParameterError
             As `segment`.
         """
-        image = np.asarray(X)
+        image = checks.host(checks.as_numeric("X", X))
+        if not isinstance(self.options, Mapping | None):
+            raise InvalidParameterError(
+                f"options must be None or a dict of keywords of segment; got {self.options!r:.80}. Pass one."
+            )
         if isinstance(y, Mapping | tuple):
             seeds = label_image(y, image, (self.options or {}).get("channel_axis", -1), False)
         else:
-            seeds = np.asarray(y)
+            seeds = checks.host(checks.as_numeric("y", y))
         self._by_rows = seeds.ndim == 1
         if self._by_rows:
             image, seeds = _canvas([(image, seeds)])
@@ -152,7 +157,7 @@ class ScribbleClassifier(ClassifierMixin, BaseEstimator):
     def _result(self, X: Any) -> tuple[Any, Any]:
         """The segmentation that has the pixels of X, and where they are in it."""
         check_is_fitted(self)
-        given = np.asarray(X)
+        given = checks.host(checks.as_numeric("X", X))
         if self._by_rows:
             return self._among_rows(given)
         if self.result_ is not None and np.array_equal(given, self._image, equal_nan=given.dtype.kind == "f"):
@@ -245,7 +250,8 @@ def pixel_table(image: Any, scribbles: Any) -> tuple[np.ndarray, np.ndarray, np.
     >>> X.shape, strokes.tolist()
     ((6, 3), [0, 2, 1, 0, 3, 4])
     """
-    image, scribbles = np.asarray(image), np.asarray(scribbles)
+    image = checks.host(checks.as_numeric("image", image))
+    scribbles = checks.host(checks.as_numeric("scribbles", scribbles))
     if scribbles.ndim != 2 or image.shape[:2] != scribbles.shape or image.ndim not in (2, 3):
         raise InvalidImageError(
             f"an image (H, W) or (H, W, C) and scribbles (H, W) were expected; got {image.shape} and {scribbles.shape}"

@@ -69,27 +69,35 @@ def without_alpha(image: Any, axis: int, rgba: bool | None) -> Any:
 
 @dataclass(frozen=True)
 class Range:
-    """From the number of an image that becomes 0, `low`, to the one that becomes 1, `high`."""
+    """From the number of an image that becomes 0, `low`, to the one that becomes 1, `high`; int for integers."""
 
     low: float
     high: float
 
     @classmethod
-    def of(cls, low: float, high: float) -> "Range":
-        """The range of an image, with a warning if there is only one number in it."""
-        if not high > low:
+    def of(cls, numbers: np.ndarray) -> "Range":
+        """The range of numbers of an image; (0, 0) if there are none."""
+        as_python = float if numbers.dtype.kind == "f" else int
+        return cls(as_python(numbers.min()), as_python(numbers.max())) if numbers.size else cls(0, 0)
+
+    def warn_of_one_number(self) -> None:
+        """A warning if there is only one number in the whole image."""
+        if not self.high > self.low:
             checks.warn_caller(
                 "the image should vary; got one value everywhere, so the data term says nothing except at the "
                 "scribbles. Check the image.",
                 DataTermWarning,
             )
-        return cls(low, high)
 
     def unit(self, image: np.ndarray) -> np.ndarray:
         """Numbers of an image in [0, 1]: float32; all of them 0 if the range holds only one."""
-        levels = 256**image.dtype.itemsize
         if not self.high > self.low:
             return np.zeros(image.shape, np.float32)
+        if image.dtype.kind in "iu" and max(-self.low, self.high) > 2**53:
+            # float64 would round them, but not their differences, which are computed modulo 2^64.
+            offset = image.astype(np.uint64) - np.uint64(int(self.low) % 2**64)
+            return Range(0, self.high - self.low)._scaled(offset)
+        levels = 256**image.dtype.itemsize
         if image.dtype.kind not in "biu" or image.dtype.itemsize > 2 or image.size <= levels:
             return self._scaled(image)
         code = np.dtype(f"u{image.dtype.itemsize}")
@@ -98,19 +106,20 @@ class Range:
     def _scaled(self, image: np.ndarray) -> np.ndarray:
         # A power of two first: differences of the largest floats would overflow, and scaling by it is exact.
         scale = 2.0 ** min(-float(np.floor(np.log2(max(-self.low, self.high)))), 1000.0)
+        low, high = self.low * scale, self.high * scale
         unit = image.astype(np.float64)
         unit *= scale
-        unit -= self.low * scale
-        unit /= self.high * scale - self.low * scale
+        unit -= low
+        unit /= high - low
         return unit.astype(np.float32)
 
 
 def unit_range(image: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Intensities in [0, 1], scaled by the range of the valid pixels over all channels; invalid pixels are 0."""
     everywhere = bool(valid.all())
-    within = image if everywhere else image[valid]
-    limits = (float(within.min()), float(within.max())) if within.size else (0.0, 0.0)
-    unit = Range.of(*limits).unit(image if everywhere else np.where(valid[..., None], image, 0))
+    limits = Range.of(image if everywhere else image[valid])
+    limits.warn_of_one_number()
+    unit = limits.unit(image if everywhere else np.where(valid[..., None], image, 0))
     if not everywhere:
         unit[~valid] = 0
     return unit

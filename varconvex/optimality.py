@@ -99,7 +99,7 @@ def certify_optimality(
             f"the bound is one for images; got a volume of shape {result.labels.shape}. Certify a slice of it."
         )
     label = _only(result) if label is None else label
-    if label not in result.label_ids[1:]:
+    if not isinstance(label, int | np.integer) or label not in result.label_ids[1:]:
         raise InvalidParameterError(
             f"label must be one of the objects, {', '.join(map(str, result.label_ids[1:]))}; got {label!r}. Pass one."
         )

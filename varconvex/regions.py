@@ -96,7 +96,7 @@ def segment_chan_vese(
     True
     """
     n_regions = checks.whole_number("n_regions", n_regions, least=2, most=2**16)
-    max_rounds = checks.whole_number("max_rounds", max_rounds, least=1)
+    max_rounds, tol = checks.whole_number("max_rounds", max_rounds, least=1), checks.real_number("tol", tol)
     layers = np.moveaxis(unit_image(image, channel_axis, rgba), -1, 0)
     if means is not None:
         means = _checked_means(means, n_regions, len(layers))

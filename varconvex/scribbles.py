@@ -136,7 +136,11 @@ def border_slices(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
 def label_of(name: Any) -> int:
     """The label of a name: "background" is 1, "object" 2; a whole number from 1 on is one itself."""
     label = _NAMES.get(name, name) if isinstance(name, str) else name
-    if not isinstance(label, int | np.integer) or isinstance(label, bool) or not 1 <= label <= _LARGEST_LABEL:
+    if (
+        not isinstance(label, int | np.integer)
+        or isinstance(label, bool | np.timedelta64)
+        or not 1 <= label <= _LARGEST_LABEL
+    ):
         raise InvalidScribblesError(
             f"a label must be 'background', 'object' or a whole number from 1 on; got {name!r}. Rename it."
         )
@@ -151,14 +155,17 @@ def polylines(value: Any) -> list[np.ndarray]:
 
 def polyline(line: Any) -> np.ndarray:
     """Points of a polyline as an (n, d) float64 array."""
+    points = given = np.empty(0)
     try:
-        points = np.asarray(line, dtype=np.float64)
-    except (TypeError, ValueError):
-        points = np.empty(0)
+        given = np.asanyarray(line)
+        if given.dtype.kind not in "bc" and not np.ma.is_masked(given):
+            points = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        pass
     if points.ndim != 2 or points.shape[0] == 0 or not np.isfinite(points).all():
         raise InvalidScribblesError(
             f"a polyline must be finite points of shape (n, 2), n >= 1; got {type(line).__name__} of shape "
-            f"{np.shape(points)}. Pass [(row, column), ...]."
+            f"{given.shape} and type {given.dtype}. Pass [(row, column), ...]."
         )
     return points
 

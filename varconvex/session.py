@@ -65,7 +65,7 @@ class Session:
         check_keywords("Session", keywords, KEYWORDS)
         given = {"shape": shape, **keywords}
         self._keywords = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in given.items()}
-        self._strict = bool(self._keywords.get("strict", False))
+        self._strict = checks.boolean("strict", self._keywords.get("strict", False))
         self._solver = Solver.of(image, self._keywords)
         self._image = np.array(checks.host(checks.as_numeric("image", image)))
         self._latest = Latest(History(self._solver.scene.seeds.shape))
@@ -154,7 +154,7 @@ class Session:
 
     @certainty.setter
     def certainty(self, value: bool) -> None:
-        self._renew("certainty", bool(value))
+        self._renew("certainty", checks.boolean("certainty", value))
 
     @property
     def scribbles(self) -> np.ndarray:
@@ -254,6 +254,7 @@ class Session:
         UnsupportedTypeError
             If a keyword has no form there: a generator, or a part of another distribution.
         """
+        image = checks.boolean("image", image)
         with self._latest.changed:
             drawing = self._latest.history.state.drawing
         archive.save(path, self._keywords, drawing, self._image if image else None, self._solver.scene.seeds.shape)

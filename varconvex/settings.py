@@ -116,7 +116,11 @@ class Settings:
         """`shape` without labels that are not among these; falsy if no label has one."""
         if not isinstance(self.shape, Mapping):
             return self.shape
-        return {k: value for k, value in self.shape.items() if value is not None and (k in labels or k < 2)}
+        return {
+            k: value
+            for k, value in self.shape.items()
+            if value is not None and (k in labels or not isinstance(k, int | np.integer) or k < 2)
+        }
 
     def shapes_for(self, labels: tuple[int, ...]) -> dict[int, Shape]:
         """The shape of each of these labels that has one, by the label's index."""

@@ -22,9 +22,13 @@ from .errors import VarconvexWarning
 T = TypeVar("T")
 
 
+_MOST = 1024
+"""Threads; a number that was typed wrongly would start tens of thousands, one by one."""
+
+
 def n_threads() -> int:
     """Threads that kernels may use: NUMBA_NUM_THREADS, or else the processors this process may run on."""
-    return max(1, numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+    return min(max(1, numba.config.NUMBA_NUM_THREADS), _MOST)  # type: ignore[attr-defined]
 
 
 class Interrupted(Exception):
@@ -110,7 +114,15 @@ def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
     if pool is None:
         return [kernel(*call) for call in (*others[::-1], first)][::-1]
     _part()
-    futures = [pool.submit(kernel, *call) for call in reversed(others)][::-1]
+    futures: list[Future] = []
+    try:
+        for call in reversed(others):
+            futures.insert(0, pool.submit(kernel, *call))
+    except RuntimeError:
+        if futures:
+            raise
+        # The interpreter is ending, and its pools take nothing any more: a call by `atexit`, or of a daemon's thread.
+        return [kernel(*call) for call in (*others[::-1], first)][::-1]
     try:
         return [kernel(*first), *map(_result, futures)]
     finally:

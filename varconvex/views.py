@@ -78,7 +78,7 @@ class Views:
         excess = checks.real_number("excess", excess)
         if label is None and len(self.margins) == 1:
             label = next(iter(self.margins))
-        if label is None or label not in self.margins:
+        if not isinstance(label, int | np.integer) or label not in self.margins:
             raise InvalidParameterError(
                 f"label must be an object of a result with certainty=True, one of {sorted(self.margins)}; got "
                 f"{label!r}. Pass certainty=True to segment, and a label if there are several objects."

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
+from .. import checks
 from ..api import segment
 from ..commands.options import NOT_IN_A_SHELL, files_of, keywords as as_keywords
 from ..errors import FileFormatError, InvalidParameterError, VarconvexError
@@ -143,7 +144,12 @@ def run(
     >>> from varconvex import batch
     >>> batch.run("photos", "masks", jobs=2, shape="convex")  # doctest: +SKIP
     """
-    folder = Path(out)
+    folder = Path(checks.path("out", out))
+    scribbles, transfer = (
+        None if value is None else checks.path(name, value)
+        for name, value in (("scribbles", scribbles), ("transfer", transfer))
+    )
+    checks.function("progress", progress)
     format_of(f"labels{ending}")
     reference = _reference(transfer, scribbles)
     items = list_items(images, folder, ending, None if scribbles is None else Path(scribbles), reference is not None)

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
+from .. import checks
 from ..errors import FileFormatError
 from ..io.kinds import LABEL_ENDINGS, has_ending
 from .manifest import OWN
@@ -85,7 +86,8 @@ def list_items(
     FileFormatError if nothing is found, or a result would not stay in the folder `out`, or would take the place of an
     input or of another result.
     """
-    sources = [images] if isinstance(images, str | os.PathLike) else list(images)
+    given = images if isinstance(images, Iterable) and not isinstance(images, str | bytes) else [images]
+    sources = [checks.path("images", path) for path in given]
     bases: list[Path] = []
     files: list[Path] = []
     rows: list[tuple[Path, Path | None, str | None, dict[str, Any]]] = []
@@ -134,7 +136,7 @@ def stem(path: PurePath) -> str:
 def target_of(out: Path, output: str) -> Path:
     """The path of a result; a FileFormatError if links lead out of the folder."""
     target = out / output
-    if not _below(target.parent.resolve(), out.resolve()):
+    if not _below(Path(os.path.realpath(target.parent)), Path(os.path.realpath(out))):
         raise FileFormatError(f"results must stay in {out}; a link leads {output!r} out of it. Remove the link.")
     return target
 

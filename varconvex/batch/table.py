@@ -29,6 +29,8 @@ def read_table(path: Path) -> list[Row]:
     out. A FileFormatError names the line that is wrong.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is a folder, a pipe or a device")
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
             file.seek(0)

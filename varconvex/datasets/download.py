@@ -55,8 +55,8 @@ def fetch(url: str, folder: str | os.PathLike, *, sha256: str | None = None, tim
     url = str(url)
     expected = _digits(sha256)
     name = _name(url)
-    checks.real_number("time_limit", time_limit, strict=True)
-    target = Path(folder) / name
+    time_limit = checks.real_number("time_limit", time_limit, strict=True)
+    target = Path(checks.path("folder", folder)) / name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

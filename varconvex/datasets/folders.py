@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import checks
 from ..errors import FileFormatError
 from ..io.reading import read_image, read_labels
 from ..keywords import known_keywords
@@ -109,7 +110,7 @@ def read_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> Iter
 @known_keywords
 def list_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> list[Entry]:
     """The folder's samples by name, as entries that are read later; parameters and errors as in `read_folder`."""
-    root = Path(folder)
+    root = Path(checks.path("folder", folder))
     for part in ("images", "ground_truth", scribbles):
         if not (root / part).is_dir():
             raise FileFormatError(
@@ -139,7 +140,7 @@ def list_samples(source: str | os.PathLike, scribbles: str = "scribbles") -> lis
     >>> for entry in list_samples("data/birds"):  # doctest: +SKIP
     ...     sample = entry.read()
     """
-    root = Path(source)
+    root = Path(checks.path("source", source))
     if root.is_file() or find_root(root):
         return list_convexity(root)
     if not root.is_dir():
@@ -169,7 +170,7 @@ def list_convexity(source: str | os.PathLike) -> list[Entry]:
     ...     sample = entry.read()
     ...     result = segment(sample.image, sample.scribbles, shape="convex")
     """
-    path = Path(source)
+    path = Path(checks.path("source", source))
     holder = _Unpacked(path) if path.is_file() else None
     root = find_root(holder.folder if holder else path)
     if root is None:

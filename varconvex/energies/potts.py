@@ -67,7 +67,7 @@ class Potts(LinearEnergy):
             )
         self._check(cost, cost.shape[1:])
         self._bound("lower", cost.shape)
-        if checks.several(self.upper) or self.upper != 1.0:
+        if checks.several(self.upper) or checks.real_number("upper", self.upper) != 1.0:
             raise InvalidParameterError(
                 "upper must be left at 1 for K labels, which only have lower bounds; got another. Raise the other "
                 "labels' lower bounds instead."

@@ -45,11 +45,14 @@ def mirrored(shape: tuple[int, ...], axis: Axis) -> Array:
     """Flat index of each pixel's mirror image, -1 outside of the grid: (H, W) int64; the specification."""
     p, q, o = axis
     y, x = np.arange(shape[0])[:, None], np.arange(shape[1])[None]
-    square, twice = p * p + q * q, 2 * (p * y + q * x) - o
+    square, side = p * p + q * q, max(shape)
+    if 2 * (side * square + (2 * (abs(p) + abs(q)) * side + abs(o)) * max(abs(p), abs(q))) + square >= 2**62:
+        y, x = y.astype(object), x.astype(object)  # Python's integers where 64 bits do not suffice
+    twice = 2 * (p * y + q * x) - o
     row = (2 * (y * square - twice * p) + square) // (2 * square)
     column = (2 * (x * square - twice * q) + square) // (2 * square)
     there = (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
-    return np.where(there, row * shape[1] + column, -1)
+    return np.where(there, row * shape[1] + column, -1).astype(np.int64)
 
 
 def mirror_violations(mask: Array, axis: Axis) -> Array:

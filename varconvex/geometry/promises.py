@@ -96,7 +96,7 @@ def certify(mask: Any, shape: str = "convex", **options: Any) -> ShapeCertificat
     >>> bool(certify(cross, "star", centre=(2, 2))), bool(certify(cross, "star", centre=(0, 2)))
     (True, False)
     """
-    if shape not in _JUDGES:
+    if not isinstance(shape, str) or shape not in _JUDGES:
         raise InvalidParameterError(
             f"shape must be one of {', '.join(_JUDGES)}; got {shape!r}: only these have a certificate"
         )

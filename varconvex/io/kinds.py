@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
 from ..errors import FileFormatError, MissingExtraError
 from .formats.base import METRES, MICRON, MILLIMETRE
 from .grid import Grid
@@ -164,7 +165,7 @@ PROBABILITY_ENDINGS = tuple(ending for kind in FORMATS if kind.floats for ending
 
 def has_ending(path: str | os.PathLike, endings: tuple[str, ...] | str) -> bool:
     """Whether a file's name ends so, in any case."""
-    return Path(path).name.lower().endswith(endings)
+    return Path(checks.path("path", path)).name.lower().endswith(endings)
 
 
 def format_of(path: str | os.PathLike, *, floats: bool = False) -> Format:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
 from ..checks import warn_caller
 from ..errors import FileFormatError, VarconvexWarning
 from .image_file import ImageFile
@@ -80,6 +81,7 @@ def read_mask(
     >>> from varconvex.io import read_mask
     >>> result = project(read_mask("mask.png"))  # doctest: +SKIP
     """
+    probability = checks.boolean("probability", probability)
     file = open_image(path, indices=not probability, **which)
     if probability:
         return _probabilities(file)
@@ -137,7 +139,7 @@ def plain_labels(file: ImageFile) -> np.ndarray:
         return values
     with np.errstate(invalid="ignore"):  # some NaN of a damaged file
         whole = np.rint(values)
-    odd = values[(values != whole) | (np.abs(values) > 2**53)]
+    odd = values[(values != whole) | (np.abs(values.astype(np.float64)) > 2**53)]  # float16 does not reach as far
     if odd.size:
         raise FileFormatError(
             f"labels must be whole numbers; {file.path} has {odd.size} others, the first {odd[0]:g}. Was it resized "

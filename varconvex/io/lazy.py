@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
 from ..errors import FileFormatError
 from ..keywords import known_keywords
 from .axes import MOST_CHANNELS, selection
@@ -95,7 +96,7 @@ def open_on_disk(path: str | os.PathLike, *, level: int | None = None, key: str 
     >>> from varconvex.io import open_on_disk
     >>> result = segment(open_on_disk("slide.ome.zarr"), strokes, scratch="scratch")  # doctest: +SKIP
     """
-    name = os.fsdecode(path)
+    name = checks.path("path", path)
     with readable(name, "an image on disk", "Pass a store of Zarr, an HDF5 file or a .npy file."):
         form = format_of(name)
         if form not in _IN_PARTS:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 
+from .. import checks
 from ..errors import FileFormatError
 from ..keywords import known_keywords
 from .axes import image_file
@@ -78,7 +79,7 @@ def open_image(
     >>> file = open_image("cells.ome.tif")  # doctest: +SKIP
     >>> result = segment(file.array, scribbles, spacing=file.spacing)  # doctest: +SKIP
     """
-    name = os.fsdecode(path)
+    name = checks.path("path", path)
     with readable(name, "a readable image file", f"Is it truncated, or of another kind? {known()}"):
         source = format_of(name).source(name, Wanted(level, key, indices))
         if not large:
@@ -95,8 +96,6 @@ def format_of(path: str) -> Format:
     """The format of a file or folder; one that is known and not read is an error that says what reads it."""
     head = b""
     if not os.path.isdir(path):
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise FileFormatError(f"a readable image file was expected; {path} is a pipe or a device. Save it first.")
         with open(path, "rb") as file:
             head = file.read(_HEAD)
         if not head:

@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FileFormatError
+from .. import checks
+from ..errors import FileFormatError, UnsupportedTypeError
 from ..geometry.tracing import Polygon, polygons
 from ..keywords import known_keywords
 from .kinds import has_ending, require
@@ -58,8 +59,12 @@ def write_outlines(
     MissingExtraError
         If roifile, which writes ImageJ's ROIs, is not installed.
     """
-    check_outlines(path, np.ndim(labels))
-    found = {int(label): polygons(labels == label) for label in object_ids}
+    labels = checks.host(checks.as_numeric("labels", labels))
+    check_outlines(path, labels.ndim)
+    if not isinstance(image_name, str):
+        raise UnsupportedTypeError(f"image_name must be a text; got {type(image_name).__name__}. Pass its name.")
+    run_lengths, object_ids = checks.boolean("run_lengths", run_lengths), checks.label_ids("object_ids", object_ids)
+    found = {label: polygons(labels == label) for label in object_ids}
     if has_ending(path, ".geojson"):
         content = _json(geojson(found))
     elif has_ending(path, ".json"):

@@ -53,6 +53,8 @@ def colour(text: str) -> Colour:
     from PIL import ImageColor
 
     try:
+        if not isinstance(text, str):
+            raise ValueError
         red, green, blue = ImageColor.getrgb(text)[:3]
     except ValueError:
         message = f"a colour must be a name or #rrggbb; got {text!r}. Use e.g. red or #ff0000."

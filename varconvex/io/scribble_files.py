@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .. import checks
 from ..errors import FileFormatError, InvalidParameterError
 from ..keywords import known_keywords
 from ..scribbles import label_image
@@ -84,7 +85,7 @@ def read_scribbles(
     >>> photograph = open_image("cat.jpg")  # doctest: +SKIP
     >>> scribbles = read_scribbles("painted.png", photograph, object_colour=colour("lime"))  # doctest: +SKIP
     """
-    name, image = os.fspath(path), _array(photograph)
+    name, image = checks.path("path", path), _array(photograph)
     shape = _spatial(photograph)
     labels = (object_label, background_label)
     colours = (object_colour, background_colour)
@@ -113,7 +114,7 @@ def strokes_on_disk(path: str | os.PathLike) -> dict[int, list[np.ndarray]] | Im
 
     A FileFormatError if the file is neither a text of lines nor a store that is read in parts.
     """
-    name = os.fspath(path)
+    name = checks.path("path", path)
     if not is_text_of_strokes(name):
         return open_on_disk(name)
     lines = read_strokes(name)
@@ -170,7 +171,7 @@ def read_scribble_pair(
     image, shape = _array(photograph), _spatial(photograph)
     parts = []
     for path in (object_path, background_path):
-        name = os.fspath(path)
+        name = checks.path("path", path)
         if is_text_of_strokes(name):
             lines: list[Line] = [(2, filled, line) for _, filled, line in read_strokes(name)]
             parts.append(_drawn(name, lines, image, shape) > 0)
@@ -273,14 +274,18 @@ def _inside(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _array(photograph: np.ndarray | ImageFile) -> np.ndarray:
-    return photograph.array if isinstance(photograph, ImageFile) else np.asarray(photograph)
+    return (
+        photograph.array
+        if isinstance(photograph, ImageFile)
+        else checks.host(checks.as_numeric("photograph", photograph))
+    )
 
 
 def _spatial(photograph: np.ndarray | ImageFile) -> tuple[int, ...]:
     """Spatial shape of an image; of an array, a last axis of at most four after two others has channels."""
     if isinstance(photograph, ImageFile):
         return photograph.shape
-    shape = np.shape(photograph)
+    shape = _array(photograph).shape
     return shape[:-1] if len(shape) == 4 or (len(shape) == 3 and shape[-1] <= 4) else shape
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from .. import checks
 from ..errors import FileFormatError
 from ..keywords import known_keywords
 
@@ -35,6 +36,7 @@ _CAUSES = {
     errno.ENOENT: "no such folder. Make it first, or choose another",
     errno.ENOTDIR: "no such folder. Make it first, or choose another",
     errno.EISDIR: "it is a folder. Choose another name",
+    errno.ELOOP: "links lead in a circle. Choose another name",
     errno.ENAMETOOLONG: "its name is too long. Choose a shorter one",
 }
 
@@ -172,12 +174,15 @@ def _lock(path: str | os.PathLike) -> int | None:
 def _named(path: str | os.PathLike) -> Iterator[Path]:
     """The file that a path stands for; errors of the operating system as a FileFormatError with its name and cause."""
     try:
-        target = Path(os.path.realpath(path))
+        name = checks.path("path", path)
+        target = Path(os.path.realpath(name))
     except ValueError as error:  # a null character
-        raise FileFormatError(f"{os.fspath(path)!r} cannot be written ({error}). Choose another name.") from error
+        raise FileFormatError(f"{name!r} cannot be written ({error}). Choose another name.") from error
     try:
+        if target.is_symlink():  # every other link has been followed
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         yield target
     except OSError as error:
         cause = _CAUSES.get(error.errno or 0)
         told = f": {cause}" if cause else f" ({error}). Is the disk full? Choose another folder"
-        raise FileFormatError(f"{os.fspath(path)} cannot be written{told}.") from error
+        raise FileFormatError(f"{name} cannot be written{told}.") from error

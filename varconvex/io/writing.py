@@ -3,14 +3,14 @@
 import csv
 import io
 import os
+import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import checks
-from ..errors import FileFormatError
+from ..errors import FileFormatError, InvalidParameterError, UnsupportedTypeError
 from ..keywords import known_keywords
 from .grid import Grid
 from .kinds import LABEL_ENDINGS, check_format, format_of, has_ending
@@ -67,12 +67,14 @@ def write_labels(
     kind = check_format(path, labels.ndim, int(labels.max(initial=0)))
     if has_ending(path, ".png"):
         labels = np.maximum(labels, 0)
-    if not (colours and has_ending(path, ".png") and labels.max(initial=0) < 256):
+    if not (len(colours) and has_ending(path, ".png") and labels.max(initial=0) < 256):
         kind.write(path, labels, Grid.checked(labels.ndim, spacing, unit, affine))
         return
     from PIL import Image
 
     picture = Image.fromarray(labels.astype(np.uint8))
+    if not all(isinstance(colour, str) and re.fullmatch("#[0-9a-fA-F]{6}", colour) for colour in colours):
+        raise InvalidParameterError(f"colours must be texts #rrggbb; got {colours!r:.80}. Pass e.g. ['#ff0000'].")
     palette = bytes(3) + bytes.fromhex("".join(colours).replace("#", ""))
     picture.putpalette(palette[:768].ljust(768, b"\xff"))  # a short one would be written with fewer bits
     write_picture(path, picture)
@@ -83,7 +85,8 @@ def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int
 
     `place` and errors are those of `write_labels`.
     """
-    check_labels(path, np.ndim(labels), label_ids, mask=True)
+    labels, label_ids = checks.host(checks.as_numeric("labels", labels)), checks.label_ids("label_ids", label_ids)
+    check_labels(path, labels.ndim, label_ids, mask=True)
     if has_ending(path, (".png", ".tif", ".tiff")) and len(label_ids) == 2:
         labels = np.where(labels == label_ids[1], 255, 0).astype(np.uint8)
     write_labels(path, labels, **place)
@@ -104,6 +107,7 @@ def write_probability(
     `probability` is (*spatial), or with `channels` (K, *spatial), which NIfTI holds with K as the last axis; the rest
     and errors are as for `write_labels`.
     """
+    channels = checks.boolean("channels", channels)
     values = checks.host(checks.as_numeric("probability", probability)).astype(np.float32)
     ndim = values.ndim - channels
     checks.spatial("probability", values[0] if channels and len(values) else values)
@@ -126,14 +130,22 @@ def write_picture(path: str | os.PathLike, picture: Any) -> None:
     from PIL import Image
 
     check_outputs([(path, PICTURE_ENDINGS)], [])
+    if not hasattr(picture, "save"):
+        raise UnsupportedTypeError(
+            f"picture must be one of Pillow's; got {type(picture).__name__}. Pass PIL.Image.fromarray(array)."
+        )
     Image.init()
-    write_whole(path, lambda file: picture.save(file, format=Image.EXTENSION[Path(path).suffix.lower()]))
+    ending = next(ending for ending in PICTURE_ENDINGS if has_ending(path, ending))
+    write_whole(path, lambda file: picture.save(file, format=Image.EXTENSION[ending]))
 
 
 @known_keywords
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write a text file in UTF-8."""
-    write_whole(path, lambda file: file.write(text.encode()))
+    if not isinstance(text, str):
+        raise UnsupportedTypeError(f"text must be one; got {type(text).__name__}. Pass str(text).")
+    # Names of files that are no UTF-8 have surrogates.
+    write_whole(path, lambda file: file.write(text.encode(errors="backslashreplace")))
 
 
 def write_table(path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -153,13 +165,13 @@ def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str
     folder does not exist or is read-only, it is a folder itself, the disk is full. A MissingExtraError if a package
     that writes it is not installed.
     """
-    taken = {Path(path).resolve() for path in inputs}
+    taken = {os.path.realpath(checks.path("inputs", path)) for path in inputs}
     for path, endings in outputs:
         if path is None:
             continue
         if not has_ending(path, tuple(endings)) and not (".zarr" in endings and is_inside(path)):
             raise FileFormatError(f"the output's name must end in {', '.join(endings)}; got {path}. Rename it.")
-        target = Path(path).resolve()
+        target = os.path.realpath(path)
         if target in taken:
             raise FileFormatError(f"{path} is already an input or an output of this command. Choose another name.")
         taken.add(target)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import memory
+from .. import checks, memory
 from ..errors import InvalidParameterError, NotEnoughSpaceError
 
 
@@ -73,17 +73,17 @@ class Scratch:
 
     def __init__(self, folder: Any) -> None:
         self.own = folder is None
-        self.path = Path(tempfile.mkdtemp(prefix="varconvex-") if folder is None else folder)
+        self.path = Path(tempfile.mkdtemp(prefix="varconvex-") if folder is None else checks.path("scratch", folder))
         self.done: dict[str, Any] = {}
         self.arrays: dict[str, np.ndarray] = {}
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
                 pass
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a ValueError is a null character's
+            told = getattr(error, "strerror", None) or error
             raise InvalidParameterError(
-                f"scratch must be a folder that can be written to; got {str(folder)!r} ({error.strerror}). Name "
-                "another."
+                f"scratch must be a folder that can be written to; got {str(folder)!r:.200} ({told}). Name another."
             ) from error
         if (self.path / self._NAME).exists():
             with np.load(self.path / self._NAME, allow_pickle=False) as stored:

@@ -104,13 +104,13 @@ def survey(picture: Picture, band: int, block: list[int], wanted: Sequence[np.nd
     """
     height, width = picture.shape
     sums = np.zeros((-(-height // block[0]), -(-width // block[1]), picture.channels))
-    low, high, checksum = np.inf, -np.inf, 0
+    checksum, ranges = 0, []
     bands, samples = [], [np.zeros((pixels.size, picture.channels), picture.dtype) for pixels in wanted]
     for first in range(0, height, band):
         rows = picture.rows(first, min(first + band, height))
         checksum = checksum_of(np.ascontiguousarray(rows), checksum)
         bands.append(checksum)
-        low, high = min(low, float(rows.min())), max(high, float(rows.max()))
+        ranges.append(Range.of(rows))
         # Sums of slices: `reduceat` along the first axis takes forty times as long.
         down = np.stack([rows[a : a + block[0]].sum(axis=0, dtype=np.float64) for a in range(0, len(rows), block[0])])
         across = np.add.reduceat(down, np.arange(0, width, block[1]), axis=1)
@@ -122,7 +122,9 @@ def survey(picture: Picture, band: int, block: list[int], wanted: Sequence[np.nd
         np.minimum(np.arange(0, n, b) + b, n) - np.arange(0, n, b) for n, b in zip(picture.shape, block, strict=True)
     ]
     means = sums / (counts[0][:, None, None] * counts[1][:, None])
-    return Survey(Range.of(low, high), np.array(bands), means, samples)
+    limits = Range(min(one.low for one in ranges), max(one.high for one in ranges))
+    limits.warn_of_one_number()
+    return Survey(limits, np.array(bands), means, samples)
 
 
 def checksum_of(rows: np.ndarray, begin: int) -> int:

@@ -7,7 +7,7 @@ are bounds on u in the energy, not costs. A new likelihood is one new file in th
 ``LaplaceLikelihood``, and is found by its name.
 """
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -44,6 +44,12 @@ class Likelihood(Protocol):
         InvalidScribblesError
             If a label has no scribble on a valid pixel.
         """
+
+
+def change(part: Any, **checked: Any) -> None:
+    """Give fields of a frozen part the form that their checks have returned."""
+    for name, value in checked.items():
+        object.__setattr__(part, name, value)
 
 
 def training_pixels(scene: Scene) -> list[np.ndarray]:

@@ -12,7 +12,7 @@ import numpy as np
 from .. import checks
 from ..inputs import Scene
 from ..keywords import known_keywords
-from .base import CLIP, bounded, training_pixels
+from .base import CLIP, bounded, change, training_pixels
 
 _SEEDS_PER_COMPONENT = 20
 """Fewer do not tell a mean and a full covariance of three channels (9 numbers), with two samples for each."""
@@ -49,11 +49,14 @@ class GaussianMixtureLikelihood:
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        checks.whole_number("n_components", self.n_components, least=1)
-        checks.positive("reg_covar", self.reg_covar)
-        checks.whole_number("random_state", self.random_state, most=2**32 - 1)
+        change(
+            self,
+            n_components=checks.whole_number("n_components", self.n_components, least=1),
+            reg_covar=checks.positive("reg_covar", self.reg_covar),
+            random_state=checks.whole_number("random_state", self.random_state, most=2**32 - 1),
+        )
         if self.clip is not None:
-            checks.real_number("clip", self.clip)
+            change(self, clip=checks.real_number("clip", self.clip))
 
     def costs(self, scene: Scene) -> np.ndarray:
         """(K, *spatial) float32, in nats; see `Likelihood.costs`."""
@@ -66,8 +69,8 @@ class GaussianMixtureLikelihood:
         from sklearn.mixture import GaussianMixture
 
         distinct = len(np.unique(colours, axis=0))
-        components = max(1, min(int(self.n_components), distinct, len(colours) // _SEEDS_PER_COMPONENT))
-        mixture = GaussianMixture(components, reg_covar=self.reg_covar, random_state=int(self.random_state))
+        components = max(1, min(self.n_components, distinct, len(colours) // _SEEDS_PER_COMPONENT))
+        mixture = GaussianMixture(components, reg_covar=self.reg_covar, random_state=self.random_state)
         if len(colours) == 1:
             # scikit-learn requires two samples; one repeated has the mean and covariance of one.
             colours = np.repeat(colours, 2, axis=0)

@@ -11,10 +11,13 @@ from .. import checks
 from ..errors import InvalidImageError, InvalidParameterError
 from ..inputs import Scene
 from ..keywords import known_keywords
-from .base import CLIP, bounded, training_pixels
+from .base import CLIP, bounded, change, training_pixels
 
 _MAX_CHANNELS = 3
 _MAX_CELLS = 1 << 24
+_LEAST_SHARE = 1e-300
+"""Of it every bin still gets a share."""
+
 _MAX_WORK = 1e9
 
 
@@ -52,14 +55,14 @@ class HistogramLikelihood:
     clip: float | None = CLIP
 
     def __post_init__(self) -> None:
-        checks.real_number("sigma", self.sigma, strict=True)
-        checks.real_number("bin_width", self.bin_width, strict=True)
-        if checks.real_number("outliers", self.outliers, strict=True) >= 1:
+        for name, least in (("sigma", 0.0), ("bin_width", 0.0), ("outliers", _LEAST_SHARE)):
+            change(self, **{name: checks.real_number(name, getattr(self, name), least=least, strict=True)})
+        if self.outliers >= 1:
             raise InvalidParameterError(
                 f"outliers must be less than 1; got {self.outliers:g}. Pass a small share, as 0.01."
             )
         if self.clip is not None:
-            checks.real_number("clip", self.clip)
+            change(self, clip=checks.real_number("clip", self.clip))
 
     def costs(self, scene: Scene) -> np.ndarray:
         """(K, *spatial) float32, in nats; see `Likelihood.costs`.

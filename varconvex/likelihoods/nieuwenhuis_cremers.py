@@ -28,7 +28,7 @@ from ..inputs import Scene
 from ..keywords import known_keywords
 from ..threads import run
 from ._harmonic import harmonic_measure
-from .base import CLIP, bounded, training_pixels
+from .base import CLIP, bounded, change, training_pixels
 
 _FREE, _LEAST_REACHED = 2.0, 1e-3
 """Log-odds that cost nothing: e^2 is 7 in 8. Least h_k: what is computed below is not exact."""
@@ -93,12 +93,12 @@ class NieuwenhuisCremersLikelihood:
 
     def __post_init__(self) -> None:
         for name in ("rho_factor", "sigma"):
-            checks.positive(name, getattr(self, name))
-        checks.real_number("detour", self.detour or 0.0)
-        checks.whole_number("max_seeds", self.max_seeds, least=1)
-        if self.clip is not None:
-            checks.real_number("clip", self.clip)
-        shares = np.asarray(self.outliers)
+            change(self, **{name: checks.positive(name, getattr(self, name))})
+        for name in ("detour", "clip"):
+            if (value := getattr(self, name)) is not None:
+                change(self, **{name: checks.real_number(name, value)})
+        change(self, max_seeds=checks.whole_number("max_seeds", self.max_seeds, least=1))
+        shares = np.asarray(self.outliers) if checks.n_axes(self.outliers) == 1 else np.empty(0)
         if shares.shape != (2,) or shares.dtype.kind not in "buif" or not ((shares >= 0) & (shares < 1)).all():
             raise InvalidParameterError(
                 f"outliers must be two shares in [0, 1), the background's and the objects'; got {self.outliers!r}. "

@@ -82,6 +82,14 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
     relaxation: Relaxation = "zach"
     part_crowds: bool = False
 
+    def __post_init__(self) -> None:
+        known = self.likelihood is None or hasattr(self.likelihood, "costs")  # that of a given map has none
+        if isinstance(self.likelihood, type) or not known:
+            raise InvalidParameterError(
+                f"likelihood must be an object with a method costs(); got {self.likelihood!r:.80}. Pass e.g. "
+                "HistogramLikelihood()."
+            )
+
     def predict(self, scene: Scene, proximal: ProximalTerm | None = None) -> Prediction:
         """Costs, energy and minimiser; for K labels the proximal term is weight/2 <1 - target, u>."""
         rules = StoppingRules.checked(self.max_iter, self.tol, self.time_limit, self.callback)

@@ -71,6 +71,10 @@ class GivenPredictor(Predictor):
                 "predictor 'given' needs its map; got none. Pass varconvex.predictors.given.GivenPredictor(map)."
             )
         checks.one_of("kind", self.kind, Kind)
+        if self.energy is not None and not isinstance(self.energy, EnergyPredictor):
+            raise InvalidParameterError(
+                f"energy must be None or an EnergyPredictor; got {self.energy!r:.80}. Leave it out."
+            )
         values = checks.host(checks.as_numeric("given", self.given))
         if self.kind == "logits" and values.dtype.kind == "f":
             checks.spatial("given", values)

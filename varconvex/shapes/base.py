@@ -113,7 +113,10 @@ class Shape(ABC, Generic[F]):
         """
         values = self._checked_target(target)
         held, avoid = _checked_scribbles("inside", inside, values), _checked_scribbles("outside", outside, values)
-        size = np.ones(values.ndim) if spacing is None else np.asarray(spacing, float)
+        size = np.ones(values.ndim)
+        if spacing is not None:
+            size = checks.host(checks.as_numeric("spacing", spacing)).astype(float)
+        checks.function("callback", callback)
         if size.shape != (values.ndim,) or not np.isfinite(size).all() or (size <= 0).any():
             raise InvalidParameterError(
                 f"spacing must be {_NUMBERS[values.ndim]} positive numbers, one an axis; got {spacing!r}: leave it out "
@@ -123,15 +126,13 @@ class Shape(ABC, Generic[F]):
 
     def _checked_target(self, target: Any) -> np.ndarray:
         """As float32, or an InvalidImageError."""
-        array = np.asarray(target)
+        array = checks.host(checks.as_numeric("target", target))
         if array.ndim not in self.dimensions or array.size == 0:
             known = " or ".join(_NUMBERS[n] for n in self.dimensions)
             raise InvalidImageError(
                 f"this shape needs a target with {known} dimensions; got shape {array.shape}: fit one image or "
                 "volume at a time"
             )
-        if array.dtype.kind not in "buif":
-            raise InvalidImageError(f"the target must be numbers in [0, 1]; got {array.dtype}: convert it to float32")
         values = array.astype(np.float32)
         low, high = values.min(), values.max()
         if not (low >= 0 and high <= 1):
@@ -162,12 +163,15 @@ def _checked_scribbles(name: str, mask: np.ndarray | None, target: np.ndarray) -
 
 def grid_shape(shape: tuple[int, ...], ndim: int) -> tuple[int, ...]:
     """`shape` as a tuple of `ndim` integers, or an InvalidParameterError."""
-    values = tuple(shape)
-    if len(values) != ndim or any(value != int(value) or value < 1 for value in values):
+    try:
+        values = tuple(checks.whole_number("shape", value, least=1) for value in shape)
+    except (TypeError, InvalidParameterError):
+        values = ()
+    if len(values) != ndim:
         raise InvalidParameterError(
             f"shape must be {_NUMBERS[ndim]} positive integers; got {shape!r}: pass one size an axis of the target"
         )
-    return tuple(int(value) for value in values)
+    return values
 
 
 def below_zero(fitted: FittedShape, grid: tuple[int, ...]) -> np.ndarray:

@@ -10,6 +10,7 @@ and increasing: so G is convex in x whatever the other weights are, and {G <= 0}
 Every operation goes through `xp`, so that arrays of CuPy stay on their device.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,9 @@ class ICNN:
     """
 
     def __init__(self, dim: int, hidden: tuple[int, ...] = (48,), dtype: Any = np.float64, xp: Any = np):
-        self.dim, self.hidden = checks.whole_number("dim", dim, least=1), whole_numbers("hidden", hidden, least=1)
-        self.dtype, self.xp = np.dtype(dtype), xp
+        self.dim = checks.whole_number("dim", dim, least=1, most=_MOST)
+        self.hidden = whole_numbers("hidden", hidden, least=1)
+        self.dtype, self.xp = _float_type(dtype), xp
         widths = list(zip((*self.hidden, 1), (0, *self.hidden), strict=True))
         sizes = [size for n, m in widths for size in (n * m, n * self.dim, n)]
         ends = np.cumsum(sizes).tolist()
@@ -210,6 +212,14 @@ class ICNN:
             theta[b] += wx.astype(np.float64) @ np.asarray(shift, float)
             theta[x] = (wx * np.asarray(scale, float)).ravel()
         return _rebuilt(self.dim, self.hidden, theta, dtype)
+
+
+def _float_type(dtype: Any) -> np.dtype:
+    """float32 or float64, or an InvalidParameterError."""
+    with suppress(TypeError, ValueError):
+        if (found := np.dtype(dtype)) in (np.float32, np.float64):
+            return found
+    raise InvalidParameterError(f"dtype must be float32 or float64; got {dtype!r:.80}. Pass one of them.")
 
 
 def whole_numbers(name: str, values: Any, *, least: int, shortest: int = 0) -> tuple[int, ...]:

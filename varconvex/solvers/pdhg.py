@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from .. import memory
+from .. import checks, memory
 from ..backends import ArrayBackend, Problem, get_backend
 from ..energies.base import Energy
 from ..energies.potts import Potts
@@ -127,6 +127,7 @@ def pdhg(
     """
     check_energy("energy", energy, "TwoPhase(cost, alpha=1.0)")
     rules = StoppingRules.checked(max_iter, tol, time_limit, callback)
+    coarse_to_fine = checks.boolean("coarse_to_fine", coarse_to_fine)
     backend = get_backend(backend, getattr(energy, "cost", getattr(energy, "image", None)))
     if backend.xp is np:
         labels, *spatial = energy.shape
@@ -294,7 +295,7 @@ def warm_up(backend: str | ArrayBackend | None = None, *, ndim: int = 2) -> None
     >>> from varconvex import warm_up
     >>> warm_up()
     """
-    backend = get_backend(backend)
+    backend, ndim = get_backend(backend), checks.whole_number("ndim", ndim, least=2, most=3)
     # Large enough for one coarser grid, and for two threads.
     cost = np.linspace(-1, 1, 64**ndim, dtype=np.float32).reshape((64,) * ndim)
     with warnings.catch_warnings():

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import checks
 from ..backends import ArrayBackend, Problem, get_backend
 from ..energies.base import Energy
+from ..errors import InvalidParameterError
 from ..keywords import known_keywords
 from ..options import Status
 from ._memory import of_cupy
@@ -75,10 +77,13 @@ def pdhg_batch(
     >>> [solution.converged for solution in pdhg_batch(TwoPhase(cost, 1.0) for cost in costs)]
     [True, True, True]
     """
+    if not isinstance(energies, Iterable):
+        raise InvalidParameterError(f"energies must be several; got {energies!r:.80}. Pass a list of energies.")
     energies = list(energies)
     for energy in energies:
         check_energy("each of energies", energy, "TwoPhase(cost, alpha=1.0)")
     rules = StoppingRules.checked(max_iter, tol, time_limit, callback)
+    coarse_to_fine = checks.boolean("coarse_to_fine", coarse_to_fine)
     if not energies:
         return []
     backend = get_backend(backend, getattr(energies[0], "cost", getattr(energies[0], "image", None)))

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ... import checks
 from ...errors import FileFormatError, MissingExtraError, VarconvexError
 
 MICRON, MILLIMETRE = "µm", "mm"
@@ -93,16 +94,22 @@ class Format(Protocol):
 
 @contextmanager
 def readable(path: str | os.PathLike, kind: str, remedy: str) -> Iterator[None]:
-    """Errors on reading a file of this kind, which may come from any decoder, as a FileFormatError that names it."""
+    """Errors on reading a file of this kind, which may come from any decoder, as a FileFormatError that names it.
+
+    A pipe or a device is one before it is opened, which might never end.
+    """
+    path = checks.path("the file", path)
     try:
+        if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+            raise FileFormatError(f"{kind} was expected; {path} is a pipe or a device. Save it first.")
         yield
     except VarconvexError:
         raise
     except FileNotFoundError:
-        raise FileFormatError(f"{kind} was expected; {os.fspath(path)} does not exist. Check the path.") from None
+        raise FileFormatError(f"{kind} was expected; {path} does not exist. Check the path.") from None
     except Exception as error:
         text = f"{error}"[:300] or type(error).__name__
-        raise FileFormatError(f"{kind} was expected; {os.fspath(path)} is not one ({text}). {remedy}") from error
+        raise FileFormatError(f"{kind} was expected; {path} is not one ({text}). {remedy}") from error
 
 
 def optional(module: str, extra: str, what: str) -> Any:
