@@ -226,6 +226,7 @@ def test_the_classic_models_are_measured_beside_scikit_image(tmp_path, capsys):
     assert astronaut.split()[1] == str(figures["mumford_shah"][0]["iterations"])
 
 
+@pytest.mark.filterwarnings("ignore:Changing the sparsity structure")  # by scikit-image, with old releases of SciPy
 def test_whole_calls_are_timed_beside_other_programs(tmp_path, capsys):
     pytest.importorskip("skimage")
     pytest.importorskip("cv2")

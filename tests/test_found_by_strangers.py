@@ -60,7 +60,7 @@ NO_NUMBERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: type(value).__name__)
 def test_what_is_no_single_real_number_is_refused(value):
     for call in (
         lambda: denoise_rof(IMAGE, value),

@@ -87,6 +87,7 @@ def agree(names, inside):
 
 
 @pytest.mark.filterwarnings("ignore:The probability range:UserWarning")
+@pytest.mark.filterwarnings("ignore:Changing the sparsity structure")  # by scikit-image, with old releases of SciPy
 def test_coming_from_random_walker(disc):
     pytest.importorskip("skimage")
     inside, image, labels = disc

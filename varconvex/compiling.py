@@ -26,10 +26,14 @@ _said: set[str] = set()
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Decorator: `numba.njit` with these options, cached where that is possible."""
+    """Decorator: `numba.njit` with these options, cached where that is possible.
+
+    In kernels an array is copied number by number: ``a[:n] = b`` would bring the text of NumPy's error along, whose
+    compilation takes seconds.
+    """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        dispatcher = numba.njit(**options)(function)
+        dispatcher = numba.njit(no_cfunc_wrapper=True, **options)(function)
         if not interpreted:
             try:
                 dispatcher._cache = _Cache(function)
@@ -45,8 +49,9 @@ def inlined(**options: Any) -> Any:
 
     A function that two kernels call as it stands is compiled with each of them, and whichever was loaded first serves
     both. With fastmath the copies may round differently, so that last bits would depend on what else has been called.
+    Python cannot call it, unless nothing is compiled: to compile what that needs takes a fifth of the time.
     """
-    return numba.njit(forceinline=True, **options)
+    return numba.njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
 
 
 class _NoFolder(NullCache):

@@ -100,6 +100,8 @@ def test_places_speak_for_the_nearer_stroke():
     assert odds[15, 13] == pytest.approx(2 * np.log((17 + 1) / (3 + 1)))
     wide = prepare(scene.image[..., 0], strokes, spacing=(1, 4))
     assert position_log_odds(wide)[15, 13] == pytest.approx(2 * np.log((17 * 2 + 1) / (3 * 2 + 1)))
+    volume = prepare(np.stack([scene.image[..., 0]] * 2), np.stack([strokes] * 2))
+    assert position_log_odds(volume)[1, 15, 13] == pytest.approx(np.log((17 + 1) / (3 + 1)))
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -136,9 +136,11 @@ def _fill_costs(costs, points, weights, offsets, seeds, firsts, shape, tile, axe
             group = order[start : min(start + _RUN, total)]
             n = group.size
             for i in range(n):
-                near[i] = points[group[i]]
-                away[:, i] = weights[:, group[i]]
-                offset[:, i] = offsets[:, group[i]]
+                for k in range(features):
+                    near[i, k] = points[group[i], k]
+                for label in range(labels):
+                    away[label, i] = weights[label, group[i]]
+                    offset[label, i] = offsets[label, group[i]]
             for k in range(features):
                 centre[k] = near[:n, k].mean()
             # Where one pixel is within the clip, bounds of all of them would say nothing.

@@ -177,7 +177,8 @@ def _log_means(out, points, weight, seeds, mine, axes, centre, rows, base, scrat
         if away < _NEAR:
             linear = squares
             if features >= _ROWS:
-                sums[:m] = squares
+                for j in range(m):
+                    sums[j] = squares[j]
                 for k in range(_ROWS, features + 1):
                     _add(sums[:m], rows[k, first:last], t[k])
                 linear = sums[:m]

@@ -57,7 +57,9 @@ def _backward_row(d0, d1, d2, db, dw, z, w, s, x0, x1, x2):
 def _rows(theta, width, dim):
     """W0 in columns, always three of them; and b0, w, and (wx, b) as they lie in theta."""
     columns = np.zeros((3, width), theta.dtype)
-    columns[:dim] = theta[: width * dim].reshape(width, dim).T
+    for j in range(width):
+        for k in range(dim):
+            columns[k, j] = theta[j * dim + k]
     ends = width * dim, width * (dim + 1), width * (dim + 2)
     return columns, theta[ends[0] : ends[1]], theta[ends[1] : ends[2]], theta[ends[2] :]
 
@@ -107,7 +109,9 @@ def _gradient(theta, width, dim, x, cost, sharpness, gradient):
         into_last[dim] += s
     if dim == 3:
         into_last[2] = s2
-    gradient[: width * dim] = sums[:dim].T.copy().ravel()
+    for j in range(width):
+        for k in range(dim):
+            gradient[j * dim + k] = sums[k, j]
     share = one / real(len(x))
     for k in range(gradient.size):
         gradient[k] *= share

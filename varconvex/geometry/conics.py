@@ -143,7 +143,8 @@ def _descend(sums: Array, five: Array, first: float, last: float, directions: Ar
             there = _cost(sums, trial, round_) if min(trial[2], trial[3]) > 0.3 else np.inf
             if there < value:
                 value, lowered = there, True
-                five[:] = trial
+                for i in range(5):
+                    five[i] = trial[i]
         if not lowered:
             step /= 2
     return value

@@ -101,7 +101,8 @@ def _open_each(labels: Array, ends: Array, back: Array, ring: Array, count: int)
         while labels[p] == 0 and length < labels.size:
             way[length], length, p = p, length + 1, back[p]
         first = labels[p]
-        way[:length] = way[:length][::-1].copy()
+        for i in range(length // 2):
+            way[i], way[length - 1 - i] = way[length - 1 - i], way[i]
         p = ends[at, 1]
         while labels[p] == 0 and length < labels.size:
             way[length], length, p = p, length + 1, back[p]

@@ -169,7 +169,9 @@ def _sweep_and_record(weights: Array, directions: Array, row: int, column: int) 
     for k in range(len(directions)):
         before = f.copy()
         _sweep(f, weights[k], directions[k, 0], directions[k, 1], row)
-        taken[k] = f < before
+        for r in range(n_rows):
+            for c in range(n_columns):
+                taken[k, r, c] = f[r, c] < before[r, c]
     return taken
 
 

@@ -168,7 +168,7 @@ def _two(features: Array) -> Array:
 
     flat = np.asarray(features, np.float64).reshape(-1, np.shape(features)[-1])
     if flat.shape[1] > 2:
-        flat = PCA(2, svd_solver="covariance_eigh").fit_transform(flat)
+        flat = PCA(2, random_state=0).fit_transform(flat)
     low, high = flat.min(), flat.max()
     return ((flat - low) / max(high - low, 1e-12)).reshape(*np.shape(features)[:2], -1)
 

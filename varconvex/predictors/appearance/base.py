@@ -18,6 +18,7 @@ import numpy as np
 from ...errors import InvalidScribblesError
 from ...inputs import Scene
 from ...likelihoods.base import CLIP, Likelihood
+from ...likelihoods.nieuwenhuis_cremers import power_of_width
 
 SCRIBBLE_SHARE = 0.3
 """Share of the scribbles among the pixels that a model is estimated from: few certain pixels against many guesses."""
@@ -98,10 +99,11 @@ def costs_of(log_odds: np.ndarray, scene: Scene) -> np.ndarray:
 
 
 def position_log_odds(scene: Scene) -> np.ndarray:
-    """Log-odds of the object by position alone: d log of the ratio of the distances to background and object strokes.
+    """Log-odds of the object by position alone: e log of the ratio of the distances to background and object strokes.
 
-    It is that of densities whose kernels are as wide as the distance to the nearest stroke, rho^-d in d dimensions
-    (Nieuwenhuis, Cremers 2013, doi:10.1109/TPAMI.2012.183); at most a factor of 20 between the distances counts.
+    It is that of densities whose kernels are as wide as the distance to the nearest stroke, rho^-e (Nieuwenhuis,
+    Cremers 2013, doi:10.1109/TPAMI.2012.183; e is `power_of_width`); at most a factor of 20 between the distances
+    counts.
     (*spatial) float32.
     """
     from scipy.ndimage import distance_transform_edt
@@ -110,7 +112,7 @@ def position_log_odds(scene: Scene) -> np.ndarray:
         np.log1p(distance_transform_edt(scene.seeds != k, sampling=scene.spacing)) if (scene.seeds == k).any() else 0
         for k in (1, 2)
     )
-    return (scene.seeds.ndim * np.clip(background - inside, -CLIP, CLIP)).astype(np.float32)
+    return (power_of_width(scene.seeds.ndim) * np.clip(background - inside, -CLIP, CLIP)).astype(np.float32)
 
 
 def sigmoid(n: np.ndarray) -> np.ndarray:

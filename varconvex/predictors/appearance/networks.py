@@ -7,7 +7,7 @@ a proximal term. By Pinsker's inequality KL(v, p) >= 2 |v - p|^2, so it bounds w
 the square it has a slope where the network is certain and wrong. The inputs are jittered, as if samples were smoothed
 by a kernel: otherwise a few strokes would be memorised. Several networks from different starts are averaged: far from
 all strokes their log-odds differ in sign and cancel. If positions are among the inputs, the log-odds of positions
-themselves are added, n <- n + d log(distance to the background's strokes / distance to the object's): on the strokes,
+themselves are added, n <- n + e log(distance to the background's strokes / distance to the object's): on the strokes,
 where one of the two distances is 0, they cannot be learnt. Then, too, a share of each scribbled batch gets a random
 appearance, uniform over the box that holds the image's: p_k <- (1 - e_k) p_k + e_k uniform. Pixels whose appearance no
 stroke has are then classified by their position, as with the uniform outliers of the Nieuwenhuis-Cremers likelihood;
