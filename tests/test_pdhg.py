@@ -387,6 +387,11 @@ def test_inputs_are_left_alone(rng):
             InvalidImageError,
             "target must be finite",
         ),
+        (
+            lambda c: TwoPhase(c, 1, quadratic_weight=1, target=np.where(c > 0, -1e31, 0)),
+            InvalidParameterError,
+            "target and quadratic_weight . target must be at most",
+        ),
         (lambda c: Potts(np.stack([c, c]), 1, upper=c), InvalidParameterError, "upper must be left at 1"),
         (lambda c: pdhg(TwoPhase), InvalidParameterError, "energy must be an energy"),
         (lambda c: pdhg(TwoPhase(c, 1), callback=3), InvalidParameterError, "callback must be None or a function"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from varconvex import Potts, TwoPhase
 from varconvex.backends import ArrayBackend, Problem
 from varconvex.backends.base import next_steps
 from varconvex.backends.pairs import pairwise_length, project_pairs
@@ -196,6 +197,36 @@ def test_no_dual_value_exceeds_a_primal_one(backend, rng, options, data):
             backend.iterate(problem, u, p, n=60, tau=0.3, sigma=0.3, rho=1.7, finish=True)
     assert best[0] <= best[1]
     assert best[1] - best[0] <= 0.1 * abs(best[1])  # and the iterations bring them together
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("unit", [1.0, 4.0, -0.125])
+@pytest.mark.parametrize("offset", [0.0, 0.1, -3.0])
+def test_rounding_says_what_it_changes(backend, rng, dtype, unit, offset):
+    array = rng.normal(size=(4, 5)).astype(dtype)
+    found, error = backend.rounded(backend.asarray(array), unit, offset)
+    exact = (array.astype(np.float64) - offset) / unit
+    np.testing.assert_array_equal(backend.to_numpy(found), exact.astype(np.float32))
+    assert error == pytest.approx(abs(exact.astype(np.float32) - exact).sum(), rel=1e-9)
+
+
+@pytest.mark.parametrize("labels", [1, 3])
+@pytest.mark.parametrize("tv", ["isotropic", "anisotropic"])
+def test_slices_add_up_to_the_values(backend, rng, labels, tv):
+    cost, lower = rng.normal(size=(labels, 6, 7)), np.where(rng.random((labels, 6, 7)) < 0.2, 0.3, 0)
+    make, cost, lower = (Potts, cost, lower) if labels > 1 else (TwoPhase, cost[0], lower[0])
+    problem = make(cost, 0.7, weight=rng.random((6, 7)), lower=lower, tv=tv).problem(backend)
+    u = backend.project(backend.asarray(rng.random((labels, 6, 7)), np.float32), problem)
+    field = backend.asarray(rng.normal(size=(labels, 6, 7)), np.float32)
+    p = backend.gradient(field, problem.steps)  # 0 where there is no next pixel
+    p = backend.project_ball(p, problem.dual_radius, problem.isotropic, problem.coupling)
+    primal, dual = backend.primal_slices(problem, u), backend.dual_slices(problem, p)
+    assert primal.shape == dual.shape == (6,)
+    assert backend.primal_value(problem, u) == pytest.approx(
+        problem.cost_unit * primal.sum() + problem.constant, rel=1e-6
+    )
+    expected = problem.cost_unit * (dual.sum() - problem.rounding_slack) + problem.constant
+    assert backend.dual_value(problem, p) == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_truncated_problem_has_no_bound():

@@ -89,7 +89,17 @@ def test_equality_and_hash_are_by_identity():
 def test_labels_are_of_the_smallest_type(count, dtype):
     cost = np.zeros((count, 2, 3))
     cost[-1, 0] = -1
-    labels = pdhg(Potts(cost, 0.0)).labels
+    solution = pdhg(Potts(cost, 0.0))
+    labels = solution.labels
+    np.testing.assert_array_equal(solution.mask, [[True] * 3, [False] * 3])
     assert labels.dtype == dtype
     assert (labels[0] == count - 1).all()
     assert two().labels.dtype == np.uint8
+    np.testing.assert_array_equal(two().labels, two().binary == 1)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3, 1), (1, 1, 3)])
+def test_labels_of_a_single_row(shape):
+    solution = pdhg(Potts(-np.eye(3).reshape(3, *shape), 0.0))
+    np.testing.assert_array_equal(solution.labels.ravel(), [0, 1, 2])
+    np.testing.assert_array_equal(solution.mask.ravel(), [False, True, True])

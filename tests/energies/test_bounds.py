@@ -7,6 +7,7 @@ values among the bounds and the data (linear and L1 data terms with a sum of abs
 import importlib
 import itertools
 import warnings
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 import varconvex
-from varconvex import ROF, TVL1, ChanVese, GeodesicContours, Potts, TwoPhase, pdhg
+from varconvex import ROF, TVL1, ChanVese, GeodesicContours, Potts, TwoPhase, get_backend, pdhg
 from varconvex.errors import ConvergenceWarning
 
 WITHOUT_A_BOUND = {"MumfordShah"}
@@ -121,6 +122,7 @@ CASES = {
         near_a_target(0.1, 0.7, 0.3, 0.1, 0.7),
         near_a_target(-0.9, 0.1, 0.3, 0.1, 0.7),
         near_a_target(0.9, 0.1, 0.3, 0.1, 0.7),
+        near_a_target(0.1, 7.0, 0.0, 0.1, 0.7),
     ],
     "GeodesicContours": [
         two_phase(ODD.astype(np.float32), 0.1, weight=np.full((1, 4), 0.3), balloon=0.1, kind=GeodesicContours),
@@ -189,3 +191,27 @@ def test_the_bound_is_below_the_exact_minimum(backend, name):
         slack = Fraction(problem.rounding_slack) * Fraction(problem.cost_unit)
         needed |= Fraction(solution.dual) + slack > minimum + noise
     assert needed, "no case has values whose rounding lifts the bound"
+
+
+@pytest.mark.parametrize("alpha", [0.25, 1024.0])
+@pytest.mark.parametrize("inward", [1.0, -1.0])
+@pytest.mark.parametrize("quadratic_weight", [0.0, 8.0])
+def test_the_slack_of_rounded_bounds_is_met_and_never_exceeded(alpha, inward, quadratic_weight):
+    # All flow meets in the middle, whose bound alone lies between two float32s and is rounded inwards.
+    backend, middle = get_backend("numpy"), (2, 2)
+    lower, upper = np.zeros((5, 5)), np.ones((5, 5))
+    lower[middle], upper[middle] = (0.1, 1) if inward > 0 else (0, 0.7)
+    options = {"quadratic_weight": quadratic_weight, "target": np.zeros((5, 5))} if quadratic_weight else {}
+    energy = TwoPhase(np.zeros((5, 5)), alpha, lower=lower, upper=upper, tv="anisotropic", **options)
+    problem = replace(energy.problem(backend), rounding_slack=0.0)
+    exact = replace(problem, lower=lower[None], upper=upper[None])
+    slack = energy.problem(backend).rounding_slack * problem.cost_unit
+    p = np.zeros((2, 1, 5, 5), np.float32)
+    p[0, 0, 2, 2], p[0, 0, 1, 2], p[1, 0, 2, 2], p[1, 0, 2, 1] = np.array([-1, 1, -1, 1]) * alpha * inward
+    added = backend.dual_value(problem, p) - backend.dual_value(exact, p)
+    assert added <= slack
+    assert added > 0.99 * slack or quadratic_weight
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        p = rng.choice(np.array([-alpha, alpha], np.float32), p.shape)
+        assert backend.dual_value(problem, p) - backend.dual_value(exact, p) <= slack

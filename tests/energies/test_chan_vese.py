@@ -104,6 +104,9 @@ def test_what_is_refused():
         ChanVese(np.zeros((4, 5, 3)), np.zeros((2, 4)), 1.0)
     with pytest.raises(InvalidImageError, match="image must be finite"):
         ChanVese(np.full((4, 5), np.inf), (0.0, 1.0), 1.0)
+    for bad in ((image - 1.1e15, (0.0, 1.0)), (image, (0.0, -1.1e15))):
+        with pytest.raises(InvalidParameterError, match=r"must be at most 1e\+15 in size"):
+            ChanVese(*bad, 1.0)
     with pytest.raises(InvalidParameterError, match="n_regions must be a finite number, at least 2"):
         segment_chan_vese(image, 1)
     with pytest.raises(InvalidParameterError, match="max_rounds"):

@@ -64,6 +64,17 @@ def test_channels_share_their_edges():
     assert both.edges.sum() == 20  # ... together they are not
 
 
+@pytest.mark.parametrize("jump", [0.03, 0.3, 30.0])
+def test_the_energy_of_an_image_is_what_the_formula_says(rng, jump):
+    image, other = rng.integers(0, 2, (2, 9, 8)) * 3.0 - 1
+    squares = np.zeros(image.shape)
+    squares[:-1] += np.diff(other, axis=0) ** 2
+    squares[:, :-1] += np.diff(other, axis=1) ** 2
+    expected = ((other - image) ** 2).sum() + np.minimum(0.7 * squares, jump).sum()
+    found = MumfordShah(image, 0.7, jump=jump).value(get_backend("numpy"), other)
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
 def test_no_bound_is_claimed():
     energy = MumfordShah(np.eye(12))
     with pytest.raises(InvalidParameterError, match=r"energy must be convex; got MumfordShah.*Use stationary"):

@@ -5,7 +5,7 @@ import pytest
 from oracles import minimum_cut
 from scipy.optimize import minimize
 
-from varconvex import ROF, TVL1, denoise_rof, pdhg, pdhg_batch
+from varconvex import ROF, TVL1, denoise_rof, get_backend, pdhg, pdhg_batch
 from varconvex.errors import DataTermWarning, InvalidImageError, InvalidParameterError
 
 
@@ -109,11 +109,12 @@ def test_a_weight_of_zero_sets_an_edge_free(rng):
     assert np.ptp(pdhg(ROF(image, 5.0)).u) < 0.05
 
 
-def test_the_energy_of_an_image_is_what_the_formula_says(rng):
-    from varconvex import get_backend
-
+@pytest.mark.parametrize("huber", [0.0, 0.4, 1.3, 1.5, 9.0])
+def test_the_energy_of_an_image_is_what_the_formula_says(rng, huber):
     image, other = rng.random((12, 9)), rng.random((12, 9))
-    assert ROF(image, 0.3).value(get_backend("numpy"), other) == pytest.approx(rof_energy(image, other, 0.3), rel=1e-5)
+    for one, two in ((image, other), (image.round(), other.round()), (7 * image.round() - 3, 7 * other.round() - 3)):
+        found = ROF(one, 0.3, huber=huber).value(get_backend("numpy"), two)
+        assert found == pytest.approx(rof_energy(one, two, 0.3, huber), rel=1e-5)
 
 
 @pytest.mark.parametrize("channels", [None, 0, -1])
@@ -173,3 +174,11 @@ def test_what_is_refused(change, message):
     fields = {"image": np.zeros((4, 5)), "alpha": 1.0, **change}
     with pytest.raises((InvalidImageError, InvalidParameterError), match=message):
         ROF(**fields)
+
+
+def test_the_least_range_whose_square_is_a_number():
+    image = np.array([[-0.5, 0.5], [0.5, 0.25]])
+    assert np.isfinite(pdhg(ROF(1e-150 * image, 1e-151)).primal)
+    for size in (0.99e-150, 1e-200):
+        with pytest.raises(InvalidParameterError, match="the range of the image"):
+            ROF(size * image, 1e-151)

@@ -7,7 +7,14 @@ import pytest
 from scipy import ndimage
 
 from varconvex.errors import InvalidImageError
-from varconvex.geometry.certify import certify_convexity, fill_hull, hull_half_spaces, hull_vertices
+from varconvex.geometry.certify import (
+    certificate_of_runs,
+    certify_convexity,
+    fill_hull,
+    hull_half_spaces,
+    hull_vertices,
+)
+from varconvex.geometry.hulls import hull_share, is_convex
 
 
 def brute_force_hull(mask):
@@ -43,7 +50,8 @@ def test_equals_brute_force_on_random_masks():
         assert found.n_missing == np.count_nonzero(hull & ~mask)
         assert found.n_components == pieces
         assert found.n_pixels == np.count_nonzero(mask)
-        assert bool(found) == found.convex == (np.array_equal(hull, mask) and pieces == 1)
+        assert bool(found) == found.convex == is_convex(mask) == (np.array_equal(hull, mask) and pieces == 1)
+        assert hull_share(mask) == np.count_nonzero(mask) / np.count_nonzero(hull)
         checked += 1
     assert checked >= 1000
 
@@ -58,6 +66,45 @@ def test_hull_vertices_are_the_corners_and_no_more():
         for i in range(len(corners) if len(corners) > 2 else 0):
             a, b, c = corners[i - 2], corners[i - 1], corners[i]
             assert (b - a)[0] * (c - b)[1] - (b - a)[1] * (c - b)[0] > 0
+
+
+def test_half_planes_hold_the_hull_and_touch_it():
+    for mask in random_masks(100):
+        normals, offsets = hull_half_spaces(mask)
+        grid = np.argwhere(np.ones(mask.shape, bool))
+        within = (normals @ grid.T <= offsets[:, None]).all(axis=0)
+        assert np.array_equal(within.reshape(mask.shape), brute_force_hull(mask))
+        assert ((normals @ np.argwhere(mask).T).max(axis=1) == offsets).all()
+        assert (np.gcd.reduce(normals, axis=1) == 1).all()
+        known = set(map(tuple, normals.tolist()))
+        assert len(known) == len(normals)
+        assert known >= {(1, 0), (-1, 0), (0, 1), (0, -1)}
+
+
+def test_runs_of_rows_are_certified_as_their_mask_is():
+    found = []
+    for mask in random_masks(400):
+        rows = mask[mask.any(axis=1)]
+        filled = np.maximum.accumulate(rows, axis=1) & np.maximum.accumulate(rows[:, ::-1], axis=1)[:, ::-1]
+        first, last = filled.argmax(axis=1), filled.argmax(axis=1) + filled.sum(axis=1) - 1
+        found.append(certificate_of_runs(first, last))
+        assert found[-1] == certify_convexity(filled)
+    assert {c.convex for c in found} == {c.n_missing > 0 for c in found} == {True, False}
+    assert {c.n_components for c in found if not c.n_missing} >= {1, 2}
+    assert max(c.n_components for c in found) > 2
+
+
+def test_the_share_of_counted_pixels_is_of_the_hull_among_them():
+    mask, counted = np.zeros((1, 9), bool), np.ones((1, 9), bool)
+    mask[0, [1, 5]] = True
+    counted[0, [2, 3]] = False
+    assert (hull_share(mask), hull_share(mask, counted)) == (2 / 5, 2 / 3)
+
+
+def test_integers_are_masks():
+    for mask in random_masks(30):
+        for dtype in (np.uint8, np.int64):
+            assert certify_convexity(mask.astype(dtype)) == certify_convexity(mask)
 
 
 def test_flips_and_transposes_change_nothing():
@@ -80,6 +127,8 @@ def test_empty_is_not_convex():
     assert (found.n_pixels, found.n_components, found.n_missing) == (0, 0, 0)
     assert str(found).startswith("empty")
     assert hull_vertices(np.zeros((3, 4), bool)).shape == (0, 2)
+    assert not is_convex(np.zeros((3, 4), bool))
+    assert hull_share(np.zeros((3, 4), bool)) == 1
 
 
 def test_one_hole_is_one_missing_pixel():

@@ -93,7 +93,7 @@ def certificate_of_runs(first: np.ndarray, last: np.ndarray) -> Certificate:
     No mask is made: for images that do not fit into memory.
     """
     left, right = hulls_2d.rows_of_runs(first, last)
-    n_missing = int(np.maximum(right - left + 1, 0).sum() - (last - first + 1).sum())
+    n_missing = int((right - left).sum() - (last - first).sum())  # no row of the hull is empty: it holds the run
     apart = (first[1:] > last[:-1] + 1) | (last[1:] < first[:-1] - 1)
     n_components = 1 + int(np.count_nonzero(apart))
     return Certificate(n_missing == 0 and n_components == 1, n_missing, n_components, int((last - first + 1).sum()))
