@@ -21,6 +21,9 @@ from .logs import COMPILING, LOGGER
 interpreted: bool = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
 """Whether Numba has been told not to compile anything (NUMBA_DISABLE_JIT=1)."""
 
+_UNSEEN: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Of what is called by kernels only. Numba has these options without declaring them."""
+
 _said: set[str] = set()
 """What this process has been told already."""
 
@@ -33,7 +36,7 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        dispatcher = numba.njit(no_cfunc_wrapper=True, **options)(function)
+        dispatcher = numba.njit(**options)(function)
         if not interpreted:
             try:
                 dispatcher._cache = _Cache(function)
@@ -51,7 +54,7 @@ def inlined(**options: Any) -> Any:
     both. With fastmath the copies may round differently, so that last bits would depend on what else has been called.
     Python cannot call it, unless nothing is compiled: to compile what that needs takes a fifth of the time.
     """
-    return numba.njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
+    return numba.njit(forceinline=True, **_UNSEEN, **options)
 
 
 class _NoFolder(NullCache):
