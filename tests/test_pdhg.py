@@ -360,7 +360,7 @@ def test_inputs_are_left_alone(rng):
         (lambda c: TwoPhase(c[:0], 1), InvalidImageError, "an axis of length 0"),
         (lambda c: TwoPhase(c, -1), InvalidParameterError, "alpha must be a finite number, at least 0; got -1"),
         (lambda c: TwoPhase(c, np.nan), InvalidParameterError, "alpha must be a finite number"),
-        (lambda c: TwoPhase(c, "1"), InvalidParameterError, "alpha must be a finite number, at least 0; got '1'"),
+        (lambda c: TwoPhase(c, "1"), InvalidParameterError, "alpha must be a number, at least 0; got str '1'"),
         (lambda c: TwoPhase(c, c), InvalidParameterError, "alpha must be a number.*ndarray of shape"),
         (
             lambda c: TwoPhase(c, 1, weight=c[1:]),

@@ -11,6 +11,7 @@ from varconvex.errors import (
     InvalidParameterError,
     InvalidScribblesError,
     ScribbleConflictError,
+    UnsupportedTypeError,
 )
 from varconvex.geometry.certify import certify_convexity, fill_hull
 from varconvex.geometry.convex_sets import check_hulls
@@ -357,12 +358,16 @@ def test_a_blocked_sliver_is_named():
         (np.zeros((0, 3)), "two or three dimensions"),
         (np.full((3, 3), np.nan), "replace NaN"),
         (np.full((3, 3), 2), r"in \[0, 1\]"),
-        (np.full((3, 3), "a"), "must be numbers"),
     ],
 )
 def test_bad_targets_are_named(target, match):
     with pytest.raises(InvalidImageError, match=match):
         ConvexShape().fit(target)
+
+
+def test_a_target_of_texts_is_named():
+    with pytest.raises(UnsupportedTypeError, match="target must hold bools, integers or floats"):
+        ConvexShape().fit(np.full((3, 3), "a"))
 
 
 def test_bad_parameters_are_named():

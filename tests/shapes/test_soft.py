@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
-from varconvex.errors import InvalidImageError, InvalidParameterError
+from varconvex.errors import InvalidImageError, InvalidParameterError, UnsupportedTypeError
 from varconvex.shapes import ICNN, ConvexShape
 
 
@@ -137,10 +137,17 @@ def test_nothing_that_is_passed_changes_and_seeds_repeat():
 
 
 @pytest.mark.parametrize(
-    "target", [np.zeros(4), np.zeros((2, 0)), np.full((4, 4), np.nan), np.full((4, 4), 2.0), np.full((4, 4), "a")]
+    ("target", "error"),
+    [
+        (np.zeros(4), InvalidImageError),
+        (np.zeros((2, 0)), InvalidImageError),
+        (np.full((4, 4), np.nan), InvalidImageError),
+        (np.full((4, 4), 2.0), InvalidImageError),
+        (np.full((4, 4), "a"), UnsupportedTypeError),
+    ],
 )
-def test_what_is_no_map_is_named(target):
-    with pytest.raises(InvalidImageError):
+def test_what_is_no_map_is_named(target, error):
+    with pytest.raises(error):
         ConvexShape().distance(target)
 
 

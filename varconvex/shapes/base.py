@@ -110,6 +110,8 @@ class Shape(ABC, Generic[F]):
             is thinner than a voxel); raised before anything is fitted.
         InvalidParameterError
             If `spacing` is not one positive number an axis.
+        UnsupportedTypeError
+            If one of them is no array of numbers.
         """
         values = self._checked_target(target)
         held, avoid = _checked_scribbles("inside", inside, values), _checked_scribbles("outside", outside, values)

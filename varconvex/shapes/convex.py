@@ -201,6 +201,8 @@ class ConvexShape(ConvexSets[FittedConvex]):
             If `target` has not two or three dimensions, is not finite, or leaves [0, 1].
         InvalidParameterError
             If `start` is no network of the map's dimension and at most the widths `hidden`.
+        UnsupportedTypeError
+            If `target` is no array of numbers.
 
         Examples
         --------
