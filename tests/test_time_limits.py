@@ -45,8 +45,13 @@ def ball():
     return image, scribbles
 
 
+def named(keywords):
+    """The name of a case, the same one in each process: without an object's address."""
+    return ", ".join(f"{name} {value}".split(" object at ")[0] for name, value in keywords.items())
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("keywords", [*KINDS, {"shape": "convex", "channel_axis": None}], ids=str)
+@pytest.mark.parametrize("keywords", [*KINDS, {"shape": "convex", "channel_axis": None}], ids=named)
 def test_no_stage_takes_much_longer_than_the_limit(keywords):
     image, scribbles = ball() if "channel_axis" in keywords else (demo.photograph(), demo.SCRIBBLES)
     segment(image, scribbles, **keywords)  # compiled
@@ -61,7 +66,7 @@ def test_no_stage_takes_much_longer_than_the_limit(keywords):
         assert min(over) < OVER
 
 
-@pytest.mark.parametrize("keywords", [{"shape": "convex"}, {"shape": "polygon"}, {"unify": "joint"}], ids=str)
+@pytest.mark.parametrize("keywords", [{"shape": "convex"}, {"shape": "polygon"}, {"unify": "joint"}], ids=named)
 def test_without_any_time_promises_are_kept(two_blobs, keywords):
     image, scribbles, _ = two_blobs
     result = segment(image, scribbles, time_limit=0, **keywords)
