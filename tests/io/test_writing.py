@@ -194,6 +194,15 @@ def test_a_unit_that_nifti_does_not_know_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_may_have_a_question_mark_in_its_name(tmp_path):
+    """Zarr takes texts as addresses, and what is behind a question mark as no part of the name."""
+    pytest.importorskip("zarr")
+    path, labels = tmp_path / "which one?.ome.zarr", label_image((1, 2), 2)
+    write_labels(path, labels)
+    assert os.listdir(tmp_path) == [path.name]
+    np.testing.assert_array_equal(open_image(path).image, labels)
+
+
 def test_an_ome_zarr_folder_says_what_its_axes_are(tmp_path):
     zarr = pytest.importorskip("zarr")
     path = tmp_path / "a.ome.zarr"

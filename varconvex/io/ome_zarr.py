@@ -50,7 +50,7 @@ def write_ome_zarr(path: str | os.PathLike, array: Any, grid: Grid, *, levels: i
     attributes = _described(target.name.split(".")[0], array, grid, "0.5" if later else "0.4", levels)
 
     def write(folder: Path) -> None:
-        group = zarr.open_group(str(folder), mode="w", zarr_format=3 if later else 2, attributes=attributes)
+        group = zarr.open_group(folder, mode="w", zarr_format=3 if later else 2, attributes=attributes)
         keys = {} if later else {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
         kind: Any = array.dtype
         source = array
@@ -72,7 +72,7 @@ def write_ome_zarr(path: str | os.PathLike, array: Any, grid: Grid, *, levels: i
             source = made
 
     check_place(path)
-    labels = zarr.open_group(str(target.parent), mode="a", zarr_format=3 if later else 2) if inside else None
+    labels = zarr.open_group(target.parent, mode="a", zarr_format=3 if later else 2) if inside else None
     write_folder(path, write)
     if labels is not None:
         given: Any = labels.attrs.asdict()
@@ -111,6 +111,6 @@ def _attributes(path: Path) -> dict[str, Any]:
     import zarr
 
     try:
-        return dict(zarr.open_group(str(path), mode="r").attrs)
+        return dict(zarr.open_group(path, mode="r").attrs)
     except Exception:
         return {}

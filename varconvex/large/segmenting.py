@@ -174,7 +174,7 @@ def _labelled(
     kind = label_type(strokes.labels, False)
     plain, final, seeds = (
         _zarr().create_array(
-            store=str(scratch.path / f"{name}.zarr"), shape=shape, chunks=(chunk, chunk), dtype=kind, overwrite=True,
+            store=scratch.path / f"{name}.zarr", shape=shape, chunks=(chunk, chunk), dtype=kind, overwrite=True,
             fill_value=0,
         )
         for name in ("unconstrained", "labels", "seeds")

@@ -3,6 +3,7 @@
 import os
 import warnings
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def source(path: str, wanted: Wanted) -> Source:
     zarr = optional("zarr", "zarr", "Zarr")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        node = zarr.open(path if os.path.isdir(path) else zarr.storage.ZipStore(path, mode="r"), mode="r")
+        node = zarr.open(Path(path) if os.path.isdir(path) else zarr.storage.ZipStore(path, mode="r"), mode="r")
         return _source(path, node, wanted)
 
 
@@ -95,7 +96,7 @@ def _of_parent(path: str) -> Source | None:
         return None
     import zarr
 
-    group: Any = zarr.open(parent, mode="r")
+    group: Any = zarr.open(Path(parent), mode="r")
     for image in [] if hasattr(group, "shape") else _ome(group).get("multiscales", []):
         for level, dataset in enumerate(image["datasets"]):
             if dataset["path"] == name:
