@@ -200,7 +200,7 @@ def test_a_folder_may_have_a_question_mark_in_its_name(tmp_path):
     path, labels = tmp_path / "which one?.ome.zarr", label_image((1, 2), 2)
     write_labels(path, labels)
     assert os.listdir(tmp_path) == [path.name]
-    np.testing.assert_array_equal(open_image(path).image, labels)
+    np.testing.assert_array_equal(open_image(path).array, labels)
 
 
 def test_an_ome_zarr_folder_says_what_its_axes_are(tmp_path):
