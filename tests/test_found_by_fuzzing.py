@@ -60,6 +60,26 @@ def test_a_jump_that_costs_next_to_nothing_is_one():
     assert np.isfinite(solution.energy)
 
 
+@pytest.mark.parametrize("weight", [0.0, 1e-310])
+def test_a_boundary_that_costs_nothing_beside_costs_next_to_nothing(weight):
+    """The minimum is the sum of the negative costs: alpha alone is beyond all numbers in the costs' unit."""
+    solution = pdhg(TwoPhase([[1e-310, -2e-310]], 1e12, weight=np.full((1, 2), weight)), max_iter=0)
+    assert solution.dual <= min(-2e-310 + 1e12 * weight, 0.0)
+    assert solution.dual <= solution.primal < 1e-290
+
+
+def test_a_quadratic_term_whose_cost_cancels_has_its_own_unit():
+    """cost u + (u - target)^2 / 2 with cost = target is u^2 / 2 and a constant, whose minimum is at 0."""
+    solution = pdhg(TwoPhase([[0.5]], 1e-310, quadratic_weight=1.0, target=np.array([[0.5]])))
+    assert solution.dual <= 0.125 <= solution.primal + 1e-6
+    assert float(solution.u[0, 0]) == pytest.approx(0, abs=1e-3)
+
+
+def test_a_boundary_beyond_all_numbers_in_the_images_unit_is_refused():
+    with pytest.raises(InvalidParameterError, match="alpha must be in proportion to the image"):
+        pdhg(ROF([[1e-40, 0.0]], 1.9e19))
+
+
 def test_a_quadratic_term_that_divides_to_infinity_is_refused():
     with pytest.raises(
         InvalidParameterError, match="quadratic_weight other than 0 must be a finite number, at least 1e-30"

@@ -222,6 +222,8 @@ def energies_are_finite_or_refused(data, shape, kind):
     if energy is None:
         return
     found = answer(stationary if kind == "MumfordShah" else pdhg, energy, max_iter=40)
+    if found is None:
+        return
     assert np.isfinite(found.u).all()
     assert np.isfinite(found.energy)
     if kind != "MumfordShah":

@@ -18,6 +18,9 @@ _LEAST_RANGE, _FARTHEST, _SHORTEST = 1e-150, 1e15, 1e-20
 """Least range whose square is a number; largest distance of the data from the bounds, in ranges; gradients that count
 as none, in ranges."""
 
+_LARGEST_UNIT = 2.0**126
+"""Its inverse is float32's least number that is no denormal."""
+
 
 @dataclass(frozen=True)
 class ImageEnergy(ABC):
@@ -88,6 +91,11 @@ class ImageEnergy(ABC):
         grid = differences(self.tv, self.spacing)
         radius, terms = self._within_reach(radius, terms, top, grid["steps"])
         unit = max(1.0, least_unit(self, radius))
+        if unit > _LARGEST_UNIT:
+            raise InvalidParameterError(
+                f"alpha must be in proportion to the image, whose numbers differ by {self.upper - self.lower:g}; got "
+                f"{self.alpha:g}, beside which float32 cannot hold them. Divide it."
+            )
         if unit != 1:
             cost_unit, radius, data_error = cost_unit * unit, radius / unit, data_error / unit
             terms["cost"] = terms["cost"] / np.float32(unit)

@@ -66,7 +66,7 @@ class LinearEnergy(ABC):
         """
         labels, *spatial = self.shape
         cost = backend.asarray(cost).reshape(self.shape)
-        size = backend.mean_size(cost) or self.alpha or 1.0
+        size = max(backend.mean_size(cost), quadratic_weight) or self.alpha or 1.0
         unit = 1.0 if 1 / _ORDINARY < size < _ORDINARY else power_of_two(size)
         unit = max(unit, least_unit(self, share * self.alpha))
         rounded, data_error = backend.rounded(cost, unit)
@@ -79,7 +79,7 @@ class LinearEnergy(ABC):
 
         problem = Problem(
             cost=rounded,
-            dual_radius=dual_radius(backend, self, share * self.alpha / unit),
+            dual_radius=dual_radius(backend, self, share * self.alpha, unit),
             lower=bound(self.lower),
             upper=bound(self.upper),
             simplex=simplex,

@@ -89,8 +89,11 @@ def least_unit(energy: Any, factor: float) -> float:
     return 2 * power_of_two(least) if least > 0 else 0.0
 
 
-def dual_radius(backend: ArrayBackend, energy: Any, factor: float) -> Any:
-    """factor * weight: float32, of the spatial shape or broadcastable to it."""
+def dual_radius(backend: ArrayBackend, energy: Any, factor: float, unit: float = 1.0) -> Any:
+    """factor * weight / unit: float32, of the spatial shape or broadcastable to it.
+
+    Divided last: where the weight is next to nothing the factor alone may be too large for its unit.
+    """
     if energy.weight is None:
-        return backend.asarray(factor, np.float32).reshape((1,) * len(energy.spacing))
-    return backend.asarray(factor * backend.asarray(energy.weight, np.float64)).astype(np.float32)
+        return backend.asarray(factor / unit, np.float32).reshape((1,) * len(energy.spacing))
+    return backend.asarray(factor * backend.asarray(energy.weight, np.float64) / unit).astype(np.float32)
