@@ -286,9 +286,14 @@ def host(array: Any) -> np.ndarray:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
+def host_array(name: str, value: Any) -> np.ndarray:
+    """A NumPy array of numbers of something that holds one, see `as_numeric` and `host`."""
+    return host(as_numeric(name, value))
+
+
 def region(name: str, mask: Any, shape: tuple[int, ...]) -> np.ndarray:
     """A mask (bool, or zeros and ones) as bool array of this `shape`, or an InvalidImageError."""
-    mask = host(as_numeric(name, mask))
+    mask = host_array(name, mask)
     if mask.shape != shape:
         raise InvalidImageError(f"{name} must have the spatial shape {shape}; got {mask.shape}. Crop it alike.")
     if mask.dtype.kind != "b" and not np.isin(mask, (0, 1)).all():

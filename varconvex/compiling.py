@@ -22,7 +22,7 @@ interpreted: bool = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
 """Whether Numba has been told not to compile anything (NUMBA_DISABLE_JIT=1)."""
 
 _UNSEEN: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-"""Of what is called by kernels only. Numba has these options without declaring them."""
+"""Options of functions that only kernels call; Numba knows them, but its types do not declare them."""
 
 _said: set[str] = set()
 """What this process has been told already."""
@@ -52,7 +52,7 @@ def inlined(**options: Any) -> Any:
 
     A function that two kernels call as it stands is compiled with each of them, and whichever was loaded first serves
     both. With fastmath the copies may round differently, so that last bits would depend on what else has been called.
-    Python cannot call it, unless nothing is compiled: to compile what that needs takes a fifth of the time.
+    Python cannot call it, unless nothing is compiled: wrappers for that are not compiled, which takes time, too.
     """
     return numba.njit(forceinline=True, **_UNSEEN, **options)
 

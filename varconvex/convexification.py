@@ -139,7 +139,7 @@ def _scene(
 
 def _checked(labels: Any, background: int) -> tuple[np.ndarray, np.ndarray]:
     """A label image on the host, and the ids of its objects, ascending; or an InvalidImageError."""
-    image = checks.host(checks.as_numeric("labels", labels))
+    image = checks.host_array("labels", labels)
     checks.spatial("labels", image)
     checks.taken_as_volume("labels", image.shape, mask=True)
     if image.dtype.kind == "b":

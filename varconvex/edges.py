@@ -86,7 +86,7 @@ def contrast_weight(
     Rother, Kolmogorov, Blake, GrabCut, ACM TOG 23, 2004, doi:10.1145/1015706.1015720
     Boykov, Jolly, Interactive Graph Cuts, ICCV 2001, doi:10.1109/ICCV.2001.937505
     """
-    image = checks.host(checks.as_numeric("image", image))
+    image = checks.host_array("image", image)
     if checks.several(spacing) and len(spacing) == image.ndim:
         checks.taken_as_volume("image", image.shape)
         image = image[..., None]

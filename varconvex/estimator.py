@@ -113,7 +113,7 @@ class ScribbleClassifier(ClassifierMixin, BaseEstimator):
         InvalidImageError, InvalidScribblesError, InvalidParameterError
             As `segment`.
         """
-        image = checks.host(checks.as_numeric("X", X))
+        image = checks.host_array("X", X)
         if not isinstance(self.options, Mapping | None):
             raise InvalidParameterError(
                 f"options must be None or a dict of keywords of segment; got {self.options!r:.80}. Pass one."
@@ -121,7 +121,7 @@ class ScribbleClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(y, Mapping | tuple):
             seeds = label_image(y, image, (self.options or {}).get("channel_axis", -1), False)
         else:
-            seeds = checks.host(checks.as_numeric("y", y))
+            seeds = checks.host_array("y", y)
         self._by_rows = seeds.ndim == 1
         if self._by_rows:
             image, seeds = _canvas([(image, seeds)])
@@ -157,7 +157,7 @@ class ScribbleClassifier(ClassifierMixin, BaseEstimator):
     def _result(self, X: Any) -> tuple[Any, Any]:
         """The segmentation that has the pixels of X, and where they are in it."""
         check_is_fitted(self)
-        given = checks.host(checks.as_numeric("X", X))
+        given = checks.host_array("X", X)
         if self._by_rows:
             return self._among_rows(given)
         if self.result_ is not None and np.array_equal(given, self._image, equal_nan=given.dtype.kind == "f"):
@@ -250,8 +250,8 @@ def pixel_table(image: Any, scribbles: Any) -> tuple[np.ndarray, np.ndarray, np.
     >>> X.shape, strokes.tolist()
     ((6, 3), [0, 2, 1, 0, 3, 4])
     """
-    image = checks.host(checks.as_numeric("image", image))
-    scribbles = checks.host(checks.as_numeric("scribbles", scribbles))
+    image = checks.host_array("image", image)
+    scribbles = checks.host_array("scribbles", scribbles)
     if scribbles.ndim != 2 or image.shape[:2] != scribbles.shape or image.ndim not in (2, 3):
         raise InvalidImageError(
             f"an image (H, W) or (H, W, C) and scribbles (H, W) were expected; got {image.shape} and {scribbles.shape}"

@@ -1,4 +1,4 @@
-"""Objects of other libraries that hold an array, or lead to one: what NumPy reads of them, and what to pass instead."""
+"""Paths and objects of other libraries in the place of an array: how to convert them, how errors name them."""
 
 import os
 from typing import Any
@@ -21,7 +21,7 @@ _READERS = {
     "todense": "Pass array.todense().",
     "__next__": "Pass a list or a NumPy array: np.stack(list(...)).",
 }
-"""What to pass instead of objects of other libraries, by a method or property that they are known by."""
+"""Objects of other libraries are recognised by an attribute; for each, how to get a NumPy array from it."""
 
 
 def on_host(value: Any) -> Any:
@@ -35,7 +35,7 @@ def on_host(value: Any) -> Any:
 
 
 def how_to_read(value: Any) -> str | None:
-    """What to pass instead of something that is no array but holds, or leads to, one; None where that is not known."""
+    """How to get a NumPy array from a path or an object of another library, as a sentence; None if that is unknown."""
     if is_path(value):
         return "Read it first: varconvex.io.read_image(path)."
     if value is None or callable(value) or isinstance(value, dict | set):

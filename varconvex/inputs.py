@@ -140,7 +140,7 @@ def probability_map(target: Any) -> np.ndarray:
     A mask is bool, or an integer array with 0 and one other value (255 in PNG files). An InvalidImageError or
     UnsupportedTypeError if it is neither.
     """
-    target = checks.host(checks.as_numeric("target", target))
+    target = checks.host_array("target", target)
     checks.spatial("target", target)
     checks.taken_as_volume("target", target.shape, mask=True)
     checks.finite("target", target, "Replace them by 0.5 where nothing is known.")

@@ -166,7 +166,7 @@ def refine(
 
 def _map(target: Any, scene: Scene) -> Array:
     """The map on the host, where it fits the image; or an InvalidImageError."""
-    values = checks.host(checks.as_numeric("target", target))
+    values = checks.host_array("target", target)
     shape = scene.seeds.shape
     if values.ndim != len(shape) or 0 in values.shape:
         raise InvalidImageError(

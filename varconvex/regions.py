@@ -127,7 +127,7 @@ def segment_chan_vese(
 
 def _checked_means(means: Any, n_regions: int, channels: int) -> np.ndarray:
     """Colours of the regions as an array (K, C), or an InvalidParameterError."""
-    means = checks.host(checks.as_numeric("means", means))
+    means = checks.host_array("means", means)
     checks.finite("means", means, "Pass the regions' colours.")
     if means.shape not in ((n_regions, channels), *([(n_regions,)] if channels == 1 else [])):
         raise InvalidParameterError(

@@ -35,7 +35,7 @@ def label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, str
     if isinstance(scribbles, Mapping):
         return _draw(scribbles, image, channel_axis, strict)
     if isinstance(scribbles, tuple | list) and len(scribbles) == 2 and checks.n_axes(scribbles[0]) >= 2:
-        first, second = (checks.host(checks.as_numeric("scribbles", part)) for part in scribbles)
+        first, second = (checks.host_array("scribbles", part) for part in scribbles)
         volume = image.shape[:3] == (2, *first.shape)  # a label image of two slices as a list of them
         if first.dtype == second.dtype == bool or (not volume and _is_mask(first) and _is_mask(second)):
             first, second = first > 0, second > 0
@@ -46,7 +46,7 @@ def label_image(scribbles: Any, image: np.ndarray, channel_axis: int | None, str
                 )
             checks.spatial("scribbles", first)
             return _overwrite(np.where(first, 2, 0), second, 1, strict)
-    seeds = checks.host(checks.as_numeric("scribbles", scribbles))
+    seeds = checks.host_array("scribbles", scribbles)
     checks.spatial("scribbles", seeds)
     if seeds.dtype.kind == "b":
         raise InvalidScribblesError(

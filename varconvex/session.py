@@ -67,7 +67,7 @@ class Session:
         self._keywords = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in given.items()}
         self._strict = checks.boolean("strict", self._keywords.get("strict", False))
         self._solver = Solver.of(image, self._keywords)
-        self._image = np.array(checks.host(checks.as_numeric("image", image)))
+        self._image = np.array(checks.host_array("image", image))
         self._latest = Latest(History(self._solver.scene.seeds.shape))
 
     def add(self, stroke: Any, label: int | str, *, width: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What in the process' surroundings would end an import of Numba in an error of its own: said, and left out."""
+"""Checks of environment variables with which importing Numba would fail: a warning, and they are ignored."""
 
 import os
 import sys

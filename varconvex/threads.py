@@ -106,13 +106,15 @@ def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
     """
     checkpoint()
     first, *others = calls
-    if threading.get_native_id() in _workers:
+
+    def alone() -> list[Any]:
         return [kernel(*call) for call in (*others[::-1], first)][::-1]
-    if not others:
-        return [kernel(*first)]
+
+    if not others or threading.get_native_id() in _workers:
+        return alone()
     pool = _pool() if n_threads() > 1 else None  # the pool's threads are beside the caller's
     if pool is None:
-        return [kernel(*call) for call in (*others[::-1], first)][::-1]
+        return alone()
     _part()
     futures: list[Future] = []
     try:
@@ -122,7 +124,7 @@ def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
         if futures:
             raise
         # The interpreter is ending, and its pools take nothing any more: a call by `atexit`, or of a daemon's thread.
-        return [kernel(*call) for call in (*others[::-1], first)][::-1]
+        return alone()
     try:
         return [kernel(*first), *map(_result, futures)]
     finally:

@@ -18,7 +18,7 @@ import numba
 import numpy as np
 
 from ..threads import run
-from ._numba_kernels import compiled, inlined
+from ._numba_kernels import compiled, copy_row, inlined
 
 _RUN = 64
 """Pixels with one centre: its rows of features of the seeds cost as much as one pixel's sum."""
@@ -177,8 +177,7 @@ def _log_means(out, points, weight, seeds, mine, axes, centre, rows, base, scrat
         if away < _NEAR:
             linear = squares
             if features >= _ROWS:
-                for j in range(m):
-                    sums[j] = squares[j]
+                copy_row(sums[:m], squares)
                 for k in range(_ROWS, features + 1):
                     _add(sums[:m], rows[k, first:last], t[k])
                 linear = sums[:m]

@@ -71,7 +71,7 @@ def corrupt(
     severity = checks.whole_number("severity", severity, least=1)
     if severity > 5:
         checks.one_of("severity", str(severity), tuple("12345"))
-    image = checks.host(checks.as_numeric("image", image))
+    image = checks.host_array("image", image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3 or min(image.shape[:2]) < _SMALLEST:
         raise InvalidImageError(
             f"a photograph of 8 bits with three channels, at least {_SMALLEST} pixels a side, was expected; got "

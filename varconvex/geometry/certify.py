@@ -134,7 +134,7 @@ def hull_half_spaces(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def as_mask(mask: Any, dimensions: tuple[int, ...] = (2,)) -> np.ndarray:
     """`mask` as a bool array of one of these numbers of dimensions, or an InvalidImageError that says why it isn't."""
-    array = checks.host(checks.as_numeric("mask", mask))
+    array = checks.host_array("mask", mask)
     if array.ndim not in dimensions or array.size == 0:
         known = {(2,): "two", (2, 3): "two or three"}[dimensions]
         raise InvalidImageError(

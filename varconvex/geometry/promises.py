@@ -158,7 +158,7 @@ def _symmetric(mask: Array, axis: Any = None) -> Array:
 
 
 def _k_convex(mask: Array, parts: Any = None) -> Array:
-    some = checks.host(checks.as_numeric("parts", parts)) if parts is not None else np.zeros(0)
+    some = checks.host_array("parts", parts) if parts is not None else np.zeros(0)
     if some.ndim != mask.ndim + 1 or some.shape[1:] != mask.shape:
         raise InvalidParameterError(
             f"parts must be masks of the shape {mask.shape}, one a part; got shape {some.shape}: pass (k, *spatial)"

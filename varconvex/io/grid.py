@@ -48,7 +48,7 @@ class Grid:
         if unit is not None and not isinstance(unit, str):
             raise InvalidParameterError(f"unit must be a text such as 'mm'; got {unit!r}. Leave it out if unknown.")
         if affine is not None:
-            matrix = checks.host(checks.as_numeric("affine", affine)).astype(np.float64)
+            matrix = checks.host_array("affine", affine).astype(np.float64)
             if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or not abs(np.linalg.det(matrix)) > 0:
                 raise InvalidParameterError(
                     f"affine must be (4, 4), finite and invertible; got {matrix.tolist()}. Leave it out if unknown."

@@ -59,7 +59,7 @@ def write_outlines(
     MissingExtraError
         If roifile, which writes ImageJ's ROIs, is not installed.
     """
-    labels = checks.host(checks.as_numeric("labels", labels))
+    labels = checks.host_array("labels", labels)
     check_outlines(path, labels.ndim)
     if not isinstance(image_name, str):
         raise UnsupportedTypeError(f"image_name must be a text; got {type(image_name).__name__}. Pass its name.")

@@ -86,7 +86,7 @@ def read_scribbles(
     >>> scribbles = read_scribbles("painted.png", photograph, object_colour=colour("lime"))  # doctest: +SKIP
     """
     name, image = checks.path("path", path), _array(photograph)
-    shape = _spatial(photograph)
+    shape = _spatial(photograph, image)
     labels = (object_label, background_label)
     colours = (object_colour, background_colour)
     if is_text_of_strokes(name):
@@ -168,7 +168,8 @@ def read_scribble_pair(
     >>> from varconvex.io import read_scribble_pair
     >>> scribbles = read_scribble_pair("cell.png", "rest.png", photograph)  # doctest: +SKIP
     """
-    image, shape = _array(photograph), _spatial(photograph)
+    image = _array(photograph)
+    shape = _spatial(photograph, image)
     parts = []
     for path in (object_path, background_path):
         name = checks.path("path", path)
@@ -274,18 +275,14 @@ def _inside(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _array(photograph: np.ndarray | ImageFile) -> np.ndarray:
-    return (
-        photograph.array
-        if isinstance(photograph, ImageFile)
-        else checks.host(checks.as_numeric("photograph", photograph))
-    )
+    return photograph.array if isinstance(photograph, ImageFile) else checks.host_array("photograph", photograph)
 
 
-def _spatial(photograph: np.ndarray | ImageFile) -> tuple[int, ...]:
+def _spatial(photograph: np.ndarray | ImageFile, image: np.ndarray) -> tuple[int, ...]:
     """Spatial shape of an image; of an array, a last axis of at most four after two others has channels."""
     if isinstance(photograph, ImageFile):
         return photograph.shape
-    shape = _array(photograph).shape
+    shape = image.shape
     return shape[:-1] if len(shape) == 4 or (len(shape) == 3 and shape[-1] <= 4) else shape
 
 

@@ -85,7 +85,7 @@ def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int
 
     `place` and errors are those of `write_labels`.
     """
-    labels, label_ids = checks.host(checks.as_numeric("labels", labels)), checks.label_ids("label_ids", label_ids)
+    labels, label_ids = checks.host_array("labels", labels), checks.label_ids("label_ids", label_ids)
     check_labels(path, labels.ndim, label_ids, mask=True)
     if has_ending(path, (".png", ".tif", ".tiff")) and len(label_ids) == 2:
         labels = np.where(labels == label_ids[1], 255, 0).astype(np.uint8)
@@ -108,7 +108,7 @@ def write_probability(
     and errors are as for `write_labels`.
     """
     channels = checks.boolean("channels", channels)
-    values = checks.host(checks.as_numeric("probability", probability)).astype(np.float32)
+    values = checks.host_array("probability", probability).astype(np.float32)
     ndim = values.ndim - channels
     checks.spatial("probability", values[0] if channels and len(values) else values)
     kind = check_format(path, ndim, floats=True)
@@ -181,7 +181,7 @@ def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str
 
 def _integers(labels: np.ndarray) -> np.ndarray:
     """Labels in the smallest integer type that holds them; a FileFormatError if they are no integers."""
-    labels = checks.host(checks.as_numeric("labels", labels))
+    labels = checks.host_array("labels", labels)
     checks.spatial("labels", labels)
     if labels.dtype.kind == "b":
         return labels.astype(np.uint8)

@@ -161,7 +161,7 @@ def _painted(scribbles: Any, shape: tuple[int, int], band: int) -> Iterator[tupl
     count = 0
     for first in range(0, shape[0], band):
         for k, array in enumerate(arrays):
-            rows = checks.host(checks.as_numeric("scribbles", np.asarray(array[first : first + band])))
+            rows = checks.host_array("scribbles", np.asarray(array[first : first + band]))
             rows = (rows > 0) * (2 - k) if pair else rows
             if rows.dtype.kind not in "iu" or (rows < 0).any():
                 raise InvalidScribblesError(

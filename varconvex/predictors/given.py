@@ -75,7 +75,7 @@ class GivenPredictor(Predictor):
             raise InvalidParameterError(
                 f"energy must be None or an EnergyPredictor; got {self.energy!r:.80}. Leave it out."
             )
-        values = checks.host(checks.as_numeric("given", self.given))
+        values = checks.host_array("given", self.given)
         if self.kind == "logits" and values.dtype.kind == "f":
             checks.spatial("given", values)
             checks.finite("given", values, "Replace them by 0 where nothing is known.")

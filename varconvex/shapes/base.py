@@ -117,7 +117,7 @@ class Shape(ABC, Generic[F]):
         held, avoid = _checked_scribbles("inside", inside, values), _checked_scribbles("outside", outside, values)
         size = np.ones(values.ndim)
         if spacing is not None:
-            size = checks.host(checks.as_numeric("spacing", spacing)).astype(float)
+            size = checks.host_array("spacing", spacing).astype(float)
         checks.function("callback", callback)
         if size.shape != (values.ndim,) or not np.isfinite(size).all() or (size <= 0).any():
             raise InvalidParameterError(
@@ -128,7 +128,7 @@ class Shape(ABC, Generic[F]):
 
     def _checked_target(self, target: Any) -> np.ndarray:
         """As float32, or an InvalidImageError."""
-        array = checks.host(checks.as_numeric("target", target))
+        array = checks.host_array("target", target)
         if array.ndim not in self.dimensions or array.size == 0:
             known = " or ".join(_NUMBERS[n] for n in self.dimensions)
             raise InvalidImageError(

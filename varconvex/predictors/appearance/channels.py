@@ -123,7 +123,7 @@ def _scaled(values: np.ndarray, scene: Scene, each: bool = False) -> np.ndarray:
 
 
 def _own(features: Any, scene: Scene) -> np.ndarray:
-    values = checks.host(checks.as_numeric("features", features))
+    values = checks.host_array("features", features)
     if values.shape == scene.seeds.shape:
         values = values[..., None]
     if values.shape[:-1] != scene.seeds.shape or values.shape[-1] == 0:
