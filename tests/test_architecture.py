@@ -53,6 +53,7 @@ ARROWS = {
     "doctor": {"backends", "compiling", "threads"},
     "objects": {"geometry", "inputs", "shapes"},
     "io": {"geometry", "memory", "scribbles"},
+    "adapters": {"inputs", "likelihoods", "predictors"},
     "torch": {"shapes", "threads"},
     "coordinates": set(),
     "inputs": {"coordinates", "images", "memory", "scene", "scribbles"},
@@ -97,8 +98,8 @@ ARROWS = {
     "backends": {"compiling", "families", "threads"},
     "datasets": {"geometry", "io"},
     "reproduce": {
-        "api", "batch", "geometry", "datasets", "inputs", "io", "likelihoods", "metrics", "plots", "predictors",
-        "shapes",
+        "adapters", "api", "batch", "geometry", "datasets", "inputs", "io", "likelihoods", "metrics", "plots",
+        "predictors", "shapes",
     },
 }  # fmt: skip
 
