@@ -17,8 +17,8 @@ def test_a_label_holds_its_seeds_and_avoids_those_of_others_and_what_is_outside(
     assert scene.labels == (5, 7, 9)
     for k, label in enumerate(scene.labels):
         inside, outside = scene.held(k)
-        np.testing.assert_array_equal(inside, SEEDS == label)
-        np.testing.assert_array_equal(outside, (SEEDS != label) & (SEEDS != 0))
+        np.testing.assert_array_equal(inside, label == SEEDS)
+        np.testing.assert_array_equal(outside, (label != SEEDS) & (SEEDS != 0))
 
 
 def test_other_scribbles_leave_outside_what_is_outside(scene):

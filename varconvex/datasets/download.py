@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlparse
 
 from .. import checks
@@ -147,6 +148,8 @@ def _chunks(url: str, time_limit: float) -> Iterator[Any]:
                     put(chunk)
             put(None)
         except BaseException as error:
+            if isinstance(error, HTTPError):  # it holds the connection
+                error.close()
             pieces.put(error) if wanted.is_set() else None
 
     threading.Thread(target=read, name="varconvex download", daemon=True).start()
