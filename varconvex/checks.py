@@ -8,16 +8,20 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, get_args
 
 import numpy as np
 
-from .errors import AxesWarning, InvalidImageError, InvalidParameterError, UnsupportedTypeError
+from .errors import AxesWarning, FileFormatError, InvalidImageError, InvalidParameterError, UnsupportedTypeError
 from .foreign import how_to_read, is_path, kind_of, on_host
 
 LARGEST = 1e30
 """Largest size of a number that enters an energy: sums over an image, and their squares, have to stay finite."""
+
+
+FARTHEST = 1e15
+"""Largest coordinate of a point, in pixels: float64 still tells one from the next."""
 
 
 def real_number(name: str, value: Any, *, least: float = 0.0, strict: bool = False, most: float = LARGEST) -> float:
@@ -139,7 +143,11 @@ def path(name: str, value: Any) -> str:
         raise UnsupportedTypeError(
             f"{name} must be a path, a text or a pathlib.Path; got {type(value).__name__}. Pass where the file is."
         )
-    return os.fsdecode(value)
+    text = os.fsdecode(value)
+    with suppress(UnicodeEncodeError):  # a half of a pair of surrogates
+        if b"\0" not in os.fsencode(text):
+            return text
+    raise FileFormatError(f"{name} must be a path that files can have; got {text!r:.80}. Choose another name.")
 
 
 def generator(value: Any) -> np.random.Generator:
@@ -278,6 +286,21 @@ def finite(name: str, array: Any, remedy: str) -> None:
             f"{name} must be finite everywhere; got {count} NaN or infinite value{'s' * (count > 1)}, the first at "
             f"index {first}. {remedy}"
         )
+
+
+def points(value: Any, ndim: int) -> Any:
+    """Places as an (n, `ndim`) array on the device that holds them; an empty list is no place."""
+    array = as_numeric("points", value)
+    if array.shape == (0,):
+        array = array.reshape(0, ndim)
+    if array.ndim != 2 or array.shape[1] != ndim:
+        raise InvalidParameterError(
+            f"points must have the shape (n, {ndim}), a row a point; got shape {array.shape}. Pass e.g. {[[0] * ndim]}."
+        )
+    finite("points", array, "Leave them out.")
+    if array.size and not max(-float(array.min()), float(array.max())) <= FARTHEST:
+        raise InvalidParameterError(f"points must be within {FARTHEST:g} pixels; got one farther out. Leave it out.")
+    return array
 
 
 def host(array: Any) -> np.ndarray:

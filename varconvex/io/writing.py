@@ -63,7 +63,7 @@ def write_labels(
     --------
     >>> write_labels("cells.tif", labels, spacing=(2.5, 0.3, 0.3), unit="um")  # doctest: +SKIP
     """
-    labels = _integers(labels)
+    path, labels = checks.path("path", path), _integers(labels)
     kind = check_format(path, labels.ndim, int(labels.max(initial=0)))
     if has_ending(path, ".png"):
         labels = np.maximum(labels, 0)
@@ -85,7 +85,8 @@ def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int
 
     `place` and errors are those of `write_labels`.
     """
-    labels, label_ids = checks.host_array("labels", labels), checks.label_ids("label_ids", label_ids)
+    path, label_ids = checks.path("path", path), checks.label_ids("label_ids", label_ids)
+    labels = checks.host_array("labels", labels)
     check_labels(path, labels.ndim, label_ids, mask=True)
     if has_ending(path, (".png", ".tif", ".tiff")) and len(label_ids) == 2:
         labels = np.where(labels == label_ids[1], 255, 0).astype(np.uint8)
@@ -107,7 +108,7 @@ def write_probability(
     `probability` is (*spatial), or with `channels` (K, *spatial), which NIfTI holds with K as the last axis; the rest
     and errors are as for `write_labels`.
     """
-    channels = checks.boolean("channels", channels)
+    path, channels = checks.path("path", path), checks.boolean("channels", channels)
     values = checks.host_array("probability", probability).astype(np.float32)
     ndim = values.ndim - channels
     checks.spatial("probability", values[0] if channels and len(values) else values)

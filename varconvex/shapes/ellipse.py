@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from .. import checks
 from ..geometry.conics import conic_of, ellipse_pixels
 from ..geometry.enclosing import enclosing_ellipse, five_of_conic
 from ..geometry.promises import ShapeCertificate, certificate_of
@@ -45,7 +46,7 @@ class FittedEllipse(FittedMeasured):
         The distance to the centre in the ellipse's own units, minus one, times its smaller half axis: convex, and about
         pixels near the outline. Infinite for the empty set.
         """
-        points = np.asarray(points, float)
+        points = checks.host(checks.points(points, 2)).astype(float)
         five = self._five
         if five is None:
             return np.full(len(points), np.inf)

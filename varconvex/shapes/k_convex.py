@@ -59,7 +59,7 @@ class FittedKConvex:
     def __call__(self, points: Array) -> Array:
         """G at `points` ((n, 2) float, in the target's pixels), the least of the parts' G: (n,) float."""
         if not len(self.parts):
-            return np.full(len(points), np.inf)
+            return np.full(len(checks.points(points, 2)), np.inf)
         return np.min([network(points) for network in self.networks], axis=0)
 
     def rasterize(self, shape: tuple[int, ...]) -> Array:

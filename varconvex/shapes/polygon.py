@@ -59,7 +59,7 @@ class FittedPolygon:
 
     def __call__(self, points: Array) -> Array:
         """Pixels to the farthest half-plane at `points` ((n, 2) float): (n,) float, at most 1e-9 inside."""
-        points = np.asarray(points, float)
+        points = checks.host(checks.points(points, 2)).astype(float)
         if not len(self.corners):
             return np.full(len(points), np.inf)
         normals, _ = edge_normals(self.corners)

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from .. import checks
 from ..geometry.conics import rectangle_pixels, sides_of
 from ..geometry.enclosing import enclosing_rectangles, five_of_sides
 from ..geometry.promises import ShapeCertificate, certificate_of
@@ -45,7 +46,7 @@ class FittedRectangle(FittedMeasured):
 
         Convex and negative within; infinite for the empty set.
         """
-        points = np.asarray(points, float)
+        points = checks.host(checks.points(points, 2)).astype(float)
         p, q, k, upper, m, n = self.sides
         if not p and not q:
             return np.full(len(points), np.inf)
