@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from varconvex import ICNN, KConvexShape, project, shapes
+from varconvex import ICNN, ChanVese, KConvexShape, pdhg_batch, project, shapes
 from varconvex.batch import run
 from varconvex.batch.table import read_table
 from varconvex.datasets import fetch, list_convexity, list_folder, list_samples
@@ -20,7 +20,7 @@ from varconvex.errors import (
     VarconvexError,
 )
 from varconvex.geometry import Outline, keep_scribbled, least_outline
-from varconvex.io import open_image, write_labels, write_probability, write_whole
+from varconvex.io import check_outputs, open_image, write_labels, write_probability, write_whole
 
 SHAPES = (
     "HullShape", "ConvexShape", "PolygonShape", "EllipseShape", "RectangleShape", "StarShape", "ConnectedShape",
@@ -118,7 +118,7 @@ def test_scribbled_parts_of_label_images_only():
     np.testing.assert_array_equal(keep_scribbled(index, seeds, besides={1: None}), index)
     for args, match in [
         ((index, seeds[:1]), "integers of one shape"), ((index * 1.0, seeds), "integers of one shape"),
-        ((index, seeds, 3), "besides must be a sequence"), ((index, seeds, "a"), "besides must be a number"),
+        ((index, seeds, 3), "besides must be a sequence"), ((index, seeds, "a"), "besides must be a sequence"),
         (("a", seeds), "index must"), ((index[0], seeds), "index must be 2-D or 3-D"),
     ]:  # fmt: skip
         with pytest.raises(VarconvexError, match=match):
@@ -191,6 +191,28 @@ def test_targets_beyond_float32_are_refused_without_a_foreign_warning():
     with pytest.raises(InvalidImageError, match=r"probabilities in \[0, 1\]; got values from 0.0 to inf"):
         KConvexShape().fit(np.where(MASK, 1e300, 0))
     assert KConvexShape().fit(MASK).mask.any()
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda: check_outputs(3, []), "outputs must be a list"),
+        (lambda: check_outputs([], "a"), "inputs must be a list"),
+        (lambda: check_outputs([("a.png",)], []), "outputs must be pairs"),
+        (lambda: write_labels("a.png", MASK * 1, None), "colours must be a list; got None"),
+        (lambda: write_probability("a.npy", MASK * 1e300), "probability must hold numbers of float32"),
+        (lambda: pdhg_batch(np.array(2.0)), "energies must be several"),
+        (lambda: ChanVese([], [0, 1], 1.0), "image must"),
+        (lambda: ChanVese(MASK * 1.0, [], 1.0), "means must hold numbers"),
+        (lambda: project(MASK, "hull").table(unit=np.arange(3)), "unit must be a text"),
+        (lambda: project(MASK, "hull").plot(ax=3), "ax must be axes of matplotlib; got int"),
+    ],
+)  # fmt: skip
+def test_lists_units_and_axes(tmp_path, monkeypatch, call, match):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(VarconvexError, match=match):
+        call()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of Unix")

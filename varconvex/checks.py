@@ -20,10 +20,6 @@ LARGEST = 1e30
 """Largest size of a number that enters an energy: sums over an image, and their squares, have to stay finite."""
 
 
-FARTHEST = 1e15
-"""Largest coordinate of a point, in pixels: float64 still tells one from the next."""
-
-
 def real_number(name: str, value: Any, *, least: float = 0.0, strict: bool = False, most: float = LARGEST) -> float:
     """A finite real number, at least (or, if `strict`, more than) `least`, and at most `most`."""
     bound = f"{'more than' if strict else 'at least'} {least:g}"
@@ -128,6 +124,13 @@ def function(name: str, value: Any) -> None:
     """A callable or None."""
     if value is not None and not callable(value):
         raise InvalidParameterError(f"{name} must be None or a function; got {value!r:.80}. Pass a function.")
+
+
+def listed(name: str, value: Any, example: str) -> Any:
+    """A list, a tuple or an array of several things, and no text."""
+    if not several(value) or isinstance(value, str | bytes):
+        raise InvalidParameterError(f"{name} must be a list; got {value!r:.80}. Pass e.g. {example}.")
+    return value
 
 
 def label_ids(name: str, value: Any) -> tuple[int, ...]:
@@ -286,21 +289,6 @@ def finite(name: str, array: Any, remedy: str) -> None:
             f"{name} must be finite everywhere; got {count} NaN or infinite value{'s' * (count > 1)}, the first at "
             f"index {first}. {remedy}"
         )
-
-
-def points(value: Any, ndim: int) -> Any:
-    """Places as an (n, `ndim`) array on the device that holds them; an empty list is no place."""
-    array = as_numeric("points", value)
-    if array.shape == (0,):
-        array = array.reshape(0, ndim)
-    if array.ndim != 2 or array.shape[1] != ndim:
-        raise InvalidParameterError(
-            f"points must have the shape (n, {ndim}), a row a point; got shape {array.shape}. Pass e.g. {[[0] * ndim]}."
-        )
-    finite("points", array, "Leave them out.")
-    if array.size and not max(-float(array.min()), float(array.max())) <= FARTHEST:
-        raise InvalidParameterError(f"points must be within {FARTHEST:g} pixels; got one farther out. Leave it out.")
-    return array
 
 
 def host(array: Any) -> np.ndarray:

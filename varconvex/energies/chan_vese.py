@@ -65,9 +65,12 @@ class ChanVese(Delegate):
     def __post_init__(self) -> None:
         """Check image and means; the energy of the labels checks the rest."""
         image, means = checks.as_numeric("image", self.image), checks.as_numeric("means", self.means)
+        checks.spatial("image", image, (2, 3, 4))
         checks.finite("image", image, "Repair them first: every pixel is data here.")
         checks.finite("means", means, "Pass the regions' colours.")
         for name, values in (("image", image), ("means", means)):
+            if not values.size:
+                raise InvalidParameterError(f"{name} must hold numbers; got shape {values.shape}. Pass some.")
             check_sizes(name, values, most=checks.LARGEST**0.5)  # squared
         split = image.ndim - means.ndim + 1
         if means.ndim not in (1, 2) or len(means) < 2 or split not in (2, 3) or image.shape[split:] != means.shape[1:]:

@@ -1,6 +1,6 @@
 """Connected components of masks: the one of least cost, and those that hold a scribble."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Set
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def keep_scribbled(index: np.ndarray, seeds: np.ndarray, besides: Collection[int
             f"index and seeds must be integers of one shape; got {index.dtype} {index.shape} and {seeds.dtype} "
             f"{seeds.shape}. Pass the seeds of this image."
         )
-    besides = checks.label_ids("besides", tuple(besides) if isinstance(besides, Collection) else besides)
+    besides = checks.label_ids("besides", tuple(besides) if isinstance(besides, Set | Mapping) else besides)
     kept = index.copy()
     for k in np.unique(seeds[seeds > 1]).tolist():
         k -= 1

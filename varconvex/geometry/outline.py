@@ -15,7 +15,7 @@ from .. import checks
 from ..errors import InvalidParameterError, InvalidScribblesError
 from ..keywords import known_keywords
 from ..threads import checkpoint
-from .raster import edge_normals, polygon_mask
+from .raster import checked_points, edge_normals, polygon_mask
 from .ray_search import HARD, BoundaryCost, Frame, best_outline
 
 Array = np.ndarray
@@ -35,7 +35,7 @@ class Outline:
     """Cost of the mask plus boundary cost; a scribbled pixel costs nothing on its own side, `HARD` on the other."""
 
     def __post_init__(self) -> None:
-        corners = checks.host(checks.points(self.corners, 2)).astype(float)
+        corners = checks.host(checked_points(self.corners, 2)).astype(float)
         if not len(corners) or np.linalg.matrix_rank(corners - corners[0]) < 2:  # Qhull knows none, or ends the process
             raise InvalidParameterError(
                 f"corners must be three or more, not on one line; got {corners.tolist()!r:.80}. Add one beside it."

@@ -18,6 +18,7 @@ import numpy as np
 from .. import checks
 from ..errors import InvalidParameterError
 from ..geometry.hulls import extreme_points, half_spaces
+from ..geometry.raster import checked_points
 from ..keywords import known_keywords
 
 _MOST = 10_000
@@ -205,13 +206,13 @@ class ICNN:
 
     def __call__(self, points: Any) -> Any:
         """G at `points`: (n, d) -> (n,)."""
-        points = self.xp.asarray(checks.points(points, self.dim), dtype=self.dtype)
+        points = self.xp.asarray(checked_points(points, self.dim), dtype=self.dtype)
         pieces = [self.forward(points[i : i + _CHUNK])[0] for i in range(0, len(points), _CHUNK)]
         return self.xp.concatenate(pieces) if pieces else self.xp.empty(0, self.dtype)
 
     def value_and_slope(self, points: Any) -> tuple[Any, Any]:
         """G and its gradient at `points`: (n, d) -> (n,) and (n, d)."""
-        points = self.xp.asarray(checks.points(points, self.dim), dtype=self.dtype)
+        points = self.xp.asarray(checked_points(points, self.dim), dtype=self.dtype)
         g, slope = self.xp.empty(len(points), self.dtype), self.xp.empty_like(points)
         for part in (slice(i, i + _CHUNK) for i in range(0, len(points), _CHUNK)):
             g[part], z = self.forward(points[part])

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import checks
 from ..geometry.promises import ShapeCertificate
+from ..geometry.raster import checked_points
 from .base import Array, below_zero, grid_shape
 
 
@@ -45,7 +46,7 @@ class FittedPixels(ABC):
         """
         from scipy.ndimage import map_coordinates
 
-        points = checks.host(checks.points(points, self.mask.ndim)).astype(float)
+        points = checks.host(checked_points(points, self.mask.ndim)).astype(float)
         if not self.mask.any():
             return np.full(len(points), np.inf)  # between pixels it would be 0 times infinity
         within = np.clip(points, 0, np.array(self.mask.shape) - 1)
