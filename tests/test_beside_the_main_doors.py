@@ -203,7 +203,7 @@ def test_targets_beyond_float32_are_refused_without_a_foreign_warning():
         (lambda: write_probability("a.npy", MASK * 1e300), "probability must hold numbers of float32"),
         (lambda: pdhg_batch(np.array(2.0)), "energies must be several"),
         (lambda: ChanVese([], [0, 1], 1.0), "image must"),
-        (lambda: ChanVese(MASK * 1.0, [], 1.0), "means must hold numbers"),
+        (lambda: ChanVese(MASK * 1.0, [], 1.0), "means must be"),
         (lambda: project(MASK, "hull").table(unit=np.arange(3)), "unit must be a text"),
         (lambda: project(MASK, "hull").plot(ax=3), "ax must be axes of matplotlib; got int"),
     ],

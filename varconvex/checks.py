@@ -150,7 +150,9 @@ def path(name: str, value: Any) -> str:
     with suppress(UnicodeEncodeError):  # a half of a pair of surrogates
         if b"\0" not in os.fsencode(text):
             return text
-    raise FileFormatError(f"{name} must be a path that files can have; got {text!r:.80}. Choose another name.")
+    raise FileFormatError(
+        f"{name} must be a name for files, without null characters; got {text!r:.80}. Choose another."
+    )
 
 
 def generator(value: Any) -> np.random.Generator:
