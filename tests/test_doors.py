@@ -191,6 +191,7 @@ def test_a_palette_is_no_image():
 
 PACKAGES = (
     "",
+    ".adapters",
     ".batch",
     ".datasets",
     ".energies",
@@ -202,8 +203,8 @@ PACKAGES = (
     ".solvers",
 )
 RESULTS = {
-    "Certificate", "ConvexDistance", "Entry", "FittedConnected", "FittedConvex", "FittedEllipse", "FittedKConvex",
-    "FittedPolygon", "FittedRectangle", "FittedStar", "FittedSymmetric", "ImageFile", "ImageOnDisk",
+    "Certificate", "ConvexDistance", "Entry", "FittedConnected", "FittedConvex", "FittedEllipse", "FittedFrames",
+    "FittedKConvex", "FittedPolygon", "FittedRectangle", "FittedStar", "FittedSymmetric", "ImageFile", "ImageOnDisk",
     "LargeSegmentation", "OptimalityCertificate", "Outline", "Prediction", "Progress", "ProximalTerm", "Sample",
     "Segmentation", "ShapeCertificate", "Solution", "Stationary", "Summary",
 }  # fmt: skip

@@ -88,6 +88,7 @@ from .shapes import (
     KConvexShape as KConvexShape,
     PolygonShape as PolygonShape,
     RectangleShape as RectangleShape,
+    SizedShape as SizedShape,
     StarShape as StarShape,
     SymmetricShape as SymmetricShape,
 )
