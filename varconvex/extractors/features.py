@@ -38,7 +38,9 @@ _SQUARE = 2.0
 class Features:
     """Feature vectors at the pixels of an image, from a model or a function, and how they are made.
 
-    Wherever features are asked for, a source may be passed by itself, too: it is then used with these defaults.
+    Wherever features are asked for, a source may be passed by itself, too: it is then used with these defaults. They
+    enter a segmentation only where they help: a part of the strokes is held back, and has to be predicted better with
+    them than without; the log (``logging.basicConfig(level="INFO")``) says which it was, and by how much.
 
     Parameters
     ----------
@@ -59,6 +61,8 @@ class Features:
     folder : path, optional
         Where maps are kept as .npy files, by the content of image and model; by default in memory only (256 MB). Of
         functions nothing is kept there.
+    always : bool
+        Whether they are used even where strokes held back are predicted no better with them than without.
 
     Raises
     ------
@@ -91,12 +95,14 @@ class Features:
     tile: int | None = 1024
     margin: int = 128
     folder: Any = None
+    always: bool = False
     _model: Any = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
         checks.one_of("upsampling", self.upsampling, Upsampling)
         folder = None if self.folder is None else Path(checks.path("folder", self.folder))
-        checked = {"folder": folder, "margin": checks.whole_number("margin", self.margin), "_model": _model(self.source)}
+        checked = {"folder": folder, "margin": checks.whole_number("margin", self.margin)}
+        checked |= {"always": checks.boolean("always", self.always), "_model": _model(self.source)}
         for name in ("components", "tile"):
             if (value := getattr(self, name)) is not None:
                 checked[name] = checks.whole_number(name, value, least=1)
@@ -128,7 +134,7 @@ class Features:
         shape, model = image.shape[:-1], self._model
         image = np.ascontiguousarray(image, np.float32)
         if isinstance(model, np.ndarray):
-            return _checked(_reduced(_of_shape(model, shape), self.components)).astype(np.float32)
+            return _reduced(_checked(_of_shape(model, shape)), self.components)
         tile = None if isinstance(model, FunctionExtractor) else self.tile
         components = model.components if self.components is None else self.components
         key = (content(image), model.digest(), components, tile, self.margin)
@@ -157,7 +163,7 @@ class Features:
 
 
 def features_of(features: Any, image: np.ndarray) -> np.ndarray:
-    """`Features.of` of a source, or of `Features`, for an image (*spatial, C) float32 in [0, 1]."""
+    """`Features.of` of `Features`, or of a source with the defaults, for an image (*spatial, C) float32 in [0, 1]."""
     return as_features(features).of(image)
 
 
