@@ -35,7 +35,9 @@ Way = Callable[[Sample], Segmentation]
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="benchmarks.features", description=__doc__.split("\n")[0])
-    parser.add_argument("--data", required=True, type=Path, metavar="DIR", help="a folder of samples, or of such folders")
+    parser.add_argument(
+        "--data", required=True, type=Path, metavar="DIR", help="a folder of samples, or of such folders"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images of each set")
     parser.add_argument("--source", metavar="NAME", help="timm:NAME or a file *.onnx (default: EfficientNet-Lite0)")
     parser.add_argument("--joint", action="store_true", help="also with a convex shape, joint")

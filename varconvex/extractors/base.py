@@ -19,21 +19,19 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 @runtime_checkable
 class Extractor(Protocol):
-    """A model that gives feature vectors at the pixels, or at the cells of a coarser grid, of an image.
+    """A model that gives feature vectors at the pixels, or at the cells of a coarser grid, of an image."""
 
-    Attributes
-    ----------
-    stride : int
-        Pixels that the sides of the images it gets are multiples of; a cell of its coarsest map.
-    size : tuple of int or None
-        Sides of the only images that it takes; None if it takes any.
-    components : int or None
-        Principal components to keep where nobody says how many; None keeps the features as they are.
-    """
+    @property
+    def stride(self) -> int:
+        """Pixels that the sides of the images it gets are multiples of; a cell of its coarsest map."""
 
-    stride: int
-    size: tuple[int, int] | None
-    components: int | None
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Sides of the only images that it takes; None if it takes any."""
+
+    @property
+    def components(self) -> int | None:
+        """Principal components to keep where nobody says how many; None keeps the features as they are."""
 
     def maps(self, image: np.ndarray) -> list[np.ndarray]:
         """Maps of features of an image (*spatial, C) float32 in [0, 1]: (*cells, F) float32 each, over all of it."""
@@ -108,7 +106,9 @@ def layer_names(layers: Any) -> tuple[str, ...] | None:
         return None
     names = (layers,) if isinstance(layers, str) else layers
     if not isinstance(names, tuple | list) or not names or not all(isinstance(name, str) for name in names):
-        raise InvalidParameterError(f"layers must be None or names of layers; got {layers!r:.80}. Pass e.g. ('conv4',).")
+        raise InvalidParameterError(
+            f"layers must be None or names of layers; got {layers!r:.80}. Pass e.g. ('conv4',)."
+        )
     return tuple(names)
 
 

@@ -29,18 +29,30 @@ def kept(key: Hashable, compute: Callable[[], np.ndarray], folder: Path | None =
     path = None
     if folder is not None and _lasts(key):
         path = folder / f"{hashlib.sha256(repr(key).encode()).hexdigest()}.npy"
-    found = compute() if path is None or not path.is_file() else _read(path)
-    if path is not None and not path.is_file():
-        from ..io.whole import write_whole
-
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda file: np.save(file, found, allow_pickle=False))
+    if path is not None and path.is_file():
+        found = _read(path)
+    else:
+        found = compute()
+        if path is not None:
+            _write(path, found)
     found.flags.writeable = False
     with _lock:
         _known[key] = found
         while len(_known) > 1 and sum(array.nbytes for array in _known.values()) > _BYTES:
             _known.popitem(last=False)
     return found
+
+
+def _write(path: Path, found: np.ndarray) -> None:
+    from ..io.whole import write_whole
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileFormatError(
+            f"a folder for features was expected at {path.parent}; got {error}. Choose another."
+        ) from error
+    write_whole(path, lambda file: np.save(file, found, allow_pickle=False))
 
 
 def _read(path: Path) -> np.ndarray:

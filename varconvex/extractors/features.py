@@ -6,7 +6,7 @@
 Principal components commute with bilinear enlarging, so that they are taken where there are few vectors.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from ..keywords import known_keywords
 from .base import Extractor, content
 from .cache import kept
 from .function import FunctionExtractor
-from .tiles import maps_of
+from .tiles import covered, maps_of
 from .upsampling import bilinear, guided
 
 Upsampling = Literal["bilinear", "guided"]
@@ -100,9 +100,12 @@ class Features:
 
     def __post_init__(self) -> None:
         checks.one_of("upsampling", self.upsampling, Upsampling)
-        folder = None if self.folder is None else Path(checks.path("folder", self.folder))
-        checked = {"folder": folder, "margin": checks.whole_number("margin", self.margin)}
-        checked |= {"always": checks.boolean("always", self.always), "_model": _model(self.source)}
+        checked: dict[str, Any] = {
+            "folder": None if self.folder is None else Path(checks.path("folder", self.folder)),
+            "margin": checks.whole_number("margin", self.margin),
+            "always": checks.boolean("always", self.always),
+            "_model": _model(self.source),
+        }
         for name in ("components", "tile"):
             if (value := getattr(self, name)) is not None:
                 checked[name] = checks.whole_number(name, value, least=1)
@@ -139,23 +142,21 @@ class Features:
         components = model.components if self.components is None else self.components
         key = (content(image), model.digest(), components, tile, self.margin)
         small = kept(key, lambda: self._computed(model, image, tile, components), self.folder)
-        covered = tuple(-(-n // model.stride) * model.stride for n in shape)
-        if model.size is not None:
-            covered = tuple(map(max, covered, model.size))
-        found = bilinear(small, covered)[tuple(slice(n) for n in shape)]
-        if self.upsampling == "guided" and small.shape[:-1] != covered:
-            found = guided(found, image, float(np.prod(covered) / np.prod(small.shape[:-1])) ** (1 / len(shape)))
+        padded = covered(model, shape)
+        found = bilinear(small, padded)[tuple(slice(n) for n in shape)]
+        if self.upsampling == "guided" and small.shape[:-1] != padded:
+            found = guided(found, image, float(np.prod(padded) / np.prod(small.shape[:-1])) ** (1 / len(shape)))
         return found
 
     def _computed(self, model: Extractor, image: np.ndarray, tile: int | None, components: int | None) -> np.ndarray:
         """Features on the finest map's cells, reduced to their principal components."""
-        maps, covered = maps_of(model, image, tile, self.margin)
+        maps, padded = maps_of(model, image, tile, self.margin)
         for one in maps:
             _checked(one)
-            sides = [n / m for n, m in zip(covered, one.shape[:-1], strict=True)]
+            sides = [n / m for n, m in zip(padded, one.shape[:-1], strict=True)]
             if min(sides) < 1 or max(sides) > _SQUARE * min(sides):
                 raise InvalidParameterError(
-                    f"features must cover the image, {covered}, or a coarser grid of square cells over it; got "
+                    f"features must cover the image, {padded}, or a coarser grid of square cells over it; got "
                     f"{one.shape[:-1]} cells. Are rows and columns exchanged?"
                 )
         finest = max((one.shape[:-1] for one in maps), key=np.prod)

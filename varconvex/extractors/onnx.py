@@ -110,7 +110,7 @@ def _input_shape(session: Any, path: str) -> list[Any]:
     """Shape of the image that a network takes, (1, channels, H, W); numbers where they are fixed."""
     taken = session.get_inputs()
     shape = taken[0].shape if len(taken) == 1 and taken[0].type in _TYPES else []
-    if len(shape) != 4 or shape[0] not in (1, None) and isinstance(shape[0], int):
+    if len(shape) != 4 or (shape[0] not in (1, None) and isinstance(shape[0], int)):
         got = ", ".join(f"{one.name}: {one.type} {one.shape}" for one in taken)
         raise InvalidParameterError(
             f"a network for features must take one image of floats (1, channels, H, W); {path} takes {got}. Export "
@@ -127,7 +127,9 @@ def _with_outputs(data: bytes, names: tuple[str, ...], known: list[str], runtime
     for name in names:
         if name not in inside:
             listed = ", ".join([*known, *sorted(inside - set(known))][:9])
-            raise InvalidParameterError(f"layers must be outputs of nodes of the network; got {name!r}. Such are {listed}.")
+            raise InvalidParameterError(
+                f"layers must be outputs of nodes of the network; got {name!r}. Such are {listed}."
+            )
         if name not in known:
             model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
     return runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])

@@ -24,9 +24,7 @@ def maps_of(extractor: Extractor, image: np.ndarray, tile: int | None, margin: i
     """
     unit, fixed = extractor.stride, extractor.size
     shape = image.shape[:-1]
-    padded = tuple(-(-n // unit) * unit for n in shape)
-    if fixed is not None:
-        padded = tuple(max(n, least) for n, least in zip(padded, fixed, strict=False))
+    padded = covered(extractor, shape)
     if padded != shape:
         after = [(0, more - n) for n, more in zip(shape, padded, strict=True)]
         image = np.pad(image, [*after, (0, 0)], mode="symmetric")
@@ -34,7 +32,10 @@ def maps_of(extractor: Extractor, image: np.ndarray, tile: int | None, margin: i
     if fixed is not None:
         sides = fixed
     margin = -(-margin // unit) * unit
-    axes = [windows(n, side, min(margin, (side - 1) // (2 * unit) * unit), unit) for n, side in zip(padded, sides)]
+    axes = [
+        windows(n, side, min(margin, (side - 1) // (2 * unit) * unit), unit)
+        for n, side in zip(padded, sides, strict=True)
+    ]
     found: list[np.ndarray] = []
     for place in itertools.product(*axes):
         checkpoint()
@@ -59,6 +60,13 @@ def maps_of(extractor: Extractor, image: np.ndarray, tile: int | None, margin: i
             )
             found[number][there] = values[here]
     return found, padded
+
+
+def covered(extractor: Extractor, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that an image of this one is padded to, at its ends."""
+    unit = extractor.stride
+    padded = tuple(-(-n // unit) * unit for n in shape)
+    return padded if extractor.size is None else tuple(map(max, padded, extractor.size))
 
 
 def windows(n: int, side: int, margin: int, unit: int) -> list[Window]:

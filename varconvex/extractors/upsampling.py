@@ -3,7 +3,7 @@
     bilinear   between the centres of the cells
     guided     q = mean(a) I + mean(b),   a = cov(I, p) / (var(I) + e),   b = mean(p) - a mean(I)
 
-p is the bilinear map, I the image's brightness; means are over windows of a cell and a half around each pixel. In each
+p is the bilinear map, I the image's brightness; means are over windows of three cells around each pixel. In each
 window q is linear in I, so that where the image has an edge, the features have it, too (guided filter; He, Sun, Tang
 2013, doi:10.1109/TPAMI.2012.213).
 """
@@ -15,7 +15,7 @@ from ..threads import run
 _SLIGHT = 1e-3
 """e: contrast, as a variance of brightness in [0, 1], from which on a window has an edge."""
 
-_REACH = 0.75
+_REACH = 1.5
 """Radius of the windows, in cells."""
 
 

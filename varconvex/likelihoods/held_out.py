@@ -26,8 +26,8 @@ LEAST_GAIN = 0.02
 """Nats for each pixel held back."""
 
 _WIDTHS = (1.5, 2.5, 4.0)
-"""Widths of the kernel in features that are tried, in spreads of a feature: narrower ones have few seeds near and follow
-single ones, and with wider ones features hardly count."""
+"""Widths of the kernel in features that are tried, in spreads of a feature: narrower ones follow single seeds, and with
+wider ones features hardly count."""
 
 _HALVINGS = 2
 """Of a label's strokes: four pieces."""
@@ -66,9 +66,7 @@ def helps(without: float, beside: float, what: str) -> bool:
     """Whether a loss falls by enough with features, in nats; logged."""
     better = without - beside >= LEAST_GAIN
     said = "taken into" if better else "left out of"
-    LOGGER.info(
-        "features %s %s: strokes held back have %.3f nats with them, %.3f without", said, what, beside, without
-    )
+    LOGGER.info("features %s %s: strokes held back have %.3f nats with them, %.3f without", said, what, beside, without)
     return better
 
 

@@ -44,8 +44,9 @@ def groups_of(inputs: Any) -> tuple[str, ...]:
 def channels(scene: Scene, inputs: Any, features: Any = None) -> tuple[np.ndarray, tuple[str, ...]]:
     """The channels of every pixel, (*spatial, c) float32, of the groups in `inputs`; and the group of each channel.
 
-    `features` are the user's own, as `Features` takes them; the filter bank by default. An InvalidParameterError if a group is
-    unknown, or they have another shape or are given without their group; an InvalidImageError if they are not finite.
+    `features` are the user's own, as `Features` takes them; the filter bank by default. An InvalidParameterError if a
+    group is unknown, or they have another shape or are given without their group; an InvalidImageError if they are not
+    finite.
     """
     chosen = groups_of(inputs)
     if features is not None and "features" not in chosen:
