@@ -50,9 +50,20 @@ def test_features_that_tell_are_used(hidden, caplog):
     assert iou(found.mask, disc) > 0.9 > iou(plain.mask, disc)
     assert "taken into the likelihood" in said(caplog)[0]
     assert "beside colours: kernels of" in said(caplog)[1]
-    convex = segment(image, scribbles, features=telling[..., None], shape="convex")
+    convex = segment(image, scribbles, features=telling[..., None], shape="convex", unify="sequential")
     assert convex.certificate
     assert iou(convex.mask, disc) > 0.9
+
+
+def test_joint_unification_leaves_them_to_networks(hidden, caplog):
+    image, scribbles, _, telling = hidden
+    caplog.set_level(logging.INFO, "varconvex")
+    plain, left, taken = (
+        segment(image, scribbles, shape="convex", features=f) for f in (None, telling, Features(telling, always=True))
+    )
+    np.testing.assert_array_equal(left.labels, plain.labels)
+    assert said(caplog)[0] == "features left out of joint unification, which they do not help beside this likelihood"
+    assert (taken.costs != plain.costs).any()
 
 
 def test_scale_and_offset_of_features_do_not_matter(hidden):
