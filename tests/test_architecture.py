@@ -37,7 +37,9 @@ ARROWS = {
         "assembly", "backends", "convexification", "inputs", "likelihoods", "logs", "objects", "predictors",
         "proposals", "result", "scribbles", "settings", "shapes", "solvers",
     },
-    "settings": {"backends", "extractors", "families", "inputs", "likelihoods", "logs", "predictors", "shapes", "solvers"},
+    "settings": {
+        "backends", "extractors", "families", "inputs", "likelihoods", "logs", "predictors", "shapes", "solvers",
+    },
     "session": {"api", "backends", "inputs", "predictors", "result", "scribbles", "sessions", "settings"},
     "sessions": {
         "api", "backends", "families", "io", "inputs", "likelihoods", "predictors", "result", "scribbles",
