@@ -162,6 +162,7 @@ def test_edges_are_where_features_change():
         (np.zeros((70, 48, 2)), InvalidParameterError, r"must have shape \(48, 70\) \+ \(F,\)"),
         (np.full((48, 70, 1), np.nan), InvalidImageError, "features must be finite"),
         (lambda image: np.full((4, 4, 1), np.inf), InvalidImageError, "features must be finite"),
+        (np.full((48, 70, 1), 1e300), InvalidImageError, "features must be finite"),
         (lambda image: np.zeros((70, 48, 2)), InvalidParameterError, "Are rows and columns exchanged"),
         (lambda image: np.zeros((96, 140, 2)), InvalidParameterError, "must cover the image"),
         (lambda image: np.zeros(3), InvalidParameterError, r"must return \(\*cells, F\)"),

@@ -33,9 +33,10 @@ def network(torch):
 
 def test_a_torch_module_is_its_output(torch, network, image):
     network.train()
+    network[2].eval()
     before = network[1].running_mean.clone()
     found = Features(TorchExtractor(network, mean=0, std=1, stride=2), components=None).of(image)
-    assert network.training
+    assert [part.training for part in network.modules()] == [True, True, True, False]
     assert torch.equal(network[1].running_mean, before)
     assert found.shape == (50, 70, 8)
     every = Features(TorchExtractor(network, mean=0, std=1, stride=4), components=12)

@@ -137,7 +137,9 @@ class Features:
         shape, model = image.shape[:-1], self._model
         image = np.ascontiguousarray(image, np.float32)
         if isinstance(model, np.ndarray):
-            return _reduced(_checked(_of_shape(model, shape)), self.components)
+            with np.errstate(over="ignore"):
+                values = _of_shape(model, shape).astype(np.float32)
+            return _reduced(_checked(values), self.components)
         tile = None if isinstance(model, FunctionExtractor) else self.tile
         components = model.components if self.components is None else self.components
         key = (content(image), model.digest(), components, tile, self.margin)
@@ -209,7 +211,7 @@ def _of_shape(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _checked(values: np.ndarray) -> np.ndarray:
-    checks.finite("features", values, "Replace them by 0 where nothing is known.")
+    checks.finite("features", values, "Replace them by 0 where nothing is known, and divide what float32 cannot hold.")
     return values
 
 

@@ -40,8 +40,13 @@ class FunctionExtractor:
                 f"a function for features must return (*cells, F), {image.ndim} axes; got shape {values.shape}. Return "
                 "one vector a pixel, or a cell, channels last."
             )
-        return [values.astype(np.float32)]
+        with np.errstate(over="ignore"):
+            return [values.astype(np.float32)]
 
     def digest(self) -> Any:
-        """The function itself: a function's content is not known."""
+        """The function itself, or this object if it has no hash: a function's content is not known."""
+        try:
+            hash(self.function)
+        except TypeError:
+            return self
         return self.function

@@ -1,6 +1,7 @@
 """A module of PyTorch as an extractor. Needs the extra ``torch``."""
 
 import hashlib
+import threading
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -11,6 +12,9 @@ from ..errors import InvalidParameterError
 from ..keywords import known_keywords
 from .base import IMAGENET, cells, layer_names, network_input, optional, scaling_of
 
+_one_at_a_time = threading.Lock()
+"""A module has one mode and one set of hooks, whoever calls it."""
+
 
 @known_keywords
 @dataclass(frozen=True, eq=False)
@@ -20,8 +24,8 @@ class TorchExtractor:
     Parameters
     ----------
     module : torch.nn.Module
-        Takes (1, channels, H, W) float32. It runs where its weights are, in evaluation mode; afterwards it is in the
-        mode that it was in.
+        Takes (1, channels, H, W) float32. It runs where its weights are, in evaluation mode; afterwards each
+        of its parts is in the mode that it was in.
     layers : name, tuple of names or None
         Submodules whose outputs are the features, by their names in ``module.named_modules()``; None is what the module
         returns: maps (1, F, h, w), tokens (1, n, F), or several of them in a list, tuple or dict.
@@ -87,14 +91,24 @@ class TorchExtractor:
 
         first = next(iter(self.module.state_dict().values()), torch.zeros(0))
         given = torch.from_numpy(network_input(image, self._scaling, self.channels)).to(first.device)
-        found, hooks, training = [], [], self.module.training
+        found: list[Any] = []
+        with _one_at_a_time:
+            made = self._run(given, found)
+        outputs = _tensors(found if self.layers else made)
+        return [cells(value.float().cpu().numpy(), image.shape, self.stride) for value in outputs]
+
+    def _run(self, given: Any, found: list[Any]) -> Any:
+        """What the module returns in evaluation mode; outputs of the layers are added to `found`."""
+        import torch
+
         modules = dict(self.module.named_modules())
+        hooks, modes = [], [(part, part.training) for part in modules.values()]
         try:
             for name in self.layers or ():
                 hooks.append(modules[name].register_forward_hook(lambda _m, _given, made: found.append(made)))
             self.module.eval()
             with torch.inference_mode():
-                made = self.module(given)
+                return self.module(given)
         except Exception as error:  # whatever another's network raises
             raise InvalidParameterError(
                 f"the network for features must take an image of shape {tuple(given.shape)}; got {error!r:.200}. Check "
@@ -103,25 +117,20 @@ class TorchExtractor:
         finally:
             for hook in hooks:
                 hook.remove()
-            self.module.train(training)
-        outputs = _tensors(found if self.layers else made)
-        return [cells(value.float().cpu().numpy(), image.shape, self.stride) for value in outputs]
+            for part, training in modes:
+                part.training = training
 
     def digest(self) -> Any:
         """Its modules and layers, and SHA-256 of its weights."""
+        import torch
+
         weights = hashlib.sha256()
         for name, value in self.module.state_dict().items():
             if hasattr(value, "detach"):
                 array = value.detach().cpu().contiguous()
                 weights.update(f"{name}{array.dtype}{tuple(array.shape)}".encode())
-                weights.update(array.flatten().view(dtype=_bytes()).numpy().data)
+                weights.update(array.flatten().view(dtype=torch.uint8).numpy().data)
         return "torch", repr(self.module), self.layers, self._scaling, self.stride, weights.hexdigest()
-
-
-def _bytes() -> Any:
-    import torch
-
-    return torch.uint8
 
 
 def _tensors(made: Any) -> list[Any]:
