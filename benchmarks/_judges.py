@@ -112,6 +112,9 @@ def keeps(name, fitted):
         return is_connected(fitted.mask) and not (name == "solid" and has_holes(fitted.mask))
     if name == "symmetric":
         return is_symmetric(fitted.mask, fitted.axis)
+    if name == "frames":
+        judge = is_convex if fitted.kind == "convex" else is_connected
+        return all(judge(frame) for frame in fitted.mask if frame.any())
     if name in ("two", "three"):
         return (
             len(fitted.parts) <= (2 if name == "two" else 3)

@@ -40,6 +40,9 @@ SHARES = {
 PIECE = 250
 """Cases of a law of share 1 that a process tries at a time: none waits for the slowest law at the end."""
 
+PIECES = 40
+"""Pieces that a process tries before another takes its place: each adds a few MB that Hypothesis and kernels keep."""
+
 
 def known() -> dict:
     """All laws by name, not yet tried: Hypothesis gives each function its settings once."""
@@ -143,7 +146,7 @@ def main() -> None:
     kept, key, broken, seconds = Kept(options.kept), commit(), {}, time.perf_counter()
     before = kept.cases
     tasks = planned(options.cases - before, laws, max(options.seed, kept.next_seed)) if before < options.cases else []
-    with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
+    with multiprocessing.get_context("spawn").Pool(options.jobs, maxtasksperchild=PIECES) as pool:
         for report in pool.imap_unordered(tried, tasks, chunksize=1):
             kept.add(report, key)
             if report["failure"] and report["law"] not in broken:

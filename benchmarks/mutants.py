@@ -69,7 +69,10 @@ GROUPS = {
         ("tests/test_checks.py", *_INPUTS, "tests/test_pdhg.py::test_bad_energies_are_named"),
     ),
     "scribbles": Group(("scribbles.py",), ("tests/test_scribbles.py", *_INPUTS)),
-    "inputs": Group(("inputs.py", "scene.py", "images.py", "coordinates.py"), _INPUTS),
+    "inputs": Group(
+        ("inputs.py", "scene.py", "images.py", "coordinates.py"),
+        (*_INPUTS, "tests/test_images.py", "tests/test_scene.py", "tests/test_memory.py"),
+    ),
     "energies": Group(
         ("energies/_image.py", "energies/_linear.py", "energies/base.py", "energies/chan_vese.py",
          "energies/geodesic_contours.py", "energies/mumford_shah.py", "energies/potts.py", "energies/rof.py",

@@ -55,6 +55,7 @@ ARROWS = {
     "doctor": {"backends", "compiling", "threads"},
     "objects": {"geometry", "inputs", "shapes"},
     "io": {"geometry", "memory", "scribbles"},
+    "adapters": {"inputs", "likelihoods", "predictors"},
     "torch": {"shapes", "threads"},
     "extractors": {"families", "foreign", "images", "io", "threads"},
     "coordinates": set(),
@@ -100,7 +101,8 @@ ARROWS = {
     "backends": {"compiling", "families", "threads"},
     "datasets": {"geometry", "io"},
     "reproduce": {
-        "api", "batch", "extractors", "geometry", "datasets", "inputs", "io", "likelihoods", "metrics", "plots",
+        "adapters", "api", "batch", "extractors", "geometry", "datasets", "inputs", "io", "likelihoods", "metrics",
+        "plots",
         "predictors", "shapes",
     },
 }  # fmt: skip

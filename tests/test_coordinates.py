@@ -55,6 +55,16 @@ def test_coordinates_that_are_no_spacing(image):
     assert prepare(names, STROKES).spacing == (1, 1)
 
 
+@pytest.mark.parametrize("step", [1e-4, -30e3])
+def test_coordinates_are_even_up_to_a_share_of_their_step(image, step):
+    places = step * (np.arange(20) + 1e-4 * np.sin(np.arange(20)))
+    scene = prepare(array(image, ("y", "x"), y=places, x=np.arange(24.0) * step), STROKES)
+    assert scene.pixel_size == pytest.approx((abs(step), abs(step)), rel=1e-3)
+    places[9] += 0.01 * step
+    with pytest.raises(InvalidImageError, match="along 'y' must be evenly spaced"):
+        prepare(array(image, ("y", "x"), y=places, x=np.arange(24.0) * step), STROKES)
+
+
 class Tensor:
     """As PyTorch's on a GPU with a gradient: NumPy reads it after `detach` and `cpu` only."""
 

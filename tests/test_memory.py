@@ -8,6 +8,7 @@ import pytest
 
 from varconvex import Potts, Session, memory, pdhg, segment
 from varconvex.errors import NotEnoughMemoryError
+from varconvex.inputs import blank_scene
 
 GIB = 2**30
 
@@ -96,3 +97,12 @@ def test_what_does_not_fit_is_refused_before_anything_is_allocated(monkeypatch):
     costs = np.broadcast_to(np.float32(0), (40, 300, 300))
     with pytest.raises(NotEnoughMemoryError, match=r"solving for 40 label\(s\) on \(300, 300\) pixels needs about 8"):
         pdhg(Potts(costs, 1.0))
+
+
+@pytest.mark.parametrize(("shape", "colours"), [((40, 30), 1), ((40, 3), 1), ((40, 30, 3), 3), ((40, 3, 30), 1)])
+def test_an_image_takes_memory_by_its_pixels_and_channels(monkeypatch, shape, colours):
+    asked = []
+    monkeypatch.setattr(memory, "require", lambda size, *_: asked.append(size))
+    values = int(np.prod(shape))
+    blank_scene(np.arange(values).reshape(shape), channel_axis=-1 if colours > 1 else None)
+    assert asked == [values * 36 + values // colours * 84]

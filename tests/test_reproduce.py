@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from varconvex import segment
+from varconvex.adapters import SamPredictor
 from varconvex.batch.manifest import Manifest
 from varconvex.cli import main
 from varconvex.datasets.folders import list_samples
-from varconvex.errors import FileFormatError, ShapeWarning
+from varconvex.errors import FileFormatError, InvalidParameterError, ShapeWarning
 from varconvex.io.reading import read_image
 from varconvex.metrics import iou
 from varconvex.reproduce import layout, table1, table2
@@ -227,6 +228,7 @@ def test_table_2_on_ones_own_masks(data, tmp_path, two_blobs, rng):
     other = np.array(Image.open(masks / "clean" / "b.png")) > 0
     assert clean["map"] == pytest.approx((iou(mask, truths["a"]) + iou(other, truths["b"])) / 2)
     assert clean["projected"] > 0.97 > clean["map"]
+    assert clean["alone"] > 0.97  # noise is undone without strokes, too
     text = layout.table(found)
     assert "0.7275" in text
     assert "raises or keeps the mean in 2 of 2 columns" in text
@@ -240,6 +242,37 @@ def test_table_2_on_ones_own_masks(data, tmp_path, two_blobs, rng):
     assert "it has (5, 5)" in found["skipped"]["b, gaussian_noise_seed42"]
     with pytest.raises(FileFormatError, match="subfolders of masks"):
         table2.table2(list_samples(data), tmp_path / "out", masks=data)
+    with pytest.raises(FileFormatError, match=r"model\.safetensors was expected"):
+        table2.table2(list_samples(data), tmp_path / "out", sam=data)
+    with pytest.raises(InvalidParameterError, match="one of them"):
+        table2.table2(list_samples(data), tmp_path / "out", masks=masks, sam=data)
+
+
+def test_table_2_asks_sam(data, tmp_path, monkeypatch):
+    pytest.importorskip("imagecorruptions")
+    seen = []
+
+    class Sees:
+        """The interface of segment_anything.SamPredictor; what is as bright as the prompted pixel is the object."""
+
+        def set_image(self, image):
+            self.grey = image.mean(axis=-1)
+
+        def predict(self, **prompt):
+            assert prompt["point_coords"].shape == (1, 2)
+            (column, row) = prompt["point_coords"][0].astype(int)
+            alike = 2 - np.abs(self.grey - self.grey[row, column]) / 16
+            seen.append(alike > 0)
+            return None, np.array([0.2, 0.1]), np.stack([alike, -alike])
+
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    monkeypatch.setattr(table2, "_sam", lambda folder: SamPredictor(Sees(), choice="score"))
+    found, results = table2.table2(list_samples(data)[:1], tmp_path / "out", sam=tmp_path, pictures=1)
+    clean = found["cells"][0]
+    assert found["predictor"] == "sam"
+    assert clean["map"] == pytest.approx(iou(seen[0], list_samples(data)[0].read().truth))
+    assert clean["projected"] > clean["map"]
+    assert layout.before_and_after(found, results, tmp_path) is not None
 
 
 @pytest.mark.slow

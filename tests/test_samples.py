@@ -7,6 +7,7 @@ import zipfile
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
+from urllib.error import HTTPError
 
 import numpy as np
 import pytest
@@ -233,9 +234,11 @@ def missing(handler):
     ],
 )
 def test_a_download_that_is_not_whole_and_in_time_is_not_kept(tmp_path, answer, match):
-    with served(answer) as url, pytest.raises(FileFormatError, match=rf"could not be fetched .*{match}"):
+    with served(answer) as url, pytest.raises(FileFormatError, match=rf"could not be fetched .*{match}") as caught:
         fetch(url, tmp_path, time_limit=0.3)
     assert not list(tmp_path.iterdir())
+    cause = caught.value.__cause__.__cause__.__cause__
+    assert not isinstance(cause, HTTPError) or cause.fp.closed  # it would keep its connection
 
 
 def test_a_checksum_that_is_known_beforehand(tmp_path, convexity):

@@ -84,6 +84,7 @@ from .shapes import (
     ConnectedShape as ConnectedShape,
     ConvexShape as ConvexShape,
     EllipseShape as EllipseShape,
+    FramesShape as FramesShape,
     HullShape as HullShape,
     KConvexShape as KConvexShape,
     PolygonShape as PolygonShape,

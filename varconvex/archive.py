@@ -22,6 +22,7 @@ from .shapes.base import FittedShape
 from .shapes.connected import FittedConnected
 from .shapes.convex import FittedConvex
 from .shapes.ellipse import FittedEllipse
+from .shapes.frames import FittedFrames
 from .shapes.icnn import ICNN
 from .shapes.k_convex import FittedKConvex
 from .shapes.polygon import FittedPolygon
@@ -32,8 +33,8 @@ from .shapes.symmetric import FittedSymmetric
 _VERSION = 1
 _ARRAYS = ("labels", "probability", "unconstrained", "costs", "seeds", "image")
 _FITTED = (
-    FittedConnected, FittedConvex, FittedEllipse, FittedKConvex, FittedPolygon, FittedRectangle, FittedStar,
-    FittedSymmetric,
+    FittedConnected, FittedConvex, FittedEllipse, FittedFrames, FittedKConvex, FittedPolygon, FittedRectangle,
+    FittedStar, FittedSymmetric,
 )  # fmt: skip
 _SHAPES: dict[str, type] = {kind.__name__: kind for kind in _FITTED}
 

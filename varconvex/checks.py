@@ -8,12 +8,12 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, get_args
 
 import numpy as np
 
-from .errors import AxesWarning, InvalidImageError, InvalidParameterError, UnsupportedTypeError
+from .errors import AxesWarning, FileFormatError, InvalidImageError, InvalidParameterError, UnsupportedTypeError
 from .foreign import how_to_read, is_path, kind_of, on_host
 
 LARGEST = 1e30
@@ -126,6 +126,13 @@ def function(name: str, value: Any) -> None:
         raise InvalidParameterError(f"{name} must be None or a function; got {value!r:.80}. Pass a function.")
 
 
+def listed(name: str, value: Any, example: str) -> Any:
+    """A list, a tuple or an array of several things, and no text."""
+    if not several(value) or isinstance(value, str | bytes):
+        raise InvalidParameterError(f"{name} must be a list; got {value!r:.80}. Pass e.g. {example}.")
+    return value
+
+
 def label_ids(name: str, value: Any) -> tuple[int, ...]:
     """Ids of labels as a tuple of integers."""
     if n_axes(value) != 1:
@@ -139,7 +146,13 @@ def path(name: str, value: Any) -> str:
         raise UnsupportedTypeError(
             f"{name} must be a path, a text or a pathlib.Path; got {type(value).__name__}. Pass where the file is."
         )
-    return os.fsdecode(value)
+    text = os.fsdecode(value)
+    with suppress(UnicodeEncodeError):  # a half of a pair of surrogates
+        if b"\0" not in os.fsencode(text):
+            return text
+    raise FileFormatError(
+        f"{name} must be a name for files, without null characters; got {text!r:.80}. Choose another."
+    )
 
 
 def generator(value: Any) -> np.random.Generator:

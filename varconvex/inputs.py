@@ -134,6 +134,29 @@ def _scene(image: np.ndarray, labels: tuple[int, ...], seeds: np.ndarray, spacin
     )
 
 
+def seeds_of_one_object(scribbles: Any, scene: Scene) -> np.ndarray:
+    """Scribbles of one object, in any form and also of one label only: (*spatial) int32 of 0, 1 and 2.
+
+    Raises
+    ------
+    InvalidScribblesError, UnsupportedTypeError
+        If they are none, have another shape than the scene's image, or other labels.
+    """
+    drawn = label_image(scribbles, np.empty(scene.seeds.shape, bool), None, False)
+    if drawn.shape != scene.seeds.shape:
+        raise InvalidScribblesError(
+            f"scribbles must have the image's spatial shape {scene.seeds.shape}; got {drawn.shape}. Scribble on the "
+            "image as it is passed."
+        )
+    others = np.setdiff1d(drawn, [0, 1, 2])
+    if others.size:
+        raise InvalidScribblesError(
+            f"scribbles must have labels 1 (background) and 2 (object), as the map has one object; got {others[0]}. "
+            "Renumber it."
+        )
+    return drawn.astype(np.int32)
+
+
 def probability_map(target: Any) -> np.ndarray:
     """A mask or a map of probabilities as (H, W) or (D, H, W) float32 in [0, 1].
 

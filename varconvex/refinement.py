@@ -17,7 +17,7 @@ from .assembly import assemble
 from .backends import ArrayBackend, get_backend
 from .convexification import numbered, of_foreground
 from .errors import InvalidImageError, InvalidParameterError, InvalidScribblesError
-from .inputs import Scene, blank_scene, probability_map
+from .inputs import Scene, blank_scene, probability_map, seeds_of_one_object
 from .keywords import known_keywords
 from .likelihoods.base import CLIP
 from .logs import LOGGER, compilation_logged
@@ -26,7 +26,6 @@ from .predictors.base import Prediction
 from .predictors.narrow_band import REACH, Band
 from .proposals import Unified
 from .result import Segmentation
-from .scribbles import label_image
 from .settings import part
 from .shapes.base import FittedShape, Shape
 from .shapes.convex import ConvexShape
@@ -210,19 +209,7 @@ def _seeds(scribbles: Any, scene: Scene, names: Array | None) -> Array:
             f"scribbles need a map of one object; got them with a label image of {len(names)}. Refine its objects one "
             "by one, e.g. labels == 2."
         )
-    drawn = label_image(scribbles, np.empty(scene.seeds.shape, bool), None, False)
-    if drawn.shape != scene.seeds.shape:
-        raise InvalidScribblesError(
-            f"scribbles must have the image's spatial shape {scene.seeds.shape}; got {drawn.shape}. Scribble on the "
-            "image as it is passed."
-        )
-    others = np.setdiff1d(drawn, [0, 1, 2])
-    if others.size:
-        raise InvalidScribblesError(
-            f"scribbles must have labels 1 (background) and 2 (object), as the map has one object; got {others[0]}. "
-            "Renumber it."
-        )
-    return drawn.astype(np.int32)
+    return seeds_of_one_object(scribbles, scene)
 
 
 def _band(values: Array, kind: Kind, scene: Scene, reach: float) -> Band:

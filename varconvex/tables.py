@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .errors import InvalidParameterError
 from .geometry.certify import certify_convexity
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ def object_rows(result: "Segmentation", unit: str | None = None) -> list[dict[st
     """One row for each object; see `Segmentation.table`."""
     from .result import plain
 
+    if unit is not None and not isinstance(unit, str):
+        raise InvalidParameterError(f"unit must be a text such as 'mm'; got {unit!r:.80}. Leave it out if unknown.")
     ndim = result.labels.ndim
     size = float(np.prod(result.spacing or (1.0,)))
     rows = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from . import checks
-from .errors import InvalidImageError, InvalidParameterError
+from .errors import InvalidImageError, InvalidParameterError, UnsupportedTypeError
 from .options import Content
 
 if TYPE_CHECKING:
@@ -227,6 +227,8 @@ class Views:
         """
         from . import plots
 
+        if ax is not None and not hasattr(ax, "imshow"):
+            raise UnsupportedTypeError(f"ax must be axes of matplotlib; got {type(ax).__name__}. Pass plt.gca().")
         if ax is not None:
             return plots.draw_on(ax, self._whole)
         picture = plots.overview(self._whole)

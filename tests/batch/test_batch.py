@@ -286,7 +286,7 @@ def test_a_table_has_images_strokes_results_and_keywords(photos, tmp_path):
         ("image,alpha\na.png,1,2\n", "line 2 .* must have 2 cells"),
         ("image,alpha\n,1\n", "line 2 .* must name an image"),
         ("image,alpha\na.png,many\n", "line 2 .* alpha must be NUMBER; got 'many'"),
-        ('image,alpha\n"a.png,1\n', "cannot be read as one"),
+        ('image,alpha\n"a.png,1\n', "a table in UTF-8 was expected; .* is not one"),
         ("image\n\xff\n", "UTF-8"),
     ],
 )

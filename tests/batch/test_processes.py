@@ -103,7 +103,7 @@ def test_a_script_without_a_guard_is_told_so(photos, tmp_path):
     assert 'call varconvex.batch.run under `if __name__ == "__main__":`' in done.stderr
 
 
-IMAGES = 80
+IMAGES = 200
 
 
 def start(folder, out, jobs=2):

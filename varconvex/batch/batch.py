@@ -196,7 +196,7 @@ def _reference(transfer: str | os.PathLike | None, scribbles: str | os.PathLike 
     """The image whose colours are applied to all others, with its strokes, if one is named."""
     if transfer is None:
         return None
-    if scribbles is None or not Path(scribbles).is_file():
+    if scribbles is None or not os.path.isfile(scribbles):
         raise InvalidParameterError(
             f"transfer needs the file of the strokes that were drawn on {os.fspath(transfer)!r}; got scribbles "
             f"{scribbles!r}. Pass it as scribbles."

@@ -112,7 +112,8 @@ def list_items(
         below = PurePath(os.path.relpath(image, common)) if common else PurePath(image.name)
         output = _inside(output) if output else (below.parent / (stem(below) + ending)).as_posix()
         if strokes is None and not taught:
-            strokes = scribbles if scribbles and not scribbles.is_dir() else _strokes(image, below, scribbles, listed)
+            shared = scribbles if scribbles and not os.path.isdir(scribbles) else None
+            strokes = shared or _strokes(image, below, scribbles, listed)
         items[os.path.abspath(image), output] = Item(image, strokes, output, options)  # named twice: once
     ordered = sorted(items.values(), key=lambda item: item.output)
     if not taught and not any(item.scribbles for item in ordered):
@@ -143,17 +144,17 @@ def target_of(out: Path, output: str) -> Path:
 
 def _files(source: Path, out: Path) -> tuple[Path, list[Path]]:
     """The images that a folder, a file's path or a glob pattern means, and the folder that their names begin in."""
-    if source.is_dir() and source.suffix.lower() != ".zarr":
+    if os.path.isdir(source) and source.suffix.lower() != ".zarr":
         if os.path.realpath(source) == os.path.realpath(out):
             raise FileFormatError(f"results must be in another folder than images; got {out} for both. Choose one.")
         base, found = source, [p for p in source.iterdir() if has_ending(p, IMAGES)]
-    elif source.exists():
+    elif os.path.exists(source):
         return source.parent, [source]
     elif glob.has_magic(str(source)):
         parts = source.parts
         first = next(k for k, part in enumerate(parts) if glob.has_magic(part))
         base, found = Path(*parts[:first]), [Path(name) for name in glob.glob(str(source), recursive=True)]
-        found = [path for path in found if path.is_file() or path.suffix.lower() == ".zarr"]
+        found = [path for path in found if os.path.isfile(path) or path.suffix.lower() == ".zarr"]
     else:
         raise FileFormatError(f"an image, a folder, a pattern or a table was expected; {source} is not there.")
     return base, sorted(p for p in found if not p.name.startswith(".") and not _below(p, out))
@@ -173,7 +174,7 @@ def _unmade(files: Sequence[Path]) -> list[Path]:
 def _by_stem(folder: Path) -> dict[str, list[Path]]:
     """A folder's visible files by their names without endings."""
     found: dict[str, list[Path]] = {}
-    if folder.is_dir():
+    if os.path.isdir(folder):
         for path in sorted(folder.iterdir()):
             if not path.name.startswith("."):
                 found.setdefault(stem(path), []).append(path)

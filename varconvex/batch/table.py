@@ -8,6 +8,7 @@ from typing import Any
 
 from ..commands.options import OPTIONS, SEGMENT, files_of, parse
 from ..errors import FileFormatError, InvalidParameterError
+from ..io.formats.base import readable
 
 FILES = ("image", "scribbles", "output")
 
@@ -28,17 +29,11 @@ def read_table(path: Path) -> list[Row]:
     Paths are relative to the table's folder. Options are named and written as in the shell, an empty cell leaves one
     out. A FileFormatError names the line that is wrong.
     """
-    try:
-        if path.exists() and not path.is_file():
-            raise OSError("it is a folder, a pipe or a device")
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            file.seek(0)
-            lines = csv.reader(file, delimiter=max(",;\t", key=first.count), strict=True)
-            rows = [(lines.line_num, [cell.strip() for cell in line]) for line in lines if any(map(str.strip, line))]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        message = f"a table in UTF-8 was expected; {path} cannot be read as one ({error}). Repair it."
-        raise FileFormatError(message) from error
+    with readable(path, "a table in UTF-8", "Repair it."), path.open(encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+        file.seek(0)
+        lines = csv.reader(file, delimiter=max(",;\t", key=first.count), strict=True)
+        rows = [(lines.line_num, [cell.strip() for cell in line]) for line in lines if any(map(str.strip, line))]
     if not rows:
         raise FileFormatError(f"a table with a header was expected; {path} is empty. Add the column image, and rows.")
     (_, header), *rest = rows

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlparse
 
 from .. import checks
@@ -61,9 +62,9 @@ def fetch(url: str, folder: str | os.PathLike, *, sha256: str | None = None, tim
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileFormatError(f"{folder} cannot be made ({error.strerror}). Choose another folder.") from error
-    if target.is_dir():
+    if os.path.isdir(target):
         raise FileFormatError(f"a file is to be kept at {target}, but a folder is there. Choose another folder.")
-    if not target.exists():
+    if not os.path.exists(target):
         try:
             write_whole(target, lambda file: _download(url, file, time_limit, expected))
         except (OSError, ValueError, HTTPException) as error:
@@ -147,6 +148,8 @@ def _chunks(url: str, time_limit: float) -> Iterator[Any]:
                     put(chunk)
             put(None)
         except BaseException as error:
+            if isinstance(error, HTTPError):  # it holds the connection
+                error.close()
             pieces.put(error) if wanted.is_set() else None
 
     threading.Thread(target=read, name="varconvex download", daemon=True).start()

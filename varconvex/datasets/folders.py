@@ -29,7 +29,7 @@ import numpy as np
 
 from .. import checks
 from ..errors import FileFormatError
-from ..io.reading import read_image, read_labels
+from ..io.reading import read_image, read_labels, readable
 from ..keywords import known_keywords
 from .robot import robot_scribbles
 
@@ -112,7 +112,7 @@ def list_folder(folder: str | os.PathLike, scribbles: str = "scribbles") -> list
     """The folder's samples by name, as entries that are read later; parameters and errors as in `read_folder`."""
     root = Path(checks.path("folder", folder))
     for part in ("images", "ground_truth", scribbles):
-        if not (root / part).is_dir():
+        if not os.path.isdir(root / part):
             raise FileFormatError(
                 f"a folder of samples must have the subfolders images, ground_truth and {scribbles}; {root} "
                 f"has no {part}. Check the path and the scribbles' name."
@@ -141,11 +141,11 @@ def list_samples(source: str | os.PathLike, scribbles: str = "scribbles") -> lis
     ...     sample = entry.read()
     """
     root = Path(checks.path("source", source))
-    if root.is_file() or find_root(root):
+    if os.path.isfile(root) or find_root(root):
         return list_convexity(root)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise FileFormatError(f"a folder or a zip file of samples was expected; {root} is not there. Check the path.")
-    if (root / "images").is_dir() and (root / "ground_truth").is_dir() and not any(root.glob("scribbles*")):
+    if os.path.isdir(root / "images") and os.path.isdir(root / "ground_truth") and not any(root.glob("scribbles*")):
         return [Entry(path.stem, partial(read_sample, root, path, None)) for path in images_in(root / "images")]
     return list_folder(root, scribbles)
 
@@ -171,7 +171,7 @@ def list_convexity(source: str | os.PathLike) -> list[Entry]:
     ...     result = segment(sample.image, sample.scribbles, shape="convex")
     """
     path = Path(checks.path("source", source))
-    holder = _Unpacked(path) if path.is_file() else None
+    holder = _Unpacked(path) if os.path.isfile(path) else None
     root = find_root(holder.folder if holder else path)
     if root is None:
         raise FileFormatError(
@@ -184,7 +184,8 @@ def list_convexity(source: str | os.PathLike) -> list[Entry]:
 
 def images_in(folder: Path) -> list[Path]:
     """Paths of a folder's images in the order of their names, at least one."""
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS and not p.name.startswith("."))
+    with readable(folder, "a folder of images", "May it be read?"):
+        paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS and not p.name.startswith("."))
     if not paths:
         raise FileFormatError(f"{folder} must hold images ({', '.join(sorted(_ENDINGS))}); it has none. Add some.")
     for one, other in pairwise(sorted(paths, key=lambda path: path.stem)):
@@ -233,10 +234,10 @@ def values_of(path: Path, image: np.ndarray, allowed: tuple[int, ...] | None) ->
 
 def find_root(folder: Path) -> Path | None:
     """The first folder with the data set's layout among `folder` and those up to two levels below, or None."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return None
     for candidate in (folder, *sorted(folder.glob("*")), *sorted(folder.glob("*/*"))):
-        if all((candidate / part).is_dir() for part in ("img", "ground_truth", "user_scribbles")):
+        if all(os.path.isdir(candidate / part) for part in ("img", "ground_truth", "user_scribbles")):
             return candidate
     return None
 

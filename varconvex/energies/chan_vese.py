@@ -65,16 +65,16 @@ class ChanVese(Delegate):
     def __post_init__(self) -> None:
         """Check image and means; the energy of the labels checks the rest."""
         image, means = checks.as_numeric("image", self.image), checks.as_numeric("means", self.means)
-        checks.finite("image", image, "Repair them first: every pixel is data here.")
-        checks.finite("means", means, "Pass the regions' colours.")
-        for name, values in (("image", image), ("means", means)):
-            check_sizes(name, values, most=checks.LARGEST**0.5)  # squared
+        checks.spatial("image", image, (2, 3, 4))
         split = image.ndim - means.ndim + 1
         if means.ndim not in (1, 2) or len(means) < 2 or split not in (2, 3) or image.shape[split:] != means.shape[1:]:
             raise InvalidParameterError(
                 "means must be (K,) for a grey image, or (K, C) for one of shape (*spatial, C), with K >= 2; got shape "
                 f"{means.shape} for an image of shape {image.shape}. Pass one colour a region."
             )
+        for name, values in (("image", image), ("means", means)):
+            checks.finite(name, values, "Repair them first: every pixel is data here.")
+            check_sizes(name, values, most=checks.LARGEST**0.5)  # squared
         vars(self).update(image=image, means=means)
         object.__setattr__(self, "spacing", self.regions.spacing)
 

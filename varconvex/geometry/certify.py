@@ -132,15 +132,20 @@ def hull_half_spaces(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return hulls.half_spaces(hulls.extreme_points(mask))
 
 
-def as_mask(mask: Any, dimensions: tuple[int, ...] = (2,)) -> np.ndarray:
-    """`mask` as a bool array of one of these numbers of dimensions, or an InvalidImageError that says why it isn't."""
+def as_mask(mask: Any, dimensions: tuple[int, ...] = (2,), *, remark: bool = True) -> np.ndarray:
+    """`mask` as a bool array of one of these numbers of dimensions, or an InvalidImageError that says why it isn't.
+
+    A warning where it is taken as a volume and may have colours, unless `remark` is False, as beside another array of
+    the same shape.
+    """
     array = checks.host_array("mask", mask)
     if array.ndim not in dimensions or array.size == 0:
         known = {(2,): "two", (2, 3): "two or three"}[dimensions]
         raise InvalidImageError(
             f"a mask must have {known} dimensions and at least one pixel; got shape {array.shape}: pass one slice of it"
         )
-    checks.taken_as_volume("mask", array.shape, mask=True)
+    if remark:
+        checks.taken_as_volume("mask", array.shape, mask=True)
     if array.dtype == bool:
         return array
     if array.dtype.kind not in "iu" or array.min() < 0 or array.max() > 1:

@@ -1,9 +1,11 @@
 """Connected components of masks: the one of least cost, and those that hold a scribble."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Set
 
 import numpy as np
 
+from .. import checks
+from ..errors import InvalidImageError
 from ..keywords import known_keywords
 
 
@@ -12,13 +14,22 @@ def keep_scribbled(index: np.ndarray, seeds: np.ndarray, besides: Collection[int
     """A copy of a label image in which components of objects that hold none of their own seeds are background.
 
     `index` ((*spatial) int) is 0 on the background, `seeds` k + 1 on those of label k; labels in `besides` stay, and
-    so do those without any seed.
+    so do those without any seed. An InvalidImageError if they are no label images of one shape.
     """
     from scipy.ndimage import label
 
+    index, seeds = checks.host_array("index", index), checks.host_array("seeds", seeds)
+    checks.spatial("index", index)
+    if seeds.shape != index.shape or {index.dtype.kind, seeds.dtype.kind} - set("iu"):
+        raise InvalidImageError(
+            f"index and seeds must be integers of one shape; got {index.dtype} {index.shape} and {seeds.dtype} "
+            f"{seeds.shape}. Pass the seeds of this image."
+        )
+    besides = checks.label_ids("besides", tuple(besides) if isinstance(besides, Set | Mapping) else besides)
     kept = index.copy()
-    for k in range(1, int(index.max(initial=0)) + 1):
-        if k in besides or not (seeds == k + 1).any():
+    for k in np.unique(seeds[seeds > 1]).tolist():
+        k -= 1
+        if k in besides:
             continue
         # Pixels that touch only at corners are not connected, as for the length of the boundary.
         parts, count = label(index == k)

@@ -11,9 +11,11 @@ from functools import cached_property
 
 import numpy as np
 
+from .. import checks
+from ..errors import InvalidParameterError, InvalidScribblesError
 from ..keywords import known_keywords
 from ..threads import checkpoint
-from .raster import edge_normals, polygon_mask
+from .raster import checked_points, edge_normals, polygon_mask
 from .ray_search import HARD, BoundaryCost, Frame, best_outline
 
 Array = np.ndarray
@@ -31,6 +33,14 @@ class Outline:
 
     energy: float
     """Cost of the mask plus boundary cost; a scribbled pixel costs nothing on its own side, `HARD` on the other."""
+
+    def __post_init__(self) -> None:
+        corners = checks.host(checked_points(self.corners, 2)).astype(float)
+        if not len(corners) or np.linalg.matrix_rank(corners - corners[0]) < 2:  # Qhull knows none, or ends the process
+            raise InvalidParameterError(
+                f"corners must be three or more, not on one line; got {corners.tolist()!r:.80}. Add one beside it."
+            )
+        object.__setattr__(self, "corners", corners)
 
     def rasterize(self, shape: tuple[int, int]) -> Array:
         """The polygon on a grid of `shape` pixels over the same field of view: (h, w) bool."""
@@ -62,8 +72,16 @@ def least_outline(cost: Array, boundary_cost: BoundaryCost, inside: Array, outsi
     """The best outline around `inside`; then on rays that fit it, and twice along it, while that is better.
 
     `cost` ((H, W) float, nats) is negative where it favours the object, `boundary_cost` is in nats a pixel of boundary,
-    and the scribbles `inside` ((H, W) bool) hold at least one pixel.
+    and the scribbles `inside` ((H, W) bool) hold at least one pixel. An InvalidImageError, InvalidParameterError or
+    InvalidScribblesError if these are none.
     """
+    cost = checks.host_array("cost", cost)
+    checks.spatial("cost", cost, (2,))
+    checks.finite("cost", cost, "Replace them by 0 where nothing is known.")
+    inside, outside = checks.region("inside", inside, cost.shape), checks.region("outside", outside, cost.shape)
+    if not inside.any():
+        raise InvalidScribblesError("inside must hold a pixel to draw an outline around; got none. Mark one.")
+    _check_boundary_cost(boundary_cost)
     found = _from(Frame.around(np.argwhere(inside).astype(float)), cost, boundary_cost, inside, outside)
     for frame in (Frame.fitted, Frame.along, Frame.along):
         if not found.mask.any():
@@ -71,6 +89,23 @@ def least_outline(cost: Array, boundary_cost: BoundaryCost, inside: Array, outsi
         again = _from(frame(found.mask, found.corners), cost, boundary_cost, inside, outside)
         found = min(found, again, key=lambda outline: outline.energy)
     return found
+
+
+def _check_boundary_cost(boundary_cost: BoundaryCost) -> None:
+    """An InvalidParameterError if it is no function of points and normals that gives a number for each."""
+    if not callable(boundary_cost):
+        raise InvalidParameterError(
+            f"boundary_cost must be a function of points and normals; got {boundary_cost!r:.80}. Pass e.g. "
+            "lambda points, normals: np.ones(points.shape[:-1])."
+        )
+    found = boundary_cost(np.zeros((3, 2)), np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]))
+    array = checks.host_array("what boundary_cost returns", found)
+    if array.shape not in ((), (1,), (3,)):
+        raise InvalidParameterError(
+            f"boundary_cost must return a number for each point; got shape {array.shape} for 3 points. Reduce the last "
+            "axis."
+        )
+    checks.finite("what boundary_cost returns", array, "Return 0 where the boundary costs nothing.")
 
 
 def _from(frame: Frame, cost: Array, boundary_cost: BoundaryCost, inside: Array, outside: Array) -> Outline:

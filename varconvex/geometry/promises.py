@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import checks
-from ..errors import InvalidParameterError
+from ..errors import InvalidImageError, InvalidParameterError
 from ..keywords import check_keywords
 from . import hulls
 from .certify import as_mask
@@ -47,6 +47,7 @@ class ShapeCertificate:
         "rectangle": "exactly the pixels within the rectangle",
         "symmetric": "the mirror image of each pixel is in the mask",
         "k_convex": "exactly the pixels of its convex parts",
+        "frames": "in each frame convex or connected, as asked for",
     }
 
     def __bool__(self) -> bool:
@@ -66,14 +67,15 @@ def certify(mask: Any, shape: str = "convex", **options: Any) -> ShapeCertificat
     Parameters
     ----------
     mask : (H, W) or (D, H, W) bool, or integers 0 and 1
-    shape : {"convex", "star", "connected", "ellipse", "rectangle", "symmetric", "k_convex"}
+    shape : {"convex", "star", "connected", "ellipse", "rectangle", "symmetric", "k_convex", "frames"}
         What is to be proven: see the shape of this name in `varconvex.shapes`.
     **options
         What it is about. "star": `centre`, the indices of a pixel. "connected": `holes`, whether it may have some (by
         default), and `inside`, pixels that the piece must hold (bool). "ellipse": `conic`, six integers a, b, c, d, e,
         f of {a y^2 + b y x + c x^2 + d y + e x + f <= 0} in rows y and columns x. "rectangle": `sides`, six integers
         p, q, k, l, m, n of {k <= p y + q x <= l, m <= p x - q y <= n}. "symmetric": `axis`, three integers p, q, o of
-        the line {p y + q x = o / 2}. "k_convex": `parts`, (k, *spatial) bool. Fitted shapes have them as attributes.
+        the line {p y + q x = o / 2}. "k_convex": `parts`, (k, *spatial) bool. "frames": `kind`, "convex" (by default)
+        or "connected", of each (H, W) mask along the first axis. Fitted shapes have them as attributes.
 
     Returns
     -------
@@ -170,6 +172,15 @@ def _k_convex(mask: Array, parts: Any = None) -> Array:
     return np.argwhere(wrong)
 
 
+def _frames(mask: Array, kind: Any = "convex") -> Array:
+    checks.one_of("kind", kind, ("convex", "connected"))
+    if mask.ndim != 3:
+        raise InvalidImageError(f"frames are of a mask with three axes; got shape {mask.shape}: stack them")
+    judge = _convex if kind == "convex" else _connected
+    wrong = [np.insert(judge(frame), 0, t, axis=1) for t, frame in enumerate(mask) if frame.any()]
+    return np.concatenate(wrong or [np.empty((0, 3), np.intp)])
+
+
 _JUDGES: dict[str, tuple[tuple[str, ...], Callable[..., Array]]] = {
     "convex": ((), _convex),
     "star": (("centre",), _star),
@@ -178,4 +189,5 @@ _JUDGES: dict[str, tuple[tuple[str, ...], Callable[..., Array]]] = {
     "rectangle": (("sides",), _rectangle),
     "symmetric": (("axis",), _symmetric),
     "k_convex": (("parts",), _k_convex),
+    "frames": (("kind",), _frames),
 }

@@ -1,7 +1,10 @@
 """Grids of pixels: their indices, sums over rows and blocks of them, and the pixels of a convex polygon."""
 
+from typing import Any
+
 import numpy as np
 
+from .. import checks
 from ..errors import InvalidParameterError
 from .hulls import fill
 from .hulls_2d import pixels_between
@@ -9,10 +12,28 @@ from .hulls_2d import pixels_between
 ON_EDGE = 1e-9
 """Pixels beyond an edge at which a pixel's centre still counts as within the polygon, against rounding."""
 
+FARTHEST = 1e15
+"""Largest coordinate of a point, in pixels: float64 still tells one from the next."""
+
 
 def grid_points(shape: tuple[int, ...]) -> np.ndarray:
     """The indices of all pixels of a grid: (n, d) int."""
     return np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).reshape(-1, len(shape))
+
+
+def checked_points(value: Any, ndim: int) -> Any:
+    """Places as an (n, `ndim`) array on the device that holds them; an empty list is no place."""
+    array = checks.as_numeric("points", value)
+    if array.shape == (0,):
+        array = array.reshape(0, ndim)
+    if array.ndim != 2 or array.shape[1] != ndim:
+        raise InvalidParameterError(
+            f"points must have the shape (n, {ndim}), a row a point; got shape {array.shape}. Pass e.g. {[[0] * ndim]}."
+        )
+    checks.finite("points", array, "Leave them out.")
+    if array.size and not max(-float(array.min()), float(array.max())) <= FARTHEST:
+        raise InvalidParameterError(f"points must be within {FARTHEST:g} pixels; got one farther out. Leave it out.")
+    return array
 
 
 def primitive_vectors(reach: int, ndim: int) -> np.ndarray:

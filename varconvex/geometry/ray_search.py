@@ -197,36 +197,43 @@ def _wedge_costs(
     """
     count, steps = edges.shape[0], radii.size
     rays, between = at_rays.size, at_lines.size // at_rays.size
-    step = 2 * math.pi / rays
-    origin, ratio = math.log(radii[0]), math.log(radii[1] / radii[0])
+    step, ratio = 2 * math.pi / rays, math.log(radii[1] / radii[0])
     turns = (np.arange(between) + 0.5) / between * step
     # A line's distance to the chord: 1/r = from_here / r0 + from_after / r1.
     from_here, from_after = np.sin(step - turns) / math.sin(step), np.sin(turns) / math.sin(step)
+    # Of wedges with the same b - a, one is the other enlarged: by that difference, the chord's direction, its length
+    # and the place of its crossings with the lines, in units of r_a and counted from a.
+    normals, lengths = np.empty(2 * steps - 1, np.int64), np.empty(2 * steps - 1)
+    places = np.empty((between, 2 * steps - 1))
     for i in range(begin, end):
         here, after = at_rays[i], at_rays[(i + 1) % rays]
-        s0, c0 = math.sin(i * step), math.cos(i * step)
-        s1, c1 = math.sin((i + 1) * step), math.cos((i + 1) * step)
+        x0, y0 = here * math.sin(i * step), here * math.cos(i * step)
+        for d in range(2 * steps - 1):
+            far = after * math.exp((d - steps + 1) * ratio)
+            x, y = far * math.sin((i + 1) * step) - x0, far * math.cos((i + 1) * step) - y0
+            row, column = stretch[0, 0] * x + stretch[0, 1] * y, stretch[1, 0] * x + stretch[1, 1] * y
+            # Rays turn from columns to rows, so that outside is to the right of a step.
+            normal = math.atan2(column, -row)
+            if column * (stretch[0, 0] * x0 + stretch[0, 1] * y0) < row * (stretch[1, 0] * x0 + stretch[1, 1] * y0):
+                normal += math.pi
+            normals[d] = int(normal / (2 * math.pi) * count + 0.5 + count) % count
+            lengths[d] = math.hypot(row, column) / between
+            for s in range(between):
+                inverse = (from_here[s] / here + from_after[s] / far) * at_lines[i * between + s]
+                places[s, d] = -math.log(inverse) / ratio
         for a in range(steps):
             for b in range(steps):
-                r0, r1 = radii[a] * here, radii[b] * after
-                x0, y0, x1, y1 = r0 * s0, r0 * c0, r1 * s1, r1 * c1
-                row = stretch[0, 0] * (x1 - x0) + stretch[0, 1] * (y1 - y0)
-                column = stretch[1, 0] * (x1 - x0) + stretch[1, 1] * (y1 - y0)
-                # Rays turn from columns to rows, so that outside is to the right of a step.
-                normal = math.atan2(column, -row)
-                if column * (stretch[0, 0] * x0 + stretch[0, 1] * y0) < row * (stretch[1, 0] * x0 + stretch[1, 1] * y0):
-                    normal += math.pi
-                o = int(normal / (2 * math.pi) * count + 0.5 + count) % count
+                d = b - a + steps - 1
+                o = normals[d]
                 inner = outer = 0.0
                 for s in range(between):
                     k = i * between + s
-                    inverse = (from_here[s] / r0 + from_after[s] / r1) * at_lines[k]
-                    place = min(max((-math.log(inverse) - origin) / ratio, 0.0), steps - 1.001)
+                    place = min(max(a + places[s, d], 0.0), steps - 1.001)
                     j = int(place)
                     f = place - j
                     inner += area[k, j] + f * (area[k, j + 1] - area[k, j])
                     outer += edges[o, k, j] + f * (edges[o, k, j + 1] - edges[o, k, j])
-                wedges[i, a, b] = inner + outer / between * math.hypot(row, column)
+                wedges[i, a, b] = inner + outer * lengths[d] * radii[a]
 
 
 def _bounds(radii: Array, at_rays: Array) -> Array:

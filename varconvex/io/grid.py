@@ -1,12 +1,13 @@
 """Where the pixels of an array are."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .. import checks
-from ..errors import InvalidParameterError
+from ..errors import FileFormatError, InvalidParameterError
 from .formats.base import unit_name
 
 
@@ -34,6 +35,16 @@ class Grid:
     def axes(self, array: np.ndarray) -> str:
         """The letters of an array's axes, such as "CZYX"."""
         return "C" * self.channels + "ZYX"[-(array.ndim - self.channels) :]
+
+    def check_sizes(self, path: str | os.PathLike, largest: float) -> None:
+        """A FileFormatError if a file cannot hold a size of a pixel, from the inverse of `largest` to `largest`."""
+        sizes = self.spacing or () if self.affine is None else abs(self.affine[:3, :3]).max(axis=0).tolist()
+        far = 0.0 if self.affine is None else abs(self.affine).max()
+        if not all(1 / largest <= size <= largest for size in sizes) or far > largest:
+            raise FileFormatError(
+                f"pixels in {os.fspath(path)} may have sizes from {1 / largest:g} to {largest:g}; got "
+                f"{', '.join(f'{size:g}' for size in sizes)}. Write them in another unit, or leave them out."
+            )
 
     @staticmethod
     def checked(

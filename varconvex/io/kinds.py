@@ -93,6 +93,7 @@ def _write_npy(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
 def _write_tiff(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
     import tifffile
 
+    grid.check_sizes(path, 1e9)
     axes, steps = grid.axes(array), dict(zip("XYZ", (grid.spacing or ())[::-1], strict=False))
     unit = "um" if grid.unit == MICRON else grid.unit or ""
     imagej = array.dtype in (np.uint8, np.uint16, np.float32) and unit.isascii()
@@ -120,6 +121,7 @@ def _write_tiff(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
 def _write_nifti(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
     import nibabel
 
+    grid.check_sizes(path, 1e12)
     values = np.moveaxis(array, 0, -1) if grid.channels else array
     ndim = array.ndim - grid.channels
     affine, unit = grid.affine, MILLIMETRE if grid.affine is not None else grid.unit

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import checks
-from ..errors import FileFormatError
+from ..errors import FileFormatError, InvalidParameterError
 from ..keywords import known_keywords
 
 try:
@@ -46,8 +46,12 @@ def write_whole(path: str | os.PathLike, write: Callable[[Any], object]) -> None
     """Write a file by `write`, which takes a binary file: under a temporary name first, then renamed.
 
     A link is followed. A FileFormatError that names the cause if the file cannot be written; what was there before is
-    there still.
+    there still. An InvalidParameterError if `write` is no function.
     """
+    if not callable(write):
+        raise InvalidParameterError(
+            f"write must be a function of a binary file; got {write!r:.80}. Pass e.g. lambda file: file.write(data)."
+        )
     with _named(path) as target:
         clear_temporaries(target.parent)
         handle, temporary = _locked_file(target)
@@ -173,11 +177,8 @@ def _lock(path: str | os.PathLike) -> int | None:
 @contextmanager
 def _named(path: str | os.PathLike) -> Iterator[Path]:
     """The file that a path stands for; errors of the operating system as a FileFormatError with its name and cause."""
-    try:
-        name = checks.path("path", path)
-        target = Path(os.path.realpath(name))
-    except ValueError as error:  # a null character
-        raise FileFormatError(f"{name!r} cannot be written ({error}). Choose another name.") from error
+    name = checks.path("path", path)
+    target = Path(os.path.realpath(name))
     try:
         if target.is_symlink():  # every other link has been followed
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from ..errors import FileFormatError, InvalidParameterError, UnsupportedTypeError
+from ..errors import FileFormatError, InvalidImageError, InvalidParameterError, UnsupportedTypeError
 from ..keywords import known_keywords
 from .grid import Grid
 from .kinds import LABEL_ENDINGS, check_format, format_of, has_ending
@@ -63,7 +63,8 @@ def write_labels(
     --------
     >>> write_labels("cells.tif", labels, spacing=(2.5, 0.3, 0.3), unit="um")  # doctest: +SKIP
     """
-    labels = _integers(labels)
+    path, labels = checks.path("path", path), _integers(labels)
+    colours = checks.listed("colours", colours, "['#ff0000']")
     kind = check_format(path, labels.ndim, int(labels.max(initial=0)))
     if has_ending(path, ".png"):
         labels = np.maximum(labels, 0)
@@ -85,7 +86,8 @@ def write_mask(path: str | os.PathLike, labels: np.ndarray, label_ids: tuple[int
 
     `place` and errors are those of `write_labels`.
     """
-    labels, label_ids = checks.host_array("labels", labels), checks.label_ids("label_ids", label_ids)
+    path, label_ids = checks.path("path", path), checks.label_ids("label_ids", label_ids)
+    labels = checks.host_array("labels", labels)
     check_labels(path, labels.ndim, label_ids, mask=True)
     if has_ending(path, (".png", ".tif", ".tiff")) and len(label_ids) == 2:
         labels = np.where(labels == label_ids[1], 255, 0).astype(np.uint8)
@@ -107,8 +109,13 @@ def write_probability(
     `probability` is (*spatial), or with `channels` (K, *spatial), which NIfTI holds with K as the last axis; the rest
     and errors are as for `write_labels`.
     """
-    channels = checks.boolean("channels", channels)
-    values = checks.host_array("probability", probability).astype(np.float32)
+    path, channels = checks.path("path", path), checks.boolean("channels", channels)
+    values = checks.host_array("probability", probability)
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32)
+    if np.isinf(single).any() and not np.isinf(values).any():
+        raise InvalidImageError("probability must hold numbers of float32; got larger ones. Divide by the largest.")
+    values = single
     ndim = values.ndim - channels
     checks.spatial("probability", values[0] if channels and len(values) else values)
     kind = check_format(path, ndim, floats=True)
@@ -165,8 +172,11 @@ def check_outputs(outputs: Sequence[tuple[str | os.PathLike | None, Sequence[str
     folder does not exist or is read-only, it is a folder itself, the disk is full. A MissingExtraError if a package
     that writes it is not installed.
     """
-    taken = {os.path.realpath(checks.path("inputs", path)) for path in inputs}
-    for path, endings in outputs:
+    taken = {os.path.realpath(checks.path("inputs", path)) for path in checks.listed("inputs", inputs, "['a.png']")}
+    for pair in checks.listed("outputs", outputs, "[('out.png', ['.png'])]"):
+        if len(checks.listed("outputs", pair, "('out.png', ['.png'])")) != 2:
+            raise InvalidParameterError(f"outputs must be pairs (path, endings); got {pair!r:.80}. Pass both.")
+        path, endings = pair
         if path is None:
             continue
         if not has_ending(path, tuple(endings)) and not (".zarr" in endings and is_inside(path)):

@@ -255,6 +255,12 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
         return weight
 
 
+def check_energy(energy: Any) -> None:
+    """Raise an InvalidParameterError unless it is an energy or None."""
+    if energy is not None and not isinstance(energy, EnergyPredictor):
+        raise InvalidParameterError(f"energy must be None or an EnergyPredictor; got {energy!r:.80}. Leave it out.")
+
+
 def predict_log_odds(log_odds: np.ndarray, scene: Scene, energy: EnergyPredictor | None) -> Prediction:
     """The minimiser of `energy` with these log-odds as its cost, or, without one, their own probabilities.
 

@@ -4,16 +4,7 @@
 
 It has no theta: joint unification gives the sequential answer, and no objective.
 
-**SAM**, as in the paper's Table 2: prompt it with one pixel of the object's scribble, and pass its logits::
-
-    from segment_anything import SamPredictor, sam_model_registry
-
-    sam = SamPredictor(sam_model_registry["vit_h"](checkpoint="sam_vit_h_4b8939.pth"))
-    sam.set_image(image)                                     # (H, W, 3) uint8, RGB
-    row, column = rng.choice(np.argwhere(scribbles == 2))    # SAM takes (x, y); whole strokes give bad masks
-    masks, scores, _ = sam.predict(np.array([[column, row]]), np.array([1]), return_logits=True)
-    given = GivenPredictor(masks[scores.argmax()], kind="logits")
-    result = segment(image, scribbles, predictor=given, shape="convex")
+Models that are asked here, and their prompts: `varconvex.adapters`.
 """
 
 import time
@@ -30,7 +21,7 @@ from ..likelihoods.base import CLIP
 from ..options import Kind
 from .appearance.base import check_labels
 from .base import Prediction, Predictor, ProximalTerm
-from .energy import EnergyPredictor, predict_log_odds
+from .energy import EnergyPredictor, check_energy, predict_log_odds
 
 
 @known_keywords
@@ -71,10 +62,7 @@ class GivenPredictor(Predictor):
                 "predictor 'given' needs its map; got none. Pass varconvex.predictors.given.GivenPredictor(map)."
             )
         checks.one_of("kind", self.kind, Kind)
-        if self.energy is not None and not isinstance(self.energy, EnergyPredictor):
-            raise InvalidParameterError(
-                f"energy must be None or an EnergyPredictor; got {self.energy!r:.80}. Leave it out."
-            )
+        check_energy(self.energy)
         values = checks.host_array("given", self.given)
         if self.kind == "logits" and values.dtype.kind == "f":
             checks.spatial("given", values)

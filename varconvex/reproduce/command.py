@@ -23,6 +23,7 @@ def add_to(commands: Any) -> None:
     add("--features", type=Path, metavar="DIR", help="your own features, DIR/<image>.npy (H, W, F)")
     add = _table(tables, "table2", "convex projections of masks of corrupted images")
     add("--masks", type=Path, metavar="DIR", help="another model's, DIR/<corruption>/<image>.png")
+    add("--sam", type=Path, metavar="DIR", help="a Segment Anything model as transformers saves it, to give the masks")
     add("--predictor", choices=["fcn", "cnn", "energy"], help="whose masks otherwise (default: fcn)")
     add("--severity", type=int, metavar="1-5", help="of the corruptions (default: 5)")
 
@@ -74,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
         print(text)
         if found["reused"]:
             print(f"{found['reused']} results were there already")
-        picture = draw(found, results, chosen.get("features", chosen.get("masks")))
+        picture = draw(found, results, chosen.get("features") or chosen.get("masks") or chosen.get("sam"))
         if picture is not None:
             write_picture(options.out / page, picture)
             print(f"pictures: {options.out / page}")

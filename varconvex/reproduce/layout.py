@@ -13,10 +13,9 @@ from PIL import Image
 from ..api import segment
 from ..datasets.folders import Sample
 from ..plots import outline, sheet, strokes
-from ..predictors.given import GivenPredictor
 from .run import Results
 from .table1 import PAPER as PAPER1, UNIFY, predictor_of
-from .table2 import COLUMNS, PAPER as PAPER2, corrupted, mask_of
+from .table2 import COLUMNS, PAPER as PAPER2, corrupted, source_of
 
 _TITLE = {"rgb+xy": "RGB+spatial", "rgb+features": "RGB+semantic", "rgb+xy+features": "RGB+spatial+semantic"}
 _CELL = 30
@@ -103,7 +102,7 @@ def _table2(found: dict[str, Any]) -> list[str]:
         "",
         f"{'':<12}" + "".join(f"{name:>16}" for name in COLUMNS),
     ]
-    for kind, label in (("map", "map"), ("projected", "proj(map)")):
+    for kind, label in (("map", "map"), ("projected", "proj(map)"), ("alone", "no strokes")):
         shown = (f"{cells[name][kind]:.4f}" if name in cells else "-" for name in COLUMNS)
         lines.append(f"{label:<12}" + "".join(f"{text:>16}" for text in shown))
     for row, label in ((0, "SAM"), (1, "proj(SAM)")):
@@ -135,14 +134,13 @@ def fig2(found: dict[str, Any], results: Results, features: Path | None) -> Imag
     return sheet(panels, columns=4) if panels else None
 
 
-def before_and_after(found: dict[str, Any], results: Results, masks: Path | None) -> Image.Image | None:
+def before_and_after(found: dict[str, Any], results: Results, source: Path | None) -> Image.Image | None:
     """A page with a row for each image and a column for each corruption: map white, projection red, truth green."""
     panels = []
-    common = {"seed": found["seeds"][0], "severity": found["severity"], "predictor": None if masks else found["maps"]}
+    common = {"seed": found["seeds"][0], "severity": found["severity"], "predictor": found["predictor"]}
     for sample in (s for s in results.samples if all(s.name in images for images in results.by_cell.values())):
         for cell in ({"corruption": c["corruption"], **common} for c in found["cells"]):
-            image = corrupted(cell, sample)
-            who = cell["predictor"] if masks is None else GivenPredictor(mask_of(masks / cell["corruption"], sample))
+            image, who = corrupted(cell, sample), source_of(cell, sample, source)
             result = segment(image, sample.scribbles, shape="convex", predictor=who, random_state=cell["seed"])
             picture = outline(outline(image, sample.truth, _TRUTH, 1), result.unconstrained == 2, (255, 255, 255), 1)
             panels.append((cell["corruption"], outline(picture, result.mask, _ANSWER)))

@@ -2,26 +2,30 @@
 
     clean and eight corruptions,     intersection over union of a map / of its projection onto the convex sets
 
-The maps are from a folder, or from a predictor of the toolkit on images that are corrupted here. The paper's are SAM's,
-prompted with one pixel of the object's scribble. The projection holds the scribbles.
+The maps are from a folder, or from a predictor on images that are corrupted here: one of the toolkit, or SAM, prompted
+with one pixel of the object's scribble as in the paper. The projection holds the scribbles; a second one does not know
+them, so that what it gains is convexity's alone.
 """
 
 import time
 import zlib
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..api import segment
+from ..adapters import SamPredictor
+from ..api import project, segment
 from ..datasets.corruptions import CORRUPTIONS, corrupt
 from ..datasets.download import checksum
 from ..datasets.folders import Entry, Sample, values_of
-from ..errors import FileFormatError
+from ..errors import FileFormatError, InvalidParameterError
 from ..metrics import iou
 from ..predictors.given import GivenPredictor
+from ..predictors.small_grid import resized
 from .run import Result, Results, own_file, run
 
 COLUMNS = ("clean", *CORRUPTIONS)
@@ -50,6 +54,7 @@ def table2(
     predictor: str = "fcn",
     severity: int = 5,
     masks: Path | None = None,
+    sam: Path | None = None,
     pictures: int = 0,
     jobs: int | None = None,
 ) -> tuple[dict[str, Any], Results]:
@@ -58,7 +63,10 @@ def table2(
     `seeds` are for the corruptions' noise and the predictor ("energy", "fcn" or "cnn"), from 1 to 5 is the `severity`.
     With `masks`, a folder of ``<corruption>/<image>.png`` (or ``.npy`` with probabilities) and ``clean``, maps are from
     there: columns without a folder stay empty, and images without a mask are left out of their column and listed.
+    `sam` is a folder as for `SamPredictor.read`, in the place of a predictor.
     """
+    if masks is not None and sam is not None:
+        raise InvalidParameterError("masks and sam both say where the maps are from; got both. Pass one of them.")
     columns: tuple[str, ...] = COLUMNS
     if masks is not None:
         columns = tuple(name for name in COLUMNS if (masks / name).is_dir())
@@ -68,51 +76,86 @@ def table2(
                 "Name them so."
             )
         seeds = seeds[:1]
+    chosen = None if masks is not None else predictor if sam is None else "sam"
     cells: dict[str, dict[str, Any]] = {
         f"{column}_seed{seed}": {
             "corruption": column, "seed": seed, "severity": severity,
-            "predictor": predictor if masks is None else None,
+            "predictor": chosen,
         }
         for seed in seeds
         for column in columns
     }  # fmt: skip
 
+    weights = {} if sam is None else {"model": checksum(own_weights(sam))}
+
     def depends(settings: dict[str, Any], sample: Sample) -> dict[str, Any]:
-        return {} if masks is None else {"mask": checksum(own_file(masks / settings["corruption"], sample, *_ENDINGS))}
+        if masks is None:
+            return weights
+        return {"mask": checksum(own_file(masks / settings["corruption"], sample, *_ENDINGS))}
 
     whole = masks is None
-    results = run(entries, cells, partial(_scored, masks), folder, depends, pictures, whole, jobs)
+    results = run(entries, cells, partial(_scored, masks or sam), folder, depends, pictures, whole, jobs)
     rows = []
     for column in columns:
         names = [name for name, s in cells.items() if s["corruption"] == column]
-        figures = results.figures(names, "map", "projected", "seconds")
+        figures = results.figures(names, "map", "projected", "alone", "seconds")
         rows.append({"corruption": column, "images": len(results.by_cell[names[0]]), **figures})
-    maps = predictor if masks is None else str(masks)
-    return results.table(2, rows, seeds=list(seeds), severity=severity, maps=maps), results
+    maps = str(masks or sam or predictor)
+    return results.table(2, rows, seeds=list(seeds), severity=severity, predictor=chosen, maps=maps), results
 
 
-def _scored(masks: Path | None, cell: tuple[dict[str, Any], Sample]) -> dict[str, Result]:
+def _scored(source: Path | None, cell: tuple[dict[str, Any], Sample]) -> dict[str, Result]:
     """What is recorded of a cell for an image."""
-    return {"result": score(*cell, masks)}
+    return {"result": score(*cell, source)}
 
 
-def score(settings: dict[str, Any], sample: Sample, masks: Path | None = None) -> Result:
-    """One column for one image: intersection over union of the map and of its projection."""
+def score(settings: dict[str, Any], sample: Sample, source: Path | None = None) -> Result:
+    """One column for one image: intersection over union of the map and of its projections; `alone` knows no scribbles.
+
+    Maps are from the folder `source` where no predictor is set, or from SAM's model there.
+    """
     image = corrupted(settings, sample)
-    mask = None if masks is None else mask_of(masks / settings["corruption"], sample)
+    predictor = source_of(settings, sample, source)
     begin = time.perf_counter()
-    result = segment(
-        image, sample.scribbles, shape="convex", random_state=settings["seed"],
-        predictor=settings["predictor"] if mask is None else GivenPredictor(mask),
-    )  # fmt: skip
+    result = segment(image, sample.scribbles, shape="convex", random_state=settings["seed"], predictor=predictor)
     seconds = time.perf_counter() - begin
-    map_ = result.unconstrained == 2 if mask is None else np.asarray(mask) > (0 if mask.dtype.kind in "bui" else 0.5)
+    map_ = result.unconstrained == 2
+    if isinstance(predictor, GivenPredictor):
+        map_ = predictor.given > 0
+    elif isinstance(predictor, SamPredictor):
+        map_ = resized(predictor.logits(image, sample.scribbles), map_.shape) > 0
+    alone = project(map_, random_state=settings["seed"]).mask if map_.any() else map_
     ignore = ~sample.scored
     return {
         "map": iou(map_, sample.truth, ignore=ignore),
         "projected": iou(result.mask, sample.truth, ignore=ignore),
+        "alone": iou(alone, sample.truth, ignore=ignore),
         "seconds": seconds,
     }
+
+
+def source_of(settings: dict[str, Any], sample: Sample, source: Path | None) -> Any:
+    """The predictor that gives the maps of a column; see `score`."""
+    if settings["predictor"] is None:
+        assert source is not None
+        return GivenPredictor(mask_of(source / settings["corruption"], sample))
+    if settings["predictor"] == "sam":
+        assert source is not None
+        return replace(_sam(source), random_state=settings["seed"])
+    return settings["predictor"]
+
+
+@cache
+def _sam(folder: Path) -> SamPredictor:
+    """SAM as the paper prompts it, but for the choice of the pixel."""
+    return SamPredictor.read(folder, choice="score")
+
+
+def own_weights(folder: Path) -> Path:
+    """The file of a model's weights."""
+    if (path := folder / "model.safetensors").is_file():
+        return path
+    raise FileFormatError(f"model.safetensors was expected in {folder}; it is not there. Save SAM's model to it.")
 
 
 def corrupted(settings: dict[str, Any], sample: Sample) -> np.ndarray:

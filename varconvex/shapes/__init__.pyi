@@ -2,6 +2,7 @@ from .base import FittedShape as FittedShape, OutlineShape as OutlineShape, Shap
 from .connected import ConnectedShape as ConnectedShape, FittedConnected as FittedConnected
 from .convex import ConvexShape as ConvexShape, FittedConvex as FittedConvex
 from .ellipse import EllipseShape as EllipseShape, FittedEllipse as FittedEllipse
+from .frames import FittedFrames as FittedFrames, FramesShape as FramesShape
 from .hull import HullShape as HullShape
 from .icnn import ICNN as ICNN
 from .k_convex import FittedKConvex as FittedKConvex, KConvexShape as KConvexShape

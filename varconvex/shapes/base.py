@@ -135,7 +135,8 @@ class Shape(ABC, Generic[F]):
                 f"this shape needs a target with {known} dimensions; got shape {array.shape}: fit one image or "
                 "volume at a time"
             )
-        values = array.astype(np.float32)
+        with np.errstate(over="ignore"):  # infinite then, and refused
+            values = array.astype(np.float32)
         low, high = values.min(), values.max()
         if not (low >= 0 and high <= 1):
             raise InvalidImageError(
@@ -155,7 +156,7 @@ def _checked_scribbles(name: str, mask: np.ndarray | None, target: np.ndarray) -
     """As bool of the target's shape, all False for None, or an InvalidScribblesError."""
     if mask is None:
         return np.zeros(target.shape, bool)
-    mask = as_mask(mask, (2, 3))
+    mask = as_mask(mask, (2, 3), remark=False)
     if mask.shape != target.shape:
         raise InvalidScribblesError(
             f"{name} must have the target's shape {target.shape}; got {mask.shape}: transposed, or of another image?"

@@ -10,9 +10,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from .. import checks
 from ..geometry.conics import conic_of, ellipse_pixels
 from ..geometry.enclosing import enclosing_ellipse, five_of_conic
 from ..geometry.promises import ShapeCertificate, certificate_of
+from ..geometry.raster import checked_points
 from ..keywords import known_keywords
 from ._measured import FittedMeasured, MeasuredShape
 from .base import Array
@@ -45,7 +47,7 @@ class FittedEllipse(FittedMeasured):
         The distance to the centre in the ellipse's own units, minus one, times its smaller half axis: convex, and about
         pixels near the outline. Infinite for the empty set.
         """
-        points = np.asarray(points, float)
+        points = checks.host(checked_points(points, 2)).astype(float)
         five = self._five
         if five is None:
             return np.full(len(points), np.inf)

@@ -18,6 +18,7 @@ import numpy as np
 from .. import checks
 from ..errors import InvalidParameterError
 from ..geometry.hulls import extreme_points, half_spaces
+from ..geometry.raster import checked_points
 from ..keywords import known_keywords
 
 _MOST = 10_000
@@ -76,8 +77,7 @@ class ICNN:
         cls, dim: int, hidden: tuple[int, ...] = (48,), random_state: Any = None, dtype: Any = np.float64
     ) -> "ICNN":
         """A random network: W ~ N(0, 1 / d), Wz ~ |N(0, 1)| / fan-in, b ~ U(-1, 1)."""
-        rng = np.random.default_rng(random_state)
-        network = cls(dim, hidden, dtype)
+        rng, network = checks.generator(random_state), cls(dim, hidden, dtype)
         theta = rng.uniform(-1, 1, network.nonnegative.size)
         for (z, x, _), weights in zip(network._slots, network.wz, strict=True):
             theta[x] = rng.standard_normal(x.stop - x.start) / np.sqrt(dim)
@@ -98,9 +98,12 @@ class ICNN:
         less than `margin`, and a longer step of the parameters may leave the set empty. Normals ((K, d)) point
         outwards; of the widths `hidden` ((K,) by default) the first is at least K, and later layers pass the sum on.
         """
-        normals, offsets = np.asarray(normals, float), np.asarray(offsets, float)
+        normals = _numbers("normals", normals, (None, None))
         n_planes, dim = normals.shape
-        network = cls(dim, hidden or (n_planes,), dtype)
+        offsets, margin = _numbers("offsets", offsets, (n_planes,)), checks.real_number("margin", margin, strict=True)
+        if hidden is not None and whole_numbers("hidden", hidden, least=1, shortest=1)[0] < n_planes:
+            raise InvalidParameterError(f"hidden must begin with at least {n_planes}, the half-spaces; got {hidden!r}.")
+        network = cls(dim, (n_planes,) if hidden is None else hidden, dtype)
         layers = network.copied_layers()
         layers[0][1][:n_planes], layers[0][2][:n_planes] = normals, margin - offsets
         for z, _, _ in layers[1:-1]:
@@ -114,8 +117,14 @@ class ICNN:
     @classmethod
     def from_layers(cls, layers: Any, dtype: Any = np.float64) -> "ICNN":
         """The network with these (Wz, Wx, b), copied, as `layers` lists them; weights Wz below zero are clamped."""
-        dim, hidden = layers[0][1].shape[1], tuple(len(b) for _, _, b in layers[:-1])
-        return _rebuilt(dim, hidden, _joined(layers), dtype)
+        try:
+            dim, hidden = layers[0][1].shape[1], tuple(len(b) for _, _, b in layers[:-1])
+            theta = _joined(layers)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise InvalidParameterError(
+                f"layers must be (Wz, Wx, b) of each; got {layers!r:.80} ({error}). Pass those of `copied_layers`."
+            ) from error
+        return _rebuilt(dim, hidden, theta, dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (self.dim, self.hidden, checks.host(self._theta))
@@ -143,6 +152,11 @@ class ICNN:
 
     def unpack(self, theta: Any) -> None:
         """Set all parameters from one vector, the weights Wz clamped at zero; `theta` is not changed."""
+        theta = checks.as_numeric("theta", theta)
+        if theta.shape != self._theta.shape:
+            raise InvalidParameterError(
+                f"theta must hold the {self._theta.size} parameters; got shape {theta.shape}. Pass what `pack` returns."
+            )
         self._theta[...] = theta
         for z, _, _ in self._slots[1:]:
             self.xp.maximum(self._theta[z], 0, out=self._theta[z])
@@ -192,13 +206,13 @@ class ICNN:
 
     def __call__(self, points: Any) -> Any:
         """G at `points`: (n, d) -> (n,)."""
-        points = self.xp.asarray(points, dtype=self.dtype)
+        points = self.xp.asarray(checked_points(points, self.dim), dtype=self.dtype)
         pieces = [self.forward(points[i : i + _CHUNK])[0] for i in range(0, len(points), _CHUNK)]
         return self.xp.concatenate(pieces) if pieces else self.xp.empty(0, self.dtype)
 
     def value_and_slope(self, points: Any) -> tuple[Any, Any]:
         """G and its gradient at `points`: (n, d) -> (n,) and (n, d)."""
-        points = self.xp.asarray(points, dtype=self.dtype)
+        points = self.xp.asarray(checked_points(points, self.dim), dtype=self.dtype)
         g, slope = self.xp.empty(len(points), self.dtype), self.xp.empty_like(points)
         for part in (slice(i, i + _CHUNK) for i in range(0, len(points), _CHUNK)):
             g[part], z = self.forward(points[part])
@@ -207,10 +221,11 @@ class ICNN:
 
     def compose(self, scale: Any, shift: Any, dtype: Any = np.float64) -> "ICNN":
         """The network x -> G(scale * x + shift), for (d,) vectors `scale` and `shift`."""
+        scale, shift = _numbers("scale", scale, (self.dim,)), _numbers("shift", shift, (self.dim,))
         theta = self.pack().astype(np.float64)
         for (_, x, b), wx in zip(self._slots, self.wx, strict=True):
-            theta[b] += wx.astype(np.float64) @ np.asarray(shift, float)
-            theta[x] = (wx * np.asarray(scale, float)).ravel()
+            theta[b] += wx.astype(np.float64) @ shift
+            theta[x] = (wx * scale).ravel()
         return _rebuilt(self.dim, self.hidden, theta, dtype)
 
 
@@ -220,6 +235,18 @@ def _float_type(dtype: Any) -> np.dtype:
         if (found := np.dtype(dtype)) in (np.float32, np.float64):
             return found
     raise InvalidParameterError(f"dtype must be float32 or float64; got {dtype!r:.80}. Pass one of them.")
+
+
+def _numbers(name: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
+    """Finite numbers as float64 of this shape, in which None is any length but 0."""
+    array = checks.host_array(name, value)
+    if array.ndim != len(shape) or not all(
+        n == m or (m is None and n) for n, m in zip(array.shape, shape, strict=True)
+    ):
+        known = ", ".join("n" if n is None else str(n) for n in shape)
+        raise InvalidParameterError(f"{name} must have the shape ({known}); got {array.shape}. Reshape it.")
+    checks.finite(name, array, "Pass finite numbers.")
+    return array.astype(np.float64)
 
 
 def whole_numbers(name: str, values: Any, *, least: int, shortest: int = 0) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from .. import checks
 from ..errors import InvalidParameterError
 from ..geometry.convex_sets import repair
 from ..geometry.promises import ShapeCertificate, certificate_of
-from ..geometry.raster import cheapest_pixel, holding, total
+from ..geometry.raster import cheapest_pixel, checked_points, holding, total
 from ..geometry.unions import best_union, shared
 from ..keywords import known_keywords
 from .base import Array, Callback, Shape, grid_shape
@@ -59,7 +59,7 @@ class FittedKConvex:
     def __call__(self, points: Array) -> Array:
         """G at `points` ((n, 2) float, in the target's pixels), the least of the parts' G: (n,) float."""
         if not len(self.parts):
-            return np.full(len(points), np.inf)
+            return np.full(len(checked_points(points, 2)), np.inf)
         return np.min([network(points) for network in self.networks], axis=0)
 
     def rasterize(self, shape: tuple[int, ...]) -> Array:

@@ -6,7 +6,9 @@ from functools import cached_property
 
 import numpy as np
 
+from .. import checks
 from ..geometry.promises import ShapeCertificate
+from ..geometry.raster import checked_points
 from .base import Array, below_zero, grid_shape
 
 
@@ -44,7 +46,9 @@ class FittedPixels(ABC):
         """
         from scipy.ndimage import map_coordinates
 
-        points = np.asarray(points, float)
+        points = checks.host(checked_points(points, self.mask.ndim)).astype(float)
+        if not self.mask.any():
+            return np.full(len(points), np.inf)  # between pixels it would be 0 times infinity
         within = np.clip(points, 0, np.array(self.mask.shape) - 1)
         found = map_coordinates(self.levels, list(within.T), order=1, mode="nearest")
         return found + np.sqrt(((points - within) ** 2).sum(axis=1))

@@ -19,7 +19,7 @@ from .. import checks
 from ..errors import InvalidParameterError
 from ..geometry.convex_sets import repair
 from ..geometry.lattice_polygon import best_polygon
-from ..geometry.raster import edge_normals, polygon_mask, total
+from ..geometry.raster import checked_points, edge_normals, polygon_mask, total
 from ..keywords import known_keywords
 from ..threads import deadline
 from .base import Array, Callback, ConvexSets, grid_shape
@@ -59,7 +59,7 @@ class FittedPolygon:
 
     def __call__(self, points: Array) -> Array:
         """Pixels to the farthest half-plane at `points` ((n, 2) float): (n,) float, at most 1e-9 inside."""
-        points = np.asarray(points, float)
+        points = checks.host(checked_points(points, 2)).astype(float)
         if not len(self.corners):
             return np.full(len(points), np.inf)
         normals, _ = edge_normals(self.corners)

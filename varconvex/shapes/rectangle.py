@@ -11,9 +11,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from .. import checks
 from ..geometry.conics import rectangle_pixels, sides_of
 from ..geometry.enclosing import enclosing_rectangles, five_of_sides
 from ..geometry.promises import ShapeCertificate, certificate_of
+from ..geometry.raster import checked_points
 from ..keywords import known_keywords
 from ._measured import FittedMeasured, MeasuredShape
 from .base import Array
@@ -45,7 +47,7 @@ class FittedRectangle(FittedMeasured):
 
         Convex and negative within; infinite for the empty set.
         """
-        points = np.asarray(points, float)
+        points = checks.host(checked_points(points, 2)).astype(float)
         p, q, k, upper, m, n = self.sides
         if not p and not q:
             return np.full(len(points), np.inf)

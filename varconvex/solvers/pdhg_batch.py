@@ -77,7 +77,7 @@ def pdhg_batch(
     >>> [solution.converged for solution in pdhg_batch(TwoPhase(cost, 1.0) for cost in costs)]
     [True, True, True]
     """
-    if not isinstance(energies, Iterable):
+    if not isinstance(energies, Iterable) or getattr(energies, "shape", None) == ():
         raise InvalidParameterError(f"energies must be several; got {energies!r:.80}. Pass a list of energies.")
     energies = list(energies)
     for energy in energies:

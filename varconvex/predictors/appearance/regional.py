@@ -33,6 +33,9 @@ _SURROUND = 2.5
 _SAMPLE, _KERNELS = 3000, 400
 """Pixels of each region that mixtures are fitted to, and that kernels are centred at."""
 
+_UNDERFLOW = 1e-290
+"""Mean kernel below which rounding may have taken digits."""
+
 
 @dataclass(frozen=True)
 class RegionalAppearance:
@@ -86,9 +89,23 @@ class RegionalAppearance:
 
         backend = get_backend(self.backend)
 
-        def log_mean(points: np.ndarray, width: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-            there, weight, samples = (backend.asarray(array) for array in (points, width, seeds))
-            return backend.to_numpy(backend.log_kernel_mean(there, weight, samples, 2))
+        def log_mean(points: np.ndarray, weight: float, seeds: np.ndarray) -> np.ndarray:
+            weights = np.full(len(points), weight, np.float32)
+            there, wide, samples = (backend.asarray(array) for array in (points, weights, seeds))
+            return backend.to_numpy(backend.log_kernel_mean(there, wide, samples, 2))
+
+        def log_mean_of_places(weight: float, seeds: np.ndarray) -> np.ndarray:
+            # Its terms are products of one factor for the row and one for the column.
+            rows, columns = (
+                np.exp(-weight * (np.arange(n)[:, None] - at) ** 2)
+                for n, at in zip(index.shape, seeds.astype(np.float64), strict=True)
+            )
+            mean = np.einsum("ij,kj->ik", rows, columns).ravel() / seeds.shape[1]
+            far = np.flatnonzero(mean < _UNDERFLOW)
+            found = np.log(np.maximum(mean, _UNDERFLOW)).astype(np.float32)
+            if far.size:
+                found[far] = log_mean(places[far], weight, seeds)
+            return found
 
         masks = [index == k for k in range(len(self.first))]
         areas = np.array([mask.sum() for mask in masks], float)
@@ -105,7 +122,7 @@ class RegionalAppearance:
         for k, (mask, radius) in enumerate(zip(masks, radii, strict=True)):
             known = (mask | (scene.seeds == k + 1)) & scene.valid
             chosen = points[spread_sample(known.ravel().astype(float), _KERNELS)].T
-            width = np.full(index.size, 0.5 / (_NEARBY * radius) ** 2, np.float32)
-            density = log_mean(points, width, chosen) - log_mean(places, width, chosen[:2])
+            weight = 0.5 / (_NEARBY * radius) ** 2
+            density = log_mean(points, weight, chosen) - log_mean_of_places(weight, chosen[:2])
             lengths[k] = -np.logaddexp(np.log1p(-_OUTLIERS) + density, np.log(_OUTLIERS)).reshape(index.shape)
         return lengths

@@ -1,0 +1,3 @@
+from .base import MapPredictor as MapPredictor
+from .module import ModulePredictor as ModulePredictor
+from .sam import SamPredictor as SamPredictor
