@@ -8,8 +8,10 @@ import numpy as np
 
 from .. import checks
 from ..errors import InvalidParameterError
+from ..keywords import known_keywords
 
 
+@known_keywords
 @dataclass(frozen=True, eq=False)
 class FunctionExtractor:
     """Features by a function of the image.
