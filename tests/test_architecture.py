@@ -37,7 +37,9 @@ ARROWS = {
         "assembly", "backends", "convexification", "inputs", "likelihoods", "logs", "objects", "predictors",
         "proposals", "result", "scribbles", "settings", "shapes", "solvers",
     },
-    "settings": {"backends", "families", "inputs", "likelihoods", "predictors", "shapes", "solvers"},
+    "settings": {
+        "backends", "extractors", "families", "inputs", "likelihoods", "logs", "predictors", "shapes", "solvers",
+    },
     "session": {"api", "backends", "inputs", "predictors", "result", "scribbles", "sessions", "settings"},
     "sessions": {
         "api", "backends", "families", "io", "inputs", "likelihoods", "predictors", "result", "scribbles",
@@ -55,6 +57,7 @@ ARROWS = {
     "io": {"geometry", "memory", "scribbles"},
     "adapters": {"inputs", "likelihoods", "predictors"},
     "torch": {"shapes", "threads"},
+    "extractors": {"families", "foreign", "images", "io", "threads"},
     "coordinates": set(),
     "inputs": {"coordinates", "images", "memory", "scene", "scribbles"},
     "scribbles": set(),
@@ -68,7 +71,7 @@ ARROWS = {
     "optimality": {"geometry", "result"},
     "memory": set(),
     "metrics": set(),
-    "edges": {"colour", "images", "threads"},
+    "edges": {"colour", "extractors", "images", "threads"},
     "images": set(),
     "scene": {"colour", "edges"},
     "colour": {"threads"},
@@ -89,16 +92,17 @@ ARROWS = {
     "proposals": {"geometry", "inputs", "objects", "predictors", "shapes", "solvers", "threads"},
     "predictors": {
         "geometry", "inputs", "likelihoods", "energies", "shapes", "solvers", "backends", "edges", "colour",
-        "threads",
+        "extractors", "threads",
     },
-    "likelihoods": {"compiling", "inputs", "backends", "threads"},
+    "likelihoods": {"compiling", "inputs", "backends", "logs", "threads"},
     "energies": {"backends"},
     "solvers": {"backends", "energies", "memory", "threads"},
     "shapes": {"geometry", "solvers", "backends", "threads"},
     "backends": {"compiling", "families", "threads"},
     "datasets": {"geometry", "io"},
     "reproduce": {
-        "adapters", "api", "batch", "geometry", "datasets", "inputs", "io", "likelihoods", "metrics", "plots",
+        "adapters", "api", "batch", "extractors", "geometry", "datasets", "inputs", "io", "likelihoods", "metrics",
+        "plots",
         "predictors", "shapes",
     },
 }  # fmt: skip
@@ -168,7 +172,18 @@ def test_importing_is_light():
     assert min(seconds) < 0.1
 
 
-PACKAGES = ["", ".batch", ".datasets", ".energies", ".geometry", ".likelihoods", ".predictors", ".shapes", ".solvers"]
+PACKAGES = [
+    "",
+    ".batch",
+    ".datasets",
+    ".energies",
+    ".extractors",
+    ".geometry",
+    ".likelihoods",
+    ".predictors",
+    ".shapes",
+    ".solvers",
+]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

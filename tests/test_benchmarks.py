@@ -11,6 +11,7 @@ from benchmarks import (
     certainty,
     discs,
     energies,
+    features,
     interactive,
     label_images,
     other_shapes,
@@ -349,3 +350,13 @@ def test_other_shapes_are_compared_on_objects_that_have_them(folder, tmp_path, c
     rows = json.loads(path.read_text())["rows"]
     assert len(rows) > 0
     assert all(row["has"] >= 0.5 and row["with"] > 0.5 for row in rows)
+
+
+def test_features_are_measured_beside_none(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(features, "efficientnet", lambda: lambda image: image[::4, ::4, :1])
+    assert features.main(["--data", str(folder), "--folder", str(tmp_path), "--limit", "1"]) == 0
+    title, without, beside = capsys.readouterr().out.splitlines()
+    assert title == "blobs / scribbles, 1 images"
+    assert without.split()[:1] + beside.split()[:1] == ["without", "with"]
+    assert 0.9 < float(without.split()[1]) <= 1
+    assert features.main(["--data", str(tmp_path / "none")]) == 2

@@ -3,6 +3,7 @@ from . import (
     datasets as datasets,
     energies as energies,
     errors as errors,
+    extractors as extractors,
     geometry as geometry,
     io as io,
     likelihoods as likelihoods,

@@ -45,6 +45,7 @@ def segment(
     unify: Unify | None = None,
     predictor: str | Predictor = "energy",
     likelihood: str | Likelihood = "nieuwenhuis_cremers",
+    features: Any = None,
     edge_weight: EdgeWeight | np.ndarray | None = "contrast",
     tv: TV = "isotropic",
     relaxation: Relaxation = "zach",
@@ -103,6 +104,10 @@ def segment(
         input and training, `GivenPredictor` takes a map from another program, `ClassifierPredictor` any classifier.
     likelihood : {"nieuwenhuis_cremers", "gaussian_mixture", "histogram"} or Likelihood
         How the scribbles' appearance becomes a cost per pixel.
+    features : array, callable, "timm:NAME", path of an ONNX file, torch.nn.Module, Extractor or Features, optional
+        What a model says of each pixel, see `varconvex.extractors.Features`, beside its colour: in the default
+        likelihood, but for joint unification, and in networks and classifiers. Where strokes that are held back are
+        predicted no better with them, they are left out, and the log says so.
     edge_weight : "contrast", None, or (*spatial) array
         Factor g(x) on the boundary cost: low at the image's edges, 1 everywhere, or as given (>= 0).
     tv : {"isotropic", "anisotropic", "octagonal"}
@@ -191,7 +196,7 @@ def segment(
         channel_axis, spacing = image.channel_axis, image.spacing if spacing is None else spacing
     settings = Settings(
         get_backend(backend, image), alpha, shape, unify, predictor, likelihood, edge_weight, tv, relaxation,
-        components, max_iter, tol, time_limit, callback, certainty, random_state,
+        components, max_iter, tol, time_limit, callback, certainty, random_state, features,
     )  # fmt: skip
     if is_on_disk(image, memory, scratch):
         with compilation_logged():
@@ -220,7 +225,11 @@ def solve(scene: Scene, settings: Settings, seconds: dict[str, float]) -> Segmen
 
 
 def _solve(scene: Scene, settings: Settings, seconds: dict[str, float]) -> Segmentation:
+    begin = time.perf_counter()
     predictor, shapes = settings.predictor_for(scene), settings.shapes_for(scene.labels)
+    if settings.features is not None:
+        scene = settings.scene_for(scene)
+        seconds = seconds | {"features": time.perf_counter() - begin}
     rules = StoppingRules.checked(settings.max_iter, settings.tol, settings.time_limit, settings.callback)
     rng = settings.random_state
     direct = scene.seeds.ndim == 2 or convex_solids(predictor, shapes, scene)

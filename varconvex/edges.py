@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from . import checks
-from .colour import features
+from .colour import features as colours_of
 from .errors import InvalidImageError, InvalidParameterError
 from .images import unit_range, without_alpha
 from .keywords import known_keywords
@@ -46,6 +46,7 @@ def contrast_weight(
     floor: float = FLOOR,
     valid: np.ndarray | None = None,
     rgba: bool | None = None,
+    features: Any = None,
 ) -> np.ndarray:
     """Factor on the cost of a boundary at each pixel, small where the image has edges.
 
@@ -68,6 +69,9 @@ def contrast_weight(
         Pixels to take into account. Others make no edges and are not part of the mean.
     rgba : bool, optional
         Meaning of a fourth channel: True leaves it out as transparency, False takes it as data.
+    features : array, callable, "timm:NAME", path of an ONNX file, torch.nn.Module, Extractor or Features, optional
+        What a model says of each pixel, see `varconvex.extractors.Features`: the mean of the contrast in colour and of
+        that in features, each in units of its mean, is taken. Pass the weight to `segment` as `edge_weight`.
 
     Returns
     -------
@@ -107,11 +111,24 @@ def contrast_weight(
     steps = checks.unit_spacing(spacing, image.ndim - 1)
     pixels = image if valid is None else image[valid]
     low, high = (pixels.min(), pixels.max()) if pixels.size else (0, 0)
-    if low == high:
+    if low == high and features is None:
         return np.ones(image.shape[:-1], np.float32)
     if image.dtype.kind in "iu" or low < 0 or high > 1:
         image = unit_range(image, np.ones(image.shape[:-1], bool) if valid is None else valid)
-    return colour_contrast_weight(features(image), steps, valid, beta=beta, scale=scale, floor=floor)
+    colours = colours_of(image)
+    if features is None:
+        return colour_contrast_weight(colours, steps, valid, beta=beta, scale=scale, floor=floor)
+    from .extractors.features import features_of
+
+    channels = (colours, features_of(features, image))
+    contrasts = [_in_means(*squared_gradient(each, steps, scale, valid)) for each in channels]
+    return weight_of_contrast(np.mean(contrasts, axis=0), 1.0, beta=beta, floor=floor)
+
+
+def _in_means(contrast: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """|grad I|^2 in units of its mean where it is known; 0 for a flat image, which is flat up to rounding."""
+    mean = float(contrast[known].mean()) if known.any() else 0.0
+    return contrast / mean if mean > np.finfo(np.float32).eps ** 2 else np.zeros_like(contrast)
 
 
 def colour_contrast_weight(
@@ -123,7 +140,7 @@ def colour_contrast_weight(
     scale: float = SCALE,
     floor: float = FLOOR,
 ) -> np.ndarray:
-    """`contrast_weight` of an image whose colours ((*spatial, C) float32, see `features`) are known already."""
+    """`contrast_weight` of an image whose colours ((*spatial, C) float32, see `colour.features`) are known already."""
     contrast, known = squared_gradient(colours, steps, scale, valid)
     mean = float(contrast[known].mean()) if known.any() else 0.0
     return weight_of_contrast(contrast, mean, beta=beta, floor=floor)
@@ -151,7 +168,7 @@ def contrast_tensors(image: np.ndarray, valid: np.ndarray) -> list[np.ndarray]:
     """
     from scipy.ndimage import binary_erosion
 
-    channels = features(image)
+    channels = colours_of(image)
     side = float(valid.size) ** 0.5
     known = binary_erosion(valid, border_value=1)
     found = []

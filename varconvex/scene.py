@@ -35,6 +35,8 @@ class Scene:
         Pixels whose intensities may be used; False where they were not finite (``nan_policy="mask"``) or outside.
     pixel_size : tuple of float or None
         The spacing in the user's units, where it was passed.
+    features : (*spatial, F) float32 or None
+        Features that are compared beside the colours, in their units; see `likelihoods.held_out`.
     """
 
     image: np.ndarray
@@ -43,11 +45,19 @@ class Scene:
     spacing: tuple[float, ...]
     valid: np.ndarray
     pixel_size: tuple[float, ...] | None = None
+    features: np.ndarray | None = None
 
     @property
     def colours(self) -> np.ndarray:
         """Colours that are compared by Euclidean distances: (*spatial, C) float32, computed once; see `features`."""
         return self.once("colours", lambda: features(self.image))
+
+    @property
+    def appearance(self) -> np.ndarray:
+        """All that is compared by Euclidean distances: the colours, and features beside: (*spatial, C + F) float32."""
+        if self.features is None:
+            return self.colours
+        return self.once("appearance", lambda: np.concatenate([self.colours, self.features], axis=-1))
 
     @property
     def contrast_weight(self) -> np.ndarray:

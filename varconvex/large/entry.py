@@ -36,7 +36,8 @@ def on_disk(
     _check("mask", mask, None)
     _check("nan_policy", nan_policy, "raise")
     for name, plain in (
-        ("predictor", "energy"), ("certainty", False), ("time_limit", None), ("shape", None), ("unify", None),
+        ("predictor", "energy"), ("certainty", False), ("time_limit", None), ("features", None),
+        ("shape", None), ("unify", None),
     ):  # fmt: skip
         if name not in ("shape", "unify") or not _convex(settings):
             _check(name, getattr(settings, name), plain)

@@ -152,7 +152,7 @@ class NieuwenhuisCremersLikelihood:
         """Extra cost of objects where scribbles of other labels are in the way: (K, *spatial) float32, in nats."""
         found = np.zeros((len(scene.labels), *scene.seeds.shape), np.float32)
         if self.detour:
-            reached = harmonic_measure(scene.seeds, scene.colours, len(scene.labels), scene.spacing)
+            reached = harmonic_measure(scene.seeds, scene.appearance, len(scene.labels), scene.spacing)
             found[1:] = self.detour_costs(reached[1:])
         return found
 
@@ -207,7 +207,7 @@ class NieuwenhuisCremersLikelihood:
 
     def _points(self, scene: Scene) -> np.ndarray:
         """Position and colour of each pixel, the latter in units of sqrt(2) sigma: (n, d + C) float32."""
-        return self._features(scene.colours, scene.spacing)
+        return self._features(scene.appearance, scene.spacing)
 
     def _features(self, colours: np.ndarray, spacing: tuple[float, ...], first: int = 0) -> np.ndarray:
         """`_points` of the slices from `first` on with these colours."""

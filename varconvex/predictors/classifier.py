@@ -14,9 +14,11 @@ import numpy as np
 
 from .. import checks
 from ..errors import InvalidParameterError
+from ..extractors.features import as_features
 from ..inputs import Scene
 from ..keywords import known_keywords
 from ..likelihoods.base import CLIP, bounded, training_pixels
+from ..likelihoods.held_out import helps, loss
 from ..threads import checkpoint
 from .appearance.base import GivenCosts
 from .appearance.channels import channels, groups_of
@@ -38,8 +40,9 @@ class ClassifierPredictor(Predictor):
         Not changed: a clone is trained.
     inputs : str
         Groups of input channels: "rgb", "xy", "features", joined by "+".
-    features : (*spatial, F) array, optional
-        The user's own; the toolkit's filter responses if not given.
+    features : array, callable, str, torch.nn.Module, Extractor or Features, optional
+        The user's own, see `Features`: left out where strokes held back are predicted no better by them. The toolkit's
+        filter responses if not given.
     energy : "default" or EnergyPredictor
         Regularises the log-odds, which replace its likelihood; by default that of `segment`'s keywords.
     clip : float, at least 0
@@ -97,9 +100,23 @@ class ClassifierPredictor(Predictor):
 
     def costs(self, scene: Scene) -> np.ndarray:
         """-log of the trained classifier's probabilities, at most `clip` apart: (K, *spatial) float32, in nats."""
+        plain = tuple(group for group in groups_of(self.inputs) if group != "features")
+        features = None if self.features is None else as_features(self.features)
+        if features is None or features.always or not plain:
+            return self._costs(scene, self.inputs, features)
+        without = "+".join(plain)
+        helped = helps(
+            loss(scene, lambda part: self._costs(part, without)),
+            loss(scene, lambda part: self._costs(part, self.inputs, features)),
+            "the classifier",
+        )
+        return self._costs(scene, self.inputs, features) if helped else self._costs(scene, without)
+
+    def _costs(self, scene: Scene, inputs: str, features: Any = None) -> np.ndarray:
+        """`costs` with these channels."""
         from sklearn.base import clone
 
-        values, _ = channels(scene, self.inputs, self.features)
+        values, _ = channels(scene, inputs, features)
         pixels = values.reshape(-1, values.shape[-1])
         seeds = training_pixels(scene)
         model = clone(self.classifier, safe=False)

@@ -35,8 +35,9 @@ class NetworkPredictor(LearningPredictor, SetPredictor):
     ----------
     inputs : str
         Groups of input channels: "rgb", "xy", "features", joined by "+".
-    features : (*spatial, F) array, optional
-        The user's own; the toolkit's filter responses if not given.
+    features : array, callable, str, torch.nn.Module, Extractor or Features, optional
+        The user's own, see `Features`: left out where strokes held back are predicted no better by them. The toolkit's
+        filter responses if not given.
     energy : "default", EnergyPredictor or None
         Regularises the log-odds, which replace its likelihood; by default that of `segment`'s keywords. None is no
         regularisation.

@@ -52,7 +52,11 @@ def _small_image(scene: Scene, shape: tuple[int, ...]) -> tuple[np.ndarray, Scen
     seeds = np.where(outside > min(0.4, 0.5 * float(outside.max())), -1, 0).astype(np.int32)
     image = np.clip(np.stack(colours, axis=-1), 0, 1).astype(np.float32)
     good = share > 0.5
-    return good, Scene(image, seeds, (), (1.0,) * seeds.ndim, good & (seeds >= 0))
+    blank = Scene(image, seeds, (), (1.0,) * seeds.ndim, good & (seeds >= 0))
+    if scene.features is not None:
+        features = [resized(channel, shape) for channel in np.moveaxis(scene.features, -1, 0)]
+        blank = replace(blank, features=np.stack(features, axis=-1))
+    return good, blank
 
 
 def resized(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -20,6 +20,7 @@ from ..api import segment
 from ..datasets.download import checksum
 from ..datasets.folders import Entry, Sample
 from ..errors import FileFormatError, InvalidParameterError
+from ..extractors.features import Features
 from ..geometry.certify import certify_convexity, fill_hull
 from ..inputs import prepare
 from ..io.reading import read_image
@@ -164,7 +165,8 @@ def predictor_of(settings: dict[str, Any], sample: Sample, features: Path | None
     if settings["network"] == "energy":
         return "energy"
     own = own_features(settings, sample, features)
-    return _CLASS[settings["network"]](inputs=settings["inputs"], features=own, random_state=settings["seed"])
+    given = None if own is None else Features(own, always=True)
+    return _CLASS[settings["network"]](inputs=settings["inputs"], features=given, random_state=settings["seed"])
 
 
 def own_features(settings: dict[str, Any], sample: Sample, features: Path | None) -> np.ndarray | None:

@@ -74,7 +74,7 @@ class KernelSums(NieuwenhuisCremersLikelihood):
 
     def costs(self, scene: Scene) -> np.ndarray:
         """(K, *spatial) float32, in nats; see `Likelihood.costs`."""
-        if scene.image is not self.image or any(self.outliers):
+        if scene.image is not self.image or scene.features is not None or any(self.outliers):
             return super().costs(scene)
         lengths, detours = run(lambda part: part(scene), [(self._kept_lengths,), (self.detours,)])
         return bounded(lengths + detours, scene, self.clip)

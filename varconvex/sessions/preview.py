@@ -16,9 +16,9 @@ SIDE = {2: 256, 3: 48}
 
 
 def has_preview(scene: Scene, settings: Settings) -> bool:
-    """Whether a preview is faster than the answer; other predictors than the energy may be tied to their grid."""
+    """Whether a preview is faster than the answer; other predictors, and features, may be tied to their grid."""
     large = scene.seeds.size > SIDE[scene.seeds.ndim] ** scene.seeds.ndim
-    return settings.plain and (large or settings.joint)
+    return settings.plain and settings.features is None and (large or settings.joint)
 
 
 def preview(scene: Scene, settings: Settings) -> Segmentation:

@@ -3,10 +3,10 @@
     rgb        the colours, in Lab where there are three channels, so that equal distances look about equally different;
                and smoothed over a two-hundredth of the image, to which noise and texture hardly matter
     xy         the pixel's position along every spatial axis, in one unit for all of them
-    features   the user's own array, or else the responses of a bank of filters at three scales
+    features   the user's own, or else the responses of a bank of filters at three scales
 
 The paper's features came from semantic soft segmentation (Aksoy et al. 2018), a network that was trained on classes of
-objects. The responses here know edges, ridges and texture only. Pass an array of your own where you have one.
+objects. The responses here know edges, ridges and texture only; `varconvex.extractors` brings those of networks.
 
 Each group is centred and divided by its spread as a whole, so that units do not matter and no channel dominates.
 """
@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ... import checks
 from ...errors import InvalidParameterError
+from ...extractors.features import features_of
 from ...inputs import Scene
 
 GROUPS = ("rgb", "xy", "features")
@@ -44,8 +44,9 @@ def groups_of(inputs: Any) -> tuple[str, ...]:
 def channels(scene: Scene, inputs: Any, features: Any = None) -> tuple[np.ndarray, tuple[str, ...]]:
     """The channels of every pixel, (*spatial, c) float32, of the groups in `inputs`; and the group of each channel.
 
-    `features` ((*spatial, F)) are the user's own; the filter bank by default. An InvalidParameterError if a group is
-    unknown, or they have another shape or are given without their group; an InvalidImageError if they are not finite.
+    `features` are the user's own, as `Features` takes them; the filter bank by default. An InvalidParameterError if a
+    group is unknown, or they have another shape or are given without their group; an InvalidImageError if they are not
+    finite.
     """
     chosen = groups_of(inputs)
     if features is not None and "features" not in chosen:
@@ -60,7 +61,7 @@ def channels(scene: Scene, inputs: Any, features: Any = None) -> tuple[np.ndarra
     if "xy" in chosen:
         found["xy"] = _place(scene)
     if "features" in chosen:
-        own = filter_bank(scene) if features is None else _own(features, scene)
+        own = filter_bank(scene) if features is None else features_of(features, scene.image)
         found["features"] = _scaled(own, scene, each=True)
     groups = tuple(group for group, values in found.items() for _ in range(values.shape[-1]))
     return np.concatenate(list(found.values()), axis=-1, dtype=np.float32), groups
@@ -120,16 +121,3 @@ def _scaled(values: np.ndarray, scene: Scene, each: bool = False) -> np.ndarray:
     centred = values - known.mean(axis=0)
     spread = known.std(axis=0) if each else np.sqrt(known.var(axis=0).mean(keepdims=True))
     return np.where(scene.valid[..., None], centred / np.where(spread > 1e-6, spread, 1), 0)
-
-
-def _own(features: Any, scene: Scene) -> np.ndarray:
-    values = checks.host_array("features", features)
-    if values.shape == scene.seeds.shape:
-        values = values[..., None]
-    if values.shape[:-1] != scene.seeds.shape or values.shape[-1] == 0:
-        raise InvalidParameterError(
-            f"features must have shape {scene.seeds.shape} + (F,), one vector a pixel; got {np.shape(features)}. "
-            "Resize them to the image, channels last."
-        )
-    checks.finite("features", values, "Replace them by 0 where nothing is known.")
-    return values.astype(np.float64)

@@ -23,12 +23,14 @@ import numpy as np
 
 from ... import threads
 from ...backends import get_backend
+from ...extractors.features import as_features
 from ...inputs import Scene
 from ...likelihoods.base import training_pixels
+from ...likelihoods.held_out import helps, loss
 from ...shapes.training import Adam
 from ..small_grid import resized
 from .base import costs_of, position_log_odds, posterior_cost, sigmoid
-from .channels import channels
+from .channels import channels, groups_of
 from .convnet import ConvNet
 
 if TYPE_CHECKING:
@@ -101,6 +103,7 @@ class NetworkAppearance:
     def start(cls, settings: "NetworkPredictor", scene: Scene) -> "NetworkAppearance":
         """Networks from random initial values, trained on the scribbles alone."""
         xp = get_backend(settings.backend).xp
+        settings = _with_features_that_help(settings, scene)
         values, groups = channels(scene, settings.inputs, settings.features)
         reach = (settings.kernel // 2) * (len(settings.hidden) + 1)
         seen = np.pad(values, [(reach, reach)] * scene.seeds.ndim + [(0, 0)], mode="symmetric") if reach else values
@@ -158,6 +161,27 @@ class NetworkAppearance:
         if not fresh:
             now = (1 - _MIXING_WEIGHT) * self.first + _MIXING_WEIGHT * now
         return replace(self, parameters=tuple(found for found, _ in done), log_odds=now.astype(np.float32))
+
+
+def _with_features_that_help(settings: "NetworkPredictor", scene: Scene) -> "NetworkPredictor":
+    """The predictor without the features that were passed to it, unless strokes held back are predicted better by them.
+
+    One network of each kind is trained on the rest of the strokes.
+    """
+    plain = tuple(group for group in groups_of(settings.inputs) if group != "features")
+    if settings.features is None or not plain:
+        return settings
+    features = as_features(settings.features)
+    if features.always:
+        return settings
+    beside = replace(settings, features=replace(features, always=True), members=1)
+    without = replace(beside, inputs="+".join(plain), features=None)
+
+    def lost(one: "NetworkPredictor") -> float:
+        return loss(scene, lambda part: costs_of(NetworkAppearance.start(one, part).log_odds, part))
+
+    helped = helps(lost(without), lost(beside), "the network")
+    return settings if helped else replace(settings, inputs=without.inputs, features=None)
 
 
 @dataclass(frozen=True)

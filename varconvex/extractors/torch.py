@@ -1,0 +1,147 @@
+"""A module of PyTorch as an extractor. Needs the extra ``torch``."""
+
+import hashlib
+import threading
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import checks
+from ..errors import InvalidParameterError
+from ..keywords import known_keywords
+from .base import IMAGENET, cells, layer_names, network_input, optional, scaling_of
+
+_one_at_a_time = threading.Lock()
+"""A module has one mode and one set of hooks, whoever calls it."""
+
+
+@known_keywords
+@dataclass(frozen=True, eq=False)
+class TorchExtractor:
+    """Features by a network in PyTorch, as it is in memory: no file is read, so no pickle is loaded.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Takes (1, channels, H, W) float32. It runs where its weights are, in evaluation mode; afterwards each
+        of its parts is in the mode that it was in.
+    layers : name, tuple of names or None
+        Submodules whose outputs are the features, by their names in ``module.named_modules()``; None is what the module
+        returns: maps (1, F, h, w), tokens (1, n, F), or several of them in a list, tuple or dict.
+    mean, std : float or (C,) float
+        What each channel of the image, in [0, 1], is centred and divided by; by default those of ImageNet.
+    stride : int
+        The sides of images are padded to multiples of it; tokens stand for cells of so many pixels.
+    channels : int
+        Channels that the network takes; grey images are repeated where it takes three.
+
+    Raises
+    ------
+    MissingExtraError
+        If PyTorch is not installed.
+    InvalidParameterError
+        If `module` is none, has no such layer, cannot take the image, or what it gives are no maps.
+    InvalidImageError
+        If the image has another number of channels.
+
+    Examples
+    --------
+    >>> from varconvex.extractors import Features, TorchExtractor
+    >>> network = torchvision.models.resnet18(weights="DEFAULT")  # doctest: +SKIP
+    >>> features = Features(TorchExtractor(network, layers=("layer2", "layer3")))  # doctest: +SKIP
+    """
+
+    module: Any
+    layers: Any = None
+    mean: Any = IMAGENET[0]
+    std: Any = IMAGENET[1]
+    stride: int = 32
+    channels: int = 3
+    size: ClassVar[None] = None
+    components: ClassVar[int] = 8
+    _scaling: Any = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        torch = optional("torch", "torch", "a torch module as features")
+        if not isinstance(self.module, torch.nn.Module):
+            raise InvalidParameterError(
+                f"module must be a torch.nn.Module; got {self.module!r:.80}. A checkpoint holds weights only: build "
+                "the network, and read them by torch.load(path, weights_only=True)."
+            )
+        known = dict(self.module.named_modules())
+        names = layer_names(self.layers)
+        for name in names or ():
+            if name not in known:
+                raise InvalidParameterError(
+                    f"layers must be submodules of the network; got {name!r}. Among them are "
+                    f"{', '.join(list(known)[1:9])}."
+                )
+        for name, value in {
+            "layers": names,
+            "stride": checks.whole_number("stride", self.stride, least=1, most=4096),
+            "channels": checks.whole_number("channels", self.channels, least=1, most=4096),
+            "_scaling": scaling_of(self.mean, self.std),
+        }.items():
+            object.__setattr__(self, name, value)
+
+    def maps(self, image: np.ndarray) -> list[np.ndarray]:
+        """Outputs of the layers."""
+        import torch
+
+        first = next(iter(self.module.state_dict().values()), torch.zeros(0))
+        given = torch.from_numpy(network_input(image, self._scaling, self.channels)).to(first.device)
+        found: list[Any] = []
+        with _one_at_a_time:
+            made = self._run(given, found)
+        outputs = _tensors(found if self.layers else made)
+        return [cells(value.float().cpu().numpy(), image.shape, self.stride) for value in outputs]
+
+    def _run(self, given: Any, found: list[Any]) -> Any:
+        """What the module returns in evaluation mode; outputs of the layers are added to `found`."""
+        import torch
+
+        modules = dict(self.module.named_modules())
+        hooks, modes = [], [(part, part.training) for part in modules.values()]
+        try:
+            for name in self.layers or ():
+                hooks.append(modules[name].register_forward_hook(lambda _m, _given, made: found.append(made)))
+            self.module.eval()
+            with torch.inference_mode():
+                return self.module(given)
+        except Exception as error:  # whatever another's network raises
+            raise InvalidParameterError(
+                f"the network for features must take an image of shape {tuple(given.shape)}; got {error!r:.200}. Check "
+                "channels and stride."
+            ) from error
+        finally:
+            for hook in hooks:
+                hook.remove()
+            for part, training in modes:
+                part.training = training
+
+    def digest(self) -> Any:
+        """Its modules and layers, and SHA-256 of its weights."""
+        import torch
+
+        weights = hashlib.sha256()
+        for name, value in self.module.state_dict().items():
+            if hasattr(value, "detach"):
+                array = value.detach().cpu().contiguous()
+                weights.update(f"{name}{array.dtype}{tuple(array.shape)}".encode())
+                weights.update(array.flatten().view(dtype=torch.uint8).numpy().data)
+        return "torch", repr(self.module), self.layers, self._scaling, self.stride, weights.hexdigest()
+
+
+def _tensors(made: Any) -> list[Any]:
+    """All tensors of what a module returns, in its order; an InvalidParameterError if there is none."""
+    if hasattr(made, "detach"):
+        return [made]
+    if isinstance(made, dict):
+        made = list(made.values())
+    found = [tensor for part in made for tensor in _tensors(part)] if isinstance(made, list | tuple) else []
+    if not found:
+        raise InvalidParameterError(
+            f"a network for features must return tensors; got {type(made).__name__}. Name one of its layers."
+        )
+    return found
