@@ -106,8 +106,8 @@ def segment(
         How the scribbles' appearance becomes a cost per pixel.
     features : array, callable, "timm:NAME", path of an ONNX file, torch.nn.Module, Extractor or Features, optional
         What a model says of each pixel, see `varconvex.extractors.Features`, beside its colour: in the default
-        likelihood, but for joint unification, and in networks and classifiers. Where strokes that are held back are
-        predicted no better with them, they are left out, and the log says so.
+        likelihood, but for joint unification (a DataTermWarning), and in networks and classifiers. Where strokes that
+        are held back are predicted no better with them, they are left out, and the log says so.
     edge_weight : "contrast", None, or (*spatial) array
         Factor g(x) on the boundary cost: low at the image's edges, 1 everywhere, or as given (>= 0).
     tv : {"isotropic", "anisotropic", "octagonal"}

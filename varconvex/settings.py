@@ -9,14 +9,13 @@ import numpy as np
 
 from . import checks
 from .backends import ArrayBackend
-from .errors import InvalidParameterError, InvalidScribblesError
+from .errors import DataTermWarning, InvalidParameterError, InvalidScribblesError
 from .extractors.features import as_features
 from .families import find, names
 from .inputs import Scene
 from .likelihoods.base import Likelihood
 from .likelihoods.held_out import weighed
 from .likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
-from .logs import LOGGER
 from .options import TV, Components, EdgeWeight, Relaxation, Unify
 from .predictors.appearance.channels import groups_of
 from .predictors.base import Predictor
@@ -133,8 +132,8 @@ class Settings:
     def scene_for(self, scene: Scene) -> Scene:
         """The scene with the features beside its colours, if there are any that help the likelihood.
 
-        Not in joint unification: convex outlines found with them were worse (.021 of IoU on photographs), since the
-        more is compared, the less a colour that no stroke has touched is like any that one has.
+        Not in joint unification: convex outlines found with them were worse (.021 of IoU on photographs). The more is
+        compared, the less a colour that no stroke has touched is like any that one has; whether that is why is open.
         """
         if self.features is None or not self.plain:
             return scene
@@ -144,7 +143,11 @@ class Settings:
                 f"{self.likelihood!r:.80}. Leave one of them out."
             )
         if self.joint and not self.features.always:
-            LOGGER.info("features left out of joint unification, which they do not help beside this likelihood")
+            checks.warn_caller(
+                "features were passed, but joint unification leaves them out beside this likelihood. Pass "
+                "unify='sequential', predictor='fcn', or Features(..., always=True).",
+                DataTermWarning,
+            )
             return scene
         return weighed(scene, self.features.of(scene.image), self.likelihood, self.features.always)
 

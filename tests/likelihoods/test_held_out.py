@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from varconvex import FcnPredictor, InvalidParameterError, NieuwenhuisCremersLikelihood, Session, segment
+from varconvex.errors import DataTermWarning
 from varconvex.extractors import Features
 from varconvex.inputs import prepare
 from varconvex.likelihoods.held_out import in_spreads, kernel_losses, loss, parts, weighed
@@ -55,14 +56,14 @@ def test_features_that_tell_are_used(hidden, caplog):
     assert iou(convex.mask, disc) > 0.9
 
 
-def test_joint_unification_leaves_them_to_networks(hidden, caplog):
+def test_joint_unification_leaves_them_to_networks_and_says_so(hidden):
     image, scribbles, _, telling = hidden
-    caplog.set_level(logging.INFO, "varconvex")
-    plain, left, taken = (
-        segment(image, scribbles, shape="convex", features=f) for f in (None, telling, Features(telling, always=True))
+    plain, taken = (
+        segment(image, scribbles, shape="convex", features=f) for f in (None, Features(telling, always=True))
     )
+    with pytest.warns(DataTermWarning, match="joint unification leaves them out"):
+        left = segment(image, scribbles, shape="convex", features=telling)
     np.testing.assert_array_equal(left.labels, plain.labels)
-    assert said(caplog)[0] == "features left out of joint unification, which they do not help beside this likelihood"
     assert (taken.costs != plain.costs).any()
 
 

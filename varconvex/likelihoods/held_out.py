@@ -11,16 +11,14 @@ pixels between the strokes, where features of no use do harm.
 """
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
 
 from ..inputs import Scene
 from ..logs import LOGGER
 from .base import CLIP, training_pixels
-
-if TYPE_CHECKING:
-    from .nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
+from .nieuwenhuis_cremers import NieuwenhuisCremersLikelihood, evenly_spread, power_of_width
 
 LEAST_GAIN = 0.02
 """Nats for each pixel held back."""
@@ -37,7 +35,7 @@ _MOST, _FEWEST = 800, 40
 
 
 def weighed(
-    scene: Scene, features: np.ndarray, likelihood: "NieuwenhuisCremersLikelihood", always: bool = False
+    scene: Scene, features: np.ndarray, likelihood: NieuwenhuisCremersLikelihood, always: bool = False
 ) -> Scene:
     """The scene with features beside its colours, as wide as strokes held back are predicted best; or as it is.
 
@@ -57,8 +55,6 @@ def weighed(
     if not helps(losses[0], min(losses[1:]), "the likelihood") and not always:
         return scene
     LOGGER.info("features beside colours: kernels of %g spreads", width)
-    from dataclasses import replace
-
     return replace(scene, features=(unit * (likelihood.sigma / width)).astype(np.float32))
 
 
@@ -85,11 +81,11 @@ def loss(scene: Scene, costs: Callable[[Scene], np.ndarray]) -> float:
 
 
 def kernel_losses(
-    scene: Scene, unit: np.ndarray, likelihood: "NieuwenhuisCremersLikelihood", widths: tuple[float | None, ...]
+    scene: Scene, unit: np.ndarray, likelihood: NieuwenhuisCremersLikelihood, widths: tuple[float | None, ...]
 ) -> list[float]:
     """Loss of kernel densities in position, colour and features for each width in features; None leaves them out."""
     most = max(_MOST // len(scene.labels), _FEWEST)
-    pixels = [mine[_evenly(len(mine), most)] for mine in training_pixels(scene)]
+    pixels = [evenly_spread(mine, min(mine.size, most)) for mine in training_pixels(scene)]
     places = _places(scene)
     colours = scene.colours.reshape(len(places), -1) / (np.sqrt(2) * likelihood.sigma)
     found = unit.reshape(len(places), -1) / np.sqrt(2)
@@ -100,7 +96,7 @@ def kernel_losses(
             near, colour, feature = (_squares(values[piece], values[seeds]) for values in (places, colours, found))
             rho = likelihood.rho_factor * np.sqrt(np.maximum(near.min(axis=1), 1))
             fixed = -near / (2 * rho[:, None] ** 2) - colour
-            power = 1 if scene.seeds.ndim > 2 else scene.seeds.ndim
+            power = power_of_width(scene.seeds.ndim)
             for number, width in enumerate(widths):
                 terms = fixed if width is None else fixed - feature / width**2
                 top = terms.max(axis=1)
@@ -163,7 +159,3 @@ def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     from scipy.spatial.distance import cdist
 
     return cdist(a, b, "sqeuclidean")
-
-
-def _evenly(count: int, most: int) -> np.ndarray:
-    return np.linspace(0, count - 1, min(count, most)).round().astype(np.intp)
