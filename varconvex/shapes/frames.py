@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 
 from .. import checks
-from ..errors import InvalidImageError, ScribbleConflictError
+from ..errors import ScribbleConflictError
 from ..geometry.promises import ShapeCertificate, certificate_of
 from ..geometry.raster import grid_points
 from ..keywords import known_keywords
@@ -99,11 +99,6 @@ class FramesShape(Shape[FittedFrames]):
 
     def check(self, inside: Array, outside: Array) -> None:
         """Raise a ScribbleConflictError if in some frame no set of its kind holds `inside` and avoids `outside`."""
-        if inside.ndim != 3:
-            raise InvalidImageError(
-                f"frames are of a volume, with three dimensions; got shape {inside.shape}: stack the images, or take "
-                f"{self.kind!r} for a single one"
-            )
         for t, held in enumerate(zip(inside, outside, strict=True)):
             if held[0].any():
                 try:
