@@ -151,6 +151,26 @@ def test_images_and_answers_that_no_model_has(drawn):
     broken.predict = lambda **prompt: (None, [1.0], np.full((1, 16, 16), np.nan))
     with pytest.raises(InvalidImageError, match="the model's map"):
         SamPredictor(broken).logits(*drawn)
+    for answer in (
+        None,
+        (None, [], np.zeros((0, 4, 4))),
+        (None, [1.0], np.ones((4, 4))),
+        (None, [1.0], np.ones((1, 0, 4))),
+    ):
+        broken.predict = lambda found=answer, **prompt: found
+        with pytest.raises(InvalidImageError, match=r"of the model|does not take"):
+            SamPredictor(broken).logits(*drawn)
+
+
+def test_a_score_that_is_no_number_does_not_win_and_a_box_suffices(drawn):
+    model = Predictor()
+    masks = Predictor().predict()[2]
+    model.predict = lambda **prompt: (None, [np.nan, 0.2, 0.1], masks)
+    for strokes in (drawn[1], np.zeros(SHAPE, int)):
+        found = SamPredictor(model, box=(5, 6, 40, 50), choice="score").logits(drawn[0], strokes)
+        np.testing.assert_allclose(found, masks[1, :12], rtol=1e-6)
+    found = SamPredictor(model, box=(5, 6, 40, 50)).logits(drawn[0], np.zeros(SHAPE, int))
+    np.testing.assert_allclose(found, masks[1, :12], rtol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +254,10 @@ def test_a_module_gives_its_maps(torch, drawn):
     found = ModulePredictor(module, channel=1, mean=mean, std=std)
     np.testing.assert_allclose(found.logits(image, strokes), expected, rtol=1e-4, atol=1e-5)
     assert module.training
+    module[1].eval()  # a part that is not to be trained
+    found.logits(image, strokes)
+    assert module.training
+    assert not module[1].training
     assert segment(image, strokes, predictor=found, shape="convex").certificate.convex
     with pytest.raises(InvalidParameterError, match="channel=2"):
         ModulePredictor(module).logits(image, strokes)
@@ -252,12 +276,25 @@ def test_forms_of_a_module_s_answer(torch, drawn):
         return ModulePredictor(Answer(make), **parameters).logits(*drawn)
 
     plain = logits(lambda maps: maps)
-    for make in (lambda m: {"out": m}, lambda m: {"logits": m}, lambda m: (m, None), lambda m: m[:, 0]):
+    for make in (
+        lambda m: {"out": m},
+        lambda m: {"logits": m},
+        lambda m: (m, None),
+        lambda m: m[:, 0],
+        lambda m: m.numpy(),
+    ):
         np.testing.assert_array_equal(logits(make), plain)
     p = logits(lambda maps: maps + 0.5, kind="probability")
     np.testing.assert_allclose(1 / (1 + np.exp(-p)), plain + 0.5, atol=1e-5)
     assert logits(lambda maps: maps, grey=True).shape == SHAPE
-    for make in (lambda m: None, lambda m: m[0, 0], lambda m: {"maps": m}, lambda m: m * np.nan):
+    for make in (
+        lambda m: None,
+        lambda m: m[0, 0],
+        lambda m: {"maps": m},
+        lambda m: m * np.nan,
+        lambda m: m[:, :, :0],
+        lambda m: {}["a"],
+    ):
         with pytest.raises(InvalidImageError):
             logits(make)
     with pytest.raises(InvalidImageError, match="does not take an image"):

@@ -34,9 +34,12 @@ S = TypeVar("S", bound=_Found)
 def check(shapes: Mapping[int, Shape], scene: Scene) -> None:
     """Raise a ScribbleConflictError if some object cannot have its shape, or two cannot be parted.
 
+    An InvalidImageError if a shape does not take as many axes.
+
     `shapes` is by index of the label, from 1 on.
     """
     for k, shape in shapes.items():
+        shape.check_axes(scene.seeds.shape)
         shape.check(*scene.held(k))
     for i, j in combinations(shapes, 2):
         hulls = fill(scene.seeds == i + 1), fill(scene.seeds == j + 1)

@@ -88,6 +88,14 @@ def test_bad_calls():
         FramesShape("star")
     with pytest.raises(InvalidImageError, match="three dimensions"):
         FramesShape().fit(np.ones((4, 4)))
+    strokes = {"object": [(4, 4)], "background": "border"}
+    for unify in ("sequential", "joint"):
+        with pytest.raises(InvalidImageError, match="three dimensions"):
+            segment(np.eye(9), strokes, shape="frames", unify=unify)
+        with pytest.raises(InvalidImageError, match="two dimensions"):
+            segment(
+                np.indices((9, 9, 9))[0], {"object": [(4, 4, 4)], "background": "border"}, shape="ellipse", unify=unify
+            )
     with pytest.raises(InvalidImageError, match="stack them"):
         certify(np.ones((4, 4), bool), "frames")
     with pytest.raises(InvalidParameterError, match="kind"):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from ..errors import InvalidImageError, MissingExtraError
+from ..errors import InvalidImageError, MissingExtraError, VarconvexError
 from ..inputs import Scene, blank_scene, seeds_of_one_object
 from ..predictors.appearance.base import check_labels
 from ..predictors.base import Prediction, Predictor, ProximalTerm
@@ -72,8 +72,17 @@ class MapPredictor(Predictor):
                 f"{type(self).__name__} needs an image with two spatial axes; got a volume of shape "
                 f"{scene.seeds.shape}. Pass it slice by slice."
             )
-        values = checks.host_array("the model's map", self.logits_of(scene))
-        if values.ndim != 2:
+        try:
+            found = self.logits_of(scene)
+        except VarconvexError:
+            raise
+        except Exception as error:  # what a model of another package raises is not known
+            raise InvalidImageError(
+                f"the model does not take an image of shape {scene.image.shape}, or gives no maps: "
+                f"{type(error).__name__}: {error}. Pad or resize the image, or set grey or channel if it has them."
+            ) from error
+        values = checks.host_array("the model's map", found)
+        if values.ndim != 2 or not values.size:
             raise InvalidImageError(
                 f"one map (h, w) was expected of the model; got shape {values.shape}. Say which channel is the object."
             )

@@ -3,6 +3,7 @@
 n = logits of the object's channel,      or   z_k - log sum_{j != k} exp(z_j)   of several channels' logits z
 """
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +18,17 @@ from ..options import Kind
 from ..predictors.energy import EnergyPredictor, check_energy
 from .base import MapPredictor, rgb, torch_module
 
+_ONE_AT_A_TIME = threading.Lock()
+"""Held while a module is in evaluation mode, which is a state of the module."""
+
 
 @known_keywords
 @dataclass(frozen=True, eq=False)
 class ModulePredictor(MapPredictor):
     """A module of PyTorch as a predictor.
 
-    It is called in evaluation mode, with one image in [0, 1] as a (1, C, H, W) float tensor on the device of its
-    parameters. Strokes are no input of it; they hold in what `segment` makes of its map.
+    It is called in evaluation mode, by one thread at a time, with one image in [0, 1] as a (1, C, H, W) float tensor on
+    the device of its parameters. Strokes are no input of it; they hold in what `segment` makes of its map.
 
     Parameters
     ----------
@@ -92,18 +96,15 @@ class ModulePredictor(MapPredictor):
         image = rgb(scene).mean(axis=-1, keepdims=True) if self.grey else rgb(scene)
         values = np.moveaxis((image - self.mean) / self.std, -1, 0)[None].astype(np.float32)
         some = next(iter(self.module.parameters()), torch.zeros(1))
-        training = self.module.training
-        self.module.eval()
-        try:
-            with torch.inference_mode():
-                answer = self.module(torch.tensor(values, dtype=some.dtype, device=some.device))
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            raise InvalidImageError(
-                f"the module does not take an image of shape {values.shape}: {error}. Pad or resize the image, or set "
-                "grey."
-            ) from error
-        finally:
-            self.module.train(training)
+        with _ONE_AT_A_TIME:
+            training = [part for part in self.module.modules() if part.training]
+            self.module.eval()
+            try:
+                with torch.inference_mode():
+                    answer = self.module(torch.tensor(values, dtype=some.dtype, device=some.device))
+            finally:
+                for part in training:
+                    part.training = True
         return self._object(_maps(answer))
 
     def _object(self, maps: np.ndarray) -> np.ndarray:
@@ -131,10 +132,10 @@ def _maps(answer: Any) -> np.ndarray:
     if isinstance(answer, tuple | list) and answer:
         answer = answer[0]
     shape = tuple(getattr(answer, "shape", ()))
-    if len(shape) not in (3, 4) or shape[0] != 1:
+    if len(shape) not in (3, 4) or shape[0] != 1 or 0 in shape:
         raise InvalidImageError(
             f"maps of shape (1, K, h, w) were expected of the module; got {shape or type(answer).__name__}. Wrap it in "
             "a module that returns them."
         )
-    values = answer.detach().float().cpu().numpy()
+    values = answer.detach().float().cpu().numpy() if hasattr(answer, "detach") else np.asarray(answer)
     return values[0] if len(shape) == 4 else values

@@ -18,6 +18,7 @@ import numpy as np
 from .. import checks
 from ..errors import (
     FileFormatError,
+    InvalidImageError,
     InvalidParameterError,
     InvalidScribblesError,
     MissingExtraError,
@@ -161,9 +162,14 @@ class SamPredictor(MapPredictor):
         image = np.round(255 * rgb(scene)).astype(np.uint8)
         answer = _of_transformers if hasattr(self.model, "get_image_embeddings") else _of_a_predictor
         with self._kept.lock:
-            masks, scores = answer(self, image, points, labels)
-        if self.choice == "strokes":  # the model's own scores decide between equals
-            scores = 1e-3 * np.asarray(scores) + [_agreement(mask, scene.seeds) for mask in masks]
+            masks, scores = (np.asarray(found, float) for found in answer(self, image, points, labels))
+        if masks.ndim != 3 or not masks.size:
+            raise InvalidImageError(
+                f"masks (m, h, w) were expected of the model; got shape {masks.shape}. Pass one that gives them."
+            )
+        scores = np.nan_to_num(scores, nan=-1.0)
+        if self.choice == "strokes" and scene.seeds.any():  # the model's own scores decide between equals
+            scores = 1e-3 * scores + [_agreement(mask, scene.seeds) for mask in masks]
         return cast(np.ndarray, masks[int(np.argmax(scores))])
 
     def _prompt(self, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

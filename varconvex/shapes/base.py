@@ -126,15 +126,19 @@ class Shape(ABC, Generic[F]):
             )
         return self._fit(values, held, avoid, size, checks.generator(random_state), callback)
 
+    def check_axes(self, shape: tuple[int, ...]) -> None:
+        """Raise an InvalidImageError if targets of this shape have a number of axes that is not taken."""
+        if len(shape) not in self.dimensions or 0 in shape:
+            known = " or ".join(_NUMBERS[n] for n in self.dimensions)
+            raise InvalidImageError(
+                f"this shape needs a target with {known} dimensions; got shape {shape}: fit one image or "
+                "volume at a time"
+            )
+
     def _checked_target(self, target: Any) -> np.ndarray:
         """As float32, or an InvalidImageError."""
         array = checks.host_array("target", target)
-        if array.ndim not in self.dimensions or array.size == 0:
-            known = " or ".join(_NUMBERS[n] for n in self.dimensions)
-            raise InvalidImageError(
-                f"this shape needs a target with {known} dimensions; got shape {array.shape}: fit one image or "
-                "volume at a time"
-            )
+        self.check_axes(array.shape)
         with np.errstate(over="ignore"):  # infinite then, and refused
             values = array.astype(np.float32)
         low, high = values.min(), values.max()
