@@ -42,6 +42,9 @@ from .penalties import PENALTIES
 
 _METHODS = ("tv", "scribbled", "convex", "learnt", "joint")
 
+_NOT_COMPARED = ("convex", "frames", "sized")
+"""Shapes of columns of their own, of volumes, and whose bounds are for each object."""
+
 Metric = Callable[..., float]
 
 _METRICS: dict[str, Metric] = {"iou": iou, "dice": dice}
@@ -148,7 +151,7 @@ def score_joint(sample: Sample, convex: bool, metric: Metric = iou) -> dict[str,
 def score_shapes(sample: Sample, result: Segmentation, metric: Metric = iou) -> dict[str, float | None]:
     """`metric` of every other shape, fitted to the same minimiser; None where it cannot hold the scribbles."""
     found: dict[str, float | None] = {}
-    others = {name: find("shapes", name) for name in names("shapes") if name != "convex"} | PENALTIES
+    others = {name: find("shapes", name) for name in names("shapes") if name not in _NOT_COMPARED} | PENALTIES
     for name, kind in others.items():
         inside, outside = sample.scribbles == 2, sample.scribbles == 1
         shape = kind()

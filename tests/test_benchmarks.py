@@ -114,7 +114,7 @@ def test_quality_compares_every_shape_and_draws_what_convexity_made_worse(folder
     assert quality.main(options) == 0
     lines = capsys.readouterr().out.splitlines()
     score = json.loads((tmp_path / "scores.json").read_text())["scores"][0]
-    others = {*names("shapes"), "ball", "one_zero_one"} - {"convex"}
+    others = {*names("shapes"), "ball", "one_zero_one"} - {"convex", "frames", "sized"}
     assert set(score["shapes"]) == others
     head, easy = (next(x for x in lines if x.startswith(n)) for n in ("image", "easy"))
     column = head.split().index("hull")

@@ -133,7 +133,8 @@ def test_a_shape_that_cannot_minimise_is_projected(two_colours):
 
     class Projecting:
         def __init__(self):
-            self.check, self.fit = ConvexShape().check, ConvexShape().fit
+            shape = ConvexShape()
+            self.check_axes, self.check, self.fit = shape.check_axes, shape.check, shape.fit
 
     found = joint(predictor_of(), {1: Projecting()}, prepare(image, scribbles))
     assert (np.diff(found.objective) <= 0).all()

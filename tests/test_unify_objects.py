@@ -131,7 +131,8 @@ class Projecting:
     """Convex, too, but without a way to minimise any cost."""
 
     def __init__(self):
-        self.check, self.fit = ConvexShape().check, ConvexShape().fit
+        shape = ConvexShape()
+        self.check_axes, self.check, self.fit = shape.check_axes, shape.check, shape.fit
 
 
 @ANY_SHAPE

@@ -103,7 +103,7 @@ def test_a_script_without_a_guard_is_told_so(photos, tmp_path):
     assert 'call varconvex.batch.run under `if __name__ == "__main__":`' in done.stderr
 
 
-IMAGES = 200
+IMAGES = 80
 
 
 def start(folder, out, jobs=2):
@@ -112,6 +112,7 @@ def start(folder, out, jobs=2):
     environment = {**os.environ, "NUMBA_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "varconvex", *arguments],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background ignores it
         start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
     )  # fmt: skip
 

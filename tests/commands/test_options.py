@@ -14,7 +14,7 @@ from varconvex.cli import main
 from varconvex.commands import options
 from varconvex.errors import InvalidParameterError
 from varconvex.io import open_image, read_scribbles
-from varconvex.predictors import FcnPredictor, GivenPredictor
+from varconvex.predictors import GivenPredictor
 from varconvex.threads import n_threads
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (6, 7), dtype=np.uint8)
@@ -133,17 +133,17 @@ def test_options_of_project(called, text, expected):
     np.testing.assert_array_equal(called["arguments"][0], MASK)
 
 
-def test_features_and_given_maps_are_predictors(called, capsys):
+def test_features_and_given_maps(called, capsys, tmp_path):
     base = ["segment", "image.png", "scribbles.png", "-o", "out.png", "-q"]
     assert main([*base, "--predictor", "fcn", "--features", "features.npy"]) == 2
-    assert isinstance(called["predictor"], FcnPredictor)
-    np.testing.assert_array_equal(called["predictor"].features, FEATURES)
+    assert called["predictor"] == "fcn"
+    np.testing.assert_array_equal(called["features"], FEATURES)
+    assert main([*base, "--features", str(tmp_path / "network.onnx")]) == 2
+    assert called["features"] == str(tmp_path / "network.onnx")
     assert main([*base, "--given", "mask.png"]) == 2
     assert isinstance(called["predictor"], GivenPredictor)
     np.testing.assert_array_equal(called["predictor"].given > 0, MASK)
     capsys.readouterr()
-    assert main([*base, "--features", "features.npy"]) == 2
-    assert "features need a predictor that has them, fcn or cnn; got 'energy'" in capsys.readouterr().err
     assert main([*base, "--given", "mask.png", "--predictor", "cnn"]) == 2
     assert "must be the only predictor; got 'cnn'" in capsys.readouterr().err
 

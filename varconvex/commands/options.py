@@ -126,6 +126,13 @@ def _edge_weight(value: str) -> Any:
     return _optional(value) if value in ("contrast", NONE) else read_image(value)
 
 
+def _features(path: str) -> Any:
+    """The path of a network, or a file's array."""
+    from ..io.reading import read_image
+
+    return path if path.endswith(".onnx") else read_image(path)
+
+
 OPTIONS: dict[str, Option] = {
     "alpha": Option("weight of the boundary; bigger is smoother", "NUMBER", float),
     "shape": Option(
@@ -162,7 +169,7 @@ OPTIONS: dict[str, Option] = {
     "outside": Option("pixels that must not belong to the object: a mask", "FILE", load=_mask, file=True),
     "kind": Option("unit of a map of floats", choices=get_args(Kind)),
     "reach": Option("pixels of the map by which its outline may be off", "NUMBER", float),
-    "features": Option("features for the predictors fcn and cnn: .npy (H, W, F)", "FILE", file=True),
+    "features": Option("features: .npy (H, W, F), or a network, .onnx", "FILE", load=_features, file=True),
     "given": Option("map of probabilities, or mask, of another program: the predictor instead", "FILE", file=True),
 }  # fmt: skip
 """Every option by its name: a keyword of `segment`, `project` or `refine`, or one of `PARTS`."""
@@ -193,8 +200,8 @@ ON_DISK: dict[str, Option] = {
 ALL_OPTIONS = {**OPTIONS, **FILE_OPTIONS, **PENS, **ON_DISK}
 """Options by name, of all declarations."""
 
-PARTS = ("features", "given")
-"""Options that are no keywords but become part of one, `predictor`."""
+PARTS = ("given",)
+"""Options that are no keywords but become one, `predictor`."""
 
 NOT_IN_A_SHELL = ("image", "scribbles", "target", "callback", *ON_DISK)
 """Keywords that are no options of all commands: what is read, what watches the solver, and those of images on disk."""
@@ -294,14 +301,4 @@ def keywords(options: Mapping[str, Any]) -> dict[str, Any]:
         if predictor not in ("energy", "given"):
             raise InvalidParameterError(f"given must be the only predictor; got {predictor!r} beside it. Leave it out.")
         ready["predictor"] = GivenPredictor(read_mask(options["given"], probability=True))
-    if "features" in options:
-        from ..families import find
-        from ..io.reading import read_image
-
-        if predictor not in ("fcn", "cnn"):
-            raise InvalidParameterError(
-                f"features need a predictor that has them, fcn or cnn; got {predictor!r}. Choose one of them."
-            )
-        kind = find("predictors", predictor)
-        ready["predictor"] = kind(inputs="rgb+xy+features", features=read_image(options["features"]))
     return ready
