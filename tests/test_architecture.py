@@ -55,7 +55,7 @@ ARROWS = {
     "doctor": {"backends", "compiling", "threads"},
     "objects": {"geometry", "inputs", "shapes"},
     "io": {"geometry", "memory", "scribbles"},
-    "adapters": {"inputs", "likelihoods", "predictors"},
+    "adapters": {"extractors", "inputs", "likelihoods", "predictors"},
     "torch": {"shapes", "threads"},
     "extractors": {"families", "foreign", "images", "io", "threads"},
     "coordinates": set(),

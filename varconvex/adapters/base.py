@@ -1,4 +1,4 @@
-"""What models of other packages have in common: an image in, logits of the object out, on a grid of their own.
+"""Base class of predictors that ask a model of another package for a map of logits, of any resolution.
 
     N(f) = sigma(n),      n between the pixels of the model's grid by linear interpolation
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import checks
-from ..errors import InvalidImageError, MissingExtraError, VarconvexError
+from ..errors import InvalidImageError, VarconvexError
 from ..inputs import Scene, blank_scene, seeds_of_one_object
 from ..predictors.appearance.base import check_labels
 from ..predictors.base import Prediction, Predictor, ProximalTerm
@@ -98,14 +98,3 @@ def rgb(scene: Scene) -> np.ndarray:
             f"the model takes one channel or three; got an image with {channels}. Pass the channels that it should see."
         )
     return np.broadcast_to(scene.image, (*scene.seeds.shape, 3))
-
-
-def torch_module() -> Any:
-    """PyTorch."""
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            'models of PyTorch need it; it is not installed: pip install "varconvex[torch]"'
-        ) from error
-    return torch

@@ -3,7 +3,6 @@
 n = logits of the object's channel,      or   z_k - log sum_{j != k} exp(z_j)   of several channels' logits z
 """
 
-import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +11,13 @@ from scipy.special import logsumexp
 
 from .. import checks
 from ..errors import InvalidImageError, InvalidParameterError, UnsupportedTypeError
+from ..extractors.base import optional
+from ..extractors.torch import evaluating
 from ..inputs import Scene, probability_map
 from ..keywords import known_keywords
 from ..options import Kind
 from ..predictors.energy import EnergyPredictor, check_energy
-from .base import MapPredictor, rgb, torch_module
-
-_ONE_AT_A_TIME = threading.Lock()
-"""Held while a module is in evaluation mode, which is a state of the module."""
+from .base import MapPredictor, rgb
 
 
 @known_keywords
@@ -71,7 +69,8 @@ class ModulePredictor(MapPredictor):
     energy: EnergyPredictor | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.module, torch_module().nn.Module):
+        torch = optional("torch", "torch", "a predictor of a torch module")
+        if not isinstance(self.module, torch.nn.Module):
             raise UnsupportedTypeError(
                 f"module must be a torch.nn.Module; got {type(self.module).__name__}. Load the network first."
             )
@@ -92,19 +91,13 @@ class ModulePredictor(MapPredictor):
 
     def logits_of(self, scene: Scene) -> np.ndarray:
         """The module's logits of the object: (h, w) float."""
-        torch = torch_module()
+        import torch
+
         image = rgb(scene).mean(axis=-1, keepdims=True) if self.grey else rgb(scene)
         values = np.moveaxis((image - self.mean) / self.std, -1, 0)[None].astype(np.float32)
         some = next(iter(self.module.parameters()), torch.zeros(1))
-        with _ONE_AT_A_TIME:
-            training = [part for part in self.module.modules() if part.training]
-            self.module.eval()
-            try:
-                with torch.inference_mode():
-                    answer = self.module(torch.tensor(values, dtype=some.dtype, device=some.device))
-            finally:
-                for part in training:
-                    part.training = True
+        with evaluating(self.module):
+            answer = self.module(torch.tensor(values, dtype=some.dtype, device=some.device))
         return self._object(_maps(answer))
 
     def _object(self, maps: np.ndarray) -> np.ndarray:

@@ -21,14 +21,14 @@ from ..errors import (
     InvalidImageError,
     InvalidParameterError,
     InvalidScribblesError,
-    MissingExtraError,
     UnsupportedTypeError,
 )
+from ..extractors.base import optional
 from ..inputs import Scene
 from ..keywords import known_keywords
 from ..likelihoods._harmonic import between
 from ..predictors.energy import EnergyPredictor, check_energy
-from .base import MapPredictor, rgb, torch_module
+from .base import MapPredictor, rgb
 
 Choice = Literal["strokes", "score"]
 """Which of several masks is taken: that which agrees best with the strokes, or that of which the model is surest."""
@@ -135,20 +135,17 @@ class SamPredictor(MapPredictor):
             If transformers is not installed.
         """
         path = Path(checks.path("folder", folder))
-        try:
-            from transformers import AutoModelForMaskGeneration, AutoProcessor
-        except ImportError as error:
-            raise MissingExtraError(
-                'SamPredictor.read needs transformers; it is not installed: pip install "varconvex[sam]"'
-            ) from error
+        library = optional("transformers", "sam", "SamPredictor.read")
         if not (path / "config.json").is_file():
             raise FileFormatError(
                 f"a folder with config.json and model.safetensors was expected; {path} has none. Pass the folder to "
                 "which model and processor were saved."
             )
         try:
-            model = AutoModelForMaskGeneration.from_pretrained(path, local_files_only=True, use_safetensors=True)
-            processor = AutoProcessor.from_pretrained(path, local_files_only=True)
+            model = library.AutoModelForMaskGeneration.from_pretrained(
+                path, local_files_only=True, use_safetensors=True
+            )
+            processor = library.AutoProcessor.from_pretrained(path, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise FileFormatError(
                 f"a SAM model of transformers was expected in {path}; it cannot be read: {error}. Save model and "
@@ -187,7 +184,7 @@ class SamPredictor(MapPredictor):
 
 
 class _Kept:
-    """What a model made of the last image; for one thread at a time."""
+    """The last image that a model encoded, with its encoding; for one thread at a time."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -226,7 +223,9 @@ def _of_transformers(
     sam: SamPredictor, image: np.ndarray, points: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Masks (m, h, w) and scores (m,) by a model of transformers."""
-    torch, model = torch_module(), sam.model
+    import torch
+
+    model = sam.model
     with torch.inference_mode():
         if not sam._kept.knows(image):
             inputs = sam.processor(images=image, return_tensors="pt")
@@ -277,7 +276,7 @@ def _of_a_predictor(
 
 
 def _features(model: Any) -> Any:
-    """What identifies the image that a predictor has seen last."""
+    """A predictor's encoding of its last image, an object of its own for each image."""
     return getattr(model, "features", getattr(model, "_features", None))
 
 

@@ -37,7 +37,7 @@ class Extractor(Protocol):
         """Maps of features of an image (*spatial, C) float32 in [0, 1]: (*cells, F) float32 each, over all of it."""
 
     def digest(self) -> Any:
-        """What tells the model from others, hashable; of what is on disk and of weights, by their content."""
+        """A hashable identifier of the model: of files and weights, by their content."""
 
 
 def optional(module: str, extra: str, what: str) -> Any:

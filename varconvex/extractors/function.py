@@ -33,7 +33,7 @@ class FunctionExtractor:
         checks.function("function", self.function)
 
     def maps(self, image: np.ndarray) -> list[np.ndarray]:
-        """What the function returns."""
+        """The function's value, as a list of one map (*cells, F) float32."""
         values = checks.host_array("features", self.function(image.copy()))
         if values.ndim == image.ndim - 1:
             values = values[..., None]

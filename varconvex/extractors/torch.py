@@ -2,6 +2,8 @@
 
 import hashlib
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -14,6 +16,22 @@ from .base import IMAGENET, cells, layer_names, network_input, optional, scaling
 
 _one_at_a_time = threading.Lock()
 """A module has one mode and one set of hooks, whoever calls it."""
+
+
+@contextmanager
+def evaluating(module: Any) -> Iterator[None]:
+    """A module in evaluation mode without gradients, for one thread; then each part is in the mode that it was in."""
+    import torch
+
+    with _one_at_a_time:
+        training = [part for part in module.modules() if part.training]
+        try:
+            module.eval()
+            with torch.inference_mode():
+                yield
+        finally:
+            for part in training:
+                part.training = True
 
 
 @known_keywords
@@ -92,33 +110,26 @@ class TorchExtractor:
         first = next(iter(self.module.state_dict().values()), torch.zeros(0))
         given = torch.from_numpy(network_input(image, self._scaling, self.channels)).to(first.device)
         found: list[Any] = []
-        with _one_at_a_time:
-            made = self._run(given, found)
+        made = self._run(given, found)
         outputs = _tensors(found if self.layers else made)
         return [cells(value.float().cpu().numpy(), image.shape, self.stride) for value in outputs]
 
     def _run(self, given: Any, found: list[Any]) -> Any:
-        """What the module returns in evaluation mode; outputs of the layers are added to `found`."""
-        import torch
-
-        modules = dict(self.module.named_modules())
-        hooks, modes = [], [(part, part.training) for part in modules.values()]
-        try:
-            for name in self.layers or ():
-                hooks.append(modules[name].register_forward_hook(lambda _m, _given, made: found.append(made)))
-            self.module.eval()
-            with torch.inference_mode():
+        """The module's output in evaluation mode; the outputs of the layers are appended to `found`."""
+        modules, hooks = dict(self.module.named_modules()), []
+        with evaluating(self.module):
+            try:
+                for name in self.layers or ():
+                    hooks.append(modules[name].register_forward_hook(lambda _m, _given, made: found.append(made)))
                 return self.module(given)
-        except Exception as error:  # whatever another's network raises
-            raise InvalidParameterError(
-                f"the network for features must take an image of shape {tuple(given.shape)}; got {error!r:.200}. Check "
-                "channels and stride."
-            ) from error
-        finally:
-            for hook in hooks:
-                hook.remove()
-            for part, training in modes:
-                part.training = training
+            except Exception as error:  # whatever another's network raises
+                raise InvalidParameterError(
+                    f"the network for features must take an image of shape {tuple(given.shape)}; got {error!r:.200}. "
+                    "Check channels and stride."
+                ) from error
+            finally:
+                for hook in hooks:
+                    hook.remove()
 
     def digest(self) -> Any:
         """Its modules and layers, and SHA-256 of its weights."""
