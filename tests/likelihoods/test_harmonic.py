@@ -8,8 +8,12 @@ from scipy.sparse.linalg import spsolve
 from varconvex.errors import InvalidParameterError
 from varconvex.inputs import prepare
 from varconvex.likelihoods import _harmonic
-from varconvex.likelihoods._harmonic import harmonic_measure
+from varconvex.likelihoods._harmonic import Walks, harmonic_measure
 from varconvex.likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood
+
+
+def found(seeds, colours, count, spacing):
+    return harmonic_measure(seeds, Walks.of(seeds >= 0, colours, spacing), count)
 
 
 def solved_directly(seeds, colours, count, spacing):
@@ -46,7 +50,7 @@ def test_it_is_what_a_direct_solver_finds(rng, shape, count, spacing, monkeypatc
     seeds.flat[chosen] = np.arange(chosen.size) % count + 1
     seeds[tuple(slice(n // 2, n // 2 + 2) for n in shape)] = -1
     colours = rng.random((*shape, 2)).astype(np.float32)
-    ours = harmonic_measure(seeds, colours, count, spacing)
+    ours = found(seeds, colours, count, spacing)
     within = seeds >= 0
     assert ours[:, within] == pytest.approx(solved_directly(seeds, colours, count, spacing)[:, within], abs=2e-3)
     assert ours.sum(axis=0) == pytest.approx(np.ones(shape), abs=1e-5)
@@ -56,7 +60,7 @@ def test_on_a_line_it_is_linear_at_any_size():
     for width in (11, 101, 1001):
         seeds = np.zeros((3, width), np.int32)
         seeds[:, 0], seeds[:, -1] = 1, 2
-        h = harmonic_measure(seeds, np.zeros((3, width, 1), np.float32), 2, (1.0, 1.0))
+        h = found(seeds, np.zeros((3, width, 1), np.float32), 2, (1.0, 1.0))
         assert h[1, 1] == pytest.approx(np.linspace(0, 1, width), abs=0.02)
 
 
@@ -64,7 +68,7 @@ def test_behind_a_line_with_a_gap_it_is_small():
     seeds = np.zeros((60, 60), np.int32)
     seeds[10:50, 30] = 1
     seeds[28:32, 10:20] = 2
-    h = harmonic_measure(seeds, np.zeros((60, 60, 1), np.float32), 2, (1.0, 1.0))[1]
+    h = found(seeds, np.zeros((60, 60, 1), np.float32), 2, (1.0, 1.0))[1]
     assert h[30, 22] > 0.5
     assert h[20:40, 40].max() < 0.1
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..backends import ArrayBackend
 from ..edges import SCALE, squared_gradient, weight_of_contrast
-from ..likelihoods._harmonic import between, block_sides, on_grid
+from ..likelihoods._harmonic import Walks, between, block_sides
 from ..likelihoods.nieuwenhuis_cremers import NieuwenhuisCremersLikelihood, evenly_spread
 from ..threads import checkpoint, run
 from .files import RowFile, Scratch
@@ -134,8 +134,9 @@ class KernelData(Data):
         self._reached: np.ndarray | None = None
         if likelihood.detour:
             steps = np.array(spacing) * self._block
-            colours, pooled = self.known.colours(self.known.means), strokes.pooled(self._block)
-            self._reached = on_grid(pooled, colours, steps, len(strokes.labels))
+            colours = self.known.colours(self.known.means)
+            walks = Walks.on_grid(np.ones(colours.shape[:-1], bool), colours, steps)
+            self._reached = walks.reach(strokes.pooled(self._block), len(strokes.labels))
 
     def _costs(self, colours: np.ndarray, first: int) -> np.ndarray:
         """Cost of the object minus that of the background on rows from `first` on: float32."""

@@ -9,6 +9,7 @@ import numpy as np
 from .. import checks
 from ..backends import ArrayBackend
 from ..errors import InvalidScribblesError
+from ..likelihoods._harmonic import pooled
 from ..scene import enough
 from ..scribbles import BORDER, WIDTH, border_slices, label_of, polylines, stroke_pieces, tell_covered
 
@@ -40,12 +41,8 @@ class Strokes:
 
     def pooled(self, block: list[int]) -> np.ndarray:
         """Seeds of a grid of blocks of pixels: the label with most pixels there, 0 without, as of `index`."""
-        grid = tuple(-(-n // side) for n, side in zip(self.shape, block, strict=True))
-        counts = np.zeros((len(self.labels), *grid), np.int64)
-        for k, mine in enumerate(self.pixels):
-            row, column = np.divmod(mine, self.shape[1])
-            np.add.at(counts[k], (row // block[0], column // block[1]), 1)
-        return np.where(counts.any(axis=0), counts.argmax(axis=0) + 1, 0).astype(np.int32)
+        drawn, sizes = np.concatenate(self.pixels), [mine.size for mine in self.pixels]
+        return pooled(drawn, np.repeat(np.arange(len(sizes)), sizes), self.shape, block, len(sizes))
 
     def bounds(self) -> "Bounds":
         """Bounds on u, where there are two labels."""

@@ -12,6 +12,7 @@ a side, from coarse to fine, by successive over-relaxation.
 """
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,14 +41,62 @@ _options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": T
 _compiled, _inlined = compiled(**_options), inlined(**_options)
 
 
-def harmonic_measure(seeds: np.ndarray, colours: np.ndarray, count: int, spacing: tuple[float, ...]) -> np.ndarray:
+@dataclass(frozen=True, eq=False)
+class Walks:
+    """Random walks on an image without scribbles: a grid and coarser ones, each with half of the sides.
+
+    Attributes
+    ----------
+    inside : list of (*grid) bool
+        Pixels of each grid that are not all outside.
+    flows : list of (3, D + 2, H + 2, W + 2) float32
+        Conductances to the next pixel along each axis, in a frame of pixels outside.
+    """
+
+    inside: list[np.ndarray]
+    flows: list[np.ndarray]
+
+    @classmethod
+    def of(cls, inside: np.ndarray, colours: np.ndarray, spacing: tuple[float, ...]) -> "Walks":
+        """Those on an image, `colours` (*spatial, C) float32, that may go to the pixels `inside` ((*spatial) bool)."""
+        factor = block_sides(inside.shape)
+        return cls.on_grid(_any(inside, factor), _averages(colours, factor), np.array(spacing) * factor)
+
+    @classmethod
+    def on_grid(cls, inside: np.ndarray, means: np.ndarray, steps: np.ndarray) -> "Walks":
+        """Those on a grid with mean colours ((*grid, C)); its pixels are `steps` apart."""
+        walks = cls([inside], [_conductances(inside, means, steps)])
+        while max(inside.shape) > _COARSEST:
+            halves = _halves(inside.shape)
+            inside, means, steps = _any(inside, halves), _averages(means, halves), steps * halves
+            walks.inside.append(inside)
+            walks.flows.append(_conductances(inside, means, steps))
+        return walks
+
+    def reach(self, seeds: np.ndarray, count: int) -> np.ndarray:
+        """h_k on the first grid, of seeds of its pixels ((*grid) int): (count, *grid) float32."""
+        levels = [seeds]
+        for inside in self.inside[1:]:
+            levels.append(_pooled(levels[-1], inside, _halves(levels[-1].shape), count))
+        grid = np.empty((count, *seeds.shape), np.float32)
+        shares = [_shares(*level) for level in zip(levels, self.flows, strict=True)]
+        for k in range(count - 1):
+            h = np.full(levels[-1].shape, 0.5, np.float32)
+            for labels, flow, share in zip(levels[::-1], self.flows[::-1], shares[::-1], strict=True):
+                h = _relaxed(_enlarged(h, labels.shape, 2), labels, k + 1, flow, share)
+            grid[k] = h
+        grid[-1] = 1 - grid[:-1].sum(axis=0)
+        return grid
+
+
+def harmonic_measure(seeds: np.ndarray, walks: Walks, count: int) -> np.ndarray:
     """h_k of each of `count` labels: (count, *spatial) float32, in [0, 1], with sum 1.
 
     `seeds` ((*spatial) int) has -1 outside, 0 nowhere, and k + 1 on scribbles of the k-th label, each of which has one;
-    `colours` are (*spatial, C) float32.
+    `walks` are those on the image.
     """
     factor = block_sides(seeds.shape)
-    grid = on_grid(_pooled(seeds, count, factor), _averages(colours, factor), np.array(spacing) * factor, count)
+    grid = walks.reach(_pooled(seeds, walks.inside[0], factor, count), count)
     where = [(np.arange(n) + 0.5) / f - 0.5 for n, f in zip(seeds.shape, factor, strict=True)]
     return grid if max(factor) == 1 else np.stack([between(h, where) for h in grid])
 
@@ -57,44 +106,52 @@ def block_sides(shape: tuple[int, ...]) -> list[int]:
     return [max(1, -(-n // SIDE)) for n in shape]
 
 
-def on_grid(seeds: np.ndarray, colours: np.ndarray, steps: np.ndarray, count: int) -> np.ndarray:
-    """h_k on a grid, of seeds and mean colours of its pixels, which are `steps` apart: (count, *grid) float32."""
-    levels = [(seeds, colours, steps)]
-    while max(levels[-1][0].shape) > _COARSEST:
-        labels, means, steps = levels[-1]
-        halves = [2 if n > 1 else 1 for n in labels.shape]
-        levels.append((_pooled(labels, count, halves), _averages(means, halves), steps * halves))
-    grid = np.empty((count, *levels[0][0].shape), np.float32)
-    flows = [_conductances(*level) for level in levels]
-    for k in range(count - 1):
-        h = np.full(levels[-1][0].shape, 0.5, np.float32)
-        for (labels, _, _), (flow, shares) in zip(reversed(levels), reversed(flows), strict=True):
-            h = _relaxed(_enlarged(h, labels.shape, 2), labels, k + 1, flow, shares)
-        grid[k] = h
-    grid[-1] = 1 - grid[:-1].sum(axis=0)
-    return grid
+def _halves(shape: tuple[int, ...]) -> list[int]:
+    """Pixels along each axis that are one of the next grid."""
+    return [2 if n > 1 else 1 for n in shape]
+
+
+def pooled(drawn: np.ndarray, labels: np.ndarray, shape: tuple[int, ...], factor: list[int], count: int) -> np.ndarray:
+    """Seeds of blocks of pixels, from scribbled pixels (flat indices) and their `labels` (int, of `count`).
+
+    (*grid) int32: the label with most pixels there + 1, or 0 without.
+    """
+    sides = tuple(-(-n // f) for n, f in zip(shape, factor, strict=True))
+    places = [at // f for at, f in zip(np.unravel_index(drawn, shape), factor, strict=True)]
+    cells = np.ravel_multi_index(places, sides) * count + labels
+    tally = np.bincount(cells, minlength=math.prod(sides) * count).reshape(*sides, count)
+    return np.where(tally.any(axis=-1), tally.argmax(axis=-1) + 1, 0).astype(np.int32)
+
+
+def _pooled(seeds: np.ndarray, inside: np.ndarray, factor: list[int], count: int) -> np.ndarray:
+    """Seeds of the blocks of `seeds`; -1 where no pixel is `inside`."""
+    drawn = np.flatnonzero(seeds > 0)
+    return np.where(inside, pooled(drawn, seeds.ravel()[drawn] - 1, seeds.shape, factor, count), -1)
 
 
 def _blocks(values: np.ndarray, factor: list[int]) -> np.ndarray:
     """`values` ((*spatial, ...)) in blocks, padded by its edges: (n, f, n, f, ..., ...)."""
     more = values.ndim - len(factor)
     padding = [(0, -n % f) for n, f in zip(values.shape, factor, strict=False)]
-    padded = np.pad(values, padding + [(0, 0)] * more, mode="edge")
+    padded = np.pad(values, padding + [(0, 0)] * more, mode="edge") if any(map(sum, padding)) else values
     split = [side for n, f in zip(padded.shape, factor, strict=False) for side in (n // f, f)]
     return padded.reshape(*split, *values.shape[len(factor) :])
 
 
-def _pooled(seeds: np.ndarray, count: int, factor: list[int]) -> np.ndarray:
-    """Labels of blocks of pixels: the one with most scribbled pixels, or 0 without; -1 where all are outside."""
-    blocks, axes = _blocks(seeds, factor), tuple(range(1, 2 * seeds.ndim, 2))
-    shares = np.stack([(blocks == k + 1).sum(axis=axes) for k in range(count)])
-    found = np.where(shares.any(axis=0), shares.argmax(axis=0) + 1, 0)
-    return np.where((blocks < 0).all(axis=axes), -1, found).astype(np.int32)
+def _any(inside: np.ndarray, factor: list[int]) -> np.ndarray:
+    """Blocks that have pixels `inside`."""
+    found: Any = _blocks(inside, factor)
+    for axis in range(1, len(factor) + 1):
+        found = found.any(axis=axis)
+    return found
 
 
 def _averages(colours: np.ndarray, factor: list[int]) -> np.ndarray:
     """Mean colours of blocks of pixels."""
-    return _blocks(colours, factor).mean(axis=tuple(range(1, 2 * len(factor), 2)), dtype=np.float32)
+    means = _blocks(colours, factor)
+    for axis in range(1, len(factor) + 1):  # one after the other: sums of whole rows are quick
+        means = means.sum(axis=axis)
+    return means / np.float32(math.prod(factor))
 
 
 def _enlarged(values: np.ndarray, shape: tuple[int, ...], factor: int) -> np.ndarray:
@@ -115,23 +172,28 @@ def between(values: np.ndarray, where: list[np.ndarray]) -> np.ndarray:
     return values
 
 
-def _conductances(seeds: np.ndarray, colours: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Conductances and shares as in `_relax`, on the grid of `seeds` with a frame of pixels outside: float32."""
-    changes = [np.square(np.diff(colours, axis=axis)).sum(axis=-1) for axis in range(seeds.ndim)]
+def _conductances(inside: np.ndarray, colours: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Conductances on the grid of `inside`, see `Walks.flows`."""
+    changes = [np.square(np.diff(colours, axis=axis)).sum(axis=-1) for axis in range(inside.ndim)]
     mean = max(float(np.mean(np.concatenate([change.ravel() for change in changes]))), 1e-12)
-    solid = _solid(seeds.shape)
-    flows, free = np.zeros((3, *(n + 2 for n in solid)), np.float32), np.zeros([n + 2 for n in solid], bool)
+    solid = _solid(inside.shape)
+    flows = np.zeros((3, *(n + 2 for n in solid)), np.float32)
     for axis, change in enumerate(changes):
-        ends = tuple(slice(-1) if k == axis else slice(None) for k in range(seeds.ndim))
-        far = tuple(slice(1, None) if k == axis else slice(None) for k in range(seeds.ndim))
+        ends = tuple(slice(-1) if k == axis else slice(None) for k in range(inside.ndim))
+        far = tuple(slice(1, None) if k == axis else slice(None) for k in range(inside.ndim))
         flow = (_LEAST + np.exp(-CONTRAST * change / mean)) * (steps.min() / steps[axis]) ** 2
-        there = np.zeros(seeds.shape, np.float32)
-        there[ends] = np.where((seeds[ends] >= 0) & (seeds[far] >= 0), flow, 0)
-        flows[3 - seeds.ndim + axis][_WITHIN] = there.reshape(solid)
+        there = np.zeros(inside.shape, np.float32)
+        there[ends] = np.where(inside[ends] & inside[far], flow, 0)
+        flows[3 - inside.ndim + axis][_WITHIN] = there.reshape(solid)
+    return flows
+
+
+def _shares(seeds: np.ndarray, flows: np.ndarray) -> np.ndarray:
+    """Shares as in `_relax`, for scribbles on the grid of `flows`: float32."""
     total = flows.sum(axis=0) + sum((np.roll(flows[k], 1, axis=k) for k in range(3)), np.float32(0))
-    free[_WITHIN] = (seeds == 0).reshape(solid)
-    shares = np.where(free & (total > 0), 1 / np.maximum(total, np.float32(1e-12)), 0).astype(np.float32)
-    return flows, shares
+    free = np.zeros(total.shape, bool)
+    free[_WITHIN] = (seeds == 0).reshape(_solid(seeds.shape))
+    return np.where(free & (total > 0), 1 / np.maximum(total, np.float32(1e-12)), 0).astype(np.float32)
 
 
 def _relaxed(h: np.ndarray, seeds: np.ndarray, label: int, flows: np.ndarray, shares: np.ndarray) -> np.ndarray:

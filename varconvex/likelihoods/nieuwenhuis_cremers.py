@@ -27,7 +27,7 @@ from ..errors import InvalidParameterError
 from ..inputs import Scene
 from ..keywords import known_keywords
 from ..threads import run
-from ._harmonic import harmonic_measure
+from ._harmonic import Walks, harmonic_measure
 from .base import CLIP, bounded, change, training_pixels
 
 _FREE, _LEAST_REACHED = 2.0, 1e-3
@@ -152,8 +152,8 @@ class NieuwenhuisCremersLikelihood:
         """Extra cost of objects where scribbles of other labels are in the way: (K, *spatial) float32, in nats."""
         found = np.zeros((len(scene.labels), *scene.seeds.shape), np.float32)
         if self.detour:
-            reached = harmonic_measure(scene.seeds, scene.appearance, len(scene.labels), scene.spacing)
-            found[1:] = self.detour_costs(reached[1:])
+            walks = scene.once("walks", lambda: Walks.of(scene.seeds >= 0, scene.appearance, scene.spacing))
+            found[1:] = self.detour_costs(harmonic_measure(scene.seeds, walks, len(scene.labels))[1:])
         return found
 
     def detour_costs(self, reached: np.ndarray) -> np.ndarray:
