@@ -34,6 +34,8 @@ SHARES = {
     "other_functions_name_what_nobody_should_pass": 3,
     "classic_models_are_finite_or_refused": 2,
     "sets_and_networks_hold_scribbles_or_name_an_error": 0.03,  # each takes as long as a hundred others
+    "shapes_keep_what_they_promise": 0.1,  # as long as twenty
+    "a_session_goes_back_to_the_same_bits": 0.1,
 }
 """Cases of a law, relative to those of the others."""
 

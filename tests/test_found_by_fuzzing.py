@@ -5,7 +5,18 @@ import io
 import numpy as np
 import pytest
 
-from varconvex import ROF, CnnPredictor, FcnPredictor, MumfordShah, TwoPhase, contrast_weight, pdhg, segment, stationary
+from varconvex import (
+    ROF,
+    CnnPredictor,
+    FcnPredictor,
+    MumfordShah,
+    Session,
+    TwoPhase,
+    contrast_weight,
+    pdhg,
+    segment,
+    stationary,
+)  # fmt: skip
 from varconvex.errors import AxesWarning, InvalidImageError, InvalidParameterError, UnsupportedTypeError, VarconvexError
 from varconvex.likelihoods import GaussianMixtureLikelihood, HistogramLikelihood
 
@@ -116,3 +127,14 @@ def test_costs_that_are_as_good_as_none_beside_alpha(cost, alpha):
     found = pdhg(TwoPhase(np.full((3, 4), cost), alpha), max_iter=200)
     assert np.isfinite(found.u).all()
     assert found.dual <= min(12 * cost, 0) <= found.primal
+
+
+def test_a_stroke_of_a_session_that_is_nearer_to_no_pixel_than_the_strokes_before():
+    """All pixels of the label's strokes are within one pixel of each other, which is the least distance."""
+    session = Session(np.arange(10.0).reshape(2, 5))
+    for label, pixels in ((1, [0, 1, 3, 5, 6, 7, 8]), (2, [4, 9]), (1, [2])):
+        mask = np.zeros((2, 5), bool)
+        mask.flat[pixels] = True
+        session.add(mask, label)
+        answer = session.result
+    np.testing.assert_array_equal(answer.labels, [[1, 1, 1, 1, 2], [1, 1, 1, 1, 2]])

@@ -105,6 +105,9 @@ def run(kernel: Callable[..., Any], calls: Iterable[tuple]) -> list[Any]:
     after the other: threads that wait for each other's threads would never end.
     """
     checkpoint()
+    calls = list(calls)
+    if not calls:
+        return []
     first, *others = calls
 
     def alone() -> list[Any]:

@@ -6,6 +6,7 @@ Either a named error, or an answer that is finite, certified and leaves what was
 import contextlib
 import copy
 import itertools
+import math
 import warnings
 from fractions import Fraction
 
@@ -14,12 +15,15 @@ import strategies as cases
 from hypothesis import assume, example, given, strategies as st
 
 import varconvex
-from varconvex import certify_convexity, contrast_weight, project, segment
+from benchmarks._judges import keeps
+from varconvex import Session, certify_convexity, contrast_weight, project, segment
 from varconvex.energies import ROF, TVL1, MumfordShah, Potts, TwoPhase
 from varconvex.errors import VarconvexError, VarconvexWarning
 from varconvex.geometry import fill_hull
 from varconvex.regions import segment_chan_vese, segment_geodesic_contours, segment_potts
 from varconvex.restoration import denoise_mumford_shah, denoise_rof, denoise_tv_l1
+from varconvex.settings import part
+from varconvex.shapes import SizedShape
 from varconvex.solvers import pdhg, stationary
 
 LAWS = {}
@@ -405,3 +409,67 @@ def projections_hold_what_they_must(data, shape, kind):
     assert not found.mask[outside].any()
     if len(shape) == 2 and found.mask.any():
         assert found.certificate.convex == is_convex(found.mask)
+
+
+@law
+@given(st.data(), st.sampled_from([*cases.SHAPES, "frames", "sized"]), cases.GENERATORS)
+def shapes_keep_what_they_promise(data, kind, rng):
+    """Every shape: scribbles are held or the conflict is named, the promise is kept, the same seed gives the same."""
+    shape = data.draw(cases.shapes(ndim=3 if kind == "frames" else 2, least=2))
+    target = data.draw(st.sampled_from([rng.random(shape), (rng.random(shape) < 0.4) * 1.0, np.zeros(shape)]))
+    share = data.draw(st.sampled_from([0.0, 0.05, 0.2]))
+    inside, outside = rng.random(shape) < share, rng.random(shape) < share
+    least, most = sorted(data.draw(st.tuples(*[st.integers(1, 40)] * 2)))
+    wanted = SizedShape(least, most) if kind == "sized" else part("shapes", kind)
+    before = copied((target, inside, outside))
+    found = answer(wanted.fit, target, inside=inside, outside=outside, random_state=0)
+    assert unchanged(before, (target, inside, outside))
+    if found is None:
+        return
+    assert found.mask[inside].all()
+    assert not found.mask[outside].any()
+    if found.mask.any():
+        convex = kind in ("convex", "polygon", "hull", "sized")
+        assert is_convex(found.mask) if convex else keeps(_JUDGED.get(kind, kind), found)
+        assert kind != "sized" or least <= found.mask.sum() <= most
+    again = answer(project, target, wanted, inside=inside, outside=outside, random_state=0)
+    assert again.mask.tobytes() == found.mask.tobytes()
+
+
+_JUDGED = {"convex:2": "two", "convex:3": "three"}
+"""Names of shapes among the judges, where they differ."""
+
+
+@law
+@given(st.data(), cases.shapes(ndim=2, least=2), cases.GENERATORS)
+def a_session_goes_back_to_the_same_bits(data, shape, rng):
+    """Strokes, erasing, clearing, undo and redo in any order: labels hold the strokes, former answers come again."""
+    session = answer(Session, data.draw(cases.images(shape)), max_iter=60)
+    assume(session is not None)
+    states, place = [(bytes(8 * math.prod(shape)), None)], 0
+    for _ in range(data.draw(st.integers(1, 7))):
+        action = data.draw(st.sampled_from(["add", "add", "add", "erase", "clear", "undo", "redo"]))
+        pixels = rng.random(shape) < data.draw(st.sampled_from([0.1, 0.4]))
+        before = session.scribbles
+        if action == "add":
+            session.add(pixels, data.draw(st.integers(1, 3)))
+            stepped = pixels.any()
+        elif action == "erase":
+            session.erase(pixels)
+            stepped = (before[pixels] > 0).any()
+        elif action == "clear":
+            session.clear()
+            stepped = (before > 0).any()
+        else:
+            place += getattr(session, action)() * (1 if action == "redo" else -1)
+            stepped = False
+        found = answer(lambda: session.result)
+        if found is not None:
+            there = session.scribbles > 0
+            np.testing.assert_array_equal(found.labels[there], session.scribbles[there])
+            assert np.isfinite(found.probability).all()
+        bits = (session.scribbles.tobytes(), None if found is None else found.labels.tobytes())
+        if stepped:
+            place += 1
+            states[place:] = [bits]
+        assert states[place] == bits

@@ -133,6 +133,10 @@ def keywords(**choices):
     return st.fixed_dictionaries({}, optional={name: st.one_of(*[s] * 9, JUNK) for name, s in choices.items()})
 
 
+SHAPES = ("convex", "polygon", "hull", "star", "symmetric", "connected", "ellipse", "rectangle", "convex:2", "convex:3")
+"""Shapes of images, by name."""
+
+
 SEGMENT = keywords(
     alpha=st.sampled_from([0, 0.1, 1.0, 30.0, 1e12]),
     shape=st.sampled_from([None, "hull", {2: "hull"}]),
@@ -149,6 +153,7 @@ SEGMENT = keywords(
     tol=st.sampled_from([0, 1e-3, 1.0]),
     time_limit=st.sampled_from([None, 0, 1e-9, 1e6]),
     random_state=st.integers(0, 3),
+    features=st.sampled_from([None, None, lambda image: image, lambda image: image[..., :1] * 0, np.ones((4, 5, 2))]),
 )
 """Keywords of `segment` that take milliseconds."""
 
