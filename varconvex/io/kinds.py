@@ -16,6 +16,7 @@ import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def _write_tiff(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
     if imagej and axes == "CZYX":  # ImageJ's order
         array, metadata["axes"] = np.moveaxis(array, 0, 1), "ZCYX"
     if steps:
-        settings |= {"resolution": (1 / steps["X"], 1 / steps["Y"]), "resolutionunit": "NONE"}
+        settings |= {"resolution": (_per_unit(steps["X"]), _per_unit(steps["Y"])), "resolutionunit": "NONE"}
     native = array.astype(array.dtype.newbyteorder("="), copy=False)
     write_whole(
         path,
@@ -116,6 +117,14 @@ def _write_tiff(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
             file, native, photometric="minisblack", compression="zlib", metadata=metadata, **settings
         ),
     )
+
+
+def _per_unit(step: float) -> tuple[int, int]:
+    """1 / step as numerator and denominator of 32 bits; by itself, older tifffile keeps half of the digits."""
+    long = max(step, 1 / step)
+    nearest = Fraction(long).limit_denominator(int(2**31 / long))
+    high, low = nearest.numerator, nearest.denominator
+    return (low, high) if step > 1 else (high, low)
 
 
 def _write_nifti(path: str | os.PathLike, array: np.ndarray, grid: Grid) -> None:
