@@ -7,6 +7,7 @@ so that a mask is judged by all of them. Programs that look at the image instead
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,6 +16,7 @@ from math import atan2, hypot, pi
 from typing import Any
 
 import numpy as np
+from scipy.sparse import SparseEfficiencyWarning
 
 from .problems import Case
 
@@ -137,7 +139,9 @@ def _random_walker(case: Case) -> np.ndarray:
     mode = "cg_mg" if find_spec("pyamg") else "cg_j"  # what scikit-image recommends, or else needs nothing more
     data = case.cost.astype(np.float64)
     # Its solver stops early enough for probabilities that leave [0, 1] by a little, of which it would warn.
-    return random_walker(data, case.strokes.astype(np.int64), beta=130, mode=mode, tol=1e-3, prob_tol=1) == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SparseEfficiencyWarning)  # SciPy before 1.13, of how it builds its system
+        return random_walker(data, case.strokes.astype(np.int64), beta=130, mode=mode, tol=1e-3, prob_tol=1) == 2
 
 
 def _pyproximal(case: Case, watch: Watch) -> None:
