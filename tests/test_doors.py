@@ -204,7 +204,7 @@ PACKAGES = (
 )
 RESULTS = {
     "Certificate", "ConvexDistance", "Entry", "FittedConnected", "FittedConvex", "FittedEllipse", "FittedFrames",
-    "FittedKConvex", "FittedPolygon", "FittedRectangle", "FittedStar", "FittedSymmetric", "ImageFile", "ImageOnDisk",
+    "FittedKConvex", "FittedPolygon", "FittedRectangle", "FittedRotational", "FittedStar", "FittedSymmetric", "ImageFile", "ImageOnDisk",
     "LargeSegmentation", "OptimalityCertificate", "Outline", "Prediction", "Progress", "ProximalTerm", "Sample",
     "Segmentation", "ShapeCertificate", "Solution", "Stationary", "Summary",
 }  # fmt: skip

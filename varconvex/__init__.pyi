@@ -89,6 +89,7 @@ from .shapes import (
     KConvexShape as KConvexShape,
     PolygonShape as PolygonShape,
     RectangleShape as RectangleShape,
+    RotationalShape as RotationalShape,
     SizedShape as SizedShape,
     StarShape as StarShape,
     SymmetricShape as SymmetricShape,

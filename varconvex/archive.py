@@ -27,6 +27,7 @@ from .shapes.icnn import ICNN
 from .shapes.k_convex import FittedKConvex
 from .shapes.polygon import FittedPolygon
 from .shapes.rectangle import FittedRectangle
+from .shapes.rotational import FittedRotational
 from .shapes.star import FittedStar
 from .shapes.symmetric import FittedSymmetric
 
@@ -34,7 +35,7 @@ _VERSION = 1
 _ARRAYS = ("labels", "probability", "unconstrained", "costs", "seeds", "image")
 _FITTED = (
     FittedConnected, FittedConvex, FittedEllipse, FittedFrames, FittedKConvex, FittedPolygon, FittedRectangle,
-    FittedStar, FittedSymmetric,
+    FittedRotational, FittedStar, FittedSymmetric,
 )  # fmt: skip
 _SHAPES: dict[str, type] = {kind.__name__: kind for kind in _FITTED}
 

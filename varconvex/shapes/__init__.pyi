@@ -8,6 +8,7 @@ from .icnn import ICNN as ICNN
 from .k_convex import FittedKConvex as FittedKConvex, KConvexShape as KConvexShape
 from .polygon import FittedPolygon as FittedPolygon, PolygonShape as PolygonShape
 from .rectangle import FittedRectangle as FittedRectangle, RectangleShape as RectangleShape
+from .rotational import FittedRotational as FittedRotational, RotationalShape as RotationalShape
 from .sized import SizedShape as SizedShape
 from .soft import ConvexDistance as ConvexDistance
 from .star import FittedStar as FittedStar, StarShape as StarShape
