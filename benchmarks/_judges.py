@@ -150,6 +150,11 @@ def keeps(name, fitted):
         return is_connected(fitted.mask) and not (name == "solid" and has_holes(fitted.mask))
     if name == "symmetric":
         return is_symmetric(fitted.mask, fitted.axis)
+    if name == "periodic":
+        opened = fitted.mask
+        for axis in fitted.axes:
+            opened = np.concatenate(np.split(opened, [fitted.cut[axis]], axis)[::-1], axis)
+        return all(c == 0 or axis in fitted.axes for axis, c in enumerate(fitted.cut)) and is_convex(opened)
     if name.startswith("rotational"):
         return is_rotational(fitted.mask, fitted.n, fitted.centre)
     if name == "frames":

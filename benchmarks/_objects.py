@@ -1,5 +1,5 @@
-"""Silhouettes that have a property other than convexity: star-shaped, symmetric by a mirror or by turns, of two or three
-convex parts, in one piece.
+"""Silhouettes that have a property other than convexity: star-shaped, symmetric by a mirror or by turns, of two or
+three convex parts, in one piece.
 """
 
 from collections.abc import Callable
@@ -49,6 +49,7 @@ CONTAINED: dict[str, tuple[str, ...]] = {
     "symmetric": (*tuple(_RADII)[:-1], *_SYMMETRIC_CONVEX[:8]),
     "rotational:2": ("S", "cross", *CONVEX[:4], "flat ellipse", "bar"),
     "rotational:5": ("pinwheel", "flower", "starfish", "disc"),
+    "periodic": CONVEX[:9],
     "convex:2": ("L", "T", "cross", *_PAIRS, *CONVEX[:9]),
     "convex:3": ("U", "L", "T", "cross", *_PAIRS, *CONVEX[:8]),
 }

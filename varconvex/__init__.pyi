@@ -87,6 +87,7 @@ from .shapes import (
     FramesShape as FramesShape,
     HullShape as HullShape,
     KConvexShape as KConvexShape,
+    PeriodicShape as PeriodicShape,
     PolygonShape as PolygonShape,
     RectangleShape as RectangleShape,
     RotationalShape as RotationalShape,

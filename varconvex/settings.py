@@ -195,6 +195,7 @@ _FIRST: dict[str, tuple[str, type]] = {
     "convex": ("k_convex", int),
     "rotational": ("rotational", int),
     "frames": ("frames", str),
+    "periodic": ("periodic", str),
 }
 """Shapes whose first argument may follow their name, "convex:2": where they are, and what it is."""
 

@@ -20,6 +20,7 @@ from .digital_rays import star_violations
 from .mirrors import mirror_violations
 from .pieces import stray_pixels
 from .rotations import MOST, turn_violations
+from .wrapping import rolled_pixels, unrolled
 
 Array = np.ndarray
 
@@ -50,6 +51,7 @@ class ShapeCertificate:
         "rotational": "all or none of the pixels that are turned to each other",
         "k_convex": "exactly the pixels of its convex parts",
         "frames": "in each frame convex or connected, as asked for",
+        "periodic": "of its shape where the axes that wrap around are cut open",
     }
 
     def __bool__(self) -> bool:
@@ -69,8 +71,8 @@ def certify(mask: Any, shape: str = "convex", **options: Any) -> ShapeCertificat
     Parameters
     ----------
     mask : (H, W) or (D, H, W) bool, or integers 0 and 1
-    shape : {"convex", "star", "connected", "ellipse", "rectangle", "symmetric", "rotational", "k_convex", "frames"}
-        What is to be proven: see the shape of this name in `varconvex.shapes`.
+    shape : {"convex", "star", "connected", "ellipse", "rectangle", "symmetric", "rotational", "k_convex", ...}
+        Also "frames" and "periodic". What is to be proven: see the shape of this name in `varconvex.shapes`.
     **options
         What it is about. "star": `centre`, the indices of a pixel. "connected": `holes`, whether it may have some (by
         default), and `inside`, pixels that the piece must hold (bool). "ellipse": `conic`, six integers a, b, c, d, e,
@@ -78,7 +80,9 @@ def certify(mask: Any, shape: str = "convex", **options: Any) -> ShapeCertificat
         q, k, l, m, n of {k <= p y + q x <= l, m <= p x - q y <= n}. "symmetric": `axis`, three integers p, q, o of the
         line {p y + q x = o / 2}. "rotational": `n`, and `centre`, row and column, multiples of one half. "k_convex":
         `parts`, (k, *spatial) bool. "frames": `kind`, "convex" (by default) or "connected", of each (H, W) mask along
-        the first axis. Fitted shapes have them as attributes.
+        the first axis. "periodic": `cut`, an index along each axis at which it is cut open (0 where it does not wrap
+        around), `kind`, the shape that the mask has then ("convex" by default), and what this is about, there. Fitted
+        shapes have them as attributes.
 
     Returns
     -------
@@ -105,14 +109,26 @@ def certify(mask: Any, shape: str = "convex", **options: Any) -> ShapeCertificat
         raise InvalidParameterError(
             f"shape must be one of {', '.join(_JUDGES)}; got {shape!r}: only these have a certificate"
         )
-    check_keywords(f"certify(..., {shape!r})", options, _JUDGES[shape][0])
     checked = as_mask(mask, (2, 3))
-    if _AXES.get(shape, checked.ndim) != checked.ndim:
-        remedy = "stack them" if shape == "frames" else "pass one slice of it"
-        raise InvalidImageError(
-            f"{shape} is said of masks with {_AXES[shape]} axes; got shape {checked.shape}: {remedy}"
-        )
+    more = _check_shape(_kind(options), checked) if shape == "periodic" else ()
+    check_keywords(f"certify(..., {shape!r})", options, (*_check_shape(shape, checked), *more))
     return certificate_of(shape, checked, **options)
+
+
+def _kind(options: dict[str, Any]) -> str:
+    """The shape that is meant by `kind`."""
+    kind: str = checks.one_of(
+        "kind", options.get("kind", "convex"), tuple(name for name in _JUDGES if name != "periodic")
+    )
+    return kind
+
+
+def _check_shape(shape: str, mask: Array) -> tuple[str, ...]:
+    """Names of the shape's options; an InvalidImageError if masks with so many axes cannot have it."""
+    if _AXES.get(shape, mask.ndim) != mask.ndim:
+        remedy = "stack them" if shape == "frames" else "pass one slice of it"
+        raise InvalidImageError(f"{shape} is said of masks with {_AXES[shape]} axes; got shape {mask.shape}: {remedy}")
+    return _JUDGES[shape][0]
 
 
 def certificate_of(shape: str, mask: Array, **options: Any) -> ShapeCertificate:
@@ -204,6 +220,17 @@ def _frames(mask: Array, kind: Any = "convex") -> Array:
     return np.concatenate(wrong or [np.empty((0, 3), np.intp)])
 
 
+def _periodic(mask: Array, cut: Any = None, **options: Any) -> Array:
+    place = _integers("cut", cut, mask.ndim, "pass an index along each axis, 0 where it does not wrap around")
+    if any(not 0 <= c < n for c, n in zip(place, mask.shape, strict=True)):
+        raise InvalidParameterError(
+            f"cut must be an index along each axis of the mask of shape {mask.shape}; got {cut!r}: pass that of a fit"
+        )
+    judge = _JUDGES[_kind(options)][1]
+    options.pop("kind", None)
+    return rolled_pixels(judge(unrolled(mask, place), **options), mask.shape, place)
+
+
 _AXES = {"ellipse": 2, "rectangle": 2, "symmetric": 2, "rotational": 2, "frames": 3}
 """Axes of the masks that can have a shape, where it is not two or three."""
 
@@ -217,4 +244,5 @@ _JUDGES: dict[str, tuple[tuple[str, ...], Callable[..., Array]]] = {
     "rotational": (("n", "centre"), _rotational),
     "k_convex": (("parts",), _k_convex),
     "frames": (("kind",), _frames),
+    "periodic": (("cut", "kind"), _periodic),
 }
