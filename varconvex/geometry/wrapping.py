@@ -13,10 +13,10 @@ Array = np.ndarray
 
 Cut = tuple[int, ...]
 
-_FEW = 1024
+_FEW = 64
 """Pixels of images of which many cuts are tried."""
 
-_MANY, _MOST = 12, 200
+_MANY, _MOST = 9, 200
 """Cuts of such images that are tried, and most cuts that strokes may rule out before it is given up."""
 
 
