@@ -25,10 +25,10 @@ Array = np.ndarray
 
 _compiled = compiled(nogil=True, error_model="numpy")
 
-_MOVED, _SWEPT = 8, 3
+_MOVED, _SWEPT = 8, 2
 """Places that are moved in small steps, and those around which all near ones are tried."""
 
-_AROUND = 4
+_AROUND = 3
 """Half the side of the square of near ones, in half pixels."""
 
 
