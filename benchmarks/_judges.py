@@ -74,6 +74,44 @@ def is_symmetric(mask, axis):
     return bool(pixels) and all((p in pixels) == (mirror(p, axis) in pixels) for p in every)
 
 
+def representative(pixel, n, centre):
+    """The pixel of the first sector that it is turned to, in rational numbers; the sector by half-planes."""
+    y, x = (Fraction(p) - Fraction(c) for p, c in zip(pixel, centre, strict=True))
+    turns = [[Fraction(round(f(2 * math.pi * k / n) * 2**20), 2**20) for f in (math.cos, math.sin)] for k in range(n)]
+    ahead = [(a * x - b * y, a * y + b * x) for a, b in turns]
+    sector = [k for k in range(n) if half(*ahead[k]) and not half(*ahead[(k + 1) % n])]
+    a, b = turns[sector[0] if sector else 0]
+    return tuple(
+        math.floor(Fraction(c) + d + Fraction(1, 2))
+        for c, d in zip(centre, (a * y + b * x, a * x - b * y), strict=True)
+    )
+
+
+def half(side, along):
+    return side > 0 or (side == 0 and along > 0)
+
+
+def images(pixel, n, centre):
+    """The n pixels nearest to a pixel's turned places."""
+    y, x = (Fraction(p) - Fraction(c) for p, c in zip(pixel, centre, strict=True))
+    found = []
+    for k in range(n):
+        a, b = (Fraction(round(f(2 * math.pi * k / n) * 2**20), 2**20) for f in (math.cos, math.sin))
+        turned = a * y - b * x, b * y + a * x
+        found.append(tuple(math.floor(Fraction(c) + d + Fraction(1, 2)) for c, d in zip(centre, turned, strict=True)))
+    return found
+
+
+def is_rotational(mask, n, centre):
+    def within(p):
+        return all(0 <= a < size for q in images(p, n, centre) for a, size in zip(q, mask.shape, strict=True))
+
+    chosen = {}
+    for p in product(*map(range, mask.shape)):
+        chosen.setdefault(representative(p, n, centre), set()).add(bool(mask[p]))
+    return bool(mask.any()) and all(len(v) == 1 and (True not in v or within(p)) for p, v in chosen.items())
+
+
 def is_convex(mask):
     """Whether the pixels are the lattice points of their hull, by a chain of turns, and 8-connected."""
     pixels = sorted(map(tuple, np.argwhere(mask).tolist()))
@@ -112,6 +150,13 @@ def keeps(name, fitted):
         return is_connected(fitted.mask) and not (name == "solid" and has_holes(fitted.mask))
     if name == "symmetric":
         return is_symmetric(fitted.mask, fitted.axis)
+    if name == "periodic":
+        opened = fitted.mask
+        for axis in fitted.axes:
+            opened = np.concatenate(np.split(opened, [fitted.cut[axis]], axis)[::-1], axis)
+        return all(c == 0 or axis in fitted.axes for axis, c in enumerate(fitted.cut)) and is_convex(opened)
+    if name.startswith("rotational"):
+        return is_rotational(fitted.mask, fitted.n, fitted.centre)
     if name == "frames":
         judge = is_convex if fitted.kind == "convex" else is_connected
         return all(judge(frame) for frame in fitted.mask if frame.any())

@@ -1,5 +1,5 @@
-"""Silhouettes that have a property other than convexity: star-shaped, symmetric, of two or three convex parts, in one
-piece.
+"""Silhouettes that have a property other than convexity: star-shaped, symmetric by a mirror or by turns, of two or
+three convex parts, in one piece.
 """
 
 from collections.abc import Callable
@@ -21,6 +21,12 @@ _RADII: dict[str, Polar] = {
 }
 """Radius by angle, symmetric but for the last."""
 
+_TURNED: dict[str, Polar] = {
+    "S": lambda t: 1 + 0.4 * np.cos(2 * t) + 0.2 * np.sin(4 * t),
+    "pinwheel": lambda t: 1 + 0.3 * np.cos(5 * t) + 0.12 * np.sin(10 * t),
+}
+"""Radius by angle, with a symmetry by turns and no axis."""
+
 _PARTS = {
     "L": [(-0.9, -0.55, -0.9, 0.9), (-0.9, 0.9, 0.5, 0.9)],
     "T": [(-0.9, 0.9, -0.9, -0.5), (-0.2, 0.2, -0.9, 0.9)],
@@ -41,6 +47,9 @@ CONTAINED: dict[str, tuple[str, ...]] = {
     "ellipse": ("disc", "ellipse", "flat ellipse"),
     "rectangle": ("square", "bar"),
     "symmetric": (*tuple(_RADII)[:-1], *_SYMMETRIC_CONVEX[:8]),
+    "rotational:2": ("S", "cross", *CONVEX[:4], "flat ellipse", "bar"),
+    "rotational:5": ("pinwheel", "flower", "starfish", "disc"),
+    "periodic": CONVEX[:9],
     "convex:2": ("L", "T", "cross", *_PAIRS, *CONVEX[:9]),
     "convex:3": ("U", "L", "T", "cross", *_PAIRS, *CONVEX[:8]),
 }
@@ -57,8 +66,8 @@ def drawn(name: str, side: int, seed: int) -> np.ndarray:
     y, x = np.indices((side, side)) - (centre - 0.5)[:, None, None]
     down = (np.cos(angle) * y + np.sin(angle) * x) / radius
     right = (np.cos(angle) * x - np.sin(angle) * y) / radius
-    if name in _RADII:
-        return np.hypot(down, right) <= _RADII[name](np.arctan2(down, right))
+    if name in _RADII or name in _TURNED:
+        return np.hypot(down, right) <= (_RADII | _TURNED)[name](np.arctan2(down, right))
     if name in _PAIRS:
         return np.any([np.hypot(down, right - at) <= size for at, size in _PAIRS[name]], axis=0)
     boxes = [(a <= right) & (right <= b) & (c <= down) & (down <= d) for a, b, c, d in _PARTS[name]]

@@ -42,8 +42,8 @@ from .penalties import PENALTIES
 
 _METHODS = ("tv", "scribbled", "convex", "learnt", "joint")
 
-_NOT_COMPARED = ("convex", "frames", "sized")
-"""Shapes of columns of their own, of volumes, and whose bounds are for each object."""
+_NOT_COMPARED = ("convex", "frames", "periodic", "sized")
+"""Shapes of columns of their own, of volumes, of images that wrap around, and whose bounds are for each object."""
 
 Metric = Callable[..., float]
 

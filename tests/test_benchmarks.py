@@ -114,7 +114,7 @@ def test_quality_compares_every_shape_and_draws_what_convexity_made_worse(folder
     assert quality.main(options) == 0
     lines = capsys.readouterr().out.splitlines()
     score = json.loads((tmp_path / "scores.json").read_text())["scores"][0]
-    others = {*names("shapes"), "ball", "one_zero_one"} - {"convex", "frames", "sized"}
+    others = {*names("shapes"), "ball", "one_zero_one"} - {"convex", "frames", "periodic", "sized"}
     assert set(score["shapes"]) == others
     head, easy = (next(x for x in lines if x.startswith(n)) for n in ("image", "easy"))
     column = head.split().index("hull")
@@ -339,7 +339,7 @@ def test_other_shapes_are_measured_against_longer_searches_and_judged(tmp_path, 
     assert all(0 <= row["median_excess"] <= row["worst_excess"] < 0.05 for row in rows)
     assert other_shapes.main(["--projections", "12", "--json", str(path)]) == 0
     rows = json.loads(path.read_text())["rows"]
-    assert len(rows) == 8
+    assert len(rows) == 11
     assert all(row["broken"] == row["strokes"] == 0 for row in rows)
 
 

@@ -204,9 +204,10 @@ PACKAGES = (
 )
 RESULTS = {
     "Certificate", "ConvexDistance", "Entry", "FittedConnected", "FittedConvex", "FittedEllipse", "FittedFrames",
-    "FittedKConvex", "FittedPolygon", "FittedRectangle", "FittedStar", "FittedSymmetric", "ImageFile", "ImageOnDisk",
-    "LargeSegmentation", "OptimalityCertificate", "Outline", "Prediction", "Progress", "ProximalTerm", "Sample",
-    "Segmentation", "ShapeCertificate", "Solution", "Stationary", "Summary",
+    "FittedKConvex", "FittedPeriodic", "FittedPolygon", "FittedRectangle", "FittedRotational", "FittedStar",
+    "FittedSymmetric", "ImageFile", "ImageOnDisk", "LargeSegmentation", "OptimalityCertificate", "Outline",
+    "Prediction", "Progress", "ProximalTerm", "Sample", "Segmentation", "ShapeCertificate", "Solution", "Stationary",
+    "Summary",
 }  # fmt: skip
 """What functions return: nobody but the package makes one."""
 

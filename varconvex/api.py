@@ -272,7 +272,7 @@ def project(
     ----------
     target : (H, W) or (D, H, W) array
         A mask (bool, or integers 0 and one other value), or probabilities of the object in [0, 1].
-    shape : {"convex", "convex:2", "star", "connected", "symmetric", "ellipse", "rectangle", "frames", ...} or Shape
+    shape : {"convex", "convex:2", "star", "connected", "symmetric", "rotational:5", "ellipse", "frames", ...} or Shape
         Shape of the object; parts of `varconvex.shapes` have parameters, as ``StarShape(centre=(120, 80))``.
     inside, outside : bool array of the target's shape, optional
         Pixels that must, and that must not, belong to the object.

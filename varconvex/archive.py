@@ -25,16 +25,18 @@ from .shapes.ellipse import FittedEllipse
 from .shapes.frames import FittedFrames
 from .shapes.icnn import ICNN
 from .shapes.k_convex import FittedKConvex
+from .shapes.periodic import FittedPeriodic
 from .shapes.polygon import FittedPolygon
 from .shapes.rectangle import FittedRectangle
+from .shapes.rotational import FittedRotational
 from .shapes.star import FittedStar
 from .shapes.symmetric import FittedSymmetric
 
 _VERSION = 1
 _ARRAYS = ("labels", "probability", "unconstrained", "costs", "seeds", "image")
 _FITTED = (
-    FittedConnected, FittedConvex, FittedEllipse, FittedFrames, FittedKConvex, FittedPolygon, FittedRectangle,
-    FittedStar, FittedSymmetric,
+    FittedConnected, FittedConvex, FittedEllipse, FittedFrames, FittedKConvex, FittedPeriodic,
+    FittedPolygon, FittedRectangle, FittedRotational, FittedStar, FittedSymmetric,
 )  # fmt: skip
 _SHAPES: dict[str, type] = {kind.__name__: kind for kind in _FITTED}
 
@@ -101,6 +103,8 @@ def _described(shape: FittedShape, prefix: str, arrays: dict[str, Any]) -> dict[
         )
     numbers: dict[str, Any] = {}
     for name, value in ((f.name, getattr(shape, f.name)) for f in fields(shape)):  # type: ignore[arg-type]
+        if type(value) in _FITTED:  # a shape made of another one
+            value = _described(value, f"{prefix}{name}.", arrays)
         if isinstance(value, ICNN):
             numbers["dim"], numbers["hidden"] = value.dim, value.hidden
             value = checks.host(value.pack())
@@ -115,7 +119,9 @@ def _made(values: dict[str, Any], prefix: str, arrays: dict[str, np.ndarray]) ->
     """The fitted shape that `_described` took apart."""
     numbers = dict(values)
     kind = _SHAPES[numbers.pop("class")]
-    entries = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    entries: dict[str, Any] = {n.removeprefix(prefix): array for n, array in arrays.items() if n.startswith(prefix)}
+    if kind is FittedPeriodic:
+        entries = {"part": _made(numbers.pop("part"), f"{prefix}part.", arrays)}
     if kind is FittedConvex:
         network = ICNN(numbers.pop("dim"), tuple(numbers.pop("hidden")), entries["network"].dtype)
         network.unpack(entries.pop("network"))

@@ -19,9 +19,13 @@ from .checks import warn_caller
 from .errors import InvalidParameterError, VarconvexWarning
 
 
-def names(family: str) -> list[str]:
-    """Public names of a family's parts; the family's modules are imported, those of other distributions are not."""
-    ours = (name for name in _modules(family) if _part(family, name))
+def names(family: str, ndim: int | None = None) -> list[str]:
+    """Public names of a family's parts; the family's modules are imported, those of other distributions are not.
+
+    With `ndim` without ours whose `dimensions` it is not among: shapes that have no sets in images of so many axes.
+    """
+    parts = ((name, _part(family, name)) for name in _modules(family))
+    ours = (name for name, part in parts if part and ndim in (None, *getattr(part, "dimensions", (ndim,))))
     return sorted({*ours, *_offered(family, tuple(sys.path))})
 
 

@@ -110,7 +110,8 @@ class Problem:
         index, found = prediction.index, _by_label(prediction)
         if prediction.energy is None or prediction.energy.alpha == 0:
             return found
-        kept, found = keep_scribbled(index, self.scene.seeds), found.copy()
+        around = {k: shape.wraps(index.ndim) for k, shape in self.shapes.items()}
+        kept, found = keep_scribbled(index, self.scene.seeds, wraps=around), found.copy()
         for k in self.shapes:
             found[k][(index == k) & (kept != k)] = 0
         return found

@@ -191,6 +191,14 @@ class Settings:
 
 _KINDS = {"likelihoods": (Likelihood, "costs"), "predictors": (Predictor, "predict"), "shapes": (Shape, "fit")}
 
+_FIRST: dict[str, tuple[str, type]] = {
+    "convex": ("k_convex", int),
+    "rotational": ("rotational", int),
+    "frames": ("frames", str),
+    "periodic": ("periodic", str),
+}
+"""Shapes whose first argument may follow their name, "convex:2": where they are, and what it is."""
+
 
 def part(family: str, value: Any) -> Any:
     """A part by its name, or the object itself if it is one of this family."""
@@ -198,8 +206,11 @@ def part(family: str, value: Any) -> Any:
     if family == "predictors" and hasattr(value, "fit") and hasattr(value, "predict_proba"):
         return ClassifierPredictor(value)  # of scikit-learn, or like one
     if isinstance(value, str):
-        count = value.removeprefix("convex:") if family == "shapes" else value
-        return find(family, "k_convex")(int(count)) if count != value and count.isdecimal() else find(family, value)()
+        name, _, first = value.partition(":")
+        if family == "shapes" and name in _FIRST and first.isdecimal() == (_FIRST[name][1] is int) and first:
+            module, kind_of_first = _FIRST[name]
+            return find(family, module)(kind_of_first(first))
+        return find(family, value)()
     if isinstance(value, type) or not isinstance(value, kind):
         raise InvalidParameterError(
             f"{family[:-1]} must be a name or an object with a method {method}(), an instance of "

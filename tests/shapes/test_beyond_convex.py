@@ -12,6 +12,7 @@ from varconvex import (
     EllipseShape,
     KConvexShape,
     RectangleShape,
+    RotationalShape,
     Segmentation,
     StarShape,
     SymmetricShape,
@@ -25,6 +26,7 @@ from varconvex.metrics import iou
 SHAPES = {
     "star": StarShape(), "connected": ConnectedShape(), "solid": ConnectedShape(holes=False),
     "ellipse": EllipseShape(), "rectangle": RectangleShape(), "symmetric": SymmetricShape(), "two": KConvexShape(2),
+    "rotational:2": RotationalShape(2), "rotational:5": RotationalShape(5),
 }  # fmt: skip
 named = pytest.mark.parametrize("name", SHAPES)
 

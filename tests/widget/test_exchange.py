@@ -62,7 +62,8 @@ def test_a_canvas_is_shown_the_image_and_told_what_there_is(canvas):
     state = canvas.last("state")[0]
     assert [k["name"] for k in state["labels"]] == ["background", "object"]
     assert not state["ready"]
-    assert "convex" in state["shapes"]
+    assert {"convex", "ellipse"} <= set(state["shapes"])
+    assert "frames" not in state["shapes"]
     assert canvas.last("answer") is None
 
 
@@ -304,6 +305,9 @@ def test_strokes_in_a_volume_stay_in_their_plane(rng):
     canvas = Canvas(Session(volume, spacing=(2, 1, 1)))
     canvas.look(axis=0, index=3)
     canvas.settle()
+    offered = canvas.last("state")[0]["shapes"]
+    assert {"convex", "frames", "star"} <= set(offered)
+    assert not {"ellipse", "symmetric"} & set(offered)
     assert canvas.last("image")[0]["step"] == [1, 1]
     canvas.draw(2, (10, 9), (10, 14), width=5, axis=0, index=3)
     canvas.draw(1, (2, 2), (2, 20), axis=1, index=1)

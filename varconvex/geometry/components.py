@@ -1,6 +1,7 @@
 """Connected components of masks: the one of least cost, and those that hold a scribble."""
 
 from collections.abc import Collection, Mapping, Set
+from types import MappingProxyType
 
 import numpy as np
 
@@ -10,11 +11,17 @@ from ..keywords import known_keywords
 
 
 @known_keywords
-def keep_scribbled(index: np.ndarray, seeds: np.ndarray, besides: Collection[int] = ()) -> np.ndarray:
+def keep_scribbled(
+    index: np.ndarray,
+    seeds: np.ndarray,
+    besides: Collection[int] = (),
+    wraps: Mapping[int, tuple[int, ...]] = MappingProxyType({}),
+) -> np.ndarray:
     """A copy of a label image in which components of objects that hold none of their own seeds are background.
 
     `index` ((*spatial) int) is 0 on the background, `seeds` k + 1 on those of label k; labels in `besides` stay, and
-    so do those without any seed. An InvalidImageError if they are no label images of one shape.
+    so do those without any seed. `wraps` are axes that wrap around, by label. An InvalidImageError if they are no label
+    images of one shape.
     """
     from scipy.ndimage import label
 
@@ -35,8 +42,21 @@ def keep_scribbled(index: np.ndarray, seeds: np.ndarray, besides: Collection[int
         parts, count = label(index == k)
         seeded = np.zeros(count + 1, bool)
         seeded[parts[seeds == k + 1]] = True
+        ends = [np.stack([parts.take(end, axis).ravel() for end in (0, -1)]) for axis in wraps.get(k, ())]
+        if ends:
+            pairs = np.concatenate(ends, axis=1)
+            _join(seeded, pairs[:, pairs.all(axis=0)])
         kept[(parts > 0) & ~seeded[parts]] = 0
     return kept
+
+
+def _join(seeded: np.ndarray, pairs: np.ndarray) -> None:
+    """Mark every part that is joined to a marked one, by way of others as well; `pairs` are (2, n) int."""
+    before = -1
+    while before != (now := int(np.count_nonzero(seeded))):
+        before = now
+        for one, other in (pairs, pairs[::-1]):
+            np.logical_or.at(seeded, one, seeded[other])
 
 
 def count_parts(mask: np.ndarray) -> int:

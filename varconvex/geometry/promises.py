@@ -19,6 +19,8 @@ from .conics import ellipse_pixels, is_ellipse, rectangle_pixels
 from .digital_rays import star_violations
 from .mirrors import mirror_violations
 from .pieces import stray_pixels
+from .rotations import MOST, turn_violations
+from .wrapping import rolled_pixels, unrolled
 
 Array = np.ndarray
 
@@ -46,8 +48,10 @@ class ShapeCertificate:
         "ellipse": "exactly the pixels within the ellipse",
         "rectangle": "exactly the pixels within the rectangle",
         "symmetric": "the mirror image of each pixel is in the mask",
+        "rotational": "all or none of the pixels that are turned to each other",
         "k_convex": "exactly the pixels of its convex parts",
         "frames": "in each frame convex or connected, as asked for",
+        "periodic": "of its shape where the axes that wrap around are cut open",
     }
 
     def __bool__(self) -> bool:
@@ -67,15 +71,18 @@ def certify(mask: Any, shape: str = "convex", **options: Any) -> ShapeCertificat
     Parameters
     ----------
     mask : (H, W) or (D, H, W) bool, or integers 0 and 1
-    shape : {"convex", "star", "connected", "ellipse", "rectangle", "symmetric", "k_convex", "frames"}
-        What is to be proven: see the shape of this name in `varconvex.shapes`.
+    shape : {"convex", "star", "connected", "ellipse", "rectangle", "symmetric", "rotational", "k_convex", ...}
+        Also "frames" and "periodic". What is to be proven: see the shape of this name in `varconvex.shapes`.
     **options
         What it is about. "star": `centre`, the indices of a pixel. "connected": `holes`, whether it may have some (by
         default), and `inside`, pixels that the piece must hold (bool). "ellipse": `conic`, six integers a, b, c, d, e,
-        f of {a y^2 + b y x + c x^2 + d y + e x + f <= 0} in rows y and columns x. "rectangle": `sides`, six integers
-        p, q, k, l, m, n of {k <= p y + q x <= l, m <= p x - q y <= n}. "symmetric": `axis`, three integers p, q, o of
-        the line {p y + q x = o / 2}. "k_convex": `parts`, (k, *spatial) bool. "frames": `kind`, "convex" (by default)
-        or "connected", of each (H, W) mask along the first axis. Fitted shapes have them as attributes.
+        f of {a y^2 + b y x + c x^2 + d y + e x + f <= 0} in rows y and columns x. "rectangle": `sides`, six integers p,
+        q, k, l, m, n of {k <= p y + q x <= l, m <= p x - q y <= n}. "symmetric": `axis`, three integers p, q, o of the
+        line {p y + q x = o / 2}. "rotational": `n`, and `centre`, row and column, multiples of one half. "k_convex":
+        `parts`, (k, *spatial) bool. "frames": `kind`, "convex" (by default) or "connected", of each (H, W) mask along
+        the first axis. "periodic": `cut`, an index along each axis at which it is cut open (0 where it does not wrap
+        around), `kind`, the shape that the mask has then ("convex" by default), and what this is about, there. Fitted
+        shapes have them as attributes.
 
     Returns
     -------
@@ -85,7 +92,7 @@ def certify(mask: Any, shape: str = "convex", **options: Any) -> ShapeCertificat
     Raises
     ------
     InvalidImageError
-        If `mask` has neither two nor three dimensions, no pixels, or values other than 0 and 1.
+        If `mask` has neither two nor three dimensions, not those of the shape, no pixels, or values other than 0 and 1.
     InvalidParameterError
         If there is no such shape, or an option is missing or of the wrong form.
     UnknownKeywordError
@@ -102,8 +109,26 @@ def certify(mask: Any, shape: str = "convex", **options: Any) -> ShapeCertificat
         raise InvalidParameterError(
             f"shape must be one of {', '.join(_JUDGES)}; got {shape!r}: only these have a certificate"
         )
-    check_keywords(f"certify(..., {shape!r})", options, _JUDGES[shape][0])
-    return certificate_of(shape, as_mask(mask, (2, 3)), **options)
+    checked = as_mask(mask, (2, 3))
+    more = _check_shape(_kind(options), checked) if shape == "periodic" else ()
+    check_keywords(f"certify(..., {shape!r})", options, (*_check_shape(shape, checked), *more))
+    return certificate_of(shape, checked, **options)
+
+
+def _kind(options: dict[str, Any]) -> str:
+    """The shape that is meant by `kind`."""
+    kind: str = checks.one_of(
+        "kind", options.get("kind", "convex"), tuple(name for name in _JUDGES if name != "periodic")
+    )
+    return kind
+
+
+def _check_shape(shape: str, mask: Array) -> tuple[str, ...]:
+    """Names of the shape's options; an InvalidImageError if masks with so many axes cannot have it."""
+    if _AXES.get(shape, mask.ndim) != mask.ndim:
+        remedy = "stack them" if shape == "frames" else "pass one slice of it"
+        raise InvalidImageError(f"{shape} is said of masks with {_AXES[shape]} axes; got shape {mask.shape}: {remedy}")
+    return _JUDGES[shape][0]
 
 
 def certificate_of(shape: str, mask: Array, **options: Any) -> ShapeCertificate:
@@ -159,6 +184,22 @@ def _symmetric(mask: Array, axis: Any = None) -> Array:
     return mirror_violations(mask, (p, q, o))
 
 
+def _rotational(mask: Array, n: Any = None, centre: Any = None) -> Array:
+    turns = checks.whole_number("n", n, least=2, most=MOST)
+    try:
+        doubled = [2 * float(c) for c in centre]
+    except (TypeError, ValueError, OverflowError):
+        doubled = []
+    if len(doubled) != 2 or any(
+        not 0 <= c <= 2 * size - 2 or c % 1 for c, size in zip(doubled, mask.shape, strict=True)
+    ):
+        raise InvalidParameterError(
+            f"centre must be row and column of a place in the mask of shape {mask.shape}, multiples of one half; got "
+            f"{centre!r}: pass them as a fitted rotational set has them"
+        )
+    return turn_violations(mask, turns, (int(doubled[0]), int(doubled[1])))
+
+
 def _k_convex(mask: Array, parts: Any = None) -> Array:
     some = checks.host_array("parts", parts) if parts is not None else np.zeros(0)
     if some.ndim != mask.ndim + 1 or some.shape[1:] != mask.shape:
@@ -174,12 +215,24 @@ def _k_convex(mask: Array, parts: Any = None) -> Array:
 
 def _frames(mask: Array, kind: Any = "convex") -> Array:
     checks.one_of("kind", kind, ("convex", "connected"))
-    if mask.ndim != 3:
-        raise InvalidImageError(f"frames are of a mask with three axes; got shape {mask.shape}: stack them")
     judge = _convex if kind == "convex" else _connected
     wrong = [np.insert(judge(frame), 0, t, axis=1) for t, frame in enumerate(mask) if frame.any()]
     return np.concatenate(wrong or [np.empty((0, 3), np.intp)])
 
+
+def _periodic(mask: Array, cut: Any = None, **options: Any) -> Array:
+    place = _integers("cut", cut, mask.ndim, "pass an index along each axis, 0 where it does not wrap around")
+    if any(not 0 <= c < n for c, n in zip(place, mask.shape, strict=True)):
+        raise InvalidParameterError(
+            f"cut must be an index along each axis of the mask of shape {mask.shape}; got {cut!r}: pass that of a fit"
+        )
+    judge = _JUDGES[_kind(options)][1]
+    options.pop("kind", None)
+    return rolled_pixels(judge(unrolled(mask, place), **options), mask.shape, place)
+
+
+_AXES = {"ellipse": 2, "rectangle": 2, "symmetric": 2, "rotational": 2, "frames": 3}
+"""Axes of the masks that can have a shape, where it is not two or three."""
 
 _JUDGES: dict[str, tuple[tuple[str, ...], Callable[..., Array]]] = {
     "convex": ((), _convex),
@@ -188,6 +241,8 @@ _JUDGES: dict[str, tuple[tuple[str, ...], Callable[..., Array]]] = {
     "ellipse": (("conic",), _ellipse),
     "rectangle": (("sides",), _rectangle),
     "symmetric": (("axis",), _symmetric),
+    "rotational": (("n", "centre"), _rotational),
     "k_convex": (("parts",), _k_convex),
     "frames": (("kind",), _frames),
+    "periodic": (("cut", "kind"), _periodic),
 }

@@ -33,6 +33,7 @@ class Controls(QtWidgets.QWidget):
         self.live = QtWidgets.QCheckBox("after each stroke")
         self.live.setChecked(True)
         self.shapes: dict[int, QtWidgets.QComboBox] = {}
+        self._offered: list[str] = []
         self.bar, self.status = QtWidgets.QProgressBar(), QtWidgets.QLabel()
         self.status.setWordWrap(True)
         self.status.setTextFormat(QtCore.Qt.TextFormat.PlainText)  # names of layers are text
@@ -71,10 +72,14 @@ class Controls(QtWidgets.QWidget):
                 self.strokes.addItem(layer.name, layer)
             self.strokes.setCurrentIndex(next((i for i, layer in enumerate(strokes) if layer in chosen), 0))
 
-    def offer_shapes(self, objects: Sequence[int], given: dict[int, str], changed: Callable[[], object]) -> None:
-        """Offer a shape for each of these labels; at first those of `given`."""
-        if list(objects) == list(self.shapes):
+    def offer_shapes(
+        self, objects: Sequence[int], ndim: int, given: dict[int, str], changed: Callable[[], object]
+    ) -> None:
+        """Offer a shape of images with `ndim` axes for each of these labels; at first those of `given`."""
+        offered = names("shapes", ndim)
+        if (list(objects), offered) == (list(self.shapes), self._offered):
             return
+        self._offered = offered
         before = {**given, **{k: box.currentData() for k, box in self.shapes.items()}}
         while self._shape_rows.rowCount():
             self._shape_rows.removeRow(0)
@@ -82,7 +87,7 @@ class Controls(QtWidgets.QWidget):
         for k in objects:
             box = self.shapes[k] = QtWidgets.QComboBox()
             box.addItem("no shape", None)
-            for name in names("shapes"):
+            for name in offered:
                 box.addItem(name, name)
             box.setCurrentIndex(max(box.findData(before.get(k)), 0))
             box.currentIndexChanged.connect(lambda _index: changed())

@@ -188,7 +188,7 @@ class Panel(Controls):
         region = Region.of(layers, volume=volume, point=dims.point, displayed=dims.displayed)
         seeds = region.seeds(strokes)
         objects = [int(k) for k in np.unique(seeds) if k > 1]
-        self.offer_shapes(objects, self._given_shapes, self._may_segment)
+        self.offer_shapes(objects, seeds.ndim, self._given_shapes, self._may_segment)
         keywords = {**self._keywords, **region.keywords(layers)}
         numbers = {"alpha": self.smoothness.value(), "time_limit": self.limit.value()}
         keywords |= {name: value for name, value in numbers.items() if value > 0}

@@ -6,8 +6,10 @@ from .frames import FittedFrames as FittedFrames, FramesShape as FramesShape
 from .hull import HullShape as HullShape
 from .icnn import ICNN as ICNN
 from .k_convex import FittedKConvex as FittedKConvex, KConvexShape as KConvexShape
+from .periodic import FittedPeriodic as FittedPeriodic, PeriodicShape as PeriodicShape
 from .polygon import FittedPolygon as FittedPolygon, PolygonShape as PolygonShape
 from .rectangle import FittedRectangle as FittedRectangle, RectangleShape as RectangleShape
+from .rotational import FittedRotational as FittedRotational, RotationalShape as RotationalShape
 from .sized import SizedShape as SizedShape
 from .soft import ConvexDistance as ConvexDistance
 from .star import FittedStar as FittedStar, StarShape as StarShape

@@ -66,6 +66,10 @@ class Shape(ABC, Generic[F]):
         """The shape computing on `backend`, unless it has a backend of its own or uses none."""
         return self
 
+    def wraps(self, ndim: int) -> tuple[int, ...]:
+        """Axes, of `ndim`, that wrap around, so that what is cut by the image's border may be in one piece."""
+        return ()
+
     @abstractmethod
     def check(self, inside: np.ndarray, outside: np.ndarray) -> object:
         """Raise a ScribbleConflictError if no set of this kind can hold `inside` and avoid `outside` (bool)."""

@@ -8,29 +8,26 @@ than against it, both sides together: no start, no local minimum. Only the axis 
 
 import math
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-from numpy.random import Generator
 
-from ..errors import InvalidParameterError, ScribbleConflictError
+from ..errors import InvalidParameterError
 from ..geometry.axis_search import search
 from ..geometry.mirrors import Axis, axis_of, best_symmetric, can_hold, classes
 from ..geometry.promises import ShapeCertificate, certificate_of
-from ..geometry.raster import holding, total
 from ..keywords import known_keywords
-from .base import Array, Callback, Shape
-from .pixel_set import FittedPixels
+from ._classed import ClassedShape, FittedClasses, free_places
+from .base import Array
 
 __all__ = ["FittedSymmetric", "SymmetricShape"]
 
-_TRIED, _STRIDE, _ENOUGH = 36, 13, 4
-"""Directions of axes through the middle of the strokes that are tried, if no axis is given, and how many will do."""
+_TRIED, _STRIDE = 36, 13
+"""Directions of axes through the middle of the strokes that are tried, if no axis is given."""
 
 
 @dataclass(frozen=True, eq=False)
-class FittedSymmetric(FittedPixels):
+class FittedSymmetric(FittedClasses):
     """A set with a mirror axis.
 
     G is the signed distance to the set's outline in pixels, averaged over pixels that mirror each other. So each level
@@ -55,19 +52,8 @@ class FittedSymmetric(FittedPixels):
         square = max(p * p + q * q, 1)
         return {"row": p * o / (2 * square), "column": q * o / (2 * square), "angle": math.atan2(p, -q) % math.pi}
 
-    @cached_property
-    def levels(self) -> Array:
-        """G at the pixels: float64 of the mask's shape; infinite for the empty set."""
-        from scipy.ndimage import distance_transform_edt
-
-        if not self.mask.any():
-            return np.full(self.mask.shape, np.inf)
-        inner, outer = distance_transform_edt(np.pad(self.mask, 1))[1:-1, 1:-1], distance_transform_edt(~self.mask)
-        signed = np.where(self.mask, 0.5 - inner, outer - 0.5)
-        number = classes(self.mask.shape, _three(self.axis))
-        counts = np.bincount(number.ravel(), minlength=signed.size + 1)
-        means = np.bincount(number.ravel(), signed.ravel(), signed.size + 1) / np.maximum(counts, 1)
-        return np.where(number > 0, means[number], signed)
+    def _classes(self) -> Array:
+        return classes(self.mask.shape, _three(self.axis))
 
     def _again(self, raw: Array) -> Array:
         scale = np.array(raw.shape) / self.mask.shape
@@ -80,7 +66,7 @@ class FittedSymmetric(FittedPixels):
 
 
 @known_keywords
-class SymmetricShape(Shape[FittedSymmetric]):
+class SymmetricShape(ClassedShape):
     """The nearest set with a mirror axis: exactly the best one about its axis; images only.
 
     Promised: a pixel is in the mask if and only if its mirror image is, rounded to a pixel; the mask holds all of
@@ -107,8 +93,6 @@ class SymmetricShape(Shape[FittedSymmetric]):
     (True, True)
     """
 
-    dimensions: ClassVar[tuple[int, ...]] = (2,)
-
     def __init__(self, axis: Any = None):
         self.axis = None if axis is None else _points(axis)
 
@@ -122,48 +106,30 @@ class SymmetricShape(Shape[FittedSymmetric]):
         middle = np.argwhere(inside).mean(axis=0).tolist()
         # Far apart from each other first.
         turned = (np.arange(_TRIED) * _STRIDE % _TRIED) * (np.pi / _TRIED)
-        axes = [axis_of(angle, *middle) for angle in turned] if self.axis is None else [self._given()]
-        fewest, free = None, []
-        for axis in axes:
-            bad = can_hold(inside, outside, axis)
-            if not len(bad):
-                free.append(axis)
-                if len(free) == _ENOUGH:
-                    break
-            elif fewest is None or len(bad) < len(fewest):
-                fewest = bad
-        if free or fewest is None:
-            return free
-        raise ScribbleConflictError(
-            "a symmetric object needs an axis about which its strokes face neither those of the background nor the "
-            f"border of the image; about the best that was tried {len(fewest)} pixel(s) of them do, the first at "
-            f"{tuple(fewest[0].tolist())}: erase one of the two strokes there, or pass another axis",
-            fewest,
-        )
+        axes = (axis_of(angle, *middle) for angle in turned) if self.axis is None else [self._given()]
+        needs = "a symmetric object needs an axis"
+        return free_places(axes, lambda axis: can_hold(inside, outside, axis), needs, "axis")
 
     def _given(self) -> Axis:
         assert self.axis is not None
         (y0, x0), (y1, x1) = self.axis
         return axis_of(math.atan2(y0 - y1, x1 - x0), y0, x0)
 
-    def _fit(
-        self, target: Array, inside: Array, outside: Array, spacing: Array, rng: Generator, callback: Callback
-    ) -> FittedSymmetric:
-        free = self.check(inside, outside)
-        plain = 1 - 2 * target.astype(np.float64)
-        cost = holding(plain, inside, outside)
-        axes = free if self.axis is not None else free + search(cost)
-        sets = [best_symmetric(cost, axis) for axis in axes]
-        values = [total(cost, mask) for mask in sets]
-        if not values or (min(values) >= 0 and not inside.any()):
-            pixel = np.unravel_index(int(cost.argmin()), cost.shape)
-            axes, sets = [(0, 1, 2 * int(pixel[1]))], [best_symmetric(cost, (0, 1, 2 * int(pixel[1])))]
-            values = [0.0]
-        best = min(range(len(axes)), key=values.__getitem__)
-        mask = sets[best]
-        if callback is not None:
-            callback(mask.copy())
-        return FittedSymmetric(mask, total(plain, mask), axis=axes[best] if mask.any() else (0, 0, 0))
+    @property
+    def _fixed(self) -> bool:
+        return self.axis is not None
+
+    def _search(self, cost: Array) -> list[Axis]:
+        return search(cost)
+
+    def _best(self, cost: Array, place: Axis) -> Array:
+        return best_symmetric(cost, place)
+
+    def _at(self, row: int, column: int) -> Axis:
+        return 0, 1, 2 * column
+
+    def _fitted(self, mask: Array, energy: float, place: Axis) -> FittedSymmetric:
+        return FittedSymmetric(mask, energy, axis=place if mask.any() else (0, 0, 0))
 
 
 def _three(axis: tuple[int, ...]) -> Axis:

@@ -285,7 +285,7 @@ class Exchange:
                 "state",
                 {
                     "labels": [vars(label) for label in self.labels],
-                    "shapes": names("shapes"),
+                    "shapes": names("shapes", len(self.planes.shape)),
                     "chosen": {str(k): s if isinstance(s, str) else type(s).__name__ for k, s in self.shapes.items()},
                     "acknowledged": self._acknowledged,
                     "busy": self._at_work,
