@@ -134,7 +134,7 @@ def test_a_shape_that_cannot_minimise_is_projected(two_colours):
     class Projecting:
         def __init__(self):
             shape = ConvexShape()
-            self.check_axes, self.check, self.fit = shape.check_axes, shape.check, shape.fit
+            self.check_axes, self.check, self.fit, self.wraps = shape.check_axes, shape.check, shape.fit, shape.wraps
 
     found = joint(predictor_of(), {1: Projecting()}, prepare(image, scribbles))
     assert (np.diff(found.objective) <= 0).all()

@@ -132,7 +132,7 @@ class Projecting:
 
     def __init__(self):
         shape = ConvexShape()
-        self.check_axes, self.check, self.fit = shape.check_axes, shape.check, shape.fit
+        self.check_axes, self.check, self.fit, self.wraps = shape.check_axes, shape.check, shape.fit, shape.wraps
 
 
 @ANY_SHAPE

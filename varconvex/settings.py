@@ -108,7 +108,7 @@ class Settings:
             time_limit=self.time_limit,
             callback=self.callback,
             relaxation=self.relaxation,
-            part_crowds=self.components == "scribbled" and not self.shaped and not self.joint,
+            part_crowds=self.components == "scribbled",
         )
 
     def predictor_for(self, scene: Scene) -> Predictor:

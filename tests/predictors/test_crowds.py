@@ -40,6 +40,17 @@ def test_a_neighbour_that_touches_is_held_off(rng, flip):
     assert 0 <= segment(image, scribbles).relative_gap <= 1e-3
 
 
+@pytest.mark.parametrize(
+    "keywords", [{"shape": "convex", "unify": "sequential"}, {"shape": "star"}, {"shape": "connected"}]
+)
+def test_a_shape_is_fitted_to_the_object_without_its_neighbours(rng, keywords):
+    masks = discs([(70, 70), (70, 92), (89, 58), *APART])
+    image, scribbles = scene_of(masks, rng)
+    found = segment(image, scribbles, **keywords)
+    assert iou(found.mask, masks[0]) > 0.8
+    assert all(found.certificates.values())
+
+
 def test_an_object_that_is_alone_keeps_its_parts(rng):
     """Two discs that touch are one object where no other is like them."""
     masks = discs([(70, 70), (70, 92)])

@@ -68,6 +68,8 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
     part_crowds : bool
         Whether neighbours are held off an object in a crowd of its kind (`crowds`): one object in an image, with the
         Nieuwenhuis-Cremers likelihood.
+    beyond : (*spatial) bool array or None
+        Pixels that the object must not have, as they were found then.
     """
 
     likelihood: Likelihood
@@ -81,6 +83,7 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
     callback: Callable[[Progress], object] | None = None
     relaxation: Relaxation = "zach"
     part_crowds: bool = False
+    beyond: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         known = self.likelihood is None or hasattr(self.likelihood, "costs")  # that of a given map has none
@@ -103,14 +106,15 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
                 callback=self.callback, start=start,
             )  # fmt: skip
 
-        energy = weighted._energy(scene, costs, proximal)
-        solution, held = solve(energy), None
-        if self.part_crowds and solution.status != "stopped":
+        held = self.beyond
+        energy = weighted._energy(_limited(scene, held), costs, proximal)
+        solution = solve(energy)
+        if self.part_crowds and held is None and solution.status != "stopped":
             index = backend.to_numpy(solution.labels)
             held = in_time(lambda: weighted._beyond(scene, index, costs), rules.deadline)
-        if held is not None:
-            energy = weighted._energy(replace(scene, seeds=np.where(held, 1, scene.seeds)), costs, proximal)
-            solution = solve(energy, solution)
+            if held is not None:
+                energy = weighted._energy(_limited(scene, held), costs, proximal)
+                solution = solve(energy, solution)
         return Prediction(
             probability=backend.to_numpy(solution.u),
             index=backend.to_numpy(solution.labels),
@@ -118,12 +122,13 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
             energy=energy,
             solution=solution,
             seconds={"likelihood": learnt, "solve": rules.elapsed() - learnt},
+            theta=held,
         )
 
     def ready(self, scene: Scene, prediction: Prediction, index: np.ndarray) -> "EnergyPredictor":
         """The predictor with mixtures of the scribbles' appearance mixed into the scribbles' costs."""
         appearance = MixtureAppearance.start(scene, prediction.costs, index)
-        return replace(self.with_fixed_weight(scene), likelihood=appearance)
+        return replace(self.with_fixed_weight(scene), likelihood=appearance, beyond=prediction.theta)
 
     def learn(self, scene: Scene, index: np.ndarray) -> "EnergyPredictor":
         """The predictor with its appearance re-estimated from the regions of `index` and from the scribbles."""
@@ -253,6 +258,11 @@ class EnergyPredictor(LearningPredictor, SetPredictor):
                 f"{weight.shape}. Pass one number per pixel."
             )
         return weight
+
+
+def _limited(scene: Scene, beyond: np.ndarray | None) -> Scene:
+    """The scene with background seeds on the pixels `beyond`."""
+    return scene if beyond is None else replace(scene, seeds=np.where(beyond, 1, scene.seeds))
 
 
 def check_energy(energy: Any) -> None:
