@@ -27,7 +27,7 @@ ARROWS = {
     },
     "large": {
         "backends", "colour", "edges", "energies", "images", "likelihoods", "memory", "predictors", "result", "scene",
-        "scribbles", "settings", "shapes", "solvers", "threads", "geometry",
+        "scribbles", "settings", "shapes", "solvers", "temporary", "threads", "geometry",
     },
     "convexification": {
         "assembly", "backends", "coordinates", "geometry", "inputs", "likelihoods", "logs", "predictors", "proposals",
@@ -48,7 +48,7 @@ ARROWS = {
     "annotate": {"io", "napari", "plots", "result", "session", "widget"},
     "widget": {"families", "plots", "result", "scribbles", "session"},
     "batch": {"api", "commands", "io", "memory", "plots", "result", "session", "threads", "_version"},
-    "cli": {"annotate", "batch", "commands", "demo", "doctor", "io", "reproduce"},
+    "cli": {"annotate", "batch", "commands", "demo", "doctor", "io", "reproduce", "temporary"},
     "commands": {"api", "convexification", "refinement", "families", "io", "logs", "predictors", "result"},
     "napari": {"demo", "families", "inputs", "result", "session", "solvers", "widget"},
     "demo": {"api", "result"},
@@ -70,6 +70,7 @@ ARROWS = {
     "keywords": set(),
     "optimality": {"geometry", "result"},
     "memory": set(),
+    "temporary": set(),
     "metrics": set(),
     "edges": {"colour", "extractors", "images", "threads"},
     "images": set(),
@@ -99,7 +100,7 @@ ARROWS = {
     "solvers": {"backends", "energies", "memory", "threads"},
     "shapes": {"geometry", "solvers", "backends", "threads"},
     "backends": {"compiling", "families", "threads"},
-    "datasets": {"geometry", "io"},
+    "datasets": {"geometry", "io", "temporary"},
     "reproduce": {
         "adapters", "api", "batch", "extractors", "geometry", "datasets", "inputs", "io", "likelihoods", "metrics",
         "plots",

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,6 +118,28 @@ def test_an_interrupt_is_quiet(monkeypatch, capsys):
     monkeypatch.setattr("varconvex.doctor.examine", interrupt)
     assert main(["doctor"]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+_INTERRUPTED = """
+import atexit
+from pathlib import Path
+from varconvex import cli, temporary
+
+class Owner: pass
+
+owner = Owner()
+Path("folder").write_text(str(temporary.folder(owner)))
+atexit.register(Path("taken-apart").touch)
+cli.main = lambda: 130
+cli.command()
+"""
+
+
+def test_an_interrupted_command_ends_at_once_and_leaves_no_folder(tmp_path):
+    """Exit functions of libraries would release again what was just being released: "double free detected"."""
+    assert subprocess.run([sys.executable, "-c", _INTERRUPTED], cwd=tmp_path).returncode == 130
+    assert not Path((tmp_path / "folder").read_text()).exists()
+    assert not (tmp_path / "taken-apart").exists()
 
 
 def test_doctor(capsys, monkeypatch):

@@ -14,9 +14,6 @@ segmentation*, ECCV 2014, doi:10.1007/978-3-319-10602-1_44; the data are at http
 
 import os
 import re
-import shutil
-import tempfile
-import weakref
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -27,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import checks
+from .. import checks, temporary
 from ..errors import FileFormatError
 from ..io.reading import read_image, read_labels, readable
 from ..keywords import known_keywords
@@ -277,8 +274,7 @@ class _Unpacked:
                         f"{path} would unpack to {size} bytes, more than the {_LARGEST} a data set may have. Unpack it "
                         "by hand and pass the folder."
                     )
-                self.folder = Path(tempfile.mkdtemp(prefix="varconvex-"))
-                self._finalizer = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+                self.folder = temporary.folder(self)
                 archive.extractall(self.folder)  # never leaves the folder: zipfile drops ".." and roots
         except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
             raise FileFormatError(

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import checks, memory
+from .. import checks, memory, temporary
 from ..errors import InvalidParameterError, NotEnoughSpaceError
 
 
@@ -72,8 +72,7 @@ class Scratch:
     _NAME = "checkpoint.npz"
 
     def __init__(self, folder: Any) -> None:
-        self.own = folder is None
-        self.path = Path(tempfile.mkdtemp(prefix="varconvex-") if folder is None else checks.path("scratch", folder))
+        self.path = temporary.folder(self) if folder is None else Path(checks.path("scratch", folder))
         self.done: dict[str, Any] = {}
         self.arrays: dict[str, np.ndarray] = {}
         try:

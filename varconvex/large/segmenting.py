@@ -1,9 +1,7 @@
 """`segment` for images on disk, one stage a line: strokes, fields, solver, labels; each goes on where it was killed."""
 
 import json
-import shutil
 import time
-import weakref
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -113,7 +111,6 @@ def segment_large(
             "a time, or load the image."
         )
     scratch = Scratch(folder)
-    keeper = weakref.finalize(scratch, shutil.rmtree, scratch.path, True) if scratch.own else None
     scratch.require(_DISK_BYTES * picture.shape[0] * picture.shape[1])
     plan = Plan(**scratch.done.get("plan", vars(plan)))
     data: Data
@@ -136,7 +133,7 @@ def segment_large(
         **found, label_ids=strokes.labels, probability=levels[0].u(), costs=grid.cost.mapped()[0], primal=record.primal,
         dual=record.dual, relative_gap=float(record.relative_gap), history=tuple(record.history),
         converged=bool(record.relative_gap <= wanted.rules.tol), status=status, seconds=seconds,
-        spacing=wanted.pixel_size, folder=str(scratch.path), keeper=(scratch, keeper),
+        spacing=wanted.pixel_size, folder=str(scratch.path), keeper=scratch,
     )  # fmt: skip
 
 
