@@ -35,6 +35,9 @@ LIMIT = 0.5
 
 STATUSES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
+TEARDOWN = 1.0
+"""Seconds of processor time after which a process that had already done its work when the signal came has ended."""
+
 SHARE = 0.3
 """Of the time that a whole batch takes: it goes on where it was, so that it meets several signals."""
 
@@ -261,6 +264,7 @@ def of_command(name: str, command: Command, folder: Path, times: int, rng: np.ra
             delay, status = ended(command, folder, number, after)
             assert sorted({*os.listdir(folder), command.output}) == before, os.listdir(folder)
             if status == 0:
+                assert delay.processor < TEARDOWN, f"{name} ignored the signal"
                 assert results(folder, command) == expected, f"{name} ended with another result"
                 removed(output)
             elif status > 0:

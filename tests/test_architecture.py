@@ -47,8 +47,10 @@ ARROWS = {
     },
     "annotate": {"io", "napari", "plots", "result", "session", "widget"},
     "widget": {"families", "plots", "result", "scribbles", "session"},
-    "batch": {"api", "commands", "io", "memory", "plots", "result", "session", "threads", "_version"},
-    "cli": {"annotate", "batch", "commands", "demo", "doctor", "io", "reproduce", "temporary"},
+    "batch": {
+        "api", "commands", "io", "memory", "plots", "result", "session", "signals", "threads", "_version",
+    },
+    "cli": {"annotate", "batch", "commands", "demo", "doctor", "io", "reproduce", "signals", "temporary"},
     "commands": {"api", "convexification", "refinement", "families", "io", "logs", "predictors", "result"},
     "napari": {"demo", "families", "inputs", "result", "session", "solvers", "widget"},
     "demo": {"api", "result"},
@@ -71,6 +73,7 @@ ARROWS = {
     "optimality": {"geometry", "result"},
     "memory": set(),
     "temporary": set(),
+    "signals": {"threads"},
     "metrics": set(),
     "edges": {"colour", "extractors", "images", "threads"},
     "images": set(),
@@ -104,7 +107,7 @@ ARROWS = {
     "reproduce": {
         "adapters", "api", "batch", "extractors", "geometry", "datasets", "inputs", "io", "likelihoods", "metrics",
         "plots",
-        "predictors", "shapes",
+        "predictors", "shapes", "signals",
     },
 }  # fmt: skip
 

@@ -14,13 +14,13 @@ from typing import NoReturn, get_args
 
 from . import __version__
 from .batch import command as batch
-from .batch.tasks import ended_by_sigterm
 from .commands import maps, segment
 from .commands.console import Voice, in_shell_words, warnings_told, with_voice
 from .commands.options import FILE_OPTIONS, SEGMENT, add_options, files_of, given, keywords
 from .errors import VarconvexError
 from .options import Viewer
 from .reproduce import command as reproduce
+from .signals import ctrl_c_as_ever, ended_by_signals
 from .temporary import remove_folders
 
 
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     options = _parser().parse_args(argv)
     try:
-        with warnings_told(), ended_by_sigterm():
+        with warnings_told(), ended_by_signals():
             return options.run(options)
     except VarconvexError as error:
         print(f"varconvex: error: {in_shell_words(str(error))}", file=sys.stderr)
@@ -159,7 +159,8 @@ def _annotate(options: argparse.Namespace) -> int:
     viewer: Viewer | None = "page" if options.no_browser else options.viewer
     files = (options.image, options.scribbles, options.output)
     opening = keywords(given(options, FILE_OPTIONS))
-    result, written = annotate(*files, viewer=viewer, started=started, opening=opening, **keywords(chosen))
+    with ctrl_c_as_ever():
+        result, written = annotate(*files, viewer=viewer, started=started, opening=opening, **keywords(chosen))
     if result is not None:
         if options.figure:
             write_picture(options.figure, result.plot())

@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
 
-import numba
-
 from . import checks
 from .errors import VarconvexWarning
 
@@ -28,6 +26,8 @@ _MOST = 1024
 
 def n_threads() -> int:
     """Threads that kernels may use: NUMBA_NUM_THREADS, or else the processors this process may run on."""
+    import numba  # here, since the command needs this module before it needs kernels
+
     return min(max(1, numba.config.NUMBA_NUM_THREADS), _MOST)  # type: ignore[attr-defined]
 
 

@@ -19,13 +19,15 @@ from ..io.kinds import format_of
 from ..io.scribble_files import read_scribbles
 from ..keywords import check_keywords
 from ..session import Session
+from ..signals import ended_by_sigterm
+from ..threads import Interrupted
 from .cut import cut
 from .images import Item, Reference, Work, list_items, stem, target_of
 from .keys import digest_of, key_of
 from .manifest import Manifest, Record
 from .page import PAGE, thumbnail_name, write_page
 from .progress import Counter, Progress, duration
-from .tasks import Prepared, Task, complete, ended_by_sigterm, way
+from .tasks import Prepared, Task, complete, way
 
 _OF_AN_IMAGE = ("channel_axis", "rgba", "mask", "spacing", "nan_policy", "edge_weight", "features", "given")
 """Settings that can be wrong for one image and right for another."""
@@ -172,7 +174,7 @@ def run(
                     _withdraw(folder, former.get(record["name"]) if kind == "failed" else None)
                     records.append(record)
                     counter.tell(kind, record["name"])
-        except (KeyboardInterrupt, SystemExit):
+        except (KeyboardInterrupt, SystemExit, Interrupted):
             with suppress(FileFormatError):
                 _summary(manifest, counter, records, "interrupted: ")
             raise

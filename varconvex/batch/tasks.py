@@ -6,11 +6,8 @@ interruption loses the results that were being computed, no other.
 
 import errno
 import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -159,22 +156,3 @@ def _failed(name: str, error: tuple[str, str], key: str = "", **more: Any) -> Re
     """The record of a task that has failed."""
     told = {"error": error[0], "message": error[1]}
     return {"name": name, "key": key, "status": "failed", "version": __version__, **more, **told}
-
-
-@contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """Within it SIGTERM raises SystemExit with the status 143, so that what is open is closed."""
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        yield
-        return
-
-    def end(*_: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise SystemExit(143)
-
-    signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)

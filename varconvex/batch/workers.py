@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from ..errors import InvalidParameterError, VarconvexError, VarconvexWarning
+from ..threads import checkpoint
 
 T = TypeVar("T")
 
@@ -50,16 +51,16 @@ def attempt(function: Callable[[Any], Any], item: Any) -> Outcome:
         warnings.simplefilter("always", VarconvexWarning)
         try:
             outcome = Outcome(function(item))
-        except VarconvexError as error:
-            outcome = Outcome(error=(type(error).__name__, str(error)))
         except Exception as error:
-            outcome = Outcome(error=(type(error).__name__, str(error)), traceback=traceback.format_exc())
+            checkpoint()  # an error after Ctrl-C is not the item's
+            told = None if isinstance(error, VarconvexError) else traceback.format_exc()
+            outcome = Outcome(error=(type(error).__name__, str(error)), traceback=told)
     ours = [w for w in caught if issubclass(w.category, VarconvexWarning)]
     for other in caught:
         if other not in ours:
             warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    told = tuple(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in ours))
-    return replace(outcome, warnings=told, seconds=time.perf_counter() - begin)
+    messages = tuple(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in ours))
+    return replace(outcome, warnings=messages, seconds=time.perf_counter() - begin)
 
 
 def here(function: Callable[[Any], Any], pairs: Iterable[tuple[T, Any]]) -> Generator[tuple[T, Outcome], None, None]:

@@ -17,9 +17,10 @@ import numpy as np
 from ..batch.keys import key_of
 from ..batch.manifest import Manifest, Record
 from ..batch.progress import Counter, Reporter
-from ..batch.tasks import Prepared, Task, complete, ended_by_sigterm, way
+from ..batch.tasks import Prepared, Task, complete, way
 from ..datasets.folders import Entry, Sample
 from ..errors import FileFormatError, MissingExtraError
+from ..signals import ended_by_sigterm
 
 Settings = dict[str, Any]
 

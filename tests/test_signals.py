@@ -1,0 +1,81 @@
+"""Signals that libraries lose or disguise on their way, as they sometimes do."""
+
+import signal
+from contextlib import suppress
+
+import pytest
+
+from varconvex.batch.workers import attempt
+from varconvex.signals import ctrl_c_as_ever, ended_by_signals, ended_by_sigterm
+from varconvex.threads import checkpoint
+
+BOTH = pytest.mark.parametrize(
+    ("number", "ending"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)], ids=["SIGINT", "SIGTERM"]
+)
+
+
+def lost(number):
+    """As if the signal came in a destructor, whose exceptions Python only prints."""
+    with suppress(KeyboardInterrupt, SystemExit):
+        signal.raise_signal(number)
+
+
+def disguised(number):
+    """As Python 3.11 does with what is raised while it makes a class."""
+    try:
+        signal.raise_signal(number)
+    except (KeyboardInterrupt, SystemExit) as error:
+        raise RuntimeError("Error calling __set_name__") from error
+
+
+@BOTH
+@pytest.mark.parametrize("way", [signal.raise_signal, disguised], ids=["as it is", "disguised"])
+def test_a_signal_ends_what_is_being_done(number, ending, way):
+    with pytest.raises(ending), ended_by_signals():
+        way(number)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@BOTH
+def test_a_lost_signal_ends_the_work_at_the_next_checkpoint(number, ending):
+    reached = []
+
+    def work():
+        lost(number)
+        reached.append("the signal")
+        checkpoint()
+        reached.append("the checkpoint")
+
+    with pytest.raises(ending), ended_by_signals():
+        work()
+    assert reached == ["the signal"]
+
+
+@BOTH
+@pytest.mark.parametrize("way", [lost, disguised])
+def test_a_signal_is_no_failure_of_a_batch_s_image(number, ending, way):
+    def segment(number):
+        way(number)
+        checkpoint()
+
+    with pytest.raises(ending), ended_by_signals():
+        attempt(segment, number)
+
+
+def test_an_error_without_a_signal_stays_what_it_is():
+    with pytest.raises(ZeroDivisionError), ended_by_signals():
+        raise ZeroDivisionError
+
+
+def test_who_takes_ctrl_c_as_an_answer_goes_on():
+    with ended_by_signals():
+        with ctrl_c_as_ever():
+            lost(signal.SIGINT)
+        checkpoint()
+
+
+def test_sigterm_is_status_143():
+    with pytest.raises(SystemExit) as caught, ended_by_sigterm():
+        signal.raise_signal(signal.SIGTERM)
+    assert caught.value.code == 143

@@ -1,0 +1,71 @@
+"""Ctrl-C and SIGTERM as exceptions, also where one that they raised is lost or disguised on its way."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .threads import while_wanted
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Within it SIGTERM raises SystemExit with the status 143, so that what is open is closed."""
+    with _handled(signal.SIGTERM, signal.SIG_DFL, _end):
+        yield
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Within it Ctrl-C raises KeyboardInterrupt and SIGTERM SystemExit with the status 143, whatever libraries do.
+
+    Python drops an exception in a destructor or a callback, and libraries and Python 3.11 wrap it in others. After a
+    signal work ends at its next `checkpoint`, and any error counts as the signal's.
+    """
+    came: list[int] = []
+
+    def note(number: int, _: Any) -> None:
+        came.append(number)
+        _end(number)
+
+    with (
+        _handled(signal.SIGINT, signal.default_int_handler, note),
+        _handled(signal.SIGTERM, signal.SIG_DFL, note),
+        while_wanted(lambda: not came),
+    ):
+        try:
+            yield
+        except Exception:
+            if came:
+                _end(came[-1])
+            raise
+
+
+@contextmanager
+def ctrl_c_as_ever() -> Iterator[None]:
+    """Within it, and within `ended_by_signals`, Ctrl-C is KeyboardInterrupt only, for who catches it and goes on."""
+    former = signal.getsignal(signal.SIGINT)
+    with _handled(signal.SIGINT, former, signal.default_int_handler):
+        yield
+
+
+def _end(number: int, _: Any = None) -> None:
+    """Raise what stands for a signal; further SIGTERM are ignored, so that nothing disturbs the cleaning up."""
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(143)
+
+
+@contextmanager
+def _handled(number: int, former: Any, handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """Within it a signal has this handler, unless it had another than the former one or this is no main thread."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(number) != former:
+        yield
+        return
+    signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, former)
