@@ -1,6 +1,7 @@
 """Signals that libraries lose or disguise on their way, as they sometimes do."""
 
 import signal
+import sys
 from contextlib import suppress
 
 import pytest
@@ -61,6 +62,19 @@ def test_a_signal_is_no_failure_of_a_batch_s_image(number, ending, way):
 
     with pytest.raises(ending), ended_by_signals():
         attempt(segment, number)
+
+
+def test_a_lost_signal_is_not_printed(capsys, monkeypatch):
+    class Lasting:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)  # in place of the tests' own
+    hooks = sys.excepthook, sys.unraisablehook
+    with ended_by_signals():
+        Lasting()
+    assert not capsys.readouterr().err
+    assert (sys.excepthook, sys.unraisablehook) == hooks
 
 
 def test_an_error_without_a_signal_stays_what_it_is():

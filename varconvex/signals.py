@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM as exceptions, also where one that they raised is lost or disguised on its way."""
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,13 +21,16 @@ def ended_by_sigterm() -> Iterator[None]:
 def ended_by_signals() -> Iterator[None]:
     """Within it Ctrl-C raises KeyboardInterrupt and SIGTERM SystemExit with the status 143, whatever libraries do.
 
-    Python drops an exception in a destructor or a callback, and libraries and Python 3.11 wrap it in others. After a
-    signal work ends at its next `checkpoint`, and any error counts as the signal's.
+    Python drops an exception in a destructor or a callback, libraries in C print it, and they and Python 3.11 raise
+    another in its place. After a signal work ends at its next `checkpoint`, any error counts as the signal's, and
+    nothing is printed about exceptions on their way.
     """
     came: list[int] = []
+    hooks = sys.excepthook, sys.unraisablehook
 
     def note(number: int, _: Any) -> None:
         came.append(number)
+        sys.excepthook = sys.unraisablehook = _unsaid
         _end(number)
 
     with (
@@ -40,6 +44,8 @@ def ended_by_signals() -> Iterator[None]:
             if came:
                 _end(came[-1])
             raise
+        finally:
+            sys.excepthook, sys.unraisablehook = hooks
 
 
 @contextmanager
@@ -48,6 +54,10 @@ def ctrl_c_as_ever() -> Iterator[None]:
     former = signal.getsignal(signal.SIGINT)
     with _handled(signal.SIGINT, former, signal.default_int_handler):
         yield
+
+
+def _unsaid(*_: object) -> None:
+    """A hook that prints nothing."""
 
 
 def _end(number: int, _: Any = None) -> None:
