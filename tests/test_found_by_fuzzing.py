@@ -6,19 +6,15 @@ import numpy as np
 import pytest
 
 from varconvex import (
-    ROF,
-    CnnPredictor,
-    FcnPredictor,
-    MumfordShah,
-    Session,
-    TwoPhase,
-    contrast_weight,
-    pdhg,
-    segment,
-    stationary,
+    ROF, CnnPredictor, FcnPredictor, MumfordShah, Session, TwoPhase, certify, contrast_weight, pdhg, plots, project,
+    segment, stationary,
 )  # fmt: skip
+from varconvex.batch import run
+from varconvex.cli import main
 from varconvex.errors import AxesWarning, InvalidImageError, InvalidParameterError, UnsupportedTypeError, VarconvexError
+from varconvex.geometry.promises import ShapeCertificate
 from varconvex.likelihoods import GaussianMixtureLikelihood, HistogramLikelihood
+from varconvex.tables import page
 
 IMAGE, SCRIBBLES = np.arange(12.0).reshape(3, 4), np.array([[1, 0, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]])
 
@@ -138,3 +134,50 @@ def test_a_stroke_of_a_session_that_is_nearer_to_no_pixel_than_the_strokes_befor
         session.add(mask, label)
         answer = session.result
     np.testing.assert_array_equal(answer.labels, [[1, 1, 1, 1, 2], [1, 1, 1, 1, 2]])
+
+
+BLOB = np.zeros((12, 12))
+BLOB[3:9, 3:9] = 1
+
+
+@pytest.mark.parametrize("shape", ["frames", "star", "connected", "periodic"])
+def test_an_empty_answer_is_refuted_as_its_own_shape(shape):
+    """Not as a convex set: the certificate of the shape is false, and is still the one of the shape."""
+    found = project(np.zeros((3, 4, 5)), shape)
+    assert found.certificate == ShapeCertificate(shape, False, 0)
+    assert not certify(found.mask, "frames")
+    assert "empty: no pixels" in page(found)
+
+
+@pytest.mark.parametrize("shape", ["frames", {2: "frames:connected"}])
+def test_a_session_refuses_a_shape_of_other_axes_at_once(shape):
+    with pytest.raises(InvalidImageError, match="FramesShape needs a target with three dimensions; got .*stack images"):
+        Session(BLOB, shape=shape)
+    session = Session(BLOB, shape="convex")
+    with pytest.raises(InvalidImageError, match="three dimensions"):
+        session.shape = shape
+    assert session.shape == "convex"
+
+
+@pytest.mark.parametrize("count", [None, "3", 0, -1, 2.5, np.nan])
+def test_a_number_of_colours_that_is_none_is_named(count):
+    with pytest.raises(InvalidParameterError, match="count must be"):
+        plots.colours(count)
+
+
+@pytest.mark.parametrize("transfer", [False, True])
+def test_a_batch_says_before_it_computes_that_its_files_hold_no_volumes(tmp_path, monkeypatch, capsys, transfer):
+    monkeypatch.setattr("varconvex.sessions.solver.solve", pytest.fail)
+    monkeypatch.setattr("varconvex.batch.cut.segment", pytest.fail)
+    (tmp_path / "volumes").mkdir()
+    np.save(tmp_path / "volumes" / "a.npy", np.stack([BLOB] * 5))
+    strokes = np.zeros((5, 12, 12), np.uint8)
+    strokes[2, 5, 5], strokes[0, 0, 0] = 2, 1
+    np.save(tmp_path / "a-scribbles.npy", strokes)
+    more = {"scribbles": tmp_path / "a-scribbles.npy"}
+    more |= {"transfer": tmp_path / "volumes" / "a.npy"} if transfer else {}
+    failures = run(tmp_path / "volumes", tmp_path / "out", **more).failures
+    assert "got a.png. Pass ending='.tif'" in failures["a.png"]
+    options = [text for name, path in more.items() for text in (f"--{name}", str(path))]
+    assert main(["batch", str(tmp_path / "volumes"), "--out", str(tmp_path / "again"), "--jobs", "1", *options]) == 1
+    assert "--format .tif" in capsys.readouterr().err

@@ -331,9 +331,10 @@ class Session:
     def _renew(self, name: str, value: Any) -> None:
         """Give a keyword another value."""
         settings = replace(self._solver.settings, **{name: value})  # an error, before anything is changed
+        solver = Solver(self._solver.scene, settings)
         with self._latest.changed:
             self._keywords[name] = value
-            self._solver = Solver(self._solver.scene, settings)
+            self._solver = solver
             self._latest.history.renew()
             self._latest.changed.notify_all()
 

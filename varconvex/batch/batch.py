@@ -257,7 +257,7 @@ def _prepare(item: Item, settings: dict[str, Any], reference: Reference | None, 
         "digests": digests,
     }  # fmt: skip
     how = (keywords, options, settings["opening"], settings["reading"])
-    return Prepared(key, Work(item.image, item.scribbles, *how, part, reference), facts)
+    return Prepared(key, Work(item.image, item.scribbles, *how, part, reference, item.output), facts)
 
 
 def _told(keywords: dict[str, Any], function: Callable[..., Any]) -> dict[str, Any]:

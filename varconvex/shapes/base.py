@@ -134,9 +134,10 @@ class Shape(ABC, Generic[F]):
         """Raise an InvalidImageError if targets of this shape have a number of axes that is not taken."""
         if len(shape) not in self.dimensions or 0 in shape:
             known = " or ".join(_NUMBERS[n] for n in self.dimensions)
+            few = len(shape) < min(self.dimensions)
+            remedy = "stack images along a first axis, or choose a shape of images" if few else "pass one slice of it"
             raise InvalidImageError(
-                f"this shape needs a target with {known} dimensions; got shape {shape}: fit one image or "
-                "volume at a time"
+                f"{type(self).__name__} needs a target with {known} dimensions; got shape {shape}: {remedy}"
             )
 
     def _checked_target(self, target: Any) -> np.ndarray:
