@@ -6,8 +6,19 @@ import numpy as np
 import pytest
 
 from varconvex import (
-    ROF, CnnPredictor, FcnPredictor, MumfordShah, Session, TwoPhase, certify, contrast_weight, pdhg, plots, project,
-    segment, stationary,
+    ROF,
+    CnnPredictor,
+    FcnPredictor,
+    MumfordShah,
+    Session,
+    TwoPhase,
+    certify,
+    contrast_weight,
+    pdhg,
+    plots,
+    project,
+    segment,
+    stationary,
 )  # fmt: skip
 from varconvex.batch import run
 from varconvex.cli import main
@@ -138,6 +149,7 @@ def test_a_stroke_of_a_session_that_is_nearer_to_no_pixel_than_the_strokes_befor
 
 BLOB = np.zeros((12, 12))
 BLOB[3:9, 3:9] = 1
+STROKES = {"object": [(5, 5), (6, 6)], "background": [(1, 1), (1, 9)]}
 
 
 @pytest.mark.parametrize("shape", ["frames", "star", "connected", "periodic"])
@@ -151,7 +163,7 @@ def test_an_empty_answer_is_refuted_as_its_own_shape(shape):
 
 @pytest.mark.parametrize("shape", ["frames", {2: "frames:connected"}])
 def test_a_session_refuses_a_shape_of_other_axes_at_once(shape):
-    with pytest.raises(InvalidImageError, match="FramesShape needs a target with three dimensions; got .*stack images"):
+    with pytest.raises(InvalidImageError, match=r"FramesShape needs a target with three dimensions; got .*stack"):
         Session(BLOB, shape=shape)
     session = Session(BLOB, shape="convex")
     with pytest.raises(InvalidImageError, match="three dimensions"):
@@ -181,3 +193,27 @@ def test_a_batch_says_before_it_computes_that_its_files_hold_no_volumes(tmp_path
     options = [text for name, path in more.items() for text in (f"--{name}", str(path))]
     assert main(["batch", str(tmp_path / "volumes"), "--out", str(tmp_path / "again"), "--jobs", "1", *options]) == 1
     assert "--format .tif" in capsys.readouterr().err
+
+
+def test_features_and_weights_of_one_image_do_not_travel_to_another():
+    session = Session(BLOB, features=np.stack([BLOB, BLOB.T], axis=-1), edge_weight=np.ones((12, 12)).tolist())
+    for name, line in STROKES.items():
+        session.add(line, name)
+    other = np.zeros((16, 20))
+    other[5:12, 4:15] = 1
+    np.testing.assert_array_equal(session.transfer(other).result.mask, other > 0)
+
+
+def test_a_batch_computes_again_where_a_network_has_changed(tmp_path, monkeypatch):
+    """Its file counts by its content: as a keyword, as it does as an option of the shell."""
+    np.save(tmp_path / "a.npy", BLOB)
+    np.save(tmp_path / "a-scribbles.npy", np.where(np.arange(144).reshape(12, 12) == 66, 2, np.eye(12, dtype=int)[0]))
+    network = tmp_path / "n.onnx"
+    monkeypatch.setattr("varconvex.batch.batch._check_keywords", lambda *given: None)
+    monkeypatch.setattr("varconvex.batch.cut.segment", lambda image, strokes, **given: segment(image, strokes))
+    counts = []
+    for content in (b"one", b"one", b"two"):
+        network.write_bytes(content)
+        found = run(tmp_path / "a.npy", tmp_path / "out", features=str(network), ending=".npy")
+        counts.append((found.done, found.reused))
+    assert counts == [(1, 0), (0, 1), (1, 0)]
