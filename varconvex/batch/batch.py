@@ -241,7 +241,7 @@ def _prepare(item: Item, settings: dict[str, Any], reference: Reference | None, 
     options = {**settings["options"], **item.options}
     keywords = {name: value for name, value in settings["keywords"].items() if name not in options}
     digests = {name: digest_of(path) for name in ("image", "scribbles") if (path := getattr(item, name)) is not None}
-    network = keywords.get("features")
+    network: Any = keywords.get("features")
     networks = [os.fspath(network)] if is_path(network) and has_ending(network, ".onnx") else []
     digests |= {path: digest_of(path) for path in (*files_of(options), *networks)}
     digests |= reference.digests if reference else {}

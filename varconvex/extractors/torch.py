@@ -44,7 +44,7 @@ class TorchExtractor:
     Parameters
     ----------
     module : torch.nn.Module
-        Takes (1, channels, H, W) floats like its weights. It runs where its weights are, in evaluation mode; afterwards each
+        Takes (1, channels, H, W) floats like its weights. It runs where these are, in evaluation mode; afterwards each
         of its parts is in the mode that it was in.
     layers : name, tuple of names or None
         Submodules whose outputs are the features, by their names in ``module.named_modules()``; None is what the module
