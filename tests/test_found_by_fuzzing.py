@@ -22,9 +22,18 @@ from varconvex import (
 )  # fmt: skip
 from varconvex.batch import run
 from varconvex.cli import main
-from varconvex.errors import AxesWarning, InvalidImageError, InvalidParameterError, UnsupportedTypeError, VarconvexError
+from varconvex.errors import (
+    AxesWarning,
+    InvalidImageError,
+    InvalidParameterError,
+    NotEnoughMemoryError,
+    ScribbleConflictError,
+    UnsupportedTypeError,
+    VarconvexError,
+)  # fmt: skip
 from varconvex.geometry.promises import ShapeCertificate
 from varconvex.likelihoods import GaussianMixtureLikelihood, HistogramLikelihood
+from varconvex.shapes import ConvexShape, EllipseShape, HullShape, KConvexShape, PeriodicShape, SizedShape
 from varconvex.tables import page
 
 IMAGE, SCRIBBLES = np.arange(12.0).reshape(3, 4), np.array([[1, 0, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]])
@@ -217,3 +226,30 @@ def test_a_batch_computes_again_where_a_network_has_changed(tmp_path, monkeypatc
         found = run(tmp_path / "a.npy", tmp_path / "out", features=str(network), ending=".npy")
         counts.append((found.done, found.reused))
     assert counts == [(1, 0), (0, 1), (1, 0)]
+
+
+@pytest.mark.parametrize("shape", [SizedShape(most=40), SizedShape(9), HullShape(), EllipseShape(), PeriodicShape()])
+def test_a_session_with_a_shape_that_has_parameters_or_none_is_read_again(tmp_path, shape):
+    session = Session(BLOB, shape=shape)
+    session.save(tmp_path / "s.npz", image=True)
+    again = Session.load(tmp_path / "s.npz").shape
+    public = {name: value for name, value in vars(shape).items() if not name.startswith("_")}
+    assert type(again) is type(shape)
+    assert {name: getattr(again, name) for name in public} == public
+
+
+def test_a_size_without_a_least_or_a_most_is_told_without_it():
+    with pytest.raises(ScribbleConflictError, match="set of at least 100 pixels was found"):
+        SizedShape(100).fit(BLOB, outside=BLOB == 0)
+
+
+@pytest.mark.parametrize("spacing", [(1e-300, 1), (1e300, 1), (1, 2, 3), (0, 1), "x"])
+def test_a_spacing_of_a_fit_is_that_of_every_other_door(spacing):
+    with pytest.raises(InvalidParameterError, match="spacing m"):
+        ConvexShape().fit(BLOB, spacing=spacing)
+
+
+def test_a_grid_that_no_memory_holds_is_refused():
+    for shape in (ConvexShape(), KConvexShape()):
+        with pytest.raises(NotEnoughMemoryError, match="pixels needs about"):
+            shape.fit(BLOB).rasterize((10**9, 10**9))
