@@ -12,13 +12,29 @@ from varconvex import (
     MumfordShah,
     Session,
     TwoPhase,
+    certify,
     contrast_weight,
     pdhg,
+    plots,
+    project,
     segment,
     stationary,
 )  # fmt: skip
-from varconvex.errors import AxesWarning, InvalidImageError, InvalidParameterError, UnsupportedTypeError, VarconvexError
+from varconvex.batch import run
+from varconvex.cli import main
+from varconvex.errors import (
+    AxesWarning,
+    InvalidImageError,
+    InvalidParameterError,
+    NotEnoughMemoryError,
+    ScribbleConflictError,
+    UnsupportedTypeError,
+    VarconvexError,
+)  # fmt: skip
+from varconvex.geometry.promises import ShapeCertificate
 from varconvex.likelihoods import GaussianMixtureLikelihood, HistogramLikelihood
+from varconvex.shapes import ConvexShape, EllipseShape, HullShape, KConvexShape, PeriodicShape, SizedShape
+from varconvex.tables import page
 
 IMAGE, SCRIBBLES = np.arange(12.0).reshape(3, 4), np.array([[1, 0, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]])
 
@@ -138,3 +154,102 @@ def test_a_stroke_of_a_session_that_is_nearer_to_no_pixel_than_the_strokes_befor
         session.add(mask, label)
         answer = session.result
     np.testing.assert_array_equal(answer.labels, [[1, 1, 1, 1, 2], [1, 1, 1, 1, 2]])
+
+
+BLOB = np.zeros((12, 12))
+BLOB[3:9, 3:9] = 1
+STROKES = {"object": [(5, 5), (6, 6)], "background": [(1, 1), (1, 9)]}
+
+
+@pytest.mark.parametrize("shape", ["frames", "star", "connected", "periodic"])
+def test_an_empty_answer_is_refuted_as_its_own_shape(shape):
+    """Not as a convex set: the certificate of the shape is false, and is still the one of the shape."""
+    found = project(np.zeros((3, 4, 5)), shape)
+    assert found.certificate == ShapeCertificate(shape, False, 0)
+    assert not certify(found.mask, "frames")
+    assert "empty: no pixels" in page(found)
+
+
+@pytest.mark.parametrize("shape", ["frames", {2: "frames:connected"}])
+def test_a_session_refuses_a_shape_of_other_axes_at_once(shape):
+    with pytest.raises(InvalidImageError, match=r"FramesShape needs a target with three dimensions; got .*stack"):
+        Session(BLOB, shape=shape)
+    session = Session(BLOB, shape="convex")
+    with pytest.raises(InvalidImageError, match="three dimensions"):
+        session.shape = shape
+    assert session.shape == "convex"
+
+
+@pytest.mark.parametrize("count", [None, "3", 0, -1, 2.5, np.nan])
+def test_a_number_of_colours_that_is_none_is_named(count):
+    with pytest.raises(InvalidParameterError, match="count must be"):
+        plots.colours(count)
+
+
+@pytest.mark.parametrize("transfer", [False, True])
+def test_a_batch_says_before_it_computes_that_its_files_hold_no_volumes(tmp_path, monkeypatch, capsys, transfer):
+    monkeypatch.setattr("varconvex.sessions.solver.solve", pytest.fail)
+    monkeypatch.setattr("varconvex.batch.cut.segment", pytest.fail)
+    (tmp_path / "volumes").mkdir()
+    np.save(tmp_path / "volumes" / "a.npy", np.stack([BLOB] * 5))
+    strokes = np.zeros((5, 12, 12), np.uint8)
+    strokes[2, 5, 5], strokes[0, 0, 0] = 2, 1
+    np.save(tmp_path / "a-scribbles.npy", strokes)
+    more = {"scribbles": tmp_path / "a-scribbles.npy"}
+    more |= {"transfer": tmp_path / "volumes" / "a.npy"} if transfer else {}
+    failures = run(tmp_path / "volumes", tmp_path / "out", **more).failures
+    assert "got a.png. Pass ending='.tif'" in failures["a.png"]
+    options = [text for name, path in more.items() for text in (f"--{name}", str(path))]
+    assert main(["batch", str(tmp_path / "volumes"), "--out", str(tmp_path / "again"), "--jobs", "1", *options]) == 1
+    assert "--format .tif" in capsys.readouterr().err
+
+
+def test_features_and_weights_of_one_image_do_not_travel_to_another():
+    session = Session(BLOB, features=np.stack([BLOB, BLOB.T], axis=-1), edge_weight=np.ones((12, 12)).tolist())
+    for name, line in STROKES.items():
+        session.add(line, name)
+    other = np.zeros((16, 20))
+    other[5:12, 4:15] = 1
+    np.testing.assert_array_equal(session.transfer(other).result.mask, other > 0)
+
+
+def test_a_batch_computes_again_where_a_network_has_changed(tmp_path, monkeypatch):
+    """Its file counts by its content: as a keyword, as it does as an option of the shell."""
+    np.save(tmp_path / "a.npy", BLOB)
+    np.save(tmp_path / "a-scribbles.npy", np.where(np.arange(144).reshape(12, 12) == 66, 2, np.eye(12, dtype=int)[0]))
+    network = tmp_path / "n.onnx"
+    monkeypatch.setattr("varconvex.batch.batch._check_keywords", lambda *given: None)
+    monkeypatch.setattr("varconvex.batch.cut.segment", lambda image, strokes, **given: segment(image, strokes))
+    counts = []
+    for content in (b"one", b"one", b"two"):
+        network.write_bytes(content)
+        found = run(tmp_path / "a.npy", tmp_path / "out", features=str(network), ending=".npy")
+        counts.append((found.done, found.reused))
+    assert counts == [(1, 0), (0, 1), (1, 0)]
+
+
+@pytest.mark.parametrize("shape", [SizedShape(most=40), SizedShape(9), HullShape(), EllipseShape(), PeriodicShape()])
+def test_a_session_with_a_shape_that_has_parameters_or_none_is_read_again(tmp_path, shape):
+    session = Session(BLOB, shape=shape)
+    session.save(tmp_path / "s.npz", image=True)
+    again = Session.load(tmp_path / "s.npz").shape
+    public = {name: value for name, value in vars(shape).items() if not name.startswith("_")}
+    assert type(again) is type(shape)
+    assert {name: getattr(again, name) for name in public} == public
+
+
+def test_a_size_without_a_least_or_a_most_is_told_without_it():
+    with pytest.raises(ScribbleConflictError, match="set of at least 100 pixels was found"):
+        SizedShape(100).fit(BLOB, outside=BLOB == 0)
+
+
+@pytest.mark.parametrize("spacing", [(1e-300, 1), (1e300, 1), (1, 2, 3), (0, 1), "x"])
+def test_a_spacing_of_a_fit_is_that_of_every_other_door(spacing):
+    with pytest.raises(InvalidParameterError, match="spacing m"):
+        ConvexShape().fit(BLOB, spacing=spacing)
+
+
+def test_a_grid_that_no_memory_holds_is_refused():
+    for shape in (ConvexShape(), KConvexShape()):
+        with pytest.raises(NotEnoughMemoryError, match="pixels needs about"):
+            shape.fit(BLOB).rasterize((10**9, 10**9))

@@ -324,7 +324,7 @@ def test_targets():
 @pytest.mark.parametrize(
     ("target", "error", "match"),
     [
-        (np.arange(9).reshape(3, 3), InvalidImageError, "an integer target must be a mask"),
+        (np.arange(9).reshape(3, 3), InvalidImageError, "target of integers must be a mask"),
         (np.full((3, 3), 1.5), InvalidImageError, r"probabilities in \[0, 1\]; got values from 1.5 to 1.5"),
         (np.full((3, 3), np.nan), InvalidImageError, "target must be finite"),
         (np.zeros((3, 3, 3, 3)), InvalidImageError, "target must be 2-D or 3-D"),

@@ -41,11 +41,10 @@ def assemble(
             "converged": bool(solution.converged),
             "status": "stopped" if found.stopped else solution.status,
         }
-    # A shape that has no certificate of its own is asked for convexity.
-    certificates = {
-        scene.labels[k]: getattr(fitted, "certificate", None) or certificate(fitted.mask)
-        for k, fitted in found.fitted.items()
-    }
+    certificates = {}
+    for k, fitted in found.fitted.items():
+        own = getattr(fitted, "certificate", None)  # a shape that has none is asked for convexity
+        certificates[scene.labels[k]] = certificate(fitted.mask) if own is None else own
     ids = np.array(scene.labels)
     outside = scene.seeds < 0
     kind = label_type(scene.labels, bool(outside.any()))

@@ -157,16 +157,16 @@ def seeds_of_one_object(scribbles: Any, scene: Scene) -> np.ndarray:
     return drawn.astype(np.int32)
 
 
-def probability_map(target: Any) -> np.ndarray:
+def probability_map(target: Any, name: str = "target") -> np.ndarray:
     """A mask or a map of probabilities as (H, W) or (D, H, W) float32 in [0, 1].
 
     A mask is bool, or an integer array with 0 and one other value (255 in PNG files). An InvalidImageError or
-    UnsupportedTypeError if it is neither.
+    UnsupportedTypeError, with its name, if it is neither.
     """
-    target = checks.host_array("target", target)
-    checks.spatial("target", target)
-    checks.taken_as_volume("target", target.shape, mask=True)
-    checks.finite("target", target, "Replace them by 0.5 where nothing is known.")
+    target = checks.host_array(name, target)
+    checks.spatial(name, target)
+    checks.taken_as_volume(name, target.shape, mask=True)
+    checks.finite(name, target, "Replace them by 0.5 where nothing is known.")
     if target.dtype.kind == "b":
         return target.astype(np.float32)
     if target.dtype.kind in "iu":
@@ -174,13 +174,13 @@ def probability_map(target: Any) -> np.ndarray:
         if (values.size == 1 and values[0] in (0, 1, 255)) or (values.size == 2 and values[0] == 0):
             return (target > 0).astype(np.float32)
         raise InvalidImageError(
-            f"an integer target must be a mask with 0 and one other value; got {values.size} values from {values[0]} "
+            f"{name} of integers must be a mask with 0 and one other value; got {values.size} values from {values[0]} "
             f"to {values[-1]}. Pass e.g. labels == 2, or probabilities as floats in [0, 1]."
         )
     low, high = float(target.min()), float(target.max())
     if low < 0 or high > 1:
         raise InvalidImageError(
-            f"target must hold probabilities in [0, 1]; got values from {low:g} to {high:g}. Divide by the largest "
+            f"{name} must hold probabilities in [0, 1]; got values from {low:g} to {high:g}. Divide by the largest "
             "value, or pass logits through a sigmoid first."
         )
     return target.astype(np.float32)

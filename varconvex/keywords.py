@@ -32,6 +32,9 @@ def _checked(function: Callable[..., Any], name: str, first: int) -> Callable[..
         check_keywords(name, keywords, known)
         return function(*args, **keywords)
 
+    if function is object.__init__:  # which says of itself that it takes anything
+        own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+        checked.__signature__ = inspect.Signature([own])  # type: ignore[attr-defined]
     return checked
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import binary_dilation, binary_erosion
 
+from . import checks
+
 if TYPE_CHECKING:
     from .result import Segmentation
 
@@ -31,7 +33,8 @@ _LARGEST = 2000
 
 
 def colours(count: int) -> list[str]:
-    """Colours as #rrggbb of so many labels in ascending order, the background's first."""
+    """Colours as #rrggbb of so many labels in ascending order, the background's first; `count` is at least 1."""
+    count = checks.whole_number("count", count, least=1)
     found = [_BACKGROUND, *(_PALETTE[k % len(_PALETTE)].tolist() for k in range(count - 1))]
     return ["#" + bytes(colour).hex() for colour in found]
 

@@ -290,8 +290,8 @@ class Session:
         """A session for another image that knows the colours of these strokes' labels, so that it needs no stroke.
 
         Colours are compared with each image's own range. Strokes add to them and hold; where they are is no evidence.
-        An object with a shape is projected until there are strokes of all labels (`unify`). `mask`, `predictor` and
-        an array as `edge_weight` are of one image and are not passed on.
+        An object with a shape is projected until there are strokes of all labels (`unify`). `mask`, `predictor`,
+        `features` and an array as `edge_weight` are not passed on.
 
         Parameters
         ----------
@@ -311,8 +311,8 @@ class Session:
         """
         with self._latest.changed:
             taught = TaughtLikelihood.of(self._solver.scribbled(self._latest.history), self._solver.taught)
-        theirs = {"mask", "predictor", "likelihood"}
-        theirs |= {"edge_weight"} if isinstance(self._keywords.get("edge_weight"), np.ndarray) else set()
+        theirs = {"mask", "predictor", "likelihood", "features"}
+        theirs |= set() if isinstance(self._keywords.get("edge_weight"), str | None) else {"edge_weight"}
         session = Session(image, **{k: v for k, v in self._keywords.items() if k not in theirs}, likelihood=taught)
         taught.check(session._solver.scene)
         return session
@@ -331,9 +331,10 @@ class Session:
     def _renew(self, name: str, value: Any) -> None:
         """Give a keyword another value."""
         settings = replace(self._solver.settings, **{name: value})  # an error, before anything is changed
+        solver = Solver(self._solver.scene, settings)
         with self._latest.changed:
             self._keywords[name] = value
-            self._solver = Solver(self._solver.scene, settings)
+            self._solver = solver
             self._latest.history.renew()
             self._latest.changed.notify_all()
 

@@ -90,10 +90,15 @@ class Settings:
         return self.unify == "joint" or (self.unify is None and self.shaped)
 
     @property
+    def shapes(self) -> list[Shape]:
+        """The shapes that objects have."""
+        shapes = self.shape.values() if isinstance(self.shape, Mapping) else (self.shape,)
+        return [shape for shape in shapes if shape is not None]
+
+    @property
     def shaped(self) -> bool:
         """Whether an object has a shape."""
-        shapes = self.shape.values() if isinstance(self.shape, Mapping) else (self.shape,)
-        return any(shape is not None for shape in shapes)
+        return bool(self.shapes)
 
     def energy_for(self, scene: Scene) -> EnergyPredictor:
         """The energy of these settings."""

@@ -57,8 +57,8 @@ def page(result: "Segmentation") -> str:
             ("integrality gap", f"{result.integrality_gap:.4g}"),
         ]
     for label in result.label_ids[1:]:
-        certificate = result.certificates.get(label)
-        lines.append((f"label {label}", str(certificate or f"{int((result.labels == label).sum())} pixels")))
+        size = f"{int((result.labels == label).sum())} pixels"
+        lines.append((f"label {label}", str(result.certificates.get(label, size))))
     picture = base64.b64encode(png_bytes(summary(result))).decode()
     rows = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>" for name, text in lines)
     return f'<img alt="segmentation" src="data:image/png;base64,{picture}"><table>{rows}</table>'

@@ -131,11 +131,11 @@ def test_a_folder_keeps_what_memory_forgets(tmp_path, rng, monkeypatch):
     image, model = rng.random((40, 40, 1)), Windowed(reach=5)
     monkeypatch.setattr("varconvex.extractors.cache._BYTES", 1)
     one = Features(model, folder=tmp_path).of(image)
-    kept(("something", "else"), lambda: np.zeros(3))
+    kept(("something", "else"), lambda: np.zeros(3), 1)
     two = Features(Windowed(reach=5), folder=tmp_path).of(image)
     assert (one.tobytes(), len(model.seen)) == (two.tobytes(), 1)
     (path,) = tmp_path.iterdir()
-    kept(("something", "else"), lambda: np.zeros(3))
+    kept(("something", "else"), lambda: np.zeros(3), 1)
     np.save(path, np.array([print], object), allow_pickle=True)  # a pickle is never loaded
     with pytest.raises(FileFormatError, match="an array of features was expected"):
         Features(Windowed(reach=5), folder=tmp_path).of(image)

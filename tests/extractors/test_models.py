@@ -1,5 +1,7 @@
 """Small random networks in PyTorch, timm and ONNX as features; each test is skipped where its library is missing."""
 
+import copy
+import pickle
 import subprocess
 import sys
 
@@ -155,6 +157,77 @@ def test_onnx_refusals(onnx_file, tmp_path, image):
         Features(str(tmp_path / "missing.onnx"))
     with pytest.raises(InvalidImageError, match="image must have 3 channels"):
         Features(write()).of(np.zeros((20, 20, 2)) + image[:20, :20, :2])
+
+
+def test_a_pickle_of_a_network_in_a_file_is_the_network(onnx_file, image):
+    write, _ = onnx_file
+    source = OnnxExtractor(write(), stride=4)
+    again = pickle.loads(pickle.dumps(source))
+    assert again.digest() == source.digest()
+    np.testing.assert_array_equal(again.maps(image)[0], copy.deepcopy(source).maps(image)[0])
+
+
+def test_modules_that_differ_in_an_attribute_a_buffer_or_code_only_are_not_taken_for_each_other(torch, image):
+    class Scaled(torch.nn.Module):
+        def __init__(self, factor, buffer=1.0):
+            super().__init__()
+            self.factor = factor
+            self.register_buffer("more", torch.tensor(buffer), persistent=False)
+
+        def forward(self, x):
+            return self.factor * self.more * x
+
+    class Squared(Scaled):
+        def forward(self, x):
+            return x * x
+
+    Squared.__name__ = "Scaled"  # so that its text is the same
+    modules = [Scaled(1.0), Scaled(2.0), Scaled(1.0, 4.0), Squared(1.0)]
+    found = [Features(TorchExtractor(m, mean=0, std=1)).of(image) for m in modules]
+    for value, expected in zip(found, (image, 2 * image, 4 * image, image**2), strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-6)
+    called = Scaled(lambda: 0)  # a function has no text that lasts
+    assert called.factor in TorchExtractor(called).digest()[2][0][1]
+
+
+@pytest.mark.parametrize("kind", ["float64", "float16", "bfloat16"])
+def test_a_network_gets_floats_like_its_weights(torch, image, kind):
+    network = torch.nn.Conv2d(3, 2, 1).to(getattr(torch, kind))
+    found = Features(TorchExtractor(network, mean=0, std=1)).of(image)
+    weight, bias = (value.detach().float().numpy() for value in (network.weight[..., 0, 0], network.bias))
+    np.testing.assert_allclose(found, image @ weight.T + bias, atol=0.02)
+
+
+@pytest.mark.parametrize("of", ["lazy", "meta", "complex", "sparse"])
+def test_networks_without_weights_or_with_other_numbers_are_refused(torch, image, of):
+    class Returns(torch.nn.Module):
+        def forward(self, x):
+            return x * 1j if of == "complex" else x.to_sparse()
+
+    made = {"lazy": lambda: torch.nn.LazyConv2d(3, 1), "meta": lambda: torch.nn.Conv2d(3, 2, 1, device="meta")}
+    with pytest.raises(InvalidParameterError, match=r"must have its weights|must return dense tensors of real numbers"):
+        Features(made.get(of, Returns)()).of(image)
+
+
+@pytest.mark.parametrize("wrong", [{"mean": (0.1, 0.2)}, {"std": (1, 1, 1, 1)}])
+def test_a_scaling_of_other_channels_is_refused(network, onnx_file, image, wrong):
+    write, _ = onnx_file
+    for source in (TorchExtractor(network, **wrong), OnnxExtractor(write(), **wrong)):
+        with pytest.raises(InvalidParameterError, match=f"{next(iter(wrong))} must be .* the network's 3 channels"):
+            Features(source).of(image)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"stages": ()}, {"stages": 3}, {"options": 3}, {"options": {"features_only": False}}]
+)
+def test_what_is_asked_of_timm_is_checked(timm, wrong):
+    with pytest.raises(InvalidParameterError, match=f"{next(iter(wrong))} must be"):
+        TimmExtractor("test_efficientnet", weights=False, **wrong)
+
+
+def test_a_grey_network_of_timm_takes_a_grey_image(timm, image):
+    source = TimmExtractor("test_efficientnet", weights=False, options={"in_chans": 1})
+    assert Features(source).of(image[..., :1]).shape == (50, 70, 8)
 
 
 @pytest.fixture

@@ -375,7 +375,7 @@ def test_bad_parameters_are_named():
         ConvexShape().fit(np.zeros((3, 4)), inside=np.zeros((4, 3), bool))
     with pytest.raises(InvalidScribblesError, match="one shape"):
         check_hulls(np.zeros((3, 4), bool), np.zeros((4, 3), bool))
-    with pytest.raises(InvalidParameterError, match="spacing must be two positive"):
+    with pytest.raises(InvalidParameterError, match="spacing must be a finite number, more than 0"):
         ConvexShape().fit(np.zeros((3, 4)), spacing=(1, 0))
     with pytest.raises(InvalidParameterError, match="hidden must be"):
         ConvexShape(hidden=())

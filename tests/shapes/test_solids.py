@@ -182,7 +182,7 @@ def test_conflicts_are_named_with_their_voxels():
     with pytest.raises(ScribbleConflictError, match=r"1 background pixel.*slice 1, row 2, column 3") as caught:
         ConvexShape().check(inside, outside)
     assert np.array_equal(caught.value.pixels, [[1, 2, 3]])
-    with pytest.raises(InvalidParameterError, match="spacing must be three positive"):
+    with pytest.raises(InvalidParameterError, match="spacing must hold one positive number for each of the 3 axes"):
         ConvexShape().fit(np.ones((2, 2, 2)), spacing=(1, 1))
     with pytest.raises(InvalidParameterError, match="shape must be three positive"):
         ConvexShape().fit(np.ones((2, 2, 2))).rasterize((3, 3))

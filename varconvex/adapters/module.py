@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 from .. import checks
 from ..errors import InvalidImageError, InvalidParameterError, UnsupportedTypeError
 from ..extractors.base import optional
-from ..extractors.torch import evaluating
+from ..extractors.torch import array_of, check_weights, evaluating
 from ..inputs import Scene, probability_map
 from ..keywords import known_keywords
 from ..options import Kind
@@ -74,13 +74,15 @@ class ModulePredictor(MapPredictor):
             raise UnsupportedTypeError(
                 f"module must be a torch.nn.Module; got {type(self.module).__name__}. Load the network first."
             )
+        check_weights(self.module)
         checks.one_of("kind", self.kind, Kind)
         checks.boolean("grey", self.grey)
         check_energy(self.energy)
         if self.channel is not None:
             object.__setattr__(self, "channel", checks.whole_number("channel", self.channel))
         for name in ("mean", "std"):
-            values = np.asarray(checks.host_array(name, getattr(self, name)), np.float32)
+            with np.errstate(over="ignore"):  # infinite then, and refused
+                values = np.asarray(checks.host_array(name, getattr(self, name)), np.float32)
             if values.shape not in ((), (1 if self.grey else 3,)) or not np.isfinite(values).all():
                 raise InvalidParameterError(
                     f"{name} must be a number, or one for each channel; got {getattr(self, name)!r:.80}. Pass e.g. 0.5."
@@ -94,7 +96,8 @@ class ModulePredictor(MapPredictor):
         import torch
 
         image = rgb(scene).mean(axis=-1, keepdims=True) if self.grey else rgb(scene)
-        values = np.moveaxis((image - self.mean) / self.std, -1, 0)[None].astype(np.float32)
+        with np.errstate(over="ignore"):  # what comes of it is refused
+            values = np.moveaxis((image - self.mean) / self.std, -1, 0)[None].astype(np.float32)
         some = next(iter(self.module.parameters()), torch.zeros(1))
         with evaluating(self.module):
             answer = self.module(torch.tensor(values, dtype=some.dtype, device=some.device))
@@ -110,11 +113,12 @@ class ModulePredictor(MapPredictor):
                 f"channel={len(maps) - 1}."
             )
         if self.kind == "probability":
-            p = np.clip(probability_map(maps[channel]), 1e-6, 1 - 1e-6)
+            p = np.clip(probability_map(maps[channel], "the module's map"), 1e-6, 1 - 1e-6)
             return np.log(p / (1 - p))
         if len(maps) == 1:
             return maps[0]
-        return maps[channel] - logsumexp(np.delete(maps, channel, axis=0), axis=0)
+        with np.errstate(invalid="ignore"):  # of infinite logits; refused
+            return maps[channel] - logsumexp(np.delete(maps, channel, axis=0), axis=0)
 
 
 def _maps(answer: Any) -> np.ndarray:
@@ -130,5 +134,5 @@ def _maps(answer: Any) -> np.ndarray:
             f"maps of shape (1, K, h, w) were expected of the module; got {shape or type(answer).__name__}. Wrap it in "
             "a module that returns them."
         )
-    values = answer.detach().float().cpu().numpy() if hasattr(answer, "detach") else np.asarray(answer)
+    values = array_of(answer) if hasattr(answer, "detach") else np.asarray(answer)
     return values[0] if len(shape) == 4 else values

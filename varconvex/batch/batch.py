@@ -15,7 +15,8 @@ from .. import checks
 from ..api import segment
 from ..commands.options import NOT_IN_A_SHELL, files_of, keywords as as_keywords
 from ..errors import FileFormatError, InvalidParameterError, VarconvexError
-from ..io.kinds import format_of
+from ..foreign import is_path
+from ..io.kinds import format_of, has_ending
 from ..io.scribble_files import read_scribbles
 from ..keywords import check_keywords
 from ..session import Session
@@ -240,7 +241,9 @@ def _prepare(item: Item, settings: dict[str, Any], reference: Reference | None, 
     options = {**settings["options"], **item.options}
     keywords = {name: value for name, value in settings["keywords"].items() if name not in options}
     digests = {name: digest_of(path) for name in ("image", "scribbles") if (path := getattr(item, name)) is not None}
-    digests |= {path: digest_of(path) for path in files_of(options)}
+    network: Any = keywords.get("features")
+    networks = [os.fspath(network)] if is_path(network) and has_ending(network, ".onnx") else []
+    digests |= {path: digest_of(path) for path in (*files_of(options), *networks)}
     digests |= reference.digests if reference else {}
     files = [name for name, value in options.items() if value in files_of(options)]
     meant = {**keywords, **as_keywords({name: value for name, value in options.items() if name not in files})}
@@ -257,7 +260,7 @@ def _prepare(item: Item, settings: dict[str, Any], reference: Reference | None, 
         "digests": digests,
     }  # fmt: skip
     how = (keywords, options, settings["opening"], settings["reading"])
-    return Prepared(key, Work(item.image, item.scribbles, *how, part, reference), facts)
+    return Prepared(key, Work(item.image, item.scribbles, *how, part, reference, item.output), facts)
 
 
 def _told(keywords: dict[str, Any], function: Callable[..., Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """One image of a batch, in the process that has been given it: read, segmented, written."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,8 +39,10 @@ def _cut(work: Work) -> dict[str, Any]:
     file = open_image(work.image, **work.opening)
     own = {**work.keywords, **keywords(work.options)}
     if work.reference is not None:
-        session = _taught(work.reference, {"spacing": file.spacing, **own}, work)
-        result = session.transfer(file.array).result
+        teacher = _taught(work.reference, {"spacing": file.spacing, **own}, work)
+        session = teacher.transfer(file.array)
+        _check(work, session.scribbles.ndim, teacher.labels)
+        result = session.result
         assert result is not None  # it needs no stroke
     elif work.scribbles is None:
         raise FileFormatError(
@@ -49,13 +52,19 @@ def _cut(work: Work) -> dict[str, Any]:
     else:
         strokes = read_scribbles(work.scribbles, file, **work.reading)
         ids = [int(label) for label in np.unique(strokes) if label > 0]
-        check_labels(work.part, strokes.ndim, ids, mask=True)
+        _check(work, strokes.ndim, ids)
         result = segment(file.array, strokes, **{**image_keywords(file), **own})
     place: dict[str, Any] = {"spacing": file.spacing, "unit": file.unit, "affine": file.affine}
     if "spacing" in own:
         place = {"spacing": own["spacing"]}
     write_mask(work.part, result.labels, result.label_ids, **place)
     return {"part": work.part.name, "result": result.to_dict(), "thumbnail": thumbnail(result)}
+
+
+def _check(work: Work, ndim: int, ids: Sequence[int]) -> None:
+    """A FileFormatError if labels of so many axes do not go into the file, before they are computed."""
+    told = f"{work.output}. Pass ending='.tif'; in a table with a column output, name a file that ends so."
+    check_labels(work.part, ndim, ids, mask=True, told=told)
 
 
 _sessions: dict[str, Session] = {}

@@ -59,7 +59,7 @@ class Work:
     """An image to cut: the files, keywords of `segment`, options that go before them, keywords of `open_image` and of
     `read_scribbles`, and the file to write.
 
-    With a `reference` the image needs no strokes of its own.
+    With a `reference` the image needs no strokes of its own. `output` is the result's name below the output folder.
     """
 
     image: Path
@@ -70,6 +70,7 @@ class Work:
     reading: dict[str, Any]
     part: Path
     reference: Reference | None = None
+    output: str = ""
 
 
 def list_items(

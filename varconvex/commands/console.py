@@ -26,6 +26,7 @@ _EVERY = 10.0
 
 _PHRASES = {
     "Say which label is the object's, or that they are probabilities": "Pass --label N, or --probability",
+    "ending='.tif'": "--format .tif",
 }
 """Advice that names no keyword, in words of the shell."""
 

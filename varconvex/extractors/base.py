@@ -54,7 +54,7 @@ def network_input(image: np.ndarray, scaling: tuple[Any, Any] | None, channels: 
     """An image (H, W, C) in [0, 1] as a network with so many channels takes it: (1, channels, H, W) float32.
 
     Grey is repeated where three channels are wanted; `scaling` is the mean and standard deviation of each channel. An
-    InvalidImageError if the image has another number of axes or channels.
+    InvalidImageError if the image has another number of axes or channels, an InvalidParameterError if the scaling has.
     """
     if image.ndim != 3:
         raise InvalidImageError(
@@ -69,7 +69,14 @@ def network_input(image: np.ndarray, scaling: tuple[Any, Any] | None, channels: 
             "function as features that does."
         )
     if scaling is not None:
-        image = (image - np.asarray(scaling[0], np.float32)) / np.asarray(scaling[1], np.float32)
+        for name, values in zip(("mean", "std"), scaling, strict=True):
+            if len(values) not in (1, channels):
+                raise InvalidParameterError(
+                    f"{name} must be a number, or one for each of the network's {channels} channels; got {values}. "
+                    "Pass e.g. 0.5."
+                )
+        with np.errstate(over="ignore", divide="ignore"):  # what comes of it is refused
+            image = (image - np.asarray(scaling[0], np.float32)) / np.asarray(scaling[1], np.float32)
     return np.ascontiguousarray(np.moveaxis(image, -1, 0)[None], np.float32)
 
 

@@ -17,8 +17,8 @@ _known: OrderedDict[Hashable, np.ndarray] = OrderedDict()
 _lock = threading.Lock()
 
 
-def kept(key: Hashable, compute: Callable[[], np.ndarray], folder: Path | None = None) -> np.ndarray:
-    """The array of a key, from memory, from the folder, or by `compute()`; read-only.
+def kept(key: Hashable, compute: Callable[[], np.ndarray], ndim: int, folder: Path | None = None) -> np.ndarray:
+    """The array of a key, of so many axes, from memory, from the folder, or by `compute()`; read-only.
 
     A key with a function in it has no name that would last: its array is kept in memory only.
     """
@@ -30,7 +30,7 @@ def kept(key: Hashable, compute: Callable[[], np.ndarray], folder: Path | None =
     if folder is not None and _lasts(key):
         path = folder / f"{hashlib.sha256(repr(key).encode()).hexdigest()}.npy"
     if path is not None and path.is_file():
-        found = _read(path)
+        found = _read(path, ndim)
     else:
         found = compute()
         if path is not None:
@@ -55,9 +55,12 @@ def _write(path: Path, found: np.ndarray) -> None:
     write_whole(path, lambda file: np.save(file, found, allow_pickle=False))
 
 
-def _read(path: Path) -> np.ndarray:
+def _read(path: Path, ndim: int) -> np.ndarray:
     try:
-        return np.load(path, allow_pickle=False)
+        found: np.ndarray = np.load(path, allow_pickle=False)
+        if found.ndim != ndim or found.dtype != np.float32 or not found.size or not np.isfinite(found).all():
+            raise ValueError(f"other values, {found.dtype} of shape {found.shape}")
+        return found
     except (OSError, ValueError) as error:
         raise FileFormatError(f"an array of features was expected in {path}; got {error}. Delete the file.") from error
 

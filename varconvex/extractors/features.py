@@ -143,7 +143,7 @@ class Features:
         tile = None if isinstance(model, FunctionExtractor) else self.tile
         components = model.components if self.components is None else self.components
         key = (content(image), model.digest(), components, tile, self.margin)
-        small = kept(key, lambda: self._computed(model, image, tile, components), self.folder)
+        small = kept(key, lambda: self._computed(model, image, tile, components), image.ndim, self.folder)
         padded = covered(model, shape)
         found = bilinear(small, padded)[tuple(slice(n) for n in shape)]
         if self.upsampling == "guided" and small.shape[:-1] != padded:
@@ -223,6 +223,7 @@ def _reduced(values: np.ndarray, components: int | None) -> np.ndarray:
     from sklearn.decomposition import PCA
 
     chosen = np.linspace(0, len(vectors) - 1, min(len(vectors), _SAMPLE)).round().astype(np.intp)
-    fitted = PCA(components, svd_solver="full").fit(vectors[chosen].astype(np.float64))
+    with np.errstate(invalid="ignore"):  # shares of no variance at all, which nobody asks for
+        fitted = PCA(components, svd_solver="full").fit(vectors[chosen].astype(np.float64))
     found = (vectors - fitted.mean_.astype(np.float32)) @ fitted.components_.T.astype(np.float32)
     return np.ascontiguousarray(found.reshape(*values.shape[:-1], -1), np.float32)

@@ -90,7 +90,9 @@ class OnnxExtractor:
     def maps(self, image: np.ndarray) -> list[np.ndarray]:
         """Outputs of the layers."""
         taken = self._session.get_inputs()[0]
-        channels = taken.shape[1] if isinstance(taken.shape[1], int) else image.shape[-1]
+        channels = taken.shape[1]
+        if not isinstance(channels, int):
+            channels = max(image.shape[-1], *map(len, self._scaling))
         given = network_input(image, self._scaling, channels).astype(_TYPES[taken.type])
         try:
             found = self._session.run(list(self.layers), {taken.name: given})
@@ -101,9 +103,17 @@ class OnnxExtractor:
         named = zip(self.layers, found, strict=True)
         return [cells(value, image.shape, self.stride, f"output {name!r}") for name, value in named]
 
+    def __reduce__(self) -> Any:  # a session has no pickle: the file is read again
+        return _again, (self._digest, self.path, self.layers, self.mean, self.std, self.stride)
+
     def digest(self) -> Any:
         """Its layers, and SHA-256 of the file."""
         return "onnx", self._digest, self.layers, self._scaling, self.stride
+
+
+def _again(digest: str, *fields: Any) -> OnnxExtractor:
+    """The extractor with these fields; the file's `digest` makes a pickle differ where the file does."""
+    return OnnxExtractor(*fields)
 
 
 def _input_shape(session: Any, path: str) -> list[Any]:

@@ -63,19 +63,21 @@ class TimmExtractor:
             )
         local = not isinstance(self.weights, bool | int)
         path = checks.path("weights", self.weights) if local else None
-        given = {"pretrained": bool(self.weights) and not local, "features_only": True, **(self.options or {})}
-        stages = self.stages
+        given = {"pretrained": bool(self.weights) and not local, "features_only": True, **_options(self.options)}
+        stages = None if self.stages is None else _stages(self.stages)
         if stages is None:
             plain = _made(timm, self.name, given | {"pretrained": False})
             fine = [i for i, n in enumerate(plain.feature_info.reduction()) if n <= _FINEST]
             info = plain.feature_info.get_dicts()
             stages = (int(info[fine[-1]].get("index", fine[-1])) if fine else 0,)
-        network = _made(timm, self.name, given | {"out_indices": tuple(stages)})
+        network = _made(timm, self.name, given | {"out_indices": stages})
         if path is not None:
             _load(network, path)
         config = timm.get_pretrained_cfg(self.name)
+        channels = given.get("in_chans", 3)
         scaling = {} if config is None else {"mean": config.mean, "std": config.std}
-        channels = self.options.get("in_chans", 3) if self.options else 3
+        if channels != 3:  # those of the colours say nothing of each channel
+            scaling = {name: float(np.mean(values)) for name, values in scaling.items()}
         made = TorchExtractor(network, stride=max(network.feature_info.reduction()), channels=channels, **scaling)
         object.__setattr__(self, "_network", made)
 
@@ -91,6 +93,26 @@ class TimmExtractor:
     def digest(self) -> Any:
         """That of the network in PyTorch."""
         return self._network.digest()
+
+
+def _options(options: Any) -> dict[str, Any]:
+    """Further keywords of ``timm.create_model``, checked."""
+    ours = {"pretrained": "weights", "features_only": "stages", "out_indices": "stages"}
+    if options is not None and not isinstance(options, dict):
+        raise InvalidParameterError(
+            f"options must be a dict of keywords; got {options!r:.80}. Pass e.g. {{'in_chans': 1}}."
+        )
+    for name in ours.keys() & (options or {}).keys():
+        raise InvalidParameterError(f"options must be further keywords; got {name!r}. Pass {ours[name]} instead.")
+    return dict(options or {})
+
+
+def _stages(stages: Any) -> tuple[int, ...]:
+    """Indices of stages, checked."""
+    found = stages if isinstance(stages, tuple | list) else ()
+    if not found or not all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in found):
+        raise InvalidParameterError(f"stages must be indices of stages; got {stages!r:.80}. Pass e.g. (2, 3).")
+    return tuple(map(int, found))
 
 
 def _made(timm: Any, name: str, given: dict[str, Any]) -> Any:

@@ -1,10 +1,12 @@
 """A module of PyTorch as an extractor. Needs the extra ``torch``."""
 
 import hashlib
+import marshal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +14,7 @@ import numpy as np
 from .. import checks
 from ..errors import InvalidParameterError
 from ..keywords import known_keywords
-from .base import IMAGENET, cells, layer_names, network_input, optional, scaling_of
+from .base import IMAGENET, cells, content, layer_names, network_input, optional, scaling_of
 
 _one_at_a_time = threading.Lock()
 """A module has one mode and one set of hooks, whoever calls it."""
@@ -42,7 +44,7 @@ class TorchExtractor:
     Parameters
     ----------
     module : torch.nn.Module
-        Takes (1, channels, H, W) float32. It runs where its weights are, in evaluation mode; afterwards each
+        Takes (1, channels, H, W) floats like its weights. It runs where these are, in evaluation mode; afterwards each
         of its parts is in the mode that it was in.
     layers : name, tuple of names or None
         Submodules whose outputs are the features, by their names in ``module.named_modules()``; None is what the module
@@ -87,6 +89,7 @@ class TorchExtractor:
                 f"module must be a torch.nn.Module; got {self.module!r:.80}. A checkpoint holds weights only: build "
                 "the network, and read them by torch.load(path, weights_only=True)."
             )
+        check_weights(self.module)
         known = dict(self.module.named_modules())
         names = layer_names(self.layers)
         for name in names or ():
@@ -107,12 +110,13 @@ class TorchExtractor:
         """Outputs of the layers."""
         import torch
 
-        first = next(iter(self.module.state_dict().values()), torch.zeros(0))
-        given = torch.from_numpy(network_input(image, self._scaling, self.channels)).to(first.device)
+        first = next(self.module.parameters(), torch.zeros(0))
+        kind = first.dtype if first.dtype.is_floating_point else torch.float32
+        given = torch.from_numpy(network_input(image, self._scaling, self.channels)).to(first.device, kind)
         found: list[Any] = []
         made = self._run(given, found)
         outputs = _tensors(found if self.layers else made)
-        return [cells(value.float().cpu().numpy(), image.shape, self.stride) for value in outputs]
+        return [cells(array_of(value), image.shape, self.stride) for value in outputs]
 
     def _run(self, given: Any, found: list[Any]) -> Any:
         """The module's output in evaluation mode; the outputs of the layers are appended to `found`."""
@@ -132,16 +136,73 @@ class TorchExtractor:
                     hook.remove()
 
     def digest(self) -> Any:
-        """Its modules and layers, and SHA-256 of its weights."""
+        """Its modules with their attributes and code, its layers, and SHA-256 of its weights.
+
+        A function among the attributes is there itself: then the digest does not last.
+        """
         import torch
 
         weights = hashlib.sha256()
-        for name, value in self.module.state_dict().items():
+        # Buffers once more: a state has not those that are not saved.
+        for name, value in (*self.module.state_dict().items(), *self.module.named_buffers()):
             if hasattr(value, "detach"):
                 array = value.detach().cpu().contiguous()
                 weights.update(f"{name}{array.dtype}{tuple(array.shape)}".encode())
                 weights.update(array.flatten().view(dtype=torch.uint8).numpy().data)
-        return "torch", repr(self.module), self.layers, self._scaling, self.stride, weights.hexdigest()
+        parts = tuple(_told(part) for part in self.module.modules() if not type(part).__module__.startswith("torch."))
+        return "torch", repr(self.module), parts, self.layers, self._scaling, self.stride, weights.hexdigest()
+
+
+def check_weights(module: Any) -> None:
+    """An InvalidParameterError if a module has places for weights that are not filled."""
+    import torch
+
+    for name, value in (*module.named_parameters(), *module.named_buffers()):
+        if value.is_meta or torch.nn.parameter.is_lazy(value):
+            raise InvalidParameterError(
+                f"module must have its weights; got {name!r} without. Load them, or call the module once."
+            )
+
+
+def array_of(tensor: Any) -> np.ndarray:
+    """A tensor that a network returns as float32; an InvalidParameterError if it has no real numbers, one a place."""
+    try:
+        if not tensor.is_complex():
+            found: np.ndarray = tensor.detach().float().cpu().numpy()
+            return found
+    except (RuntimeError, TypeError):  # sparse or quantised
+        pass
+    raise InvalidParameterError(
+        f"a network must return dense tensors of real numbers; got {tensor.dtype}, {tensor.layout}. Wrap it in a "
+        "module that returns them."
+    )
+
+
+def _told(part: Any) -> tuple[Any, ...]:
+    """What a module that is not PyTorch's own has beside weights: attributes, and the code of its methods."""
+    import torch
+
+    usual = vars(torch.nn.Module())
+    code = [
+        marshal.dumps(method.__code__, 2)
+        for kind in type(part).__mro__ if not kind.__module__.startswith("torch.")
+        for method in vars(kind).values() if isinstance(method, FunctionType)
+    ]  # fmt: skip
+    own = sorted((name, value) for name, value in vars(part).items() if name not in usual)
+    return hashlib.sha256(b"".join(code)).hexdigest(), *((name, _plain(value)) for name, value in own)
+
+
+def _plain(value: Any) -> Any:
+    """An attribute as texts in tuples, but for functions; of other objects the kind."""
+    if isinstance(value, dict):
+        value = list(value.items())
+    if isinstance(value, list | tuple):
+        return tuple(map(_plain, value))
+    if isinstance(value, np.ndarray) or hasattr(value, "detach"):
+        return content(value.detach().cpu().float().numpy() if hasattr(value, "detach") else value)
+    if value is None or isinstance(value, str | int | float | np.generic):
+        return repr(value)
+    return value if isinstance(value, FunctionType) else type(value).__qualname__
 
 
 def _tensors(made: Any) -> list[Any]:

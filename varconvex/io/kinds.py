@@ -200,8 +200,12 @@ def require(module: str | None, extra: str | None, name: str) -> None:
         )
 
 
-def check_format(path: str | os.PathLike, ndim: int, largest: int = 0, *, floats: bool = False) -> Format:
+def check_format(
+    path: str | os.PathLike, ndim: int, largest: int = 0, *, floats: bool = False, told: str = ""
+) -> Format:
     """The kind of file of a name, if it can hold an array of `ndim` spatial axes and labels up to `largest`.
+
+    `told` is what the message calls the file, with what to do: for a path that the user has not named.
 
     Raises
     ------
@@ -214,11 +218,12 @@ def check_format(path: str | os.PathLike, ndim: int, largest: int = 0, *, floats
     if ndim > 2 and not kind.volumes:
         raise FileFormatError(
             f"a volume needs a file that holds one, {', '.join(e for f in FORMATS if f.volumes for e in f.endings)}; "
-            f"got {os.fspath(path)}. Rename it."
+            f"got {told or f'{os.fspath(path)}. Rename it.'}"
         )
     if largest > kind.largest:
         raise FileFormatError(
-            f"{kind.name} holds labels up to {kind.largest}; got {largest} for {os.fspath(path)}. Write to .tif."
+            f"{kind.name} holds labels up to {kind.largest}; got {largest} for "
+            f"{told or f'{os.fspath(path)}. Write to .tif.'}"
         )
     check_writable(path, folder=kind.folder)
     if kind.folder:

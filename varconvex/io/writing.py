@@ -122,13 +122,15 @@ def write_probability(
     kind.write(path, values, Grid.checked(ndim, spacing, unit, affine, channels=channels))
 
 
-def check_labels(path: str | os.PathLike, ndim: int, label_ids: Sequence[int], *, mask: bool = False) -> None:
+def check_labels(
+    path: str | os.PathLike, ndim: int, label_ids: Sequence[int], *, mask: bool = False, told: str = ""
+) -> None:
     """Check, before anything is computed, that a file can hold labels; `mask` is for `write_mask`.
 
-    Errors are those of `write_labels`.
+    Errors are those of `write_labels`; `told` is that of `check_format`.
     """
     alone = mask and len(label_ids) == 2 and has_ending(path, (".png", ".tif", ".tiff"))
-    check_format(path, ndim, 255 if alone else max(label_ids, default=0))
+    check_format(path, ndim, 255 if alone else max(label_ids, default=0), told=told)
 
 
 @known_keywords

@@ -47,10 +47,17 @@ class Solver:
     settings : Settings
     taught : mapping of int to (n, C) float32 array
         Colours of labels that strokes on other images have taught.
+
+    Raises
+    ------
+    InvalidImageError
+        If a shape does not take as many axes.
     """
 
     def __init__(self, scene: Scene, settings: Settings) -> None:
         self.scene, self.settings = scene, settings
+        for shape in settings.shapes:
+            shape.check_axes(scene.seeds.shape)
         likelihood = settings.likelihood
         if type(likelihood) is NieuwenhuisCremersLikelihood:
             self.settings = replace(settings, likelihood=KernelSums.of(likelihood, scene.image))

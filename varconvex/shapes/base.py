@@ -8,6 +8,7 @@ projections. A new shape is one new file in this folder, ``disc.py`` with a clas
 name.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
@@ -23,6 +24,7 @@ from ..geometry.convex_sets import check_hulls, least_solid
 from ..geometry.outline import Outline, least_outline
 from ..geometry.raster import grid_points
 from ..geometry.ray_search import BoundaryCost
+from ..memory import require
 
 _NUMBERS = {2: "two", 3: "three"}
 
@@ -113,30 +115,26 @@ class Shape(ABC, Generic[F]):
             If no set of this kind can hold `inside` and avoid `outside` (in a volume: or none was found for a hull that
             is thinner than a voxel); raised before anything is fitted.
         InvalidParameterError
-            If `spacing` is not one positive number an axis.
+            If `spacing` is not one positive number an axis, or axes differ by more than a factor of 1e6.
         UnsupportedTypeError
             If one of them is no array of numbers.
         """
         values = self._checked_target(target)
         held, avoid = _checked_scribbles("inside", inside, values), _checked_scribbles("outside", outside, values)
-        size = np.ones(values.ndim)
-        if spacing is not None:
-            size = checks.host_array("spacing", spacing).astype(float)
+        size = np.array(checks.spacing(spacing, values.ndim))
         checks.function("callback", callback)
-        if size.shape != (values.ndim,) or not np.isfinite(size).all() or (size <= 0).any():
-            raise InvalidParameterError(
-                f"spacing must be {_NUMBERS[values.ndim]} positive numbers, one an axis; got {spacing!r}: leave it out "
-                "for pixels as high as wide"
-            )
         return self._fit(values, held, avoid, size, checks.generator(random_state), callback)
 
     def check_axes(self, shape: tuple[int, ...]) -> None:
         """Raise an InvalidImageError if targets of this shape have a number of axes that is not taken."""
         if len(shape) not in self.dimensions or 0 in shape:
             known = " or ".join(_NUMBERS[n] for n in self.dimensions)
+            remedy = "pass one slice of it" if 0 not in shape else "pass one that has pixels"
+            if len(shape) < min(self.dimensions):
+                stack = "stack images along a first axis, or choose a shape of images"
+                remedy = stack if len(shape) == 2 else "reshape it, so that each axis is one of space"
             raise InvalidImageError(
-                f"this shape needs a target with {known} dimensions; got shape {shape}: fit one image or "
-                "volume at a time"
+                f"{type(self).__name__} needs a target with {known} dimensions; got shape {shape}: {remedy}"
             )
 
     def _checked_target(self, target: Any) -> np.ndarray:
@@ -182,11 +180,13 @@ def grid_shape(shape: tuple[int, ...], ndim: int) -> tuple[int, ...]:
         raise InvalidParameterError(
             f"shape must be {_NUMBERS[ndim]} positive integers; got {shape!r}: pass one size an axis of the target"
         )
+    require(math.prod(values), f"a mask of {values} pixels", "Pass a smaller shape.")
     return values
 
 
 def below_zero(fitted: FittedShape, grid: tuple[int, ...]) -> np.ndarray:
     """{G <= 0} at the pixel centres of another grid over the same field of view: bool of its shape."""
+    require(16 * len(grid) * math.prod(grid), f"a mask of {grid} pixels", "Pass a smaller shape.")  # for the points
     scale = np.array(fitted.mask.shape) / grid
     return (fitted((grid_points(grid) + 0.5) * scale - 0.5) <= 0).reshape(grid)
 

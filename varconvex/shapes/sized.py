@@ -63,9 +63,10 @@ class SizedShape(Shape[FittedConvex]):
     dimensions: ClassVar[tuple[int, ...]] = (2,)
 
     def __init__(self, least: int | None = None, most: int | None = None):
-        self.least = 0 if least is None else checks.whole_number("least", least, least=1)
+        self.least = None if least is None else checks.whole_number("least", least, least=1)
         self.most = None if most is None else checks.whole_number("most", most, least=1)
-        if self.most is not None and self.least > self.most:
+        self._least = self.least or 0
+        if self.most is not None and self._least > self.most:
             raise InvalidParameterError(f"least must be at most {most}, which is most; got {least}. Swap them.")
 
     def check(self, inside: Array, outside: Array) -> Array:
@@ -81,11 +82,11 @@ class SizedShape(Shape[FittedConvex]):
                 "many, or draw the strokes nearer together.",
                 np.argwhere(inside),
             )
-        if self.least > outside.size:
+        if self._least > outside.size:
             raise InvalidParameterError(
-                f"least must be at most the image's {outside.size} pixels; got {self.least}. Is it of another image?"
+                f"least must be at most the image's {outside.size} pixels; got {self._least}. Is it of another image?"
             )
-        if self.least > outside.size - avoided:
+        if self._least > outside.size - avoided:
             raise self._no_room(outside)
         return core
 
@@ -105,10 +106,10 @@ class SizedShape(Shape[FittedConvex]):
         """The best set found whose number of pixels is within the bounds, from the best of any size."""
         most = plain.size if self.most is None else self.most
         count = np.count_nonzero(mask)
-        if self.least <= count <= most:
+        if self._least <= count <= most:
             return mask
-        grow = count < self.least
-        bound = self.least if grow else most
+        grow = count < self._least
+        bound = self._least if grow else most
         low, high = (-2.0, 0.0) if grow else (0.0, 2.0)  # of the multiplier, with more pixels than the bound at low
         larger = [_best(plain - np.float32(2), core, outside) if grow else mask]
         smaller: list[Array] = []
@@ -121,16 +122,21 @@ class SizedShape(Shape[FittedConvex]):
                 low, larger = middle, [*larger, found]
             else:
                 high, smaller = middle, [*smaller, found]
-        tried = [found for found in (*larger, *smaller) if self.least <= np.count_nonzero(found) <= most]
+        tried = [found for found in (*larger, *smaller) if self._least <= np.count_nonzero(found) <= most]
         tried += [less for found in larger[-_PEELED:] for less in peeled(found, bound, plain, core)]
         if not tried:
             raise self._no_room(outside)
         return min(tried, key=lambda one: total(plain, one))
 
+    @property
+    def _size(self) -> str:
+        bounds = (("at least", self.least), ("at most", self.most))
+        return " and ".join(f"{word} {bound}" for word, bound in bounds if bound is not None)
+
     def _no_room(self, outside: Array) -> ScribbleConflictError:
         return ScribbleConflictError(
-            f"no convex set of at least {self.least} and at most {self.most} pixels was found that holds the scribbles "
-            "and avoids the background's. Allow other sizes, or erase some of them.",
+            f"no convex set of {self._size} pixels was found that holds the scribbles and "
+            "avoids the background's. Allow other sizes, or erase some of them.",
             np.argwhere(outside),
         )
 
