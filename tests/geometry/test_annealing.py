@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import label
 
 from benchmarks._judges import has_holes, is_connected
-from varconvex.geometry.annealing import _changes, annealed
+from varconvex.geometry.annealing import annealed, changes
 from varconvex.geometry.pieces import best_piece, hole_pixels
 
 
@@ -73,7 +73,7 @@ def test_much_is_gained_in_noise():
 
 def test_the_rule_by_parts_of_the_ring():
     """A pixel of a set may go where its neighbours stay joined without it, a new one come where it touches one part."""
-    never, freely = _changes(False), _changes(True)
+    never, freely = changes(False), changes(True)
     turns = ((1, 2), (2, 2), (2, 1), (2, 0), (1, 0), (0, 0), (0, 1), (0, 2))
     for bits in range(256):
         ring = np.zeros((3, 3), bool)

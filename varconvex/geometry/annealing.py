@@ -37,7 +37,9 @@ _ROWS = 64
 """Rows of a band."""
 
 
-def annealed(mask: Array, cost: Array, fixed: Array, holes: bool, rng: np.random.Generator) -> Array:
+def annealed(
+    mask: Array, cost: Array, fixed: Array, holes: bool, rng: np.random.Generator, sweeps: int = _SWEEPS
+) -> Array:
     """A connected set of no more cost than the connected `mask`, with the same pixels of `fixed`: (H, W) bool.
 
     Without `holes` it has none, as `mask`. Where next to nothing can be gained only such pixels change sides as make it
@@ -47,7 +49,7 @@ def annealed(mask: Array, cost: Array, fixed: Array, holes: bool, rng: np.random
     weight = np.where(fixed, 0, cost).astype(np.float32)
     weight[weight == 0] = np.inf  # never changes sides
     reached, ideal = (float(cost[m & ~fixed].sum()) for m in (mask, cost < 0))
-    cooling = np.linspace(_HOT, _COLD, _SWEEPS) * np.abs(cost).mean()
+    cooling = np.linspace(_HOT, _COLD, sweeps) * np.abs(cost).mean()
     if reached - ideal <= _WORTH * abs(ideal) or (fixed & (start != mask)).any():
         start, cooling = mask, cooling[:0]
     state = np.pad(start, 1).astype(np.uint8)
@@ -56,7 +58,7 @@ def annealed(mask: Array, cost: Array, fixed: Array, holes: bool, rng: np.random
         firsts, ends = [1, *(edges + 1)], [*edges, len(state) - 1]
         bands = zip(firsts, ends, rng.integers(1, 2**32, len(firsts), np.uint64), strict=True)
         opening = holes and temperature == 0
-        calls = [(state, weight, _changes(opening), _exponential(), temperature, *band) for band in bands]
+        calls = [(state, weight, changes(opening), _exponential(), temperature, *band) for band in bands]
         if not sum(threads.run(_sweep, calls)) and temperature == 0:
             break
     found = state[1:-1, 1:-1] == 1
@@ -64,7 +66,7 @@ def annealed(mask: Array, cost: Array, fixed: Array, holes: bool, rng: np.random
 
 
 @lru_cache(maxsize=2)
-def _changes(holes: bool) -> Array:
+def changes(holes: bool) -> Array:
     """Whether a pixel may change sides: (2, 256) bool, for its own side and its neighbours in turn as bits.
 
     With `holes` also within the set, and wherever it joins the set.
