@@ -234,6 +234,7 @@ def ended(command: Command, folder: Path, number: signal.Signals, after: float) 
         process.send_signal(number)
     _, errors = process.communicate()
     delay = Delay(time.perf_counter() - begin, spent_by_children() - earlier - spent)
+    assert process.returncode or delay.processor < TEARDOWN, f"the signal was ignored: {errors}"
     if process.returncode not in (0, -number):
         assert process.returncode == STATUSES[number], (process.returncode, errors)
         assert "Traceback" not in errors, errors
@@ -264,7 +265,6 @@ def of_command(name: str, command: Command, folder: Path, times: int, rng: np.ra
             delay, status = ended(command, folder, number, after)
             assert sorted({*os.listdir(folder), command.output}) == before, os.listdir(folder)
             if status == 0:
-                assert delay.processor < TEARDOWN, f"{name} ignored the signal"
                 assert results(folder, command) == expected, f"{name} ended with another result"
                 removed(output)
             elif status > 0:
