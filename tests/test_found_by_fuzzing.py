@@ -17,9 +17,11 @@ from varconvex import (
     pdhg,
     plots,
     project,
+    refine,
     segment,
     stationary,
 )  # fmt: skip
+from varconvex.adapters import SamPredictor
 from varconvex.batch import run
 from varconvex.cli import main
 from varconvex.errors import (
@@ -28,6 +30,7 @@ from varconvex.errors import (
     InvalidParameterError,
     NotEnoughMemoryError,
     ScribbleConflictError,
+    UnknownKeywordError,
     UnsupportedTypeError,
     VarconvexError,
 )  # fmt: skip
@@ -253,3 +256,15 @@ def test_a_grid_that_no_memory_holds_is_refused():
     for shape in (ConvexShape(), KConvexShape()):
         with pytest.raises(NotEnoughMemoryError, match="pixels needs about"):
             shape.fit(BLOB).rasterize((10**9, 10**9))
+
+
+@pytest.mark.parametrize("reach", [1e3, 1e9, 1e30])
+def test_a_reach_beyond_the_image_is_that_of_the_image(reach):
+    """It took hours: a window of so many pixels was summed."""
+    found = refine(0.8 * BLOB + 0.1, BLOB, STROKES, reach=reach)
+    np.testing.assert_array_equal(found.mask, refine(0.8 * BLOB + 0.1, BLOB, STROKES, reach=17.0).mask)
+
+
+def test_a_private_parameter_is_not_offered():
+    with pytest.raises(UnknownKeywordError, match=r"random_state, energy\.$"):
+        SamPredictor(None, colour=3)
