@@ -3,13 +3,14 @@
 For a star all centres on a grid of 8 pixels, each exactly, and then smaller steps; for a symmetric set 20,000 axes, and
 steps from 32 starts; for turns places two pixels apart, and half pixels around the best; for ellipses, rectangles and
 parts the search from the silhouette's own moments or parts; for a connected set five fits with prices that differ by a
-thousandth.
+thousandth, and annealing for 1,000 turns of all pixels.
 """
 
 from typing import Any
 
 import numpy as np
 
+from varconvex.geometry.annealing import annealed
 from varconvex.geometry.axis_search import costs_in_pairs
 from varconvex.geometry.centre_search import costs_in_turns
 from varconvex.geometry.conics import best_five, conic_of, ellipse_pixels, moments, rectangle_pixels, sides_of
@@ -34,11 +35,12 @@ def better(name: str, shape: Any, cost: np.ndarray, truth: np.ndarray, fitted: A
     if name.startswith("rotational"):
         return _all_places(cost, truth, shape.n)
     if name in ("connected", "solid"):
-        rng, found = np.random.default_rng(0), []
+        rng, nothing = np.random.default_rng(0), np.zeros(cost.shape, bool)
+        found = [annealed(fitted.mask, cost, nothing, name == "connected", rng, sweeps=1000)]
         for _ in range(5):
             moved = np.clip(0.5 - cost / 2 + rng.uniform(-1e-3, 1e-3, cost.shape), 0, 1)
-            found.append(float(cost[shape.fit(moved).mask].sum()))
-        return min(found)
+            found.append(shape.fit(moved).mask)
+        return min(float(cost[mask].sum()) for mask in found)
     # Parts: with the silhouette as a hint that weighs as much as the target.
     hint = np.clip(0.5 - cost / 2 + 0.5 * (truth - 0.5), 0, 1)
     return float(cost[shape.fit(hint).mask].sum())

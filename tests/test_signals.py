@@ -15,6 +15,15 @@ BOTH = pytest.mark.parametrize(
 )
 
 
+@pytest.fixture(autouse=True)
+def handlers():
+    """Those that a program starts with; a process in a shell's background ignores Ctrl-C."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler), signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in zip((signal.SIGINT, signal.SIGTERM), former, strict=True):
+        signal.signal(number, handler)
+
+
 def lost(number):
     """As if the signal came in a destructor, whose exceptions Python only prints."""
     with suppress(KeyboardInterrupt, SystemExit):

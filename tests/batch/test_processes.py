@@ -124,7 +124,7 @@ def lines_of(out):
 
 def until_lines(process, out, count):
     """Wait until the manifest has so many lines."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while lines_of(out) < count and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.005)

@@ -2,8 +2,7 @@
 
 Holes and the outside are parts of what a piece leaves, channels the paths between them, and so this is the problem of
 `pieces` once more: all holes are joined to the outside by a minimum spanning tree of cheapest channels, and the best
-subtree that has the outside is opened. A hole gains what filling it costs. In the plane single pixels then change
-sides, where neither parts nor holes come or go (A. Rosenfeld's simple points).
+subtree that has the outside is opened. A hole gains what filling it costs.
 """
 
 import numpy as np
@@ -22,9 +21,6 @@ _DOWN, _RIGHT = np.array([0, 1, 1, 1, 0, -1, -1, -1]), np.array([1, 1, 0, -1, -1
 _ROUNDS = 2
 """Most times that channels are looked for: what one opens on its way is in the way of another."""
 
-_SWEEPS = 30
-"""Most turns of all pixels; few change after the first ten."""
-
 
 def without_holes(mask: Array, cost: Array, inside: Array, outside: Array) -> Array | None:
     """The connected `mask` with its holes filled or opened, in one piece; None if that was not possible."""
@@ -37,10 +33,7 @@ def without_holes(mask: Array, cost: Array, inside: Array, outside: Array) -> Ar
     possible = [m for m in candidates if m is not None]
     if not possible:
         return None
-    best = min(possible, key=lambda m: float(cost[m].sum()))
-    if best.ndim == 2:
-        _change_sides(best, np.asarray(cost, np.float64), inside | outside)
-    return best
+    return min(possible, key=lambda m: float(cost[m].sum()))
 
 
 def _opened(mask: Array, cost: Array, inside: Array, outside: Array) -> Array:
@@ -138,30 +131,3 @@ def _open_each(labels: Array, ends: Array, back: Array, ring: Array, count: int)
                 root[joined[j]] = joined[0]
         else:
             labels[way[:n]] = 0
-
-
-@_compiled
-def _change_sides(mask: Array, cost: Array, fixed: Array) -> None:
-    """Add pixels that favour the object and remove others while that changes neither parts nor holes; in place."""
-    height, width = mask.shape
-    changed, sweep = True, 0
-    ring = np.zeros(10, np.bool_)
-    while changed and sweep < _SWEEPS:
-        changed = False
-        sweep += 1
-        for i in range(height):
-            y = i if sweep % 2 else height - 1 - i
-            for j in range(width):
-                x = j if sweep % 2 else width - 1 - j
-                if fixed[y, x] or cost[y, x] == 0 or mask[y, x] == (cost[y, x] < 0):
-                    continue
-                for k in range(10):
-                    r, c = y + _DOWN[k % 8], x + _RIGHT[k % 8]
-                    ring[k] = 0 <= r < height and 0 <= c < width and mask[r, c]
-                # Parts of the set around the pixel that touch its sides (Yokoi's number).
-                parts = 0
-                for k in range(0, 8, 2):
-                    parts += ring[k] and not (ring[k + 1] and ring[k + 2])
-                if parts == 1:
-                    mask[y, x] = not mask[y, x]
-                    changed = True

@@ -3,7 +3,8 @@
     min over connected S      sum over S of (1 - 2 target)
 
 What favours the object but lies apart is joined to it by cheapest paths where that pays, and left out where it does not
-(`geometry.pieces`). Where strokes lie in several parts those are joined at any price: one label, one piece.
+(`geometry.pieces`). Where strokes lie in several parts those are joined at any price: one label, one piece. In images
+that set is then annealed (`geometry.annealing`) if it is far from what an unconstrained set would cost, as in noise.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from numpy.random import Generator
 
 from .. import checks
 from ..errors import ScribbleConflictError
+from ..geometry.annealing import annealed
 from ..geometry.holes import without_holes
 from ..geometry.paths import bottlenecks
 from ..geometry.pieces import best_piece, check_pieces, neighbours
@@ -57,16 +59,17 @@ class FittedConnected(FittedPixels):
 
     def _again(self, raw: Array) -> Array:
         nowhere = np.zeros(raw.shape, bool)
-        return _best(np.where(raw, -1.0, 1.0), nowhere, nowhere, self.holes)
+        return _best(np.where(raw, -1.0, 1.0), nowhere, nowhere, self.holes, np.random.default_rng(0))
 
 
 @known_keywords
 class ConnectedShape(Shape[FittedConnected]):
-    """A set in one piece that is near to the target; in images and volumes, and nothing is random.
+    """A set in one piece that is near to the target; in images and volumes. In noisy images its search is random.
 
     Promised: the mask is 4-connected (6-connected in a volume), holds all of `inside` and nothing of `outside`, and has
     no holes if none are allowed. Not promised: that no such set is nearer to the target. Joining parts at least cost is
-    Steiner's problem, which is hard; what is found is within a few thousandths of the best known.
+    Steiner's problem, which is hard; what is found is within a few thousandths of the best known, in noise that flips
+    30 % of the pixels within some 2 %.
 
     Parameters
     ----------
@@ -107,17 +110,22 @@ class ConnectedShape(Shape[FittedConnected]):
         plain = 1 - 2 * target.astype(np.float64)
         mask = np.zeros(target.shape, bool)
         if inside.any() or ((plain < 0) & ~outside).any():
-            mask = _best(plain, inside, outside, self.holes)
+            mask = _best(plain, inside, outside, self.holes, rng)
         if callback is not None:
             callback(mask.copy())
         return FittedConnected(mask, total(plain, mask), holes=self.holes)
 
 
-def _best(cost: Array, inside: Array, outside: Array, holes: bool) -> Array:
+def _best(cost: Array, inside: Array, outside: Array, holes: bool, rng: Generator) -> Array:
     """A connected set of little cost."""
     found = best_piece(cost, inside, outside)
-    if holes:
-        return found
+    if not holes:
+        found = _without_holes(found, cost, inside, outside)
+    return annealed(found, cost, inside | outside, holes, rng) if cost.ndim == 2 else found
+
+
+def _without_holes(found: Array, cost: Array, inside: Array, outside: Array) -> Array:
+    """The piece with its holes filled or opened, or if that is impossible another one."""
     whole = without_holes(found, cost, inside, outside)
     if whole is None:
         # The strokes' own paths enclose least.
