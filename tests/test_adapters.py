@@ -156,10 +156,14 @@ def test_images_and_answers_that_no_model_has(drawn):
         (None, [], np.zeros((0, 4, 4))),
         (None, [1.0], np.ones((4, 4))),
         (None, [1.0], np.ones((1, 0, 4))),
+        (None, [1.0, 2.0], np.ones((1, 4, 4))),
     ):
         broken.predict = lambda found=answer, **prompt: found
         with pytest.raises(InvalidImageError, match=r"of the model|does not take"):
             SamPredictor(broken).logits(*drawn)
+    broken.predict = lambda **prompt: (None, [1.0], np.ones((1, 4, 4)) * 1j)
+    with pytest.raises(UnsupportedTypeError, match="complex128"):
+        SamPredictor(broken).logits(*drawn)
 
 
 def test_a_score_that_is_no_number_does_not_win_and_a_box_suffices(drawn):
@@ -232,8 +236,14 @@ def test_a_model_is_read_from_its_folder_without_pickles(torch, small, drawn, tm
     found = SamPredictor.read(tmp_path, points=2).logits(*drawn)
     np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
     assert SamPredictor(model, processor, points=2, box=(1, 1, 40, 60)).logits(*drawn).shape == expected.shape
+    with pytest.raises(InvalidParameterError, match="device must be"):
+        SamPredictor.read(tmp_path, device="abacus")
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])  # as of a download that ended early
+    with pytest.raises(FileFormatError, match="save_pretrained"):
+        SamPredictor.read(tmp_path)
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
-    (tmp_path / "model.safetensors").unlink()
+    weights.unlink()
     with pytest.raises(FileFormatError, match="save_pretrained"):
         SamPredictor.read(tmp_path)
     with pytest.raises(FileFormatError, match=r"config\.json"):
@@ -301,3 +311,20 @@ def test_forms_of_a_module_s_answer(torch, drawn):
         ModulePredictor(torch.nn.Conv2d(3, 1, 100)).logits(*drawn)
     with pytest.raises(UnsupportedTypeError, match=r"torch\.nn\.Module"):
         ModulePredictor(lambda image: image)
+
+
+@pytest.mark.parametrize(("parameters", "error"), [({"std": 1e-45}, "finite"), ({"mean": 1e300}, "mean must be")])
+def test_a_scaling_beyond_float32_is_refused_without_a_warning(torch, drawn, parameters, error):
+    module = torch.nn.Conv2d(3, 2, 1)
+    with pytest.raises((InvalidImageError, InvalidParameterError), match=error):
+        ModulePredictor(module, channel=1, **parameters).logits(*drawn)
+
+
+@pytest.mark.parametrize("make", [lambda maps: maps * 1j, lambda maps: maps / 0])
+def test_complex_and_infinite_maps_are_refused_without_a_warning(torch, drawn, make):
+    class Answer(torch.nn.Module):
+        def forward(self, image):
+            return make(image)
+
+    with pytest.raises((InvalidImageError, InvalidParameterError), match=r"finite|real numbers"):
+        ModulePredictor(Answer(), channel=1).logits(*drawn)

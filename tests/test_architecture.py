@@ -48,7 +48,8 @@ ARROWS = {
     "annotate": {"io", "napari", "plots", "result", "session", "widget"},
     "widget": {"families", "plots", "result", "scribbles", "session"},
     "batch": {
-        "api", "commands", "foreign", "io", "memory", "plots", "result", "session", "signals", "threads", "_version",
+        "api", "commands", "foreign", "io", "memory", "plots", "result", "session", "sessions", "signals", "threads",
+        "_version",
     },
     "cli": {"annotate", "batch", "commands", "demo", "doctor", "io", "reproduce", "signals", "temporary"},
     "commands": {"api", "convexification", "refinement", "families", "io", "logs", "predictors", "result"},

@@ -17,9 +17,11 @@ from varconvex import (
     pdhg,
     plots,
     project,
+    refine,
     segment,
     stationary,
 )  # fmt: skip
+from varconvex.adapters import SamPredictor
 from varconvex.batch import run
 from varconvex.cli import main
 from varconvex.errors import (
@@ -28,6 +30,7 @@ from varconvex.errors import (
     InvalidParameterError,
     NotEnoughMemoryError,
     ScribbleConflictError,
+    UnknownKeywordError,
     UnsupportedTypeError,
     VarconvexError,
 )  # fmt: skip
@@ -253,3 +256,50 @@ def test_a_grid_that_no_memory_holds_is_refused():
     for shape in (ConvexShape(), KConvexShape()):
         with pytest.raises(NotEnoughMemoryError, match="pixels needs about"):
             shape.fit(BLOB).rasterize((10**9, 10**9))
+
+
+@pytest.mark.parametrize("reach", [1e3, 1e9, 1e30])
+def test_a_reach_beyond_the_image_is_that_of_the_image(reach):
+    """It took hours: a window of so many pixels was summed."""
+    found = refine(0.8 * BLOB + 0.1, BLOB, STROKES, reach=reach)
+    np.testing.assert_array_equal(found.mask, refine(0.8 * BLOB + 0.1, BLOB, STROKES, reach=17.0).mask)
+
+
+def test_a_private_parameter_is_not_offered():
+    with pytest.raises(UnknownKeywordError, match=r"random_state, energy\.$"):
+        SamPredictor(None, colour=3)
+
+
+@pytest.fixture
+def stack(tmp_path):
+    """A folder with a volume of three frames and its strokes."""
+    (tmp_path / "in").mkdir()
+    np.save(tmp_path / "in" / "a.npy", np.stack([BLOB] * 3))
+    strokes = np.zeros((3, 12, 12), np.uint8)
+    strokes[1, 5, 5], strokes[:, 0, 0] = 2, 1
+    np.save(tmp_path / "in" / "a-scribbles.npy", strokes)
+    return tmp_path / "in", tmp_path / "out"
+
+
+def test_a_batch_of_volumes_may_have_a_shape_that_images_have_not(stack):
+    assert run(*stack, ending=".tif", shape="frames").done == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"options": {"alhpa": 1}}, "got 'alhpa'. Did you mean alpha"),
+        ({"options": {"shape": 3}}, "shape must be as in the shell"),
+        ({"options": 3}, "options must be None or a dict"),
+        ({"reading": 3}, "reading must be None or a dict"),
+        ({"opening": {"colour": 3}}, r"open_image\(\) got an unknown keyword"),
+    ],
+)
+def test_what_is_wrong_for_every_image_of_a_batch_is_said_at_once(stack, wrong, message):
+    with pytest.raises((InvalidParameterError, UnknownKeywordError), match=message):
+        run(*stack, **wrong)
+
+
+def test_a_batch_whose_settings_have_no_name_says_so(stack):
+    failures = run(*stack, ending=".tif", features=lambda image: image).failures
+    assert "values that can be pickled" in failures["a.tif"]

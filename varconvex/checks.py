@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, get_args
 
@@ -124,6 +124,13 @@ def function(name: str, value: Any) -> None:
     """A callable or None."""
     if value is not None and not callable(value):
         raise InvalidParameterError(f"{name} must be None or a function; got {value!r:.80}. Pass a function.")
+
+
+def mapping(name: str, value: Any) -> dict[str, Any]:
+    """A dict of values by name; None is an empty one."""
+    if value is not None and not isinstance(value, Mapping):
+        raise InvalidParameterError(f"{name} must be None or a dict; got {value!r:.80}. Pass e.g. {{}}.")
+    return dict(value or {})
 
 
 def listed(name: str, value: Any, example: str) -> Any:

@@ -120,7 +120,7 @@ def _scene(image: np.ndarray, labels: tuple[int, ...], seeds: np.ndarray, spacin
     """The scene of an image (*spatial, C) and seeds, once its pixels have been checked."""
     good = np.isfinite(image).all(axis=-1) if image.dtype.kind == "f" else np.ones(seeds.shape, bool)
     if nan_policy == "raise":
-        checks.finite("image", image, "Repair them, or pass nan_policy='mask' to leave them out of the data term.")
+        checks.finite("image", image, "Repair them, or pass nan_policy='mask' where that is taken.")
     if not good.any():
         raise InvalidImageError("image must have finite pixels; got NaN or infinity everywhere. Check how it was made.")
     valid = good & (seeds >= 0)

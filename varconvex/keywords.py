@@ -42,6 +42,7 @@ def check_keywords(function: str, given: Iterable[str], known: Sequence[str]) ->
     """An UnknownKeywordError, with the nearest one, for a keyword of a function that it does not know."""
     for name in given:
         if name not in known:
-            near = get_close_matches(name, known, 1, 0.5)
-            hint = f"Did you mean {near[0]!r}?" if near else f"It takes: {', '.join(known) or 'none'}."
+            public = [other for other in known if not other.startswith("_")]
+            near = get_close_matches(name, public, 1, 0.5)
+            hint = f"Did you mean {near[0]!r}?" if near else f"It takes: {', '.join(public) or 'none'}."
             raise UnknownKeywordError(f"{function}() got an unknown keyword {name!r}. {hint}")

@@ -131,6 +131,8 @@ class SamPredictor(MapPredictor):
         ------
         FileFormatError
             If the folder is missing or has no such model.
+        InvalidParameterError
+            If there is no such device.
         MissingExtraError
             If transformers is not installed.
         """
@@ -146,12 +148,18 @@ class SamPredictor(MapPredictor):
                 path, local_files_only=True, use_safetensors=True
             )
             processor = library.AutoProcessor.from_pretrained(path, local_files_only=True)
-        except (OSError, ValueError, KeyError) as error:
+        except Exception as error:  # a library's own, for files that are damaged
             raise FileFormatError(
                 f"a SAM model of transformers was expected in {path}; it cannot be read: {error}. Save model and "
                 "processor there with save_pretrained."
             ) from error
-        return cls(model.to(device).eval() if device else model.eval(), processor, **parameters)
+        try:
+            placed = model.eval() if device is None else model.eval().to(device)
+        except Exception as error:
+            raise InvalidParameterError(
+                f"device must be one that PyTorch can use here; got {device!r:.80} ({error!s:.200}). Leave it out."
+            ) from error
+        return cls(placed, processor, **parameters)
 
     def logits_of(self, scene: Scene) -> np.ndarray:
         """The decoder's logits of the mask that is chosen: (h, w) float."""
@@ -159,12 +167,14 @@ class SamPredictor(MapPredictor):
         image = np.round(255 * rgb(scene)).astype(np.uint8)
         answer = _of_transformers if hasattr(self.model, "get_image_embeddings") else _of_a_predictor
         with self._kept.lock:
-            masks, scores = (np.asarray(found, float) for found in answer(self, image, points, labels))
-        if masks.ndim != 3 or not masks.size:
+            found = answer(self, image, points, labels)
+        masks, scores = (checks.host_array("the model's answer", part).astype(float) for part in found)
+        if masks.ndim != 3 or not masks.size or scores.size != len(masks):
             raise InvalidImageError(
-                f"masks (m, h, w) were expected of the model; got shape {masks.shape}. Pass one that gives them."
+                f"masks (m, h, w) and scores (m,) were expected of the model; got shapes {masks.shape} and "
+                f"{scores.shape}. Pass one that gives them."
             )
-        scores = np.nan_to_num(scores, nan=-1.0)
+        scores = np.nan_to_num(scores.ravel(), nan=-1.0)
         if self.choice == "strokes" and scene.seeds.any():  # the model's own scores decide between equals
             scores = 1e-3 * scores + [_agreement(mask, scene.seeds) for mask in masks]
         return cast(np.ndarray, masks[int(np.argmax(scores))])

@@ -16,10 +16,11 @@ from ..api import segment
 from ..commands.options import NOT_IN_A_SHELL, files_of, keywords as as_keywords
 from ..errors import FileFormatError, InvalidParameterError, VarconvexError
 from ..foreign import is_path
-from ..io.kinds import format_of, has_ending
+from ..io.kinds import format_of
+from ..io.opening import open_image
 from ..io.scribble_files import read_scribbles
 from ..keywords import check_keywords
-from ..session import Session
+from ..sessions.solver import settings_of
 from ..signals import ended_by_sigterm
 from ..threads import Interrupted
 from .cut import cut
@@ -153,18 +154,23 @@ def run(
         for name, value in (("scribbles", scribbles), ("transfer", transfer))
     )
     checks.function("progress", progress)
+    reading, opening, options = (
+        checks.mapping(name, value)
+        for name, value in (("reading", reading), ("opening", opening), ("options", options))
+    )
+    for function, given in ((read_scribbles, reading), (open_image, opening)):
+        check_keywords(function.__name__, given, list(inspect.signature(function).parameters))
     format_of(f"labels{ending}")
     reference = _reference(transfer, scribbles)
     items = list_items(images, folder, ending, None if scribbles is None else Path(scribbles), reference is not None)
     counter = Counter(len(items), progress)
     counter.tell()
-    _check_keywords(keywords, dict(options or {}))
+    _check_keywords(keywords, options)
     mapped = way(jobs, dask, threads=threads, count=len(items))
     records: list[Record] = []
     with ended_by_sigterm(), Manifest(folder) as manifest:
         parts, former = _fresh(manifest.own / "parts"), dict(manifest.records)
-        given = {"reading": reading, "opening": opening, "options": options}
-        settings = {"keywords": keywords, **{name: dict(value or {}) for name, value in given.items()}}
+        settings = {"keywords": keywords, "reading": reading, "opening": opening, "options": options}
         tasks = [Task(i.output, partial(_prepare, i, settings, reference, parts)) for i in items]
         found = complete(
             manifest, tasks, cut, mapped, publish=partial(_publish, folder, parts), whole=partial(_whole, folder)
@@ -222,7 +228,8 @@ def _check_keywords(keywords: dict[str, Any], options: dict[str, Any]) -> None:
         )
     of_all = as_keywords({name: value for name, value in options.items() if name not in _OF_AN_IMAGE})
     of_all |= {name: value for name, value in keywords.items() if name not in _OF_AN_IMAGE and name not in options}
-    Session([[0.0, 1.0], [1.0, 0.0]], **of_all)
+    settings_of(of_all)
+    checks.boolean("strict", of_all.get("strict", False))
 
 
 def _fresh(folder: Path) -> Path:
@@ -242,7 +249,7 @@ def _prepare(item: Item, settings: dict[str, Any], reference: Reference | None, 
     keywords = {name: value for name, value in settings["keywords"].items() if name not in options}
     digests = {name: digest_of(path) for name in ("image", "scribbles") if (path := getattr(item, name)) is not None}
     network: Any = keywords.get("features")
-    networks = [os.fspath(network)] if is_path(network) and has_ending(network, ".onnx") else []
+    networks = [os.fspath(network)] if is_path(network) and os.path.isfile(network) else []
     digests |= {path: digest_of(path) for path in (*files_of(options), *networks)}
     digests |= reference.digests if reference else {}
     files = [name for name, value in options.items() if value in files_of(options)]

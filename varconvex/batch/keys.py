@@ -3,12 +3,15 @@
 import hashlib
 import json
 import os
+import pickle
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
+
+from ..errors import UnsupportedTypeError
 
 _PRESENT = (
     "annotate", "batch/command", "batch/manifest", "batch/page", "batch/progress", "batch/workers", "cli",
@@ -28,7 +31,13 @@ def key_of(settings: Any, *contents: str) -> str:
     except TypeError:
         from joblib import hash as digest
 
-        text = str(digest(settings, hash_name="sha1"))
+        try:
+            text = str(digest(settings, hash_name="sha1"))
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            raise UnsupportedTypeError(
+                f"settings of a batch must be values that can be pickled; got {settings!r:.300} ({error!s:.120}). Name "
+                "functions at the top of a module; of networks pass a file."
+            ) from error
     return hashlib.sha256("\n".join((text, fingerprint(), *contents)).encode()).hexdigest()
 
 

@@ -255,11 +255,7 @@ def parse(name: str, text: str) -> Any:
 
     An InvalidParameterError if there is no such option (the nearest is named) or its text cannot be used.
     """
-    if name not in ALL_OPTIONS:
-        near = get_close_matches(name, ALL_OPTIONS, 1, 0.5)
-        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(ALL_OPTIONS)}."
-        raise InvalidParameterError(f"an option must be a keyword of segment; got {name!r}. {hint}")
-    option = ALL_OPTIONS[name]
+    option = _option(name)
     kind = f"one of {', '.join(option.choices)}" if option.choices else option.metavar or "yes or no"
     try:
         value = _switch(text) if option.switch else option.parse(text)
@@ -268,6 +264,25 @@ def parse(name: str, text: str) -> Any:
     if value is None or (option.choices and value not in option.choices):
         raise InvalidParameterError(f"{name} must be {kind}; got {text!r}. Correct it.")
     return value
+
+
+def _option(name: str) -> Option:
+    """The option of a name, or an InvalidParameterError that names the nearest one."""
+    if name not in ALL_OPTIONS:
+        near = get_close_matches(str(name), ALL_OPTIONS, 1, 0.5)
+        hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(ALL_OPTIONS)}."
+        raise InvalidParameterError(f"an option must be a keyword of segment; got {name!r}. {hint}")
+    return ALL_OPTIONS[name]
+
+
+def _loaded(name: str, value: Any) -> Any:
+    """The keyword's value of an option's given form."""
+    try:
+        return _option(name).load(value)
+    except (TypeError, AttributeError) as error:
+        raise InvalidParameterError(
+            f"{name} must be as in the shell, a number or a text; got {value!r:.80}. Pass it as a keyword instead."
+        ) from error
 
 
 def given(options: argparse.Namespace | Mapping[str, Any], names: Iterable[str] = SEGMENT) -> dict[str, Any]:
@@ -279,7 +294,7 @@ def given(options: argparse.Namespace | Mapping[str, Any], names: Iterable[str] 
 def files_of(options: Mapping[str, Any]) -> list[str]:
     """Files that given options name."""
     words = ("contrast", NONE)
-    return [value for name, value in options.items() if ALL_OPTIONS[name].file and value not in words]
+    return [value for name, value in options.items() if _option(name).file and value not in words]
 
 
 def keywords(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -287,7 +302,7 @@ def keywords(options: Mapping[str, Any]) -> dict[str, Any]:
 
     A FileFormatError if a file cannot be read, an InvalidParameterError if options do not go together.
     """
-    ready = {name: ALL_OPTIONS[name].load(value) for name, value in options.items() if name not in PARTS}
+    ready = {name: _loaded(name, value) for name, value in options.items() if name not in PARTS}
     predictor = options.get("predictor", "energy")
     if predictor in ("given", "classifier") and "given" not in options:
         raise InvalidParameterError(

@@ -78,7 +78,8 @@ class Band:
         if rim.any() and min(smooth.shape) > 1:
             slope = float(np.median(np.sqrt(sum(part * part for part in np.gradient(smooth)))[rim]))
             reach = max(reach, min(_PROBIT / max(slope, 1e-3), _WIDEST))
-        return cls(resized(log_odds, scene.seeds.shape), reach * pixel, pixel)
+        widest = float(np.linalg.norm(scene.seeds.shape))  # the whole image
+        return cls(resized(log_odds, scene.seeds.shape), min(reach * pixel, widest), pixel)
 
     def energy(self, scene: Scene, backend: str | ArrayBackend | None) -> EnergyPredictor:
         """The energy with defaults: a boundary costs as many nats a pixel as the map's pixels are wide."""

@@ -37,6 +37,12 @@ KEYWORDS = tuple(_KNOWN)
 _DEFAULTS = {name: known for name, known in _KNOWN.items() if name not in (*_OF_THE_IMAGE, "strict", "backend")}
 
 
+def settings_of(keywords: Mapping[str, Any], image: Any = None) -> Settings:
+    """The settings that keywords of `segment` mean, which do not concern the image but for where it is."""
+    given = {name: keywords.get(name, default) for name, default in _DEFAULTS.items()}
+    return Settings(backend=get_backend(keywords.get("backend"), image), **given)
+
+
 class Solver:
     """An image without scribbles, with settings; `plan` and `coarse_plan` are those of `Latest`.
 
@@ -67,8 +73,7 @@ class Solver:
     def of(cls, image: Any, keywords: Mapping[str, Any]) -> Self:
         """The image without scribbles, and the settings of keywords of `segment`, both checked."""
         scene = blank_scene(image, **{name: keywords[name] for name in _OF_THE_IMAGE if name in keywords})
-        given = {name: keywords.get(name, default) for name, default in _DEFAULTS.items()}
-        settings = Settings(backend=get_backend(keywords.get("backend"), image), **given)
+        settings = settings_of(keywords, image)
         if not isinstance(settings.edge_weight, str | None):
             settings.energy_for(scene).with_fixed_weight(scene)  # an error if it has another shape
         return cls(scene, settings)
