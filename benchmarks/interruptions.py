@@ -288,6 +288,7 @@ def main() -> None:
     parser.add_argument("--only", metavar="NAME", default="", help="calls and commands with this in their names")
     parser.add_argument("--json", metavar="FILE", help="also write the report")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it, and so would children
     warnings.simplefilter("ignore", varconvex.VarconvexWarning)
     rng, report = np.random.default_rng(1), {}
     report |= of_calls(options.only, options.times, options.size, rng)
