@@ -98,6 +98,13 @@ def test_who_takes_ctrl_c_as_an_answer_goes_on():
         checkpoint()
 
 
+def test_ctrl_c_stays_ignored_in_a_shell_s_background():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with ended_by_signals(), ctrl_c_as_ever():
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
 def test_sigterm_is_status_143():
     with pytest.raises(SystemExit) as caught, ended_by_sigterm():
         signal.raise_signal(signal.SIGTERM)

@@ -114,12 +114,9 @@ class ScribbleClassifier(ClassifierMixin, BaseEstimator):
             As `segment`.
         """
         image = checks.host_array("X", X)
-        if not isinstance(self.options, Mapping | None):
-            raise InvalidParameterError(
-                f"options must be None or a dict of keywords of segment; got {self.options!r:.80}. Pass one."
-            )
+        options = checks.mapping("options", self.options)
         if isinstance(y, Mapping | tuple):
-            seeds = label_image(y, image, (self.options or {}).get("channel_axis", -1), False)
+            seeds = label_image(y, image, options.get("channel_axis", -1), False)
         else:
             seeds = checks.host_array("y", y)
         self._by_rows = seeds.ndim == 1

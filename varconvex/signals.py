@@ -3,7 +3,7 @@
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -50,9 +50,12 @@ def ended_by_signals() -> Iterator[None]:
 
 @contextmanager
 def ctrl_c_as_ever() -> Iterator[None]:
-    """Within it, and within `ended_by_signals`, Ctrl-C is KeyboardInterrupt only, for who catches it and goes on."""
+    """Within it Ctrl-C is KeyboardInterrupt only, also within `ended_by_signals`, for who catches it and goes on.
+
+    Where it is ignored, as in a shell's background, it stays so.
+    """
     former = signal.getsignal(signal.SIGINT)
-    with _handled(signal.SIGINT, former, signal.default_int_handler):
+    with _handled(signal.SIGINT, former, signal.default_int_handler if callable(former) else former):
         yield
 
 
@@ -69,7 +72,7 @@ def _end(number: int, _: Any = None) -> None:
 
 
 @contextmanager
-def _handled(number: int, former: Any, handler: Callable[[int, Any], None]) -> Iterator[None]:
+def _handled(number: int, former: Any, handler: Any) -> Iterator[None]:
     """Within it a signal has this handler, unless it had another than the former one or this is no main thread."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(number) != former:
         yield

@@ -98,13 +98,10 @@ class TimmExtractor:
 def _options(options: Any) -> dict[str, Any]:
     """Further keywords of ``timm.create_model``, checked."""
     ours = {"pretrained": "weights", "features_only": "stages", "out_indices": "stages"}
-    if options is not None and not isinstance(options, dict):
-        raise InvalidParameterError(
-            f"options must be a dict of keywords; got {options!r:.80}. Pass e.g. {{'in_chans': 1}}."
-        )
-    for name in ours.keys() & (options or {}).keys():
+    given = checks.mapping("options", options)
+    for name in ours.keys() & given.keys():
         raise InvalidParameterError(f"options must be further keywords; got {name!r}. Pass {ours[name]} instead.")
-    return dict(options or {})
+    return given
 
 
 def _stages(stages: Any) -> tuple[int, ...]:

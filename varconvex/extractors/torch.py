@@ -179,7 +179,7 @@ def array_of(tensor: Any) -> np.ndarray:
 
 
 def _told(part: Any) -> tuple[Any, ...]:
-    """What a module that is not PyTorch's own has beside weights: attributes, and the code of its methods."""
+    """A hash of the code of a module's methods, and its attributes: they decide with the weights what it computes."""
     import torch
 
     usual = vars(torch.nn.Module())
@@ -193,7 +193,7 @@ def _told(part: Any) -> tuple[Any, ...]:
 
 
 def _plain(value: Any) -> Any:
-    """An attribute as texts in tuples, but for functions; of other objects the kind."""
+    """A value as nested tuples of texts, to compare; a function is itself, any other object the name of its class."""
     if isinstance(value, dict):
         value = list(value.items())
     if isinstance(value, list | tuple):

@@ -45,15 +45,17 @@ def annealed(
     Without `holes` it has none, as `mask`. Where next to nothing can be gained only such pixels change sides as make it
     cheaper at once.
     """
-    start = mask | hole_pixels(mask) if holes else mask
     weight = np.where(fixed, 0, cost).astype(np.float32)
     weight[weight == 0] = np.inf  # never changes sides
     reached, ideal = (float(cost[m & ~fixed].sum()) for m in (mask, cost < 0))
-    cooling = np.linspace(_HOT, _COLD, sweeps) * np.abs(cost).mean()
-    if reached - ideal <= _WORTH * abs(ideal) or (fixed & (start != mask)).any():
-        start, cooling = mask, cooling[:0]
+    start, temperatures = mask, [0.0] * _SETTLING
+    if reached - ideal > _WORTH * abs(ideal):
+        filled = mask | hole_pixels(mask) if holes else mask
+        if not (fixed & (filled != mask)).any():
+            cooling = np.linspace(_HOT, _COLD, sweeps) * np.abs(cost).mean()
+            start, temperatures = filled, [*cooling.tolist(), *temperatures]
     state = np.pad(start, 1).astype(np.uint8)
-    for sweep, temperature in enumerate([*cooling.tolist(), *[0.0] * _SETTLING]):
+    for sweep, temperature in enumerate(temperatures):
         edges = np.arange(1 + sweep * 23 % _ROWS, len(state) - 1, _ROWS)
         firsts, ends = [1, *(edges + 1)], [*edges, len(state) - 1]
         bands = zip(firsts, ends, rng.integers(1, 2**32, len(firsts), np.uint64), strict=True)

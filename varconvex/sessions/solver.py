@@ -38,7 +38,7 @@ _DEFAULTS = {name: known for name, known in _KNOWN.items() if name not in (*_OF_
 
 
 def settings_of(keywords: Mapping[str, Any], image: Any = None) -> Settings:
-    """The settings that keywords of `segment` mean, which do not concern the image but for where it is."""
+    """Settings from keywords of `segment`, those that describe the image left out; `image` only chooses the backend."""
     given = {name: keywords.get(name, default) for name, default in _DEFAULTS.items()}
     return Settings(backend=get_backend(keywords.get("backend"), image), **given)
 
